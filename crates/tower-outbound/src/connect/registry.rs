@@ -1,0 +1,173 @@
+//! The registry: every origin, every open connection, and who is told.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use http::Uri;
+
+use super::origin::OriginParts;
+use super::{Connection, Origin};
+use crate::event::{Event, Observers, StackWarning, Warnings};
+
+/// Origins kept beyond this many are swept when nothing uses them any more.
+const ORIGINS_KEPT: usize = 1024;
+
+/// What the layers of one stack share: origins, open connections, observers.
+///
+/// Clones are handles to one registry.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    observers: Observers,
+    idle_timeout: Duration,
+    origins: RwLock<HashTable<Origin>>,
+    hasher: DefaultHashBuilder,
+    connections: Mutex<HashMap<u64, Connection>>,
+    warnings: Warnings,
+    exchanges_seen: AtomicBool,
+    connections_seen: AtomicBool,
+}
+
+impl Registry {
+    pub(crate) fn new(observers: Observers, idle_timeout: Duration) -> Self {
+        Self(Arc::new(Inner {
+            observers,
+            idle_timeout,
+            origins: RwLock::default(),
+            hasher: DefaultHashBuilder::default(),
+            connections: Mutex::default(),
+            warnings: Warnings::default(),
+            exchanges_seen: AtomicBool::new(false),
+            connections_seen: AtomicBool::new(false),
+        }))
+    }
+
+    /// The connections that are open now, in the order in which they were opened.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections: Vec<_> = open.values().cloned().collect();
+        drop(open);
+        connections.sort_unstable_by_key(Connection::id);
+        connections
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        self.0.observers.emit(event);
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.0.idle_timeout
+    }
+
+    /// The origin of a URI; one without a host where the URI names none.
+    pub(crate) fn origin(&self, uri: &Uri) -> Origin {
+        let scheme = uri.scheme_str().unwrap_or("http");
+        self.intern(OriginParts::of(uri).unwrap_or(OriginParts { scheme, host: "", port: 0 }))
+    }
+
+    fn intern(&self, parts: OriginParts<'_>) -> Origin {
+        // Hosts are compared without case; the usual lower-case one costs no copy.
+        if parts.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let host = parts.host.to_ascii_lowercase();
+            return self.intern(OriginParts { host: &host, ..parts });
+        }
+        let hash = self.0.hasher.hash_one(parts);
+        let known = self.0.origins.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(origin) = known.find(hash, |origin| origin.parts() == parts) {
+            return origin.clone();
+        }
+        drop(known);
+
+        let mut origins = self.0.origins.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(origin) = origins.find(hash, |origin| origin.parts() == parts) {
+            return origin.clone();
+        }
+        if origins.len() >= ORIGINS_KEPT {
+            origins.retain(|origin| origin.is_shared());
+        }
+        let origin = Origin::new(parts);
+        origins.insert_unique(hash, origin.clone(), |origin| self.0.hasher.hash_one(origin.parts()));
+        origin
+    }
+
+    pub(crate) fn add(&self, connection: &Connection) {
+        self.0.connections_seen.store(true, Ordering::Relaxed);
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(connection.id(), connection.clone());
+    }
+
+    pub(crate) fn remove(&self, connection: &Connection) {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&connection.id());
+    }
+
+    pub(crate) fn see_exchange(&self) {
+        // A load first: a store on every request would bounce the cache line between cores.
+        if !self.0.exchanges_seen.load(Ordering::Relaxed) {
+            self.0.exchanges_seen.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has_seen_exchange(&self) -> bool {
+        self.0.exchanges_seen.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_seen_connection(&self) -> bool {
+        self.0.connections_seen.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn warn(&self, warning: StackWarning) {
+        if self.0.warnings.first(warning) {
+            self.emit(&Event::Misplaced { warning });
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("observers", &self.0.observers)
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Registry {
+        Registry::new(Observers::default(), Duration::from_secs(30))
+    }
+
+    #[test]
+    fn the_same_origin_is_one_record_whatever_its_case() {
+        let registry = registry();
+        let a = registry.origin(&"http://A.example/x".parse().unwrap());
+        let b = registry.origin(&"http://a.example:80/y".parse().unwrap());
+        assert!(a.is_shared());
+        assert_eq!(a, b);
+        assert_eq!(registry.0.origins.read().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn origins_that_nothing_uses_do_not_add_up() {
+        let registry = registry();
+        let kept = registry.origin(&"http://kept.example/".parse().unwrap());
+        for port in 1..10_000 {
+            registry.origin(&format!("http://a.example:{port}/").parse().unwrap());
+        }
+        assert!(registry.0.origins.read().unwrap().len() <= ORIGINS_KEPT);
+        assert!(kept.is_shared(), "one in use stays");
+    }
+}

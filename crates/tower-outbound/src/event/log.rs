@@ -1,0 +1,59 @@
+//! The events as `tracing` events, for services without OpenTelemetry; nothing without the feature `tracing`.
+
+use super::Event;
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn event(_: &Event<'_>) {}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn observer_panicked(_: &str) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn observer_panicked(name: &str) {
+    tracing::warn!(target: "tower_outbound", observer = name, "an observer panicked and is not called again");
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn event(event: &Event<'_>) {
+    use tracing::{debug, trace, warn};
+
+    use super::{ConnectResult, Outcome};
+
+    match event {
+        Event::ExchangePhase { exchange, phase, start, end, .. } => {
+            trace!(target: "tower_outbound", exchange = exchange.id(), %phase, seconds = (*end - *start).as_secs_f64(), "phase");
+        }
+        Event::ConnectPhase { setup, phase, start, end, failure } => {
+            trace!(
+                target: "tower_outbound", setup = setup.id(), %phase, seconds = (*end - *start).as_secs_f64(),
+                error = failure.map(|failure| failure.kind().as_str()), "phase",
+            );
+        }
+        Event::ExchangeEnded { exchange, outcome } => {
+            let (error, cancelled) = match outcome {
+                Outcome::Ok => (None, None),
+                Outcome::Failed(failure) => (Some(failure.kind().as_str()), None),
+                Outcome::Cancelled { phase } => (None, Some(phase.as_str())),
+            };
+            debug!(
+                target: "tower_outbound", exchange = exchange.id(), origin = %exchange.origin(),
+                method = exchange.method().as_str(), status = exchange.status().map(|status| status.as_u16()),
+                error, cancelled, timings = %exchange.timings(), "exchange ended",
+            );
+        }
+        Event::ConnectEnded { setup, result: ConnectResult::Failed(failure) } => {
+            debug!(target: "tower_outbound", origin = %setup.origin(), error = failure.kind().as_str(), "connect failed");
+        }
+        Event::ConnectionOpened { connection } => {
+            debug!(target: "tower_outbound", connection = connection.id(), origin = %connection.origin(), "connection opened");
+        }
+        Event::ConnectionClosed { connection, closed } => {
+            debug!(
+                target: "tower_outbound", connection = connection.id(), origin = %connection.origin(),
+                reason = closed.reason().as_str(), uses = connection.uses(), "connection closed",
+            );
+        }
+        Event::Misplaced { warning } => warn!(target: "tower_outbound", "{warning}"),
+        _ => {}
+    }
+}

@@ -1,0 +1,177 @@
+//! The events: one table of everything that the layers tell.
+//!
+//! | start | its end |
+//! | --- | --- |
+//! | [`CallStarted`](Event::CallStarted) | [`CallEnded`](Event::CallEnded) |
+//! | [`ExchangeStarted`](Event::ExchangeStarted) | [`ExchangeEnded`](Event::ExchangeEnded) |
+//! | [`ConnectStarted`](Event::ConnectStarted) | [`ConnectEnded`](Event::ConnectEnded) |
+//! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
+//!
+//! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
+//! body at any frame, and when the inner service panics.
+//!
+//! No event carries a path, a query or a header in its `Debug` or `Display` output.
+
+pub(crate) mod log;
+mod observer;
+mod request;
+mod warning;
+
+use tokio::time::Instant;
+
+pub use self::observer::Observer;
+pub(crate) use self::observer::{Observers, ObserversBuilder};
+pub use self::request::{RequestHead, ResponseHead};
+pub use self::warning::StackWarning;
+pub(crate) use self::warning::Warnings;
+use crate::classify::Failure;
+use crate::connect::{Closed, Connection, Setup, Use};
+use crate::exchange::{Call, Exchange, Phase};
+
+/// What has happened.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A call has started; ends with [`CallEnded`](Self::CallEnded).
+    CallStarted {
+        /// The call.
+        call: &'a Call,
+    },
+    /// A call is over.
+    CallEnded {
+        /// The call.
+        call: &'a Call,
+        /// How its last exchange went.
+        outcome: &'a Outcome,
+    },
+    /// A request goes to the client; ends with [`ExchangeEnded`](Self::ExchangeEnded).
+    ExchangeStarted {
+        /// The exchange.
+        exchange: &'a Exchange,
+        /// The request's head.
+        request: RequestHead<'a>,
+    },
+    /// A phase of an exchange is over.
+    ExchangePhase {
+        /// The exchange.
+        exchange: &'a Exchange,
+        /// Which phase.
+        phase: Phase,
+        /// When it began.
+        start: Instant,
+        /// When it ended.
+        end: Instant,
+        /// What went wrong in it.
+        failure: Option<&'a Failure>,
+    },
+    /// The response's head is handed to the caller.
+    ExchangeHead {
+        /// The exchange.
+        exchange: &'a Exchange,
+        /// The response's head.
+        response: ResponseHead<'a>,
+    },
+    /// An exchange is over; its [`Timings`](crate::Timings) are complete.
+    ExchangeEnded {
+        /// The exchange.
+        exchange: &'a Exchange,
+        /// How it went.
+        outcome: &'a Outcome,
+    },
+    /// A connection is being made; ends with [`ConnectEnded`](Self::ConnectEnded).
+    ConnectStarted {
+        /// The setup.
+        setup: &'a Setup,
+        /// The exchange that started it; `None` where the client connects from a task of its own.
+        exchange: Option<&'a Exchange>,
+    },
+    /// A phase of a setup (dns, tcp, tunnel, tls) is over.
+    ConnectPhase {
+        /// The setup.
+        setup: &'a Setup,
+        /// Which phase.
+        phase: Phase,
+        /// When it began.
+        start: Instant,
+        /// When it ended.
+        end: Instant,
+        /// What went wrong.
+        failure: Option<&'a Failure>,
+    },
+    /// A setup is over.
+    ConnectEnded {
+        /// The setup.
+        setup: &'a Setup,
+        /// Where it led.
+        result: ConnectResult<'a>,
+    },
+    /// The exchange that started this setup was served by another connection.
+    ConnectWasted {
+        /// The setup.
+        setup: &'a Setup,
+        /// Who had started it.
+        exchange: &'a Exchange,
+    },
+    /// A connection is there; ends with [`ConnectionClosed`](Self::ConnectionClosed).
+    ConnectionOpened {
+        /// The connection, idle.
+        connection: &'a Connection,
+    },
+    /// An exchange is served by a connection.
+    ConnectionAssigned {
+        /// The connection.
+        connection: &'a Connection,
+        /// The exchange.
+        exchange: &'a Exchange,
+        /// Which use of the connection this is.
+        usage: &'a Use,
+        /// Whether the connection went from idle to active by it.
+        activated: bool,
+    },
+    /// A connection has nothing more to do: it went from active to idle.
+    ConnectionIdle {
+        /// The connection.
+        connection: &'a Connection,
+    },
+    /// A connection is closed.
+    ConnectionClosed {
+        /// The connection.
+        connection: &'a Connection,
+        /// Why, and in which state.
+        closed: &'a Closed,
+    },
+    /// Part of the stack is missing or misplaced; told once.
+    Misplaced {
+        /// What is wrong, and which call puts it right.
+        warning: StackWarning,
+    },
+}
+
+/// How an exchange or call went.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The response came, whatever its status, and its body was received whole.
+    Ok,
+    /// It failed, before or after the response's head.
+    Failed(Failure),
+    /// The caller dropped the future or the body.
+    Cancelled {
+        /// In which phase.
+        phase: Phase,
+    },
+}
+
+/// Where a setup led.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ConnectResult<'a> {
+    /// A connection is there.
+    Connected(&'a Connection),
+    /// A connection is there whose IO cannot be wrapped.
+    Untracked,
+    /// It failed.
+    Failed(&'a Failure),
+    /// The client dropped it.
+    Cancelled,
+}

@@ -1,0 +1,534 @@
+//! One request sent to the client and its response, body included.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use http::{Method, StatusCode, Version};
+use tokio::time::Instant;
+
+use super::marks::Marks;
+use super::slots::Slots;
+use super::{Call, Phase, Timings, UrlTemplate};
+use crate::classify::{Failure, Kind};
+use crate::connect::{CloseHint, Connection, Origin, Registry, Reuse, Setup, Use};
+use crate::event::{Event, Outcome, StackWarning};
+
+/// One request sent to the client and its response, body included.
+///
+/// It starts when the request reaches the observe layer and ends when the response's body has ended, has
+/// failed or was dropped. Clones are handles to one record.
+#[derive(Clone)]
+pub struct Exchange(Arc<Inner>);
+
+pub(super) struct Inner {
+    id: u64,
+    registry: Registry,
+    call: Call,
+    /// The call is this exchange's own: no layer above has made it.
+    sole: bool,
+    ordinal: u32,
+    origin: Origin,
+    method: Method,
+    template: Option<UrlTemplate>,
+    /// Where the request's URI lies in memory: the same request seen twice has the same.
+    identity: usize,
+    start: Instant,
+    pub(super) marks: Marks,
+    answered_early: AtomicBool,
+    first_byte_bound: AtomicBool,
+    request_bytes: AtomicU64,
+    response_bytes: AtomicU64,
+    status: AtomicU16,
+    version: OnceLock<Version>,
+    serving: Mutex<Serving>,
+    ended: AtomicBool,
+    slots: Slots,
+}
+
+/// Which connection serves, and which setups were started for it.
+#[derive(Default)]
+struct Serving {
+    connection: Option<Connection>,
+    usage: Option<Use>,
+    setups: Vec<Setup>,
+    finished: bool,
+}
+
+/// What an exchange is made from.
+pub(crate) struct Start {
+    pub(crate) registry: Registry,
+    pub(crate) origin: Origin,
+    pub(crate) method: Method,
+    pub(crate) template: Option<UrlTemplate>,
+    pub(crate) call: Option<Call>,
+    pub(crate) identity: usize,
+}
+
+impl Exchange {
+    pub(crate) fn start(start: Start) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let sole = start.call.is_none();
+        let call = start.call.unwrap_or_default();
+        let ordinal = call.begin_exchange();
+        start.registry.see_exchange();
+        if sole {
+            start.registry.emit(&Event::CallStarted { call: &call });
+        }
+        Self(Arc::new(Inner {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            registry: start.registry,
+            // One clock read serves both where the exchange is the whole call.
+            start: if sole { call.start() } else { Instant::now() },
+            call,
+            sole,
+            ordinal,
+            origin: start.origin,
+            method: start.method,
+            template: start.template,
+            identity: start.identity,
+            marks: Marks::default(),
+            answered_early: AtomicBool::new(false),
+            first_byte_bound: AtomicBool::new(false),
+            request_bytes: AtomicU64::new(0),
+            response_bytes: AtomicU64::new(0),
+            status: AtomicU16::new(0),
+            version: OnceLock::new(),
+            serving: Mutex::default(),
+            ended: AtomicBool::new(false),
+            slots: Slots::default(),
+        }))
+    }
+
+    /// Unique within the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The call that it belongs to.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.0.call
+    }
+
+    /// 0 for the first exchange of its call, 1 for the first resend.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        self.0.ordinal
+    }
+
+    /// Where to.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The request's template, if it was given one.
+    #[must_use]
+    pub fn template(&self) -> Option<UrlTemplate> {
+        self.0.template
+    }
+
+    /// When it started.
+    #[must_use]
+    pub fn start_time(&self) -> Instant {
+        self.0.start
+    }
+
+    /// The response's status; `None` before the head.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.0.status.load(Ordering::Acquire)).ok()
+    }
+
+    /// The version that the response came in; `None` before the head.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.0.version.get().copied()
+    }
+
+    /// Bytes of the request's body that were handed to the client.
+    #[must_use]
+    pub fn request_body_bytes(&self) -> u64 {
+        self.0.request_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the response's body that were received.
+    #[must_use]
+    pub fn response_body_bytes(&self) -> u64 {
+        self.0.response_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The connection that serves it; `None` before one was had, or where connections are not tracked.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.serving().connection.clone()
+    }
+
+    /// Which use of its connection it is.
+    #[must_use]
+    pub fn usage(&self) -> Option<Use> {
+        self.serving().usage.clone()
+    }
+
+    /// New or reused, by the identity of the serving connection.
+    #[must_use]
+    pub fn reuse(&self) -> Reuse {
+        self.serving().usage.as_ref().map_or(Reuse::Unknown, Use::reuse)
+    }
+
+    /// The setup of the serving connection, or, without one, the last setup that this exchange started.
+    #[must_use]
+    pub fn setup(&self) -> Option<Setup> {
+        let serving = self.serving();
+        match &serving.connection {
+            Some(connection) => Some(connection.setup().clone()),
+            None => serving.setups.last().cloned(),
+        }
+    }
+
+    /// Whether this exchange has started the setup of the connection that serves it.
+    #[must_use]
+    pub fn setup_paid(&self) -> bool {
+        self.setup().is_some_and(|setup| setup.started_by() == Some(self.id()))
+    }
+
+    /// Its timings, as far as they are known; complete when it has ended.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        Timings::new(self.clone())
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.marks.end.is_set()
+    }
+
+    observer_state!();
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn identity(&self) -> usize {
+        self.0.identity
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    pub(super) fn answered_early(&self) -> bool {
+        self.0.answered_early.load(Ordering::Acquire)
+    }
+
+    pub(super) fn first_byte_is_bound(&self) -> bool {
+        self.0.first_byte_bound.load(Ordering::Acquire)
+    }
+
+    fn serving(&self) -> std::sync::MutexGuard<'_, Serving> {
+        self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_setup(&self, setup: Setup) {
+        self.serving().setups.push(setup);
+    }
+
+    /// The setup has led to a connection; if another one serves already, it was for nothing.
+    pub(crate) fn setup_done(&self, setup: &Setup, connection: &Connection) {
+        let other = self.serving().connection.as_ref().is_some_and(|serving| serving.id() != connection.id());
+        if other {
+            setup.waste(self);
+        }
+    }
+
+    // === what the request's body says ===
+
+    /// The client has asked for the request's body, for the last time before it sends the head.
+    pub(crate) fn taken(&self) {
+        if !self.0.marks.send_start.is_set() {
+            self.0.marks.taken.set(self.0.start, Instant::now());
+            self.offer();
+        }
+    }
+
+    pub(crate) fn count_request(&self, bytes: u64) {
+        self.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The request's body was handed over whole, or will not be handed over any more.
+    pub(crate) fn request_done(&self) {
+        if !self.0.marks.body_sent.is_set() {
+            self.0.marks.body_sent.set_once(self.0.start, Instant::now());
+        }
+    }
+
+    pub(crate) fn is_request_done(&self) -> bool {
+        self.0.marks.body_sent.is_set()
+    }
+
+    // === what the connection says ===
+
+    /// The connection begins to write this request (HTTP/1). Says whether the exchange is still there.
+    pub(crate) fn begin_send(&self, connection: &Connection, at: Instant) -> bool {
+        let marks = &self.0.marks;
+        marks.send_start.set(self.0.start, at);
+        marks.send_end.clear();
+        marks.first_byte.clear();
+        if !self.serve(connection, at) {
+            return false;
+        }
+        self.emit_phase(Phase::Acquire, self.0.start, at);
+        true
+    }
+
+    pub(crate) fn written(&self, at: Instant) {
+        if !self.0.marks.first_byte.is_set() {
+            self.0.marks.send_end.set(self.0.start, at);
+        }
+    }
+
+    pub(crate) fn first_byte(&self, at: Instant) {
+        let inner = &*self.0;
+        if !inner.marks.first_byte.set_once(inner.start, at) {
+            return;
+        }
+        if !self.is_request_done() {
+            inner.answered_early.store(true, Ordering::Release);
+        }
+        self.emit_sent_phases();
+    }
+
+    /// The phases that the first byte ends.
+    fn emit_sent_phases(&self) {
+        let timings = self.timings();
+        for phase in [Phase::Send, Phase::Wait] {
+            if let Some((start, end)) = timings.span(phase) {
+                self.emit_phase(phase, start, end);
+            }
+        }
+    }
+
+    /// Makes a connection the serving one, once; says whether the exchange is still there.
+    ///
+    /// No lock is held while observers are told: the connection is noted, told, and only then is its use.
+    fn serve(&self, connection: &Connection, at: Instant) -> bool {
+        let mut serving = self.serving();
+        if serving.finished {
+            return false;
+        }
+        if serving.connection.as_ref().is_some_and(|current| current.id() == connection.id()) {
+            return true;
+        }
+        let before =
+            serving.connection.replace(connection.clone()).filter(|_| serving.usage.take().is_some());
+        drop(serving);
+        if let Some(before) = before {
+            before.end_use(at);
+        }
+
+        let usage = connection.begin_use(self, at);
+        let mut serving = self.serving();
+        serving.usage = Some(usage);
+        let finished = serving.finished;
+        let wasted: Vec<_> = (serving.setups.iter())
+            .filter(|setup| setup.connection_id().is_some_and(|id| id != connection.id()))
+            .cloned()
+            .collect();
+        drop(serving);
+        for setup in wasted {
+            setup.waste(self);
+        }
+        if finished {
+            connection.end_use(at);
+        }
+        !finished
+    }
+
+    // === what the observe layer says ===
+
+    /// The response is here. `connection` is the one that the client names.
+    pub(crate) fn head(&self, status: StatusCode, version: Version, connection: Option<&Connection>) {
+        let inner = &*self.0;
+        let at = Instant::now();
+        inner.status.store(status.as_u16(), Ordering::Release);
+        let _ = inner.version.set(version);
+        if let Some(connection) = connection {
+            self.settle(connection, at);
+        }
+        if inner.marks.first_byte.set_once(inner.start, at) {
+            inner.first_byte_bound.store(true, Ordering::Release);
+            if inner.marks.send_start.is_set() {
+                self.emit_sent_phases();
+            }
+        }
+        inner.marks.head.set(inner.start, at);
+        if let Some((start, end)) = self.timings().span(Phase::Head) {
+            self.emit_phase(Phase::Head, start, end);
+        }
+    }
+
+    /// The client names the serving connection; what was seen on another one does not count.
+    pub(crate) fn settle(&self, connection: &Connection, at: Instant) {
+        let inner = &*self.0;
+        let seen = self.connection().is_some_and(|seen| seen.id() == connection.id());
+        if seen {
+            return;
+        }
+        for mark in [&inner.marks.send_start, &inner.marks.send_end, &inner.marks.first_byte] {
+            mark.clear();
+        }
+        if connection.is_http2() {
+            self.send_by_body(connection, at);
+        }
+        self.serve(connection, at);
+    }
+
+    /// On HTTP/2 no IO tells whose bytes it carries: the request's body is the best witness.
+    fn send_by_body(&self, connection: &Connection, at: Instant) {
+        let inner = &*self.0;
+        let Some(taken) = inner.marks.taken.get(inner.start).filter(|taken| *taken >= connection.opened())
+        else {
+            return;
+        };
+        inner.marks.send_start.set(inner.start, taken);
+        match inner.marks.body_sent.get(inner.start) {
+            Some(sent) => inner.marks.send_end.set(inner.start, sent.max(taken)),
+            None => {
+                inner.marks.send_end.set(inner.start, at);
+                inner.answered_early.store(true, Ordering::Release);
+            }
+        }
+        self.emit_phase(Phase::Acquire, inner.start, taken);
+    }
+
+    pub(crate) fn count_response(&self, bytes: u64) {
+        self.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Where it is now, and since when.
+    pub(crate) fn current_phase(&self) -> (Phase, Instant) {
+        let inner = &*self.0;
+        let at = |mark: &super::marks::Mark| mark.get(inner.start);
+        if let Some(head) = at(&inner.marks.head) {
+            return (Phase::Body, head);
+        }
+        if let Some(first_byte) = at(&inner.marks.first_byte) {
+            return (Phase::Head, first_byte);
+        }
+        match (at(&inner.marks.send_start), at(&inner.marks.send_end)) {
+            (Some(_), Some(sent)) if self.is_request_done() => (Phase::Wait, sent),
+            (Some(start), _) => (Phase::Send, start),
+            (None, _) => (Phase::Acquire, inner.start),
+        }
+    }
+
+    /// The phase that a failure or cancellation hits: that of the setup while one runs for it.
+    pub(crate) fn failing_phase(&self) -> Phase {
+        let phase = self.current_phase().0;
+        if phase != Phase::Acquire {
+            return phase;
+        }
+        let serving = self.serving();
+        serving.setups.iter().rev().find_map(Setup::running_phase).unwrap_or(phase)
+    }
+
+    /// Ends the exchange; every call after the first does nothing.
+    pub(crate) fn finish(&self, outcome: &Outcome) {
+        let inner = &*self.0;
+        if inner.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let at = Instant::now();
+        let (phase, start) = self.current_phase();
+        inner.marks.end.set(inner.start, at);
+        let failure = match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Ok | Outcome::Cancelled { .. } => None,
+        };
+        inner.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end: at, failure });
+
+        let mut serving = self.serving();
+        serving.finished = true;
+        let connection = serving.connection.clone();
+        let used = serving.usage.is_some();
+        drop(serving);
+
+        if let Some(connection) = connection.as_ref().filter(|connection| !connection.is_http2()) {
+            give_reason(connection, outcome, phase);
+        }
+        inner.registry.emit(&Event::ExchangeEnded { exchange: self, outcome });
+        if inner.sole {
+            inner.registry.emit(&Event::CallEnded { call: &inner.call, outcome });
+        }
+        match connection {
+            Some(connection) if used => connection.end_use(at),
+            None if matches!(outcome, Outcome::Ok) && !inner.registry.has_seen_connection() => {
+                inner.registry.warn(StackWarning::Untracked);
+            }
+            _ => {}
+        }
+    }
+
+    fn emit_phase(&self, phase: Phase, start: Instant, end: Instant) {
+        self.0.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end, failure: None });
+    }
+}
+
+/// An HTTP/1 connection does not outlive an exchange that was cut off on it, or not for long.
+fn give_reason(connection: &Connection, outcome: &Outcome, phase: Phase) {
+    match outcome {
+        Outcome::Ok => {}
+        Outcome::Cancelled { .. } => {
+            connection.cut();
+            if phase == Phase::Body {
+                connection.hint(CloseHint::BodyDropped);
+            }
+        }
+        Outcome::Failed(failure) => {
+            connection.cut();
+            if matches!(failure.kind(), Kind::Protocol | Kind::InvalidResponse | Kind::LimitExceeded) {
+                connection.hint(CloseHint::ProtocolError);
+            }
+        }
+    }
+}
+
+impl Failure {
+    /// Fills in the phase that the exchange was in, where the error itself tells none.
+    pub(crate) fn in_exchange(self, exchange: &Exchange) -> Self {
+        match self.phase() {
+            Some(_) => self,
+            None => self.with_phase(exchange.failing_phase()),
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("id", &self.id())
+            .field("call", &self.call().id())
+            .field("method", self.method())
+            .field("origin", self.origin())
+            .field("template", &self.template())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! The poll scope: how the seats below the client learn which exchange makes them run.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Weak;
+
+use super::Exchange;
+use super::exchange::Inner;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Exchange>> = const { RefCell::new(None) };
+    /// The exchange whose request body was last asked for by a client on this thread.
+    static OFFERED: Cell<Option<Weak<Inner>>> = const { Cell::new(None) };
+}
+
+/// Puts the exchange back that was current before.
+pub(crate) struct ExchangeScope {
+    before: Option<Exchange>,
+}
+
+impl Exchange {
+    /// The exchange that is being polled on this thread.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// Makes this the current exchange until the guard is dropped.
+    pub(crate) fn enter(&self) -> ExchangeScope {
+        let before = CURRENT.try_with(|current| current.replace(Some(self.clone()))).ok().flatten();
+        ExchangeScope { before }
+    }
+
+    /// Offers the exchange to the connection that writes next on this thread.
+    ///
+    /// hyper asks an HTTP/1 request's body whether it is empty in the poll of the connection's task that
+    /// then writes the request: so the connection learns whose turn it is, where no extension reaches it.
+    pub(crate) fn offer(&self) {
+        let _ = OFFERED.try_with(|offered| offered.set(Some(self.downgrade())));
+    }
+
+    /// The exchange that was offered last on this thread, if it still is one.
+    pub(crate) fn take_offered() -> Option<Self> {
+        OFFERED.try_with(Cell::take).ok().flatten().and_then(|weak| Self::upgrade(&weak))
+    }
+}
+
+impl Drop for ExchangeScope {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        let _ = CURRENT.try_with(|current| current.replace(before));
+    }
+}

@@ -1,0 +1,207 @@
+//! Where the time of an exchange went.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Exchange, Phase};
+use crate::connect::{Connection, Reuse, Setup, Use};
+
+/// Where the time of an exchange went.
+///
+/// It is in the extensions of every response. It grows while the exchange goes on and is complete when
+/// the response's body has ended; clone it before you consume the response.
+///
+/// # Example
+/// ```
+/// # use tower_outbound::Timings;
+/// fn log<B>(response: &http::Response<B>) {
+///     if let Some(timings) = response.extensions().get::<Timings>() {
+///         println!("{timings}"); // dns 1.2 tcp 0.3 tls 4.1 send 0.1 wait 50.2 … ms, connection 7 new
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Timings {
+    exchange: Exchange,
+}
+
+/// Time since the start of the exchange, as curl counts it: each is at least the one before it.
+///
+/// `None` is what has not happened, or cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cumulative {
+    /// A slot of our own limits was had.
+    pub queue: Option<Duration>,
+    /// A connection was had.
+    pub acquire: Option<Duration>,
+    /// The first byte of the request was written.
+    pub send_start: Option<Duration>,
+    /// The first byte of the response was read.
+    pub first_byte: Option<Duration>,
+    /// The response was handed to the caller.
+    pub head: Option<Duration>,
+    /// The response's body had ended.
+    pub body_end: Option<Duration>,
+}
+
+impl Timings {
+    pub(super) fn new(exchange: Exchange) -> Self {
+        Self { exchange }
+    }
+
+    /// The exchange that it is about.
+    #[must_use]
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Whether the exchange is over, so that nothing changes any more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.exchange.is_ended()
+    }
+
+    /// From the start to the end of the body; `None` before that.
+    #[must_use]
+    pub fn total(&self) -> Option<Duration> {
+        self.cumulative().body_end
+    }
+
+    /// How long a phase took; `None` if it did not take place, has not ended, or cannot be seen.
+    ///
+    /// Dns, tcp, tunnel and tls are those of the setup that this exchange paid for: 0 to 1 of each.
+    #[must_use]
+    pub fn phase(&self, phase: Phase) -> Option<Duration> {
+        self.span(phase).map(|(start, end)| end.saturating_duration_since(start))
+    }
+
+    /// When a phase began and ended.
+    #[must_use]
+    pub fn span(&self, phase: Phase) -> Option<(Instant, Instant)> {
+        let inner = self.exchange.inner();
+        let start = self.exchange.start_time();
+        let marks = &inner.marks;
+        match phase {
+            Phase::Queue | Phase::Backoff => None,
+            Phase::Acquire => Some((start, marks.send_start.get(start)?)),
+            Phase::Send => {
+                let from = marks.send_start.get(start)?;
+                let to = marks.send_end.get(start)?;
+                // An early answer ends the sending as far as the exchange is concerned.
+                Some((
+                    from,
+                    marks.first_byte.get(start).map_or(to, |first_byte| to.min(first_byte)).max(from),
+                ))
+            }
+            Phase::Wait => {
+                let to = marks.first_byte.get(start)?;
+                let from = marks.send_end.get(start).filter(|_| !self.exchange.answered_early())?;
+                Some((from.min(to), to))
+            }
+            Phase::Head => Some((marks.first_byte.get(start)?, marks.head.get(start)?)),
+            Phase::Body => Some((marks.head.get(start)?, marks.end.get(start)?)),
+            Phase::Dns | Phase::Tcp | Phase::Tunnel | Phase::Tls => {
+                let setup = self.exchange.setup().filter(|_| self.exchange.setup_paid())?;
+                setup
+                    .phases()
+                    .into_iter()
+                    .find(|ended| ended.phase == phase)
+                    .map(|ended| (ended.start, ended.end))
+            }
+        }
+    }
+
+    /// The cumulative view.
+    #[must_use]
+    pub fn cumulative(&self) -> Cumulative {
+        let start = self.exchange.start_time();
+        let marks = &self.exchange.inner().marks;
+        let since = |mark: &super::marks::Mark| mark.get(start).map(|at| at - start);
+        Cumulative {
+            queue: None,
+            acquire: since(&marks.send_start),
+            send_start: since(&marks.send_start),
+            first_byte: since(&marks.first_byte),
+            head: since(&marks.head),
+            body_end: since(&marks.end).filter(|_| marks.head.is_set()),
+        }
+    }
+
+    /// Whether the first byte is an upper bound (the head itself): on HTTP/2, and where connections are
+    /// not tracked, no earlier moment can be seen.
+    #[must_use]
+    pub fn first_byte_is_upper_bound(&self) -> bool {
+        self.exchange.first_byte_is_bound()
+    }
+
+    /// The connection that served.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.exchange.connection()
+    }
+
+    /// Which use of its connection it was.
+    #[must_use]
+    pub fn usage(&self) -> Option<Use> {
+        self.exchange.usage()
+    }
+
+    /// Whether the connection was new or reused.
+    #[must_use]
+    pub fn reuse(&self) -> Reuse {
+        self.exchange.reuse()
+    }
+
+    /// The setup of the connection that served, whoever paid for it.
+    #[must_use]
+    pub fn setup(&self) -> Option<Setup> {
+        self.exchange.setup()
+    }
+
+    /// Whether this exchange paid for that setup.
+    #[must_use]
+    pub fn setup_paid(&self) -> bool {
+        self.exchange.setup_paid()
+    }
+}
+
+/// One line: the phases in milliseconds, their total, and the connection.
+impl fmt::Display for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The setup's phases say more than the wait that they make up.
+        let paid = self.phase(Phase::Tcp).is_some();
+        for phase in [
+            Phase::Queue,
+            Phase::Acquire,
+            Phase::Dns,
+            Phase::Tcp,
+            Phase::Tunnel,
+            Phase::Tls,
+            Phase::Send,
+            Phase::Wait,
+            Phase::Head,
+            Phase::Body,
+        ] {
+            if let Some(took) = self.phase(phase).filter(|_| !(paid && phase == Phase::Acquire)) {
+                write!(f, "{phase} {:.1} ", took.as_secs_f64() * 1e3)?;
+            }
+        }
+        match self.exchange.inner().marks.end.get(self.exchange.start_time()) {
+            Some(end) => write!(f, "= {:.1} ms", (end - self.exchange.start_time()).as_secs_f64() * 1e3)?,
+            None => f.write_str("= … ms")?,
+        }
+        match (self.connection(), self.reuse()) {
+            (Some(connection), reuse) => write!(f, ", connection {} {}", connection.id(), reuse.as_str()),
+            (None, _) => f.write_str(", connection unknown"),
+        }
+    }
+}
+
+impl fmt::Debug for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timings({self})")
+    }
+}

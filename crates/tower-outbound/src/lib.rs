@@ -1,0 +1,47 @@
+//! Tower layers for outbound HTTP: where the time goes, whether a connection was reused, why it closed.
+//!
+//! ```text
+//!  caller
+//!    │ http::Request<B>
+//!  ┌─▼─ Observe ──── opens the Exchange; its observers may write headers
+//!  │   [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
+//!  │        ╔══════════ pool (the client's, not ours) ══════════╗
+//!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO  ║
+//!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
+//!  │        ║ │ │ ┌─▼─ PhaseLayer::tcp                           ║
+//!  │        ║ │ │ │     PhaseLayer::dns, on the resolver         ║
+//!  │        ╚══════════════════════════════════════════════════╝
+//! ```
+//!
+//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `track`, `phase`;
+//! `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
+
+// First for its macro.
+#[macro_use]
+mod exchange;
+
+mod classify;
+mod connect;
+mod error;
+mod event;
+mod observe;
+mod outbound;
+mod phase;
+mod track;
+
+pub use self::classify::{Class, Failure, Kind};
+pub use self::connect::{
+    CloseReason, Closed, ConnectError, Connection, Origin, PhaseError, Protocol, Registry, Reuse, Setup,
+    SetupPhase, TlsInfo, Use,
+};
+pub use self::error::{BoxError, Error};
+pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};
+pub use self::exchange::{Call, Cumulative, EndCause, Exchange, Phase, Slot, Timings, UrlTemplate};
+pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody};
+#[cfg(feature = "client")]
+pub use self::outbound::{
+    ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider,
+};
+pub use self::outbound::{Outbound, OutboundBuilder, TcpConnector};
+pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
+pub use self::track::{Track, TrackFuture, TrackLayer, TrackedIo};

@@ -1,0 +1,141 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::CONNECTION;
+use http::{Extensions, HeaderMap, Response, StatusCode, Version};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::ObserveBody;
+use crate::classify::{Failure, Kind, connect_extras};
+use crate::connect::{CloseHint, Connection};
+use crate::error::{BoxError, Error};
+use crate::event::{Event, Outcome, ResponseHead};
+use crate::exchange::{EndCause, Exchange};
+
+/// Ends the exchange when it is dropped, whatever has happened.
+#[derive(Debug)]
+pub(super) struct Guard {
+    exchange: Exchange,
+}
+
+impl Guard {
+    pub(super) fn new(exchange: Exchange) -> Self {
+        Self { exchange }
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.exchange.is_ended() {
+            return;
+        }
+        let phase = self.exchange.failing_phase();
+        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
+        let outcome = match self.exchange.call().end_cause() {
+            Some(EndCause::DeadlineElapsed) => cut(Kind::DeadlineExceeded),
+            Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
+            Some(EndCause::ReleasedByRetry) => Outcome::Ok,
+            None if std::thread::panicking() => cut(Kind::Other),
+            None => Outcome::Cancelled { phase },
+        };
+        self.exchange.finish(&outcome);
+    }
+}
+
+pin_project! {
+    /// The future of an observed exchange, until the response's head.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the client's future. On HTTP/1 the connection is closed if the request was being
+    /// sent or answered; on HTTP/2 the stream is reset; a connect may go on in the client's background. The
+    /// exchange ends as cancelled, or for the reason that the [`Call`](crate::Call) names.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ObserveFuture<F> {
+        // Before `inner`, so that a drop tells why before the connection goes.
+        guard: Option<Guard>,
+        #[pin]
+        inner: F,
+    }
+}
+
+impl<F> ObserveFuture<F> {
+    pub(super) fn new(inner: F, guard: Guard) -> Self {
+        Self { guard: Some(guard), inner }
+    }
+}
+
+impl<F, R, E> Future for ObserveFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
+    R::Error: Into<BoxError>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<ObserveBody<R>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let exchange = this.guard.as_ref().expect("polled after it was ready").exchange();
+        let result = {
+            let _scope = exchange.enter();
+            ready!(this.inner.poll(cx))
+        };
+        let guard = this.guard.take().expect("checked above");
+        Poll::Ready(match result {
+            Ok(response) => Ok(respond(response, guard)),
+            Err(error) => Err(fail(error.into(), guard.exchange())),
+        })
+    }
+}
+
+fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<ObserveBody<R>> {
+    let exchange = guard.exchange();
+    let connection = response.extensions().get::<Connection>();
+    exchange.head(response.status(), response.version(), connection);
+    if let Some(connection) = exchange.connection().filter(|connection| !connection.is_http2())
+        && let Some(hint) = close_hint(response.status(), response.version(), response.headers())
+    {
+        connection.hint(hint);
+    }
+    let head =
+        ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
+    exchange.registry().emit(&Event::ExchangeHead { exchange, response: head });
+    response.extensions_mut().insert(exchange.timings());
+    response.map(|body| ObserveBody::new(body, guard))
+}
+
+/// Whether the response's head says that the connection will not be used again (RFC 9112, section 9.3).
+fn close_hint(status: StatusCode, version: Version, headers: &HeaderMap) -> Option<CloseHint> {
+    let has = |option: &str| {
+        let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
+    };
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        Some(CloseHint::Upgraded)
+    } else if has("close") {
+        Some(CloseHint::ConnectionClose)
+    } else if version == Version::HTTP_10 && !has("keep-alive") {
+        Some(CloseHint::Http10)
+    } else {
+        None
+    }
+}
+
+fn fail(error: BoxError, exchange: &Exchange) -> Error {
+    let mut extras = Extensions::new();
+    connect_extras(&*error, &mut extras);
+    if let Some(connection) = extras.get::<Connection>() {
+        exchange.settle(connection, Instant::now());
+    }
+    let failure = Failure::of(&*error).in_exchange(exchange);
+    exchange.finish(&Outcome::Failed(failure.clone()));
+    Error::new(failure, Some(exchange.clone()), error)
+}

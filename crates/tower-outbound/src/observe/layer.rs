@@ -1,0 +1,49 @@
+use http::Uri;
+use tower_layer::Layer;
+
+use super::Observe;
+use crate::connect::{Origin, Registry};
+
+/// Observes every exchange: see the [module](self).
+///
+/// [`Outbound::layer`](crate::Outbound::layer) is the whole upper stack.
+///
+/// # Example
+/// ```
+/// use tower_layer::Layer;
+/// use tower_outbound::{ObserveLayer, Outbound};
+///
+/// let outbound = Outbound::new();
+/// // tonic's channel sees paths only: say where they go.
+/// let layer = ObserveLayer::new(outbound.registry().clone())
+///     .origin(&"http://inventory:50051".parse().unwrap());
+/// # let _ = layer.layer(());
+/// ```
+#[derive(Clone, Debug)]
+pub struct ObserveLayer {
+    registry: Registry,
+    origin: Option<Origin>,
+}
+
+impl ObserveLayer {
+    /// Tells this registry's observers.
+    #[must_use]
+    pub const fn new(registry: Registry) -> Self {
+        Self { registry, origin: None }
+    }
+
+    /// Where requests go whose URI has no host (tonic's channel, hyper's `SendRequest`).
+    #[must_use]
+    pub fn origin(mut self, uri: &Uri) -> Self {
+        self.origin = Some(self.registry.origin(uri));
+        self
+    }
+}
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Observe<S> {
+        Observe { inner, registry: self.registry.clone(), origin: self.origin.clone() }
+    }
+}

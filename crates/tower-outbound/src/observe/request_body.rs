@@ -1,0 +1,76 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::exchange::Exchange;
+
+pin_project! {
+    /// The body of an observed request: counts what the client takes of it, and says when it is whole.
+    ///
+    /// # Cancel safety
+    /// The client drops it when it has taken all, or gives up: nothing is sent by the drop itself.
+    #[derive(Debug)]
+    pub struct ObserveRequestBody<B> {
+        #[pin]
+        inner: B,
+        exchange: Exchange,
+        polled: bool,
+    }
+}
+
+impl<B> ObserveRequestBody<B> {
+    pub(super) fn new(inner: B, exchange: Exchange) -> Self {
+        Self { inner, exchange, polled: false }
+    }
+
+    /// The caller's own body.
+    pub fn get_ref(&self) -> &B {
+        &self.inner
+    }
+}
+
+impl<B: Body> Body for ObserveRequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        *this.polled = true;
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    this.exchange.count_request(data.remaining() as u64);
+                }
+                if this.inner.is_end_stream() {
+                    this.exchange.request_done();
+                }
+            }
+            Some(Err(_)) => {}
+            None => this.exchange.request_done(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let ended = self.inner.is_end_stream();
+        if !self.polled {
+            // Asked before the first frame: the client is about to send the head.
+            self.exchange.taken();
+            if ended {
+                self.exchange.request_done();
+            }
+        }
+        ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

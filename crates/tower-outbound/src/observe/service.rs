@@ -1,0 +1,110 @@
+use std::task::{Context, Poll};
+
+use http::header::HOST;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ObserveBody, ObserveFuture, ObserveRequestBody};
+use crate::classify::Failure;
+use crate::connect::{Origin, Registry, Setup};
+use crate::error::{BoxError, Error};
+use crate::event::{Event, RequestHead, StackWarning};
+use crate::exchange::{Call, Exchange, Start, UrlTemplate};
+
+/// A client whose exchanges are observed: see [`ObserveLayer`](super::ObserveLayer).
+#[derive(Clone, Debug)]
+pub struct Observe<S> {
+    pub(super) inner: S,
+    pub(super) registry: Registry,
+    pub(super) origin: Option<Origin>,
+}
+
+impl<S> Observe<S> {
+    /// The client itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The client itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    fn origin_of<B>(&self, request: &Request<B>) -> Origin {
+        if request.uri().host().is_some() {
+            return self.registry.origin(request.uri());
+        }
+        if let Some(origin) = &self.origin {
+            return origin.clone();
+        }
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let uri = host.and_then(|host| host.parse::<Uri>().ok());
+        self.registry.origin(uri.as_ref().unwrap_or_else(|| request.uri()))
+    }
+
+    fn start<B: Body>(&self, request: &mut Request<B>) -> Exchange {
+        let identity = identity(request.uri());
+        if let Some(outer) = Exchange::current()
+            && outer.identity() == identity
+            && Setup::current().is_none()
+        {
+            self.registry.warn(StackWarning::ObservedTwice);
+        }
+        let exchange = Exchange::start(Start {
+            registry: self.registry.clone(),
+            origin: self.origin_of(request),
+            method: request.method().clone(),
+            template: request.extensions().get::<UrlTemplate>().copied(),
+            call: request.extensions().get::<Call>().cloned(),
+            identity,
+        });
+        let head = RequestHead {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+            body_size: request.body().size_hint().exact(),
+        };
+        self.registry.emit(&Event::ExchangeStarted { exchange: &exchange, request: head });
+        self.registry.observers().request(&exchange, request.headers_mut());
+        exchange
+    }
+}
+
+/// Clones of one request share their URI's memory, and no two live requests do.
+fn identity(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |path| path.as_str().as_ptr() as usize)
+}
+
+impl<S, B, R> Service<Request<B>> for Observe<S>
+where
+    S: Service<Request<ObserveRequestBody<B>>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ObserveBody<R>>;
+    type Error = Error;
+    type Future = ObserveFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(|error| {
+            let error = error.into();
+            Error::new(Failure::of(&*error), None, error)
+        })
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let exchange = self.start(&mut request);
+        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone()));
+        let guard = super::future::Guard::new(exchange);
+        let inner = {
+            let _scope = guard.exchange().enter();
+            self.inner.call(request)
+        };
+        ObserveFuture::new(inner, guard)
+    }
+}

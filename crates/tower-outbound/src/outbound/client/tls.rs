@@ -1,0 +1,42 @@
+//! TLS for the client: the provider is always passed, so that two of them in one program do not clash.
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Which cryptography rustls uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsProvider {
+    /// ring.
+    #[default]
+    Ring,
+    /// aws-lc-rs.
+    #[cfg(feature = "aws-lc-rs")]
+    AwsLcRs,
+}
+
+impl TlsProvider {
+    fn provider(self) -> Arc<CryptoProvider> {
+        Arc::new(match self {
+            Self::Ring => rustls::crypto::ring::default_provider(),
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLcRs => rustls::crypto::aws_lc_rs::default_provider(),
+        })
+    }
+
+    /// The system's roots, and Mozilla's where the system has none.
+    pub(super) fn config(self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        ClientConfig::builder_with_provider(self.provider())
+            .with_safe_default_protocol_versions()
+            .expect("both providers know TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    }
+}

@@ -1,0 +1,94 @@
+//! Puts the layers together, in the right order.
+
+mod builder;
+#[cfg(feature = "client")]
+mod client;
+mod connector;
+
+use tower_layer::Layer;
+
+pub use self::builder::OutboundBuilder;
+#[cfg(feature = "client")]
+pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
+pub use self::connector::TcpConnector;
+use crate::connect::{Connection, Registry};
+use crate::observe::ObserveLayer;
+use crate::track::{Track, TrackLayer};
+
+/// The handle that an application keeps: it puts the layers together and owns what they share.
+///
+/// Clones are handles to one stack.
+///
+/// # Example
+/// ```
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::rt::{TokioExecutor, TokioTimer};
+/// use tower_layer::Layer;
+/// use tower_outbound::Outbound;
+///
+/// let outbound = Outbound::new();
+/// let connector = outbound.connector(outbound.http_connector());
+/// let client = Client::builder(TokioExecutor::new())
+///     .pool_timer(TokioTimer::new())
+///     .pool_idle_timeout(outbound.idle_timeout())
+///     .build(connector);
+/// let service = outbound.layer().layer(client);
+/// # fn check<S: tower_service::Service<http::Request<String>>>(_: S) {}
+/// # check(service);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    registry: Registry,
+}
+
+impl Outbound {
+    /// A stack without observers: timings on every response, nothing else.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts a stack with observers and options.
+    pub fn builder() -> OutboundBuilder {
+        OutboundBuilder::default()
+    }
+
+    /// Tracks a connector's connections; to be put above TLS.
+    ///
+    /// Around a connector whose inside it cannot reach it knows the whole connect only: the phases are
+    /// absent, not zero.
+    pub fn connector<C>(&self, connector: C) -> Track<C> {
+        TrackLayer::new(self.registry.clone()).layer(connector)
+    }
+
+    /// The upper stack, to be put around the client.
+    #[must_use]
+    pub fn layer(&self) -> ObserveLayer {
+        ObserveLayer::new(self.registry.clone())
+    }
+
+    /// The connections that are open now, in the order in which they were opened.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        self.registry.connections()
+    }
+
+    /// What the layers share; for layers that are put together by hand.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// How long an idle connection is kept: give it to a client of your own (`pool_idle_timeout`), so
+    /// that the close reason `idle_timeout` is recognised.
+    #[must_use]
+    pub fn idle_timeout(&self) -> std::time::Duration {
+        self.registry.idle_timeout()
+    }
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::new()
+    }
+}

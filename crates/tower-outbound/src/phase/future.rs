@@ -1,0 +1,85 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use crate::classify::Failure;
+use crate::connect::{PhaseError, Setup};
+use crate::error::BoxError;
+use crate::event::ConnectResult;
+use crate::exchange::Phase;
+
+pin_project! {
+    /// The future of a timed stage.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the stage's future: a TCP connect or handshake is given up and its socket closed.
+    /// A dropped stage is no phase; a dropped whole connect ends as cancelled.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct PhaseFuture<F> {
+        #[pin]
+        inner: F,
+        setup: Option<Setup>,
+        // `None` is the whole connect.
+        phase: Option<Phase>,
+        start: Instant,
+    }
+
+    impl<F> PinnedDrop for PhaseFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let (Some(setup), None) = (this.setup.take(), &this.phase) {
+                setup.finish(ConnectResult::Cancelled);
+            }
+        }
+    }
+}
+
+impl<F> PhaseFuture<F> {
+    pub(super) fn new(inner: F, setup: Option<Setup>, phase: Option<Phase>, start: Instant) -> Self {
+        Self { inner, setup, phase, start }
+    }
+}
+
+impl<F, T, E> Future for PhaseFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<T, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = match (&this.setup, &this.phase) {
+            (Some(setup), None) => {
+                let _scope = setup.enter();
+                ready!(this.inner.poll(cx))
+            }
+            _ => ready!(this.inner.poll(cx)),
+        };
+        let result = match (result, *this.phase) {
+            (Ok(response), _) => Ok(response),
+            (Err(error), Some(phase)) => Err(BoxError::from(PhaseError::new(phase, error.into()))),
+            (Err(error), None) => Err(error.into()),
+        };
+        if let Some(setup) = this.setup.take() {
+            let failure = result.as_ref().err().map(|error| Failure::of(&**error));
+            match this.phase {
+                // A failure of the stage inside is that stage's, not this one's.
+                Some(phase) if failure.as_ref().is_some_and(|failure| failure.phase() != Some(*phase)) => {}
+                Some(phase) => {
+                    let start = setup.last_end_since(*this.start).unwrap_or(*this.start);
+                    setup.end_phase(*phase, start, Instant::now(), failure.as_ref());
+                }
+                None => match &failure {
+                    Some(failure) => setup.finish(ConnectResult::Failed(failure)),
+                    None => setup.finish(ConnectResult::Untracked),
+                },
+            }
+        }
+        Poll::Ready(result)
+    }
+}

@@ -1,0 +1,69 @@
+use tower_layer::Layer;
+
+use super::Phased;
+use crate::connect::Registry;
+use crate::exchange::Phase;
+
+/// Times one stage of a connect.
+///
+/// # Example
+/// ```
+/// use hyper_util::client::legacy::connect::HttpConnector;
+/// use hyper_util::client::legacy::connect::dns::GaiResolver;
+/// use tower_layer::Layer;
+/// use tower_outbound::PhaseLayer;
+///
+/// let resolver = PhaseLayer::dns().layer(GaiResolver::new());
+/// let connector = PhaseLayer::tcp().layer(HttpConnector::new_with_resolver(resolver));
+/// # let _ = connector;
+/// ```
+#[derive(Clone, Debug)]
+pub struct PhaseLayer {
+    pub(super) stage: Stage,
+}
+
+/// What is timed.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// One phase of the setup in whose scope it runs.
+    Phase(Phase),
+    /// A whole connect: opens a setup of its own, from the exchange in whose scope it runs.
+    Connect(Registry),
+}
+
+impl PhaseLayer {
+    /// For a resolver.
+    #[must_use]
+    pub const fn dns() -> Self {
+        Self { stage: Stage::Phase(Phase::Dns) }
+    }
+
+    /// For a TCP connector, which may have a resolver inside.
+    #[must_use]
+    pub const fn tcp() -> Self {
+        Self { stage: Stage::Phase(Phase::Tcp) }
+    }
+
+    /// For a TLS connector, which may have a TCP connector inside.
+    ///
+    /// Not needed below [`TrackLayer`](crate::TrackLayer), which times TLS itself where it can see TCP.
+    #[must_use]
+    pub const fn tls() -> Self {
+        Self { stage: Stage::Phase(Phase::Tls) }
+    }
+
+    /// For a whole connector whose IO cannot be wrapped (reqwest): the connect is an event, its
+    /// connection stays unknown.
+    #[must_use]
+    pub fn connect(registry: &Registry) -> Self {
+        Self { stage: Stage::Connect(registry.clone()) }
+    }
+}
+
+impl<S> Layer<S> for PhaseLayer {
+    type Service = Phased<S>;
+
+    fn layer(&self, inner: S) -> Phased<S> {
+        Phased { inner, stage: self.stage.clone() }
+    }
+}

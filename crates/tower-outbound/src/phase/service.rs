@@ -1,0 +1,71 @@
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::PhaseFuture;
+use super::layer::Stage;
+use crate::connect::{PhaseError, Setup};
+use crate::error::BoxError;
+use crate::exchange::{Exchange, Phase};
+
+/// A stage that is timed: see [`PhaseLayer`](super::PhaseLayer).
+#[derive(Clone, Debug)]
+pub struct Phased<S> {
+    pub(super) inner: S,
+    pub(super) stage: Stage,
+}
+
+impl<S> Phased<S> {
+    /// The stage itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The stage itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S, Dst> Service<Dst> for Phased<S>
+where
+    S: Service<Dst>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    /// A [`PhaseError`] around the stage's own error; boxed, since reqwest demands just that.
+    type Error = BoxError;
+    type Future = PhaseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(|error| match &self.stage {
+            Stage::Phase(phase) => PhaseError::new(*phase, error.into()).into(),
+            Stage::Connect(_) => error.into(),
+        })
+    }
+
+    fn call(&mut self, dst: Dst) -> Self::Future {
+        let start = Instant::now();
+        match &self.stage {
+            Stage::Phase(phase) => {
+                let setup = Setup::current();
+                if let Some(setup) = &setup {
+                    setup.begin_phase(*phase);
+                }
+                PhaseFuture::new(self.inner.call(dst), setup, Some(*phase), start)
+            }
+            Stage::Connect(registry) => {
+                let exchange = Exchange::current();
+                let setup = exchange.as_ref().map(|exchange| {
+                    Setup::start(exchange.origin().clone(), Some(exchange), registry.observers().clone())
+                });
+                let inner = {
+                    let _scope = setup.as_ref().map(Setup::enter);
+                    self.inner.call(dst)
+                };
+                PhaseFuture::new(inner, setup, None::<Phase>, start)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Extensions;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::{Connection as Connect, HttpInfo};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::TrackedIo;
+use crate::classify::Failure;
+use crate::connect::{ConnectError, Connection, Protocol, Registry, Setup};
+use crate::error::BoxError;
+use crate::event::ConnectResult;
+use crate::exchange::{Exchange, Phase};
+
+pin_project! {
+    /// The future of a tracked connect.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the connector's future: the connect is given up and its socket closed. It ends as
+    /// cancelled.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct TrackFuture<F> {
+        #[pin]
+        inner: F,
+        setup: Setup,
+        exchange: Option<Exchange>,
+        registry: Registry,
+    }
+
+    impl<F> PinnedDrop for TrackFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.setup.finish(ConnectResult::Cancelled);
+        }
+    }
+}
+
+impl<F> TrackFuture<F> {
+    pub(super) fn new(inner: F, setup: Setup, exchange: Option<Exchange>, registry: Registry) -> Self {
+        Self { inner, setup, exchange, registry }
+    }
+}
+
+impl<F, T, E> Future for TrackFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    T: Read + Write + Connect + Unpin + 'static,
+    E: Into<BoxError>,
+{
+    type Output = Result<TrackedIo<T>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = {
+            let _scope = this.setup.enter();
+            ready!(this.inner.poll(cx))
+        };
+        let at = Instant::now();
+        Poll::Ready(match result {
+            Ok(io) => {
+                end_tls(this.setup, at, None);
+                let connection = open(this.registry, this.setup, &io, at);
+                this.setup.finish(ConnectResult::Connected(&connection));
+                if let Some(exchange) = this.exchange.take() {
+                    exchange.setup_done(this.setup, &connection);
+                }
+                Ok(TrackedIo::new(io, connection))
+            }
+            Err(error) => {
+                let error = error.into();
+                let mut failure = Failure::of(&*error);
+                if let (None, Some(running)) = (failure.phase(), this.setup.running_phase()) {
+                    failure = failure.in_setup(running);
+                }
+                end_tls(this.setup, at, Some(&failure));
+                this.setup.finish(ConnectResult::Failed(&failure));
+                Err(ConnectError::new(failure, error).into())
+            }
+        })
+    }
+}
+
+/// The TLS handshake is what comes after TCP, where TCP can be seen and nothing else has timed TLS.
+fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
+    if setup.origin().scheme() != "https" || setup.has_phase(Phase::Tls) {
+        return;
+    }
+    if let Some(tcp) =
+        setup.phases().iter().find(|ended| ended.phase == Phase::Tcp && ended.failure.is_none())
+    {
+        setup.end_phase(Phase::Tls, tcp.end, at, failure);
+    }
+}
+
+fn open<T: Connect + 'static>(registry: &Registry, setup: &Setup, io: &T, at: Instant) -> Connection {
+    let connected = io.connected();
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    let info = extras.get::<HttpInfo>();
+    let (local, peer) = (info.map(HttpInfo::local_addr), info.map(HttpInfo::remote_addr));
+    if let Some(peer) = peer {
+        setup.set_peer(peer);
+    }
+    super::tls::inspect(io, setup);
+    let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
+    Connection::open(registry, setup.clone(), local, peer, protocol, at)
+}

@@ -1,0 +1,197 @@
+//! Counts what passes, and tells the turns of an HTTP/1 connection apart.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::frames::FrameWalk;
+use crate::classify::{Failure, Kind};
+use crate::connect::{Connection, IoEnd, Protocol};
+use crate::event::StackWarning;
+use crate::exchange::Exchange;
+
+/// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// Sits on tokio's traits, since only there a wrapper sees what a read has filled.
+#[derive(Debug)]
+pub(super) struct Meter<T> {
+    inner: T,
+    turns: Turns,
+}
+
+/// What the bytes say of the connection.
+#[derive(Debug)]
+struct Turns {
+    connection: Connection,
+    exchange: Option<Exchange>,
+    begun: bool,
+    read_since_write: bool,
+    frames: FrameWalk,
+    end: IoEnd,
+}
+
+impl<T> Meter<T> {
+    pub(super) fn new(inner: T, connection: Connection) -> Self {
+        let frames = FrameWalk::default();
+        let end = IoEnd::default();
+        let turns = Turns { connection, exchange: None, begun: false, read_since_write: false, frames, end };
+        Self { inner, turns }
+    }
+
+    pub(super) fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.turns.connection
+    }
+}
+
+impl Turns {
+    /// Before the first write of a turn: whose is it?
+    fn before_write(&mut self, bytes: &[u8]) {
+        if !self.begun {
+            self.begun = true;
+            let protocol = if bytes.starts_with(HTTP2_PREFACE) { Protocol::Http2 } else { Protocol::Http1 };
+            self.connection.set_protocol(protocol);
+            if !self.connection.registry().has_seen_exchange() {
+                self.connection.registry().warn(StackWarning::Unobserved);
+            }
+            self.begin_turn();
+        } else if !self.connection.is_http2() {
+            self.begin_turn_if_next();
+        }
+    }
+
+    fn begin_turn(&mut self) {
+        if self.connection.is_http2() {
+            return;
+        }
+        match self.offered() {
+            Some(exchange) => self.take_turn(exchange),
+            None => self.connection.begin_unknown_use(),
+        }
+    }
+
+    /// A write after a read begins a turn, unless an upload goes on behind an early answer.
+    fn begin_turn_if_next(&mut self) {
+        if let Some(exchange) = self.offered() {
+            self.take_turn(exchange);
+        } else if self.read_since_write && self.exchange.as_ref().is_none_or(Exchange::is_request_done) {
+            self.read_since_write = false;
+            self.exchange = None;
+            self.connection.begin_unknown_use();
+        }
+    }
+
+    fn offered(&self) -> Option<Exchange> {
+        let exchange = Exchange::take_offered()?;
+        let mine = self.exchange.as_ref().is_some_and(|current| current.id() == exchange.id());
+        (!mine && exchange.origin() == self.connection.origin()).then_some(exchange)
+    }
+
+    fn take_turn(&mut self, exchange: Exchange) {
+        self.read_since_write = false;
+        self.exchange = exchange.begin_send(&self.connection, Instant::now()).then_some(exchange);
+    }
+
+    fn written(&mut self, result: &io::Result<usize>) {
+        match result {
+            Ok(bytes) => {
+                let at = Instant::now();
+                self.connection.count_written(*bytes, at);
+                if let Some(exchange) = &self.exchange {
+                    exchange.written(at);
+                }
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.end.end_of_file = true;
+            return;
+        }
+        let at = Instant::now();
+        self.connection.count_read(bytes.len(), at);
+        if self.connection.is_http2() {
+            self.end.goaway |= self.frames.sees_goaway(bytes);
+        } else if !self.read_since_write {
+            self.read_since_write = true;
+            if let Some(exchange) = &self.exchange {
+                exchange.first_byte(at);
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        let kind = Failure::of(error).kind();
+        // A peer that closes without a TLS goodbye, or resets, has closed all the same.
+        if kind == Kind::ResponseEnded {
+            self.end.end_of_file = true;
+        } else {
+            self.end.error.get_or_insert(kind);
+        }
+    }
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.connection.io_gone(self.end, Instant::now());
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let had_room = buf.remaining() > 0;
+        let result = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
+        match &result {
+            Ok(()) if had_room => self.turns.read(&buf.filled()[before..]),
+            Ok(()) => {}
+            Err(error) => self.turns.failed(error),
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.turns.before_write(buf);
+        let result = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
+        self.turns.written(&result);
+        Poll::Ready(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
+        let result = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        self.turns.written(&result);
+        Poll::Ready(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
