@@ -45,6 +45,9 @@ struct Inner {
 
 const IO_GONE: u64 = 1 << 63;
 
+/// hyper closes a connection in the poll that follows the drop of an unread body, or not for that reason.
+const DROP_GRACE: Duration = Duration::from_millis(100);
+
 /// The protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -355,7 +358,12 @@ impl Connection {
         let inner = &*self.0;
         let end = inner.io_end.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         let idle_for = inner.idle_since.get(inner.opened).map(|since| at.saturating_duration_since(since));
-        let reason = match CloseHint::reason(inner.hint.load(Ordering::Acquire)) {
+        let hint = CloseHint::reason(inner.hint.load(Ordering::Acquire)).filter(|reason| {
+            // A connection that has lived on after a dropped body was not closed by it.
+            let lived_on = end.end_of_file || end.error.is_some() || idle_for >= Some(DROP_GRACE);
+            *reason != CloseReason::BodyDropped || !lived_on
+        });
+        let reason = match hint {
             Some(reason) => reason,
             None if end.goaway => CloseReason::GoAway,
             None if end.error.is_some() => CloseReason::Error,

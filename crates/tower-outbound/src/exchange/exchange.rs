@@ -31,6 +31,8 @@ pub(super) struct Inner {
     origin: Origin,
     method: Method,
     template: Option<UrlTemplate>,
+    /// The request has asked for the connection to be closed.
+    asks_close: bool,
     /// Where the request's URI lies in memory: the same request seen twice has the same.
     identity: usize,
     start: Instant,
@@ -63,6 +65,7 @@ pub(crate) struct Start {
     pub(crate) template: Option<UrlTemplate>,
     pub(crate) call: Option<Call>,
     pub(crate) identity: usize,
+    pub(crate) asks_close: bool,
 }
 
 impl Exchange {
@@ -87,6 +90,7 @@ impl Exchange {
             method: start.method,
             template: start.template,
             identity: start.identity,
+            asks_close: start.asks_close,
             marks: Marks::default(),
             answered_early: AtomicBool::new(false),
             first_byte_bound: AtomicBool::new(false),
@@ -222,6 +226,10 @@ impl Exchange {
         self.0.identity
     }
 
+    pub(crate) fn asks_close(&self) -> bool {
+        self.0.asks_close
+    }
+
     pub(super) fn inner(&self) -> &Inner {
         &self.0
     }
@@ -304,12 +312,12 @@ impl Exchange {
         }
     }
 
-    pub(crate) fn first_byte(&self, at: Instant) {
+    pub(crate) fn first_byte(&self, at: Instant, still_writing: bool) {
         let inner = &*self.0;
         if !inner.marks.first_byte.set_once(inner.start, at) {
             return;
         }
-        if !self.is_request_done() {
+        if still_writing || !self.is_request_done() {
             inner.answered_early.store(true, Ordering::Release);
         }
         self.emit_sent_phases();

@@ -89,12 +89,9 @@ impl Timings {
             Phase::Acquire => Some((start, marks.send_start.get(start)?)),
             Phase::Send => {
                 let from = marks.send_start.get(start)?;
-                let to = marks.send_end.get(start)?;
                 // An early answer ends the sending as far as the exchange is concerned.
-                Some((
-                    from,
-                    marks.first_byte.get(start).map_or(to, |first_byte| to.min(first_byte)).max(from),
-                ))
+                let answer = marks.first_byte.get(start).filter(|_| self.exchange.answered_early());
+                Some((from, answer.or(marks.send_end.get(start))?.max(from)))
             }
             Phase::Wait => {
                 let to = marks.first_byte.get(start)?;

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::header::CONNECTION;
-use http::{Extensions, HeaderMap, Response, StatusCode, Version};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -101,7 +101,7 @@ fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<Observe
     let connection = response.extensions().get::<Connection>();
     exchange.head(response.status(), response.version(), connection);
     if let Some(connection) = exchange.connection().filter(|connection| !connection.is_http2())
-        && let Some(hint) = close_hint(response.status(), response.version(), response.headers())
+        && let Some(hint) = close_hint(exchange, &response)
     {
         connection.hint(hint);
     }
@@ -112,21 +112,27 @@ fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<Observe
     response.map(|body| ObserveBody::new(body, guard))
 }
 
-/// Whether the response's head says that the connection will not be used again (RFC 9112, section 9.3).
-fn close_hint(status: StatusCode, version: Version, headers: &HeaderMap) -> Option<CloseHint> {
-    let has = |option: &str| {
-        let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
-    };
-    if status == StatusCode::SWITCHING_PROTOCOLS {
+/// Whether the heads say that the connection will not be used again (RFC 9112, section 9.3).
+fn close_hint<R>(exchange: &Exchange, response: &Response<R>) -> Option<CloseHint> {
+    let status = response.status();
+    let tunnel = exchange.method() == Method::CONNECT && status.is_success();
+    if status == StatusCode::SWITCHING_PROTOCOLS || tunnel {
         Some(CloseHint::Upgraded)
-    } else if has("close") {
+    } else if exchange.asks_close() || has_connection_option(response.headers(), "close") {
         Some(CloseHint::ConnectionClose)
-    } else if version == Version::HTTP_10 && !has("keep-alive") {
+    } else if response.version() == Version::HTTP_10
+        && !has_connection_option(response.headers(), "keep-alive")
+    {
         Some(CloseHint::Http10)
     } else {
         None
     }
+}
+
+/// Whether a `Connection` header has this option (RFC 9110, section 7.6.1).
+pub(super) fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
 }
 
 fn fail(error: BoxError, exchange: &Exchange) -> Error {

@@ -58,6 +58,7 @@ impl<S> Observe<S> {
             template: request.extensions().get::<UrlTemplate>().copied(),
             call: request.extensions().get::<Call>().cloned(),
             identity,
+            asks_close: super::future::has_connection_option(request.headers(), "close"),
         });
         let head = RequestHead {
             method: request.method(),

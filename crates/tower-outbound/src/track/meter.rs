@@ -30,6 +30,8 @@ struct Turns {
     exchange: Option<Exchange>,
     begun: bool,
     read_since_write: bool,
+    /// The last write could not be made: the request is not whole on the wire.
+    blocked: bool,
     frames: FrameWalk,
     end: IoEnd,
 }
@@ -38,7 +40,8 @@ impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
         let frames = FrameWalk::default();
         let end = IoEnd::default();
-        let turns = Turns { connection, exchange: None, begun: false, read_since_write: false, frames, end };
+        let (exchange, begun, read_since_write, blocked) = (None, false, false, false);
+        let turns = Turns { connection, exchange, begun, read_since_write, blocked, frames, end };
         Self { inner, turns }
     }
 
@@ -99,16 +102,18 @@ impl Turns {
         self.exchange = exchange.begin_send(&self.connection, Instant::now()).then_some(exchange);
     }
 
-    fn written(&mut self, result: &io::Result<usize>) {
+    fn written(&mut self, result: &Poll<io::Result<usize>>) {
+        self.blocked = result.is_pending();
         match result {
-            Ok(bytes) => {
+            Poll::Pending => {}
+            Poll::Ready(Ok(bytes)) => {
                 let at = Instant::now();
                 self.connection.count_written(*bytes, at);
                 if let Some(exchange) = &self.exchange {
                     exchange.written(at);
                 }
             }
-            Err(error) => self.failed(error),
+            Poll::Ready(Err(error)) => self.failed(error),
         }
     }
 
@@ -124,7 +129,7 @@ impl Turns {
         } else if !self.read_since_write {
             self.read_since_write = true;
             if let Some(exchange) = &self.exchange {
-                exchange.first_byte(at);
+                exchange.first_byte(at, self.blocked);
             }
         }
     }
@@ -167,9 +172,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.turns.before_write(buf);
-        let result = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
+        let result = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.turns.written(&result);
-        Poll::Ready(result)
+        result
     }
 
     fn poll_write_vectored(
@@ -178,9 +183,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
-        let result = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.turns.written(&result);
-        Poll::Ready(result)
+        result
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,0 +1,253 @@
+//! Every start has one end, whatever the caller, the peer, the client or an observer does.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use outbound_tests::certs::Certs;
+use outbound_tests::recorder::Recorder;
+use outbound_tests::secret;
+use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{BoxError, Event, ObserveRequestBody, Outbound, Timings};
+
+use crate::support::{Body, recorded, stack, tcp};
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Polls the future at most `polls` times, each when it has asked for it; `None` if that was not enough.
+async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Cancels a whole exchange after 0, 1, 2… polls, until one is enough; each time on a new stack.
+async fn cancel_after_every_poll<F: Future>(run: impl Fn(Outbound) -> F) -> Recorder {
+    for polls in 0..200 {
+        let (outbound, recorder) = recorded();
+        let done = at_most(polls, run(outbound)).await.is_some();
+        recorder.settled().await;
+        let started = recorder.count("ExchangeStarted");
+        assert!(started <= 1 && recorder.outcomes().len() as i64 == started);
+        if done {
+            assert_eq!(recorder.outcomes(), ["ok"], "after {polls} polls");
+            return recorder;
+        }
+        let cancelled = recorder.outcomes().iter().all(|outcome| outcome.starts_with("cancelled in "));
+        assert!(cancelled, "after {polls} polls: {:?}", recorder.outcomes());
+    }
+    panic!("200 polls were not enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_http_1_over_tls() {
+    let certs = Certs::new("example.test");
+    let recorder = cancel_after_every_poll(|outbound| {
+        let pause = Duration::from_millis(10);
+        let script = Script::new()
+            .sleep(pause)
+            .tls(certs.server_config(&["http/1.1"]))
+            .read_request()
+            .sleep(pause)
+            .write("HTTP/1.1 200 ")
+            .sleep(pause)
+            .write("OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            .sleep(pause)
+            .write("3\r\ndef\r\n")
+            .sleep(pause)
+            .write("0\r\n\r\n")
+            .repeat();
+        let (server, peer) = ScriptedServer::duplex(script);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(certs.client_config(&[]))
+            .https_only()
+            .enable_http1()
+            .wrap_connector(peer.delay(pause));
+        async move {
+            let client = stack(&outbound, outbound.connector(https));
+            let uri = server.uri_with("https", "example.test", "/");
+            let response = client.oneshot(secret::request(&uri, Body::from("upload"))).await.unwrap();
+            response.into_body().collect().await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(recorder.count("connected"), 1);
+}
+
+#[tokio::test]
+async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_http_2() {
+    let server = H2Server::builder()
+        .start(|request: Request<_>| async move {
+            request.into_body().collect().await.unwrap();
+            Response::new(Body::from(vec![7; 100_000]))
+        })
+        .await
+        .unwrap();
+    cancel_after_every_poll(|outbound| {
+        let uri = server.uri("/");
+        async move {
+            let client = outbound.client_builder().http2_only(true).build();
+            let response = client.request(secret::request(&uri, Body::from("upload"))).await.unwrap();
+            response.into_body().collect().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_dropped_at_any_frame_ends_the_exchange() {
+    const FRAMES: usize = 4;
+    for taken in 0..=FRAMES {
+        let mut script = Script::new().read_request().write(CHUNKED);
+        for _ in 0..FRAMES {
+            script = script.sleep(Duration::from_millis(10)).write("3\r\nabc\r\n");
+        }
+        let (server, peer) = ScriptedServer::duplex(script.hang());
+        let (outbound, recorder) = recorded();
+        let client = stack(&outbound, outbound.connector(peer));
+        let response = client.oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        let mut body = response.into_body();
+        for _ in 0..taken {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        assert_eq!(recorder.outcomes(), ["cancelled in body"]);
+        assert_eq!(timings.exchange().response_body_bytes(), 3 * taken as u64);
+        recorder.settled().await;
+        assert_eq!(recorder.close_reasons(), ["body_dropped"]);
+    }
+}
+
+#[tokio::test]
+async fn an_inner_service_that_panics_ends_the_exchange_as_an_error() {
+    for panic_in_call in [true, false] {
+        let (outbound, recorder) = recorded();
+        let inner = service_fn(move |_: Request<ObserveRequestBody<Body>>| {
+            assert!(!panic_in_call, "a panic in call");
+            async {
+                tokio::task::yield_now().await;
+                panic!("a panic in poll");
+                #[expect(unreachable_code, reason = "says what the future gives")]
+                Ok::<Response<Body>, std::io::Error>(Response::default())
+            }
+        });
+        let service = outbound.layer().layer(inner);
+        let request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
+        let result = tokio::spawn(async move { service.oneshot(request).await.map(drop) }).await;
+        assert!(result.unwrap_err().is_panic());
+        assert_eq!(recorder.outcomes(), ["_OTHER in acquire"]);
+        recorder.assert_balanced();
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_is_not_called_again_and_the_request_goes_on() {
+    let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();
+    let recorder = Recorder::new();
+    let panics = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = panics.clone();
+    let outbound = Outbound::builder()
+        .observer(move |_: &Event<'_>| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            panic!("an observer's panic");
+        })
+        .observer(recorder.clone())
+        .build();
+    let client = tcp(&outbound);
+    for _ in 0..2 {
+        let response = client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+        assert_eq!(response.status(), 204);
+    }
+    assert_eq!(recorder.outcomes(), ["ok", "ok"], "the other observer is told everything");
+    assert_eq!(panics.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_loses_the_race_is_counted_as_wasted_and_serves_another() {
+    let script = Script::new().read_request().sleep(Duration::from_millis(20));
+    let script = script.write("HTTP/1.1 204 No Content\r\n\r\n").repeat();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(peer.delay(Duration::from_millis(50))));
+    let send = || client.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
+
+    let first = send().await.unwrap().extensions().get::<Timings>().unwrap().clone();
+    // Both want the one idle connection; the second begins to connect, and gets the connection of the
+    // first when that is done (20 ms) before its own is there (50 ms).
+    let (second, third) = tokio::join!(send(), send());
+    let third = third.unwrap().extensions().get::<Timings>().unwrap().clone();
+    let second = second.unwrap().extensions().get::<Timings>().unwrap().clone();
+    let first = first.connection().unwrap().id();
+    assert_eq!(second.connection().unwrap().id(), first);
+    assert_eq!(third.connection().unwrap().id(), first);
+    assert_eq!(third.usage().unwrap().number(), 3);
+    assert!(!third.setup_paid());
+
+    recorder.wait_until(|recorder| recorder.count("ConnectWasted") == 1).await;
+    assert_eq!(recorder.count("connected"), 2);
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.count("ConnectWasted"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_connect_fails_in_phase_tcp_and_opens_nothing() {
+    let address = closed_port().unwrap();
+    let (outbound, recorder) = recorded();
+    let uri = format!("http://{address}/").parse().unwrap();
+    let error = tcp(&outbound).oneshot(secret::request(&uri, Body::default())).await.unwrap_err();
+    assert_eq!(recorder.outcomes(), ["connection_refused in tcp"]);
+    assert_eq!(error.failure().os_error(), Some(111));
+    assert_eq!((recorder.count("connect_failed"), recorder.count("ConnectionOpened")), (1, 0));
+    assert!(!secret::is_in(&format!("{error:?} {error}")));
+    recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_says_why_it_drops_is_not_taken_for_the_caller() {
+    use tower_outbound::{Call, EndCause};
+
+    for (cause, expected) in [
+        (Some(EndCause::DeadlineElapsed), "deadline_exceeded in acquire"),
+        (Some(EndCause::AttemptTimeout), "response_timeout in acquire"),
+        (None, "cancelled in acquire"),
+    ] {
+        let (outbound, recorder) = recorded();
+        let service = outbound.layer().layer(service_fn(|_: Request<ObserveRequestBody<Body>>| {
+            pending::<Result<Response<Body>, BoxError>>()
+        }));
+        let call = Call::new();
+        let mut request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
+        request.extensions_mut().insert(call.clone());
+        let exchange = service.oneshot(request);
+        assert!(at_most(1, async {
+            let mut exchange = pin!(exchange);
+            let _ = poll_fn(|cx| Poll::Ready(exchange.as_mut().poll(cx).is_ready())).await;
+            if let Some(cause) = cause {
+                call.set_end_cause(cause);
+            }
+        })
+        .await
+        .is_some());
+        assert_eq!(recorder.outcomes(), [expected]);
+        assert_eq!(call.exchanges(), 1);
+        assert_eq!(recorder.count("CallStarted"), 0, "the call is its maker's");
+    }
+}

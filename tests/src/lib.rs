@@ -1,0 +1,9 @@
+//! The test harness: what plays the peer, the clock's gates and the telemetry backend for every scenario.
+
+pub mod certs;
+pub mod gate;
+pub mod otlp;
+pub mod peers;
+pub mod recorder;
+pub mod secret;
+pub mod server;

@@ -1,0 +1,18 @@
+//! An OTLP receiver inside the process: gRPC and HTTP/protobuf on loopback, everything kept for questions.
+//!
+//! It runs on a thread of its own, so that an exporter that blocks the caller's runtime is still answered.
+
+mod grpc;
+mod http;
+mod metric;
+mod receiver;
+mod span;
+mod store;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use metric::{Metric, Point, Value};
+pub use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
+pub use receiver::Receiver;
+pub use span::Span;

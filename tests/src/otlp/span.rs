@@ -1,0 +1,104 @@
+//! A received span.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use proto::span::{Link, SpanKind};
+
+use super::text;
+
+/// One span as it was received, with the resource and the scope that it came under.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// The resource's `service.name`, empty if it had none.
+    pub resource_service: String,
+    /// The name of the instrumentation scope.
+    pub scope: String,
+    /// The span itself.
+    pub span: proto::Span,
+}
+
+impl Span {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.span.name
+    }
+
+    /// The attribute `key` as text, whatever its type.
+    #[must_use]
+    pub fn attr(&self, key: &str) -> Option<String> {
+        text::attribute(&self.span.attributes, key)
+    }
+
+    /// All attributes as text.
+    #[must_use]
+    pub fn attrs(&self) -> BTreeMap<String, String> {
+        text::attributes(&self.span.attributes)
+    }
+
+    /// The trace's id in hex.
+    #[must_use]
+    pub fn trace_id(&self) -> String {
+        text::hex(&self.span.trace_id)
+    }
+
+    /// Its id in hex.
+    #[must_use]
+    pub fn span_id(&self) -> String {
+        text::hex(&self.span.span_id)
+    }
+
+    /// The parent's id in hex, empty for a root.
+    #[must_use]
+    pub fn parent_span_id(&self) -> String {
+        text::hex(&self.span.parent_span_id)
+    }
+
+    /// When it started, in nanoseconds of the Unix epoch.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.span.start_time_unix_nano
+    }
+
+    /// When it ended, in nanoseconds of the Unix epoch.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.span.end_time_unix_nano
+    }
+
+    /// From start to end; zero if it ended before it started.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.end().saturating_sub(self.start()))
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.span.kind()
+    }
+
+    /// Its links.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.span.links
+    }
+}
+
+/// The spans of one export request.
+pub(super) fn flatten(resources: Vec<proto::ResourceSpans>) -> impl Iterator<Item = Span> {
+    resources.into_iter().flat_map(|resource| {
+        let resource_service = text::service(resource.resource.as_ref());
+        resource.scope_spans.into_iter().flat_map(move |scoped| {
+            let resource_service = resource_service.clone();
+            let scope = scoped.scope.map(|scope| scope.name).unwrap_or_default();
+            scoped.spans.into_iter().map(move |span| Span {
+                resource_service: resource_service.clone(),
+                scope: scope.clone(),
+                span,
+            })
+        })
+    })
+}

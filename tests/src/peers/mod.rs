@@ -1,0 +1,43 @@
+//! Real software as the other end: found on the machine or installed by `tests/peers/install`, never required.
+
+mod nginx;
+mod process;
+mod rotel;
+
+pub use nginx::{Access, Nginx, NginxConfig};
+pub use rotel::Rotel;
+
+use std::path::{Path, PathBuf};
+
+/// A program that some checks need.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Peer {
+    /// What it is called, also by `tests/peers/install`.
+    pub name: &'static str,
+    /// Its executable.
+    pub program: &'static str,
+}
+
+/// nginx, an HTTP server.
+pub const NGINX: Peer = Peer { name: "nginx", program: "nginx" };
+
+/// rotel, an OpenTelemetry collector.
+pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };
+
+impl Peer {
+    /// Where it is, if it is here.
+    #[must_use]
+    pub fn find(&self) -> Option<PathBuf> {
+        find(self.program)
+    }
+}
+
+/// Looks for an executable in `PATH`, in `tests/peers/bin`, then in the directory `OUTBOUND_PEERS_DIR`.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/bin");
+    let given = std::env::var_os("OUTBOUND_PEERS_DIR").map(PathBuf::from);
+    let places = std::env::split_paths(&path).chain([own]).chain(given);
+    places.map(|place| place.join(program)).find(|file| file.is_file())
+}

@@ -1,0 +1,77 @@
+//! A child process that ends with its owner.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// How long a peer may take to accept its first connection.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// A real process has no gate to wait at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Killed, and waited for, when dropped.
+#[derive(Debug)]
+pub(super) struct Process(pub(super) Child);
+
+impl Process {
+    pub(super) fn spawn(command: &mut Command) -> io::Result<Process> {
+        command.spawn().map(Process)
+    }
+
+    /// Waits until something accepts connections there; fails if the process ends first.
+    pub(super) async fn listening(&mut self, address: SocketAddr) -> io::Result<()> {
+        let start = Instant::now();
+        loop {
+            // Asked first: a port that somebody else took meanwhile accepts connections too.
+            if let Some(status) = self.0.try_wait()? {
+                return Err(io::Error::other(format!("it ended with {status}")));
+            }
+            if TcpStream::connect(address).await.is_ok() {
+                return Ok(());
+            }
+            if start.elapsed() > READY_WITHIN {
+                return Err(io::Error::other(format!("nothing listens on {address}")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that is gone.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks again and again until there is an answer, or `limit` is over.
+pub(super) async fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if start.elapsed() > limit {
+            return None;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Loopback addresses that were free a moment ago.
+pub(super) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
+    // Held together, so that no two are the same.
+    let mut listeners = Vec::with_capacity(N);
+    for address in &mut addresses {
+        let listener = TcpListener::bind(*address)?;
+        *address = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(addresses)
+}

@@ -1,0 +1,240 @@
+//! An observer that keeps what it is told, and checks that every start has one end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+use tower_outbound::{ConnectResult, Event, Exchange, Observer, Outcome, Phase, Timings};
+
+use crate::secret;
+
+/// Records events; clones share one record.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    told: Mutex<Told>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    names: Vec<String>,
+    counts: BTreeMap<String, i64>,
+    open: BTreeMap<(&'static str, u64), i64>,
+    faults: Vec<String>,
+    active: i64,
+    idle: i64,
+    ended: Vec<Timings>,
+    closed: Vec<&'static str>,
+    phases: Vec<(Phase, &'static str)>,
+    outcomes: Vec<String>,
+}
+
+impl Recorder {
+    /// Remembers nothing yet.
+    #[must_use]
+    pub fn new() -> Recorder {
+        secret::watch_log();
+        Recorder::default()
+    }
+
+    /// The events so far by name, in the order in which they came.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.told().names.clone()
+    }
+
+    /// How many events of this name came.
+    #[must_use]
+    pub fn count(&self, name: &str) -> i64 {
+        self.told().counts.get(name).copied().unwrap_or_default()
+    }
+
+    /// The timings of the exchanges that have ended, in the order of their ends.
+    #[must_use]
+    pub fn timings(&self) -> Vec<Timings> {
+        self.told().ended.clone()
+    }
+
+    /// How the exchanges ended: `ok`, `cancelled in PHASE` or `KIND in PHASE`.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<String> {
+        self.told().outcomes.clone()
+    }
+
+    /// Why connections were closed, in order.
+    #[must_use]
+    pub fn close_reasons(&self) -> Vec<&'static str> {
+        self.told().closed.clone()
+    }
+
+    /// The phases that have ended, in order, each with `ok` or the kind of its failure.
+    #[must_use]
+    pub fn phases(&self) -> Vec<(Phase, &'static str)> {
+        self.told().phases.clone()
+    }
+
+    /// How many connections count as active and as idle.
+    #[must_use]
+    pub fn gauges(&self) -> (i64, i64) {
+        let told = self.told();
+        (told.active, told.idle)
+    }
+
+    /// Returns once `done` says so of this recorder.
+    pub async fn wait_until(&self, done: impl Fn(&Recorder) -> bool) {
+        loop {
+            let changed = self.shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if done(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Returns once every start has had its end and all gauges are at 0.
+    pub async fn settled(&self) {
+        self.wait_until(Recorder::is_settled).await;
+        self.assert_balanced();
+    }
+
+    fn is_settled(&self) -> bool {
+        let told = self.told();
+        told.open.values().all(|open| *open == 0) && (told.active, told.idle) == (0, 0)
+    }
+
+    /// Fails unless every start has had exactly one end and all gauges are back at 0.
+    #[track_caller]
+    pub fn assert_balanced(&self) {
+        self.assert_no_faults();
+        let told = self.told();
+        let open: Vec<_> = told.open.iter().filter(|(_, open)| **open != 0).collect();
+        assert!(open.is_empty(), "not ended: {open:?}, after {:?}", told.names);
+        assert_eq!((told.active, told.idle), (0, 0), "active and idle connections");
+    }
+
+    /// Fails if an end came without a start, twice, or with a secret in it.
+    #[track_caller]
+    pub fn assert_no_faults(&self) {
+        let told = self.told();
+        assert!(told.faults.is_empty(), "{:?}", told.faults);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.shared.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Recorder {
+    fn on_event(&self, event: &Event<'_>) {
+        let text = format!("{event:?}");
+        let mut told = self.told();
+        if secret::is_in(&text) {
+            told.faults.push(format!("a secret in {text}"));
+        }
+        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        *told.counts.entry(name.clone()).or_default() += 1;
+        told.names.push(name);
+        told.tell(event);
+        drop(told);
+        self.shared.changed.notify_waiters();
+    }
+
+    fn on_request(&self, exchange: &Exchange, headers: &mut HeaderMap) {
+        let _ = (exchange, headers);
+        let mut told = self.told();
+        *told.counts.entry("on_request".to_owned()).or_default() += 1;
+        told.names.push("on_request".to_owned());
+    }
+}
+
+impl Told {
+    fn tell(&mut self, event: &Event<'_>) {
+        match event {
+            Event::CallStarted { call } => self.start("call", call.id()),
+            Event::CallEnded { call, .. } => self.end("call", call.id()),
+            Event::ExchangeStarted { exchange, .. } => self.start("exchange", exchange.id()),
+            Event::ExchangePhase { phase, failure, .. } => {
+                self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
+            }
+            Event::ExchangeEnded { exchange, outcome } => {
+                self.end("exchange", exchange.id());
+                self.ended.push(exchange.timings());
+                self.outcomes.push(match outcome {
+                    Outcome::Ok => "ok".to_owned(),
+                    Outcome::Cancelled { phase } => format!("cancelled in {phase}"),
+                    Outcome::Failed(failure) => {
+                        format!("{} in {}", failure.kind(), failure.phase().map_or("?", Phase::as_str))
+                    }
+                    other => format!("{other:?}"),
+                });
+                let line = exchange.timings().to_string();
+                if secret::is_in(&line) {
+                    self.faults.push(format!("a secret in {line}"));
+                }
+            }
+            Event::ConnectStarted { setup, .. } => self.start("setup", setup.id()),
+            Event::ConnectPhase { phase, failure, .. } => {
+                self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
+            }
+            Event::ConnectEnded { setup, result } => {
+                self.end("setup", setup.id());
+                let name = match result {
+                    ConnectResult::Connected(_) => "connected",
+                    ConnectResult::Failed(_) => "connect_failed",
+                    ConnectResult::Cancelled => "connect_cancelled",
+                    _ => "connect_other",
+                };
+                *self.counts.entry(name.to_owned()).or_default() += 1;
+            }
+            Event::ConnectionOpened { connection } => {
+                self.start("connection", connection.id());
+                self.idle += 1;
+            }
+            Event::ConnectionAssigned { connection, activated, .. } => {
+                let _ = connection;
+                if *activated {
+                    self.idle -= 1;
+                    self.active += 1;
+                }
+            }
+            Event::ConnectionIdle { .. } => {
+                self.idle += 1;
+                self.active -= 1;
+            }
+            Event::ConnectionClosed { connection, closed } => {
+                self.end("connection", connection.id());
+                if closed.was_active() {
+                    self.active -= 1;
+                } else {
+                    self.idle -= 1;
+                }
+                self.closed.push(closed.reason().as_str());
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, what: &'static str, id: u64) {
+        let open = self.open.entry((what, id)).or_default();
+        *open += 1;
+        if *open != 1 {
+            self.faults.push(format!("{what} {id} started twice"));
+        }
+    }
+
+    fn end(&mut self, what: &'static str, id: u64) {
+        let open = self.open.entry((what, id)).or_default();
+        *open -= 1;
+        if *open != 0 {
+            self.faults.push(format!("{what} {id} ended without a start, or twice"));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A marker in every place that may hold a secret, and the watch over all that is written.
+
+use std::io::{self, Write};
+use std::sync::Once;
+
+use http::Request;
+use http::header::{AUTHORIZATION, COOKIE};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// What must never be seen outside the request itself.
+pub const MARKER: &str = "s3cr3t-marker";
+
+/// Whether the text holds the marker.
+#[must_use]
+pub fn is_in(text: &str) -> bool {
+    text.contains(MARKER)
+}
+
+/// A request with the marker in its user info, in the seven sensitive query values, and in two headers.
+///
+/// # Panics
+/// If the URI is not one.
+#[must_use]
+pub fn request<B>(uri: &http::Uri, body: B) -> Request<B> {
+    let keys = [
+        "X-Amz-Signature",
+        "X-Amz-Credential",
+        "X-Amz-Security-Token",
+        "AWSAccessKeyId",
+        "Signature",
+        "sig",
+        "X-Goog-Signature",
+    ];
+    let query: Vec<_> = keys.iter().map(|key| format!("{key}={MARKER}")).collect();
+    let scheme = uri.scheme_str().expect("an absolute URI");
+    let authority = uri.authority().expect("an absolute URI");
+    let uri = format!("{scheme}://user:{MARKER}@{authority}{}?{}", uri.path(), query.join("&"));
+    Request::get(uri)
+        .header(AUTHORIZATION, format!("Bearer {MARKER}"))
+        .header(COOKIE, format!("session={MARKER}"))
+        .body(body)
+        .expect("a valid request")
+}
+
+/// From now on, a line of ours in the log that holds the marker ends the process.
+pub fn watch_log() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        let ours = tracing_subscriber::EnvFilter::new("off,tower_outbound=trace,tower_outbound_otel=trace");
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Watch);
+        // A test that has installed a subscriber of its own watches for itself.
+        let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Watch;
+
+impl Write for Watch {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        if is_in(&text) {
+            eprintln!("a secret in the log: {text}");
+            std::process::abort();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Watch {
+    type Writer = Watch;
+
+    fn make_writer(&self) -> Watch {
+        Watch
+    }
+}
