@@ -111,7 +111,8 @@ async fn a_reset_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_http_is_a_protocol_error() {
-    let server = ScriptedServer::tcp(Script::new().read_request().write("SSH-2.0-no\r\n").hang()).await.unwrap();
+    let server =
+        ScriptedServer::tcp(Script::new().read_request().write("SSH-2.0-no\r\n").hang()).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = tcp(&outbound);
     client.oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap_err();
@@ -149,7 +150,8 @@ async fn a_small_unread_body_does_not_cost_the_connection() {
     let (outbound, recorder) = recorded();
     let client = stack(&outbound, outbound.connector(peer));
     for _ in 0..2 {
-        let response = client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+        let response =
+            client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
         let timings = response.extensions().get::<Timings>().unwrap().clone();
         drop(response);
         recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
@@ -164,10 +166,7 @@ async fn a_small_unread_body_does_not_cost_the_connection() {
 
 #[tokio::test]
 async fn a_goaway_is_goaway_and_the_next_request_gets_a_new_connection() {
-    let server = H2Server::builder()
-        .start(|_| async { Response::new(Body::from("ok")) })
-        .await
-        .unwrap();
+    let server = H2Server::builder().start(|_| async { Response::new(Body::from("ok")) }).await.unwrap();
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone()).build();
     let client = outbound.client_builder().http2_only(true).build();

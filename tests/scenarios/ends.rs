@@ -172,7 +172,8 @@ async fn an_observer_that_panics_is_not_called_again_and_the_request_goes_on() {
         .build();
     let client = tcp(&outbound);
     for _ in 0..2 {
-        let response = client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+        let response =
+            client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
         assert_eq!(response.status(), 204);
     }
     assert_eq!(recorder.outcomes(), ["ok", "ok"], "the other observer is told everything");
@@ -237,15 +238,17 @@ async fn a_layer_that_says_why_it_drops_is_not_taken_for_the_caller() {
         let mut request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
         request.extensions_mut().insert(call.clone());
         let exchange = service.oneshot(request);
-        assert!(at_most(1, async {
-            let mut exchange = pin!(exchange);
-            let _ = poll_fn(|cx| Poll::Ready(exchange.as_mut().poll(cx).is_ready())).await;
-            if let Some(cause) = cause {
-                call.set_end_cause(cause);
-            }
-        })
-        .await
-        .is_some());
+        assert!(
+            at_most(1, async {
+                let mut exchange = pin!(exchange);
+                let _ = poll_fn(|cx| Poll::Ready(exchange.as_mut().poll(cx).is_ready())).await;
+                if let Some(cause) = cause {
+                    call.set_end_cause(cause);
+                }
+            })
+            .await
+            .is_some()
+        );
         assert_eq!(recorder.outcomes(), [expected]);
         assert_eq!(call.exchanges(), 1);
         assert_eq!(recorder.count("CallStarted"), 0, "the call is its maker's");

@@ -2,6 +2,7 @@
 
 mod close_reasons;
 mod ends;
+mod interleavings;
 mod load;
 mod phases;
 mod support;

@@ -198,12 +198,9 @@ impl Told {
                 self.start("connection", connection.id());
                 self.idle += 1;
             }
-            Event::ConnectionAssigned { connection, activated, .. } => {
-                let _ = connection;
-                if *activated {
-                    self.idle -= 1;
-                    self.active += 1;
-                }
+            Event::ConnectionActive { .. } => {
+                self.idle -= 1;
+                self.active += 1;
             }
             Event::ConnectionIdle { .. } => {
                 self.idle += 1;

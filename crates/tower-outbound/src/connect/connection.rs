@@ -30,6 +30,8 @@ struct Inner {
     peer: Option<SocketAddr>,
     protocol: AtomicU8,
     uses: AtomicU64,
+    /// Exchanges that were told to be its own (HTTP/2: at their head).
+    assigned: AtomicU64,
     /// Exchanges in flight; the top bit says that the IO is gone.
     flight: AtomicU64,
     bytes_in: AtomicU64,
@@ -168,6 +170,7 @@ impl Connection {
             peer,
             protocol: AtomicU8::new(code(protocol)),
             uses: AtomicU64::new(0),
+            assigned: AtomicU64::new(0),
             flight: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -308,26 +311,52 @@ impl Connection {
         self.0.uses.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An exchange is served by it: on HTTP/1 with its turn, on HTTP/2 when the response names it.
     pub(crate) fn begin_use(&self, exchange: &Exchange, at: Instant) -> Use {
-        self.survived();
         let inner = &*self.0;
-        let idle_since = inner.idle_since.get(inner.opened);
-        let before = inner.flight.fetch_add(1, Ordering::AcqRel);
-        let number = inner.uses.fetch_add(1, Ordering::Relaxed) + 1;
-        let usage = Use {
-            number,
-            idle_time: idle_since
-                .filter(|_| before == 0 && number > 1)
-                .map(|since| at.saturating_duration_since(since)),
-            ready_at: if self.is_http2() { inner.opened } else { idle_since.unwrap_or(inner.opened) },
-        };
-        let event =
-            Event::ConnectionAssigned { connection: self, exchange, usage: &usage, activated: before == 0 };
-        inner.registry.emit(&event);
+        let number = inner.assigned.fetch_add(1, Ordering::Relaxed) + 1;
+        let (mut idle_time, mut ready_at) = (None, inner.opened);
+        if !self.is_http2() {
+            self.survived();
+            inner.uses.fetch_add(1, Ordering::Relaxed);
+            let idle_since = inner.idle_since.get(inner.opened).filter(|_| number > 1);
+            ready_at = idle_since.unwrap_or(inner.opened);
+            if self.activate() {
+                idle_time = idle_since.map(|since| at.saturating_duration_since(since));
+            }
+        }
+        let usage = Use { number, idle_time, ready_at };
+        inner.registry.emit(&Event::ConnectionAssigned { connection: self, exchange, usage: &usage });
         usage
     }
 
+    /// An exchange that it served is over; on HTTP/2 its streams tell.
     pub(crate) fn end_use(&self, at: Instant) {
+        if !self.is_http2() {
+            self.release(at);
+        }
+    }
+
+    /// A request went out on a stream of its own.
+    pub(crate) fn begin_stream(&self) {
+        self.0.uses.fetch_add(1, Ordering::Relaxed);
+        self.activate();
+    }
+
+    pub(crate) fn end_stream(&self, at: Instant) {
+        self.release(at);
+    }
+
+    /// One more in flight; says whether it was the only one.
+    fn activate(&self) -> bool {
+        let only = self.0.flight.fetch_add(1, Ordering::AcqRel) == 0;
+        if only {
+            self.0.registry.emit(&Event::ConnectionActive { connection: self });
+        }
+        only
+    }
+
+    fn release(&self, at: Instant) {
         let inner = &*self.0;
         inner.idle_since.set(inner.opened, at);
         match inner.flight.fetch_sub(1, Ordering::AcqRel) {
@@ -339,10 +368,16 @@ impl Connection {
 
     /// The IO is gone; the connection is closed as soon as no exchange is on it, since until then a header
     /// or a failure may still name the reason.
-    pub(crate) fn io_gone(&self, end: IoEnd, at: Instant) {
+    ///
+    /// Streams that are open are cut by it.
+    pub(crate) fn io_gone(&self, end: IoEnd, open_streams: u64, at: Instant) {
         *self.0.io_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        if open_streams > 0 {
+            self.cut();
+            self.0.flight.fetch_sub(open_streams, Ordering::AcqRel);
+        }
         if self.0.flight.fetch_or(IO_GONE, Ordering::AcqRel) == 0 {
-            self.close(false, at);
+            self.close(open_streams > 0, at);
         }
     }
 

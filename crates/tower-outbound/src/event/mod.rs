@@ -125,8 +125,12 @@ pub enum Event<'a> {
         exchange: &'a Exchange,
         /// Which use of the connection this is.
         usage: &'a Use,
-        /// Whether the connection went from idle to active by it.
-        activated: bool,
+    },
+    /// A connection has work: it went from idle to active; ends with [`ConnectionIdle`](Self::ConnectionIdle),
+    /// or with its close.
+    ConnectionActive {
+        /// The connection.
+        connection: &'a Connection,
     },
     /// A connection has nothing more to do: it went from active to idle.
     ConnectionIdle {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::FrameWalk;
+use super::frames::{Change, Streams};
 use crate::classify::{Failure, Kind};
 use crate::connect::{Connection, IoEnd, Protocol};
 use crate::event::StackWarning;
@@ -32,16 +32,15 @@ struct Turns {
     read_since_write: bool,
     /// The last write could not be made: the request is not whole on the wire.
     blocked: bool,
-    frames: FrameWalk,
+    streams: Option<Box<Streams>>,
     end: IoEnd,
 }
 
 impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
-        let frames = FrameWalk::default();
         let end = IoEnd::default();
         let (exchange, begun, read_since_write, blocked) = (None, false, false, false);
-        let turns = Turns { connection, exchange, begun, read_since_write, blocked, frames, end };
+        let turns = Turns { connection, exchange, begun, read_since_write, blocked, streams: None, end };
         Self { inner, turns }
     }
 
@@ -59,19 +58,20 @@ impl Turns {
     fn before_write(&mut self, bytes: &[u8]) {
         if !self.begun {
             self.begun = true;
-            let protocol = if bytes.starts_with(HTTP2_PREFACE) { Protocol::Http2 } else { Protocol::Http1 };
-            self.connection.set_protocol(protocol);
+            let http2 = bytes.starts_with(HTTP2_PREFACE);
+            self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+            self.streams = http2.then(|| Box::new(Streams::new()));
             if !self.connection.registry().has_seen_exchange() {
                 self.connection.registry().warn(StackWarning::Unobserved);
             }
             self.begin_turn();
-        } else if !self.connection.is_http2() {
+        } else if self.streams.is_none() {
             self.begin_turn_if_next();
         }
     }
 
     fn begin_turn(&mut self) {
-        if self.connection.is_http2() {
+        if self.streams.is_some() {
             return;
         }
         match self.offered() {
@@ -102,7 +102,7 @@ impl Turns {
         self.exchange = exchange.begin_send(&self.connection, Instant::now()).then_some(exchange);
     }
 
-    fn written(&mut self, result: &Poll<io::Result<usize>>) {
+    fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
         self.blocked = result.is_pending();
         match result {
             Poll::Pending => {}
@@ -112,8 +112,23 @@ impl Turns {
                 if let Some(exchange) = &self.exchange {
                     exchange.written(at);
                 }
+                self.sent(*bytes, bufs, at);
             }
             Poll::Ready(Err(error)) => self.failed(error),
+        }
+    }
+
+    /// On HTTP/2, the streams that what was written opens or resets.
+    fn sent(&mut self, mut written: usize, bufs: &[io::IoSlice<'_>], at: Instant) {
+        let Some(streams) = &mut self.streams else { return };
+        for buf in bufs {
+            let (bytes, _) = buf.split_at(written.min(buf.len()));
+            written -= bytes.len();
+            streams.sent(bytes, |change| match change {
+                Change::Opened => self.connection.begin_stream(),
+                Change::Closed => self.connection.end_stream(at),
+                Change::GoAway => {}
+            });
         }
     }
 
@@ -124,8 +139,12 @@ impl Turns {
         }
         let at = Instant::now();
         self.connection.count_read(bytes.len(), at);
-        if self.connection.is_http2() {
-            self.end.goaway |= self.frames.sees_goaway(bytes);
+        if let Some(streams) = &mut self.streams {
+            streams.received(bytes, |change| match change {
+                Change::Opened => self.connection.begin_stream(),
+                Change::Closed => self.connection.end_stream(at),
+                Change::GoAway => self.end.goaway = true,
+            });
         } else if !self.read_since_write {
             self.read_since_write = true;
             if let Some(exchange) = &self.exchange {
@@ -147,7 +166,8 @@ impl Turns {
 
 impl Drop for Turns {
     fn drop(&mut self) {
-        self.connection.io_gone(self.end, Instant::now());
+        let open = self.streams.as_ref().map_or(0, |streams| streams.open());
+        self.connection.io_gone(self.end, open as u64, Instant::now());
     }
 }
 
@@ -173,7 +193,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.turns.before_write(buf);
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.turns.written(&result);
+        self.turns.written(&result, &[io::IoSlice::new(buf)]);
         result
     }
 
@@ -184,7 +204,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     ) -> Poll<io::Result<usize>> {
         self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.turns.written(&result);
+        self.turns.written(&result, bufs);
         result
     }
 

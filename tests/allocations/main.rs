@@ -1,0 +1,118 @@
+//! What the layers allocate per request, over the bare client.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tower::{Service, ServiceExt as _};
+use tower_layer::Layer as _;
+use tower_outbound::Outbound;
+
+const WARM_UP: u64 = 50;
+const REQUESTS: u64 = 1_000;
+
+/// What a request costs above the bare client, without an observer:
+/// the exchange, its call, the connection in the response's extensions (put there by hyper-util), and the
+/// timings beside it.
+const NAMED: u64 = 4;
+
+/// Answers on a thread of its own, which the counter does not see.
+fn serve(body: &'static [u8], chunks: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                stream.set_nodelay(true).unwrap();
+                let mut buffer = [0; 4096];
+                let mut response = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+                for _ in 0..chunks {
+                    response.extend(format!("{:x}\r\n", body.len()).bytes());
+                    response.extend(body);
+                    response.extend(b"\r\n");
+                }
+                response.extend(b"0\r\n\r\n");
+                while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                    if stream.write_all(&response).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Allocations per request on this thread, the client's tasks included.
+fn per_request<S, B>(make: impl FnOnce() -> S, address: SocketAddr) -> f64
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
+    S::Error: std::fmt::Debug,
+    B: http_body::Body,
+    B::Error: std::fmt::Debug,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = {
+        let _guard = runtime.enter();
+        make()
+    };
+    let uri: http::Uri = format!("http://{address}/").parse().unwrap();
+    let send = |requests| {
+        runtime.block_on(async {
+            for _ in 0..requests {
+                let mut request = Request::new(Full::from("upload"));
+                *request.uri_mut() = uri.clone();
+                let response = client.clone().oneshot(request).await.unwrap();
+                let mut body = std::pin::pin!(response.into_body());
+                while let Some(frame) = body.frame().await {
+                    frame.unwrap();
+                }
+            }
+        });
+    };
+    send(WARM_UP);
+    let info = allocation_counter::measure(|| send(REQUESTS));
+    info.count_total as f64 / REQUESTS as f64
+}
+
+fn bare(address: SocketAddr) -> f64 {
+    per_request(|| Client::builder(TokioExecutor::new()).build(HttpConnector::new()), address)
+}
+
+fn layered(outbound: &Outbound, address: SocketAddr) -> f64 {
+    let connector = outbound.connector(outbound.http_connector());
+    per_request(|| outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector)), address)
+}
+
+#[test]
+fn without_an_observer_a_request_costs_the_four_named_allocations_over_the_bare_client() {
+    let address = serve(b"response", 1);
+    let (bare, layered) = (bare(address), layered(&Outbound::new(), address));
+    println!("allocations per request: bare {bare:.2}, layered without an observer {layered:.2}");
+    assert!(layered - bare <= NAMED as f64 + 0.05, "bare {bare}, layered {layered}");
+}
+
+#[test]
+fn frames_and_reads_cost_nothing_more() {
+    let (one, many) = (serve(b"response", 1), serve(&[b'x'; 2_000], 100));
+    let few = layered(&Outbound::new(), one) - bare(one);
+    let lots = layered(&Outbound::new(), many) - bare(many);
+    println!("allocations over bare: {few:.2} for 1 frame, {lots:.2} for 100 frames");
+    assert!((lots - few).abs() < 0.2, "{few} for 1 frame, {lots} for 100");
+}
+
+#[test]
+fn an_observer_that_does_nothing_costs_no_allocation() {
+    let address = serve(b"response", 1);
+    let silent = layered(&Outbound::new(), address);
+    let observed =
+        layered(&Outbound::builder().observer(|_: &tower_outbound::Event<'_>| {}).build(), address);
+    println!("allocations per request: without an observer {silent:.2}, with one {observed:.2}");
+    assert!(observed - silent < 0.05, "without an observer {silent}, with one {observed}");
+}
