@@ -28,9 +28,8 @@ pub(super) fn failure_of(error: &(dyn StdError + 'static)) -> Failure {
 
 /// What hyper-util knows of the connection that an error came from.
 pub(crate) fn connect_extras(error: &(dyn StdError + 'static), extensions: &mut Extensions) {
-    if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>()
-        && let Some(connected) = error.connect_info()
-    {
+    let error = error.downcast_ref::<hyper_util::client::legacy::Error>();
+    if let Some(connected) = error.and_then(|error| error.connect_info()) {
         connected.get_extras(extensions);
     }
 }

@@ -3,14 +3,17 @@
 mod close;
 mod connection;
 mod error;
+mod flight;
 mod origin;
 mod registry;
 mod setup;
+mod usage;
 
 pub use self::close::{CloseReason, Closed};
-pub(crate) use self::connection::{CloseHint, IoEnd};
-pub use self::connection::{Connection, Protocol, Reuse, Use};
+pub use self::connection::Connection;
 pub use self::error::{ConnectError, PhaseError};
+pub(crate) use self::flight::{CloseHint, IoEnd};
 pub use self::origin::Origin;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
+pub use self::usage::{Protocol, Reuse, Use};

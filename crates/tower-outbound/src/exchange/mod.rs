@@ -4,19 +4,19 @@
 mod slots;
 
 mod call;
-#[expect(clippy::module_inception, reason = "the noun of the module is its main type")]
-mod exchange;
 mod marks;
 mod phase;
+mod progress;
+mod record;
 mod scope;
 mod template;
 mod timings;
 
 pub use self::call::{Call, EndCause};
-pub use self::exchange::Exchange;
-pub(crate) use self::exchange::Start;
 pub(crate) use self::marks::Mark;
 pub use self::phase::Phase;
+pub use self::record::Exchange;
+pub(crate) use self::record::Start;
 pub use self::slots::Slot;
 pub(crate) use self::slots::Slots;
 pub use self::template::UrlTemplate;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Weak;
 
 use super::Exchange;
-use super::exchange::Inner;
+use super::record::Inner;
 
 thread_local! {
     static CURRENT: RefCell<Option<Exchange>> = const { RefCell::new(None) };

@@ -100,9 +100,8 @@ fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<Observe
     let exchange = guard.exchange();
     let connection = response.extensions().get::<Connection>();
     exchange.head(response.status(), response.version(), connection);
-    if let Some(connection) = exchange.connection().filter(|connection| !connection.is_http2())
-        && let Some(hint) = close_hint(exchange, &response)
-    {
+    let http1 = exchange.connection().filter(|connection| !connection.is_http2());
+    if let Some((connection, hint)) = http1.zip(close_hint(exchange, &response)) {
         connection.hint(hint);
     }
     let head =

@@ -45,10 +45,9 @@ impl<S> Observe<S> {
 
     fn start<B: Body>(&self, request: &mut Request<B>) -> Exchange {
         let identity = identity(request.uri());
-        if let Some(outer) = Exchange::current()
-            && outer.identity() == identity
-            && Setup::current().is_none()
-        {
+        // A resolver or connector may well send requests of its own.
+        let twice = Exchange::current().is_some_and(|outer| outer.identity() == identity);
+        if twice && Setup::current().is_none() {
             self.registry.warn(StackWarning::ObservedTwice);
         }
         let exchange = Exchange::start(Start {

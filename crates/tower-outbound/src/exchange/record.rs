@@ -1,0 +1,268 @@
+//! One request sent to the client and its response, body included.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use http::{Method, StatusCode, Version};
+use tokio::time::Instant;
+
+use super::marks::Marks;
+use super::slots::Slots;
+use super::{Call, Timings, UrlTemplate};
+use crate::connect::{Connection, Origin, Registry, Reuse, Setup, Use};
+use crate::event::Event;
+
+/// One request sent to the client and its response, body included.
+///
+/// It starts when the request reaches the observe layer and ends when the response's body has ended, has
+/// failed or was dropped. Clones are handles to one record.
+#[derive(Clone)]
+pub struct Exchange(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) id: u64,
+    pub(super) registry: Registry,
+    pub(super) call: Call,
+    /// The call is this exchange's own: no layer above has made it.
+    pub(super) sole: bool,
+    pub(super) ordinal: u32,
+    pub(super) origin: Origin,
+    pub(super) method: Method,
+    pub(super) template: Option<UrlTemplate>,
+    /// The request has asked for the connection to be closed.
+    pub(super) asks_close: bool,
+    /// Where the request's URI lies in memory: the same request seen twice has the same.
+    pub(super) identity: usize,
+    pub(super) start: Instant,
+    pub(super) marks: Marks,
+    pub(super) answered_early: AtomicBool,
+    pub(super) first_byte_bound: AtomicBool,
+    pub(super) request_bytes: AtomicU64,
+    pub(super) response_bytes: AtomicU64,
+    pub(super) status: AtomicU16,
+    pub(super) version: OnceLock<Version>,
+    pub(super) serving: Mutex<Serving>,
+    pub(super) ended: AtomicBool,
+    pub(super) slots: Slots,
+}
+
+/// Which connection serves, and which setups were started for it.
+#[derive(Default)]
+pub(super) struct Serving {
+    pub(super) connection: Option<Connection>,
+    pub(super) usage: Option<Use>,
+    pub(super) setups: Vec<Setup>,
+    pub(super) finished: bool,
+}
+
+/// What an exchange is made from.
+pub(crate) struct Start {
+    pub(crate) registry: Registry,
+    pub(crate) origin: Origin,
+    pub(crate) method: Method,
+    pub(crate) template: Option<UrlTemplate>,
+    pub(crate) call: Option<Call>,
+    pub(crate) identity: usize,
+    pub(crate) asks_close: bool,
+}
+
+impl Exchange {
+    pub(crate) fn start(start: Start) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let sole = start.call.is_none();
+        let call = start.call.unwrap_or_default();
+        let ordinal = call.begin_exchange();
+        start.registry.see_exchange();
+        if sole {
+            start.registry.emit(&Event::CallStarted { call: &call });
+        }
+        Self(Arc::new(Inner {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            registry: start.registry,
+            // One clock read serves both where the exchange is the whole call.
+            start: if sole { call.start() } else { Instant::now() },
+            call,
+            sole,
+            ordinal,
+            origin: start.origin,
+            method: start.method,
+            template: start.template,
+            identity: start.identity,
+            asks_close: start.asks_close,
+            marks: Marks::default(),
+            answered_early: AtomicBool::new(false),
+            first_byte_bound: AtomicBool::new(false),
+            request_bytes: AtomicU64::new(0),
+            response_bytes: AtomicU64::new(0),
+            status: AtomicU16::new(0),
+            version: OnceLock::new(),
+            serving: Mutex::default(),
+            ended: AtomicBool::new(false),
+            slots: Slots::default(),
+        }))
+    }
+
+    /// Unique within the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The call that it belongs to.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.0.call
+    }
+
+    /// 0 for the first exchange of its call, 1 for the first resend.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        self.0.ordinal
+    }
+
+    /// Where to.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// The request's method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The request's template, if it was given one.
+    #[must_use]
+    pub fn template(&self) -> Option<UrlTemplate> {
+        self.0.template
+    }
+
+    /// When it started.
+    #[must_use]
+    pub fn start_time(&self) -> Instant {
+        self.0.start
+    }
+
+    /// The response's status; `None` before the head.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.0.status.load(Ordering::Acquire)).ok()
+    }
+
+    /// The version that the response came in; `None` before the head.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.0.version.get().copied()
+    }
+
+    /// Bytes of the request's body that were handed to the client.
+    #[must_use]
+    pub fn request_body_bytes(&self) -> u64 {
+        self.0.request_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the response's body that were received.
+    #[must_use]
+    pub fn response_body_bytes(&self) -> u64 {
+        self.0.response_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The connection that serves it; `None` before one was had, or where connections are not tracked.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.serving().connection.clone()
+    }
+
+    /// Which use of its connection it is.
+    #[must_use]
+    pub fn usage(&self) -> Option<Use> {
+        self.serving().usage.clone()
+    }
+
+    /// New or reused, by the identity of the serving connection.
+    #[must_use]
+    pub fn reuse(&self) -> Reuse {
+        self.serving().usage.as_ref().map_or(Reuse::Unknown, Use::reuse)
+    }
+
+    /// The setup of the serving connection, or, without one, the last setup that this exchange started.
+    #[must_use]
+    pub fn setup(&self) -> Option<Setup> {
+        let serving = self.serving();
+        match &serving.connection {
+            Some(connection) => Some(connection.setup().clone()),
+            None => serving.setups.last().cloned(),
+        }
+    }
+
+    /// Whether this exchange has started the setup of the connection that serves it.
+    #[must_use]
+    pub fn setup_paid(&self) -> bool {
+        self.setup().is_some_and(|setup| setup.started_by() == Some(self.id()))
+    }
+
+    /// Its timings, as far as they are known; complete when it has ended.
+    #[must_use]
+    pub fn timings(&self) -> Timings {
+        Timings::new(self.clone())
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.marks.end.is_set()
+    }
+
+    observer_state!();
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(crate) fn identity(&self) -> usize {
+        self.0.identity
+    }
+
+    pub(crate) fn asks_close(&self) -> bool {
+        self.0.asks_close
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    pub(super) fn answered_early(&self) -> bool {
+        self.0.answered_early.load(Ordering::Acquire)
+    }
+
+    pub(super) fn first_byte_is_bound(&self) -> bool {
+        self.0.first_byte_bound.load(Ordering::Acquire)
+    }
+
+    pub(super) fn serving(&self) -> std::sync::MutexGuard<'_, Serving> {
+        self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("id", &self.id())
+            .field("call", &self.call().id())
+            .field("method", self.method())
+            .field("origin", self.origin())
+            .field("template", &self.template())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
