@@ -26,6 +26,15 @@ pub(crate) struct IoEnd {
     pub(crate) goaway: bool,
 }
 
+/// How it became known that a connection serves an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The connection wrote the request: this is its next use.
+    Turn,
+    /// The client named the connection, in a response or an error.
+    Named,
+}
+
 /// What the layers above know of a connection's end before it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -67,14 +76,17 @@ impl Connection {
         self.0.uses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An exchange is served by it: on HTTP/1 with its turn, on HTTP/2 when the response names it.
-    pub(crate) fn begin_use(&self, exchange: &Exchange, at: Instant) -> Use {
+    /// An exchange is served by it.
+    pub(crate) fn begin_use(&self, exchange: &Exchange, at: Instant, seen: Seen) -> Use {
         let inner = &*self.0;
-        let number = inner.assigned.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = match seen {
+            _ if self.is_http2() => inner.assigned.fetch_add(1, Ordering::Relaxed) + 1,
+            Seen::Turn => inner.uses.fetch_add(1, Ordering::Relaxed) + 1,
+            Seen::Named => inner.uses.load(Ordering::Relaxed).max(1),
+        };
         let (mut idle_time, mut ready_at) = (None, inner.opened);
         if !self.is_http2() {
             self.survived();
-            inner.uses.fetch_add(1, Ordering::Relaxed);
             let idle_since = inner.idle_since.get(inner.opened).filter(|_| number > 1);
             ready_at = idle_since.unwrap_or(inner.opened);
             if self.activate() {

@@ -12,7 +12,7 @@ mod usage;
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
 pub use self::error::{ConnectError, PhaseError};
-pub(crate) use self::flight::{CloseHint, IoEnd};
+pub(crate) use self::flight::{CloseHint, IoEnd, Seen};
 pub use self::origin::Origin;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};

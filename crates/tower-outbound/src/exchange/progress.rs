@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::marks::Mark;
 use super::{Exchange, Phase};
 use crate::classify::{Failure, Kind};
-use crate::connect::{CloseHint, Connection, Setup};
+use crate::connect::{CloseHint, Connection, Seen, Setup};
 use crate::event::{Event, Outcome, StackWarning};
 
 impl Exchange {
@@ -26,9 +26,11 @@ impl Exchange {
 
     // === what the request's body says ===
 
-    /// The client has asked for the request's body, for the last time before it sends the head.
-    pub(crate) fn taken(&self) {
-        if !self.0.marks.send_start.is_set() {
+    /// Someone asks whether the request's body is empty: if it is not a layer on the caller's side, it is
+    /// the client's connection, about to send the head.
+    pub(crate) fn asked(&self) {
+        let on_the_callers_side = Self::current().is_some_and(|current| current.id() == self.id());
+        if !on_the_callers_side && !self.0.marks.send_start.is_set() {
             self.0.marks.taken.set(self.0.start, Instant::now());
             self.offer();
         }
@@ -51,28 +53,27 @@ impl Exchange {
 
     // === what the connection says ===
 
-    /// The connection begins to write this request (HTTP/1). Says whether the exchange is still there.
+    /// The connection begins to write this request (HTTP/1). Says whether it is a use of the connection.
     pub(crate) fn begin_send(&self, connection: &Connection, at: Instant) -> bool {
         let marks = &self.0.marks;
-        marks.send_start.set(self.0.start, at);
-        marks.send_end.clear();
-        marks.first_byte.clear();
-        if !self.serve(connection, at) {
-            return false;
+        if !self.is_ended() {
+            marks.send_start.set(self.0.start, at);
+            marks.send_end.clear();
+            marks.first_byte.clear();
+            self.emit_phase(Phase::Acquire, self.0.start, at);
         }
-        self.emit_phase(Phase::Acquire, self.0.start, at);
-        true
+        self.serve(connection, at, Seen::Turn)
     }
 
     pub(crate) fn written(&self, at: Instant) {
-        if !self.0.marks.first_byte.is_set() {
+        if !self.0.marks.first_byte.is_set() && !self.is_ended() {
             self.0.marks.send_end.set(self.0.start, at);
         }
     }
 
     pub(crate) fn first_byte(&self, at: Instant, still_writing: bool) {
         let inner = &*self.0;
-        if !inner.marks.first_byte.set_once(inner.start, at) {
+        if self.is_ended() || !inner.marks.first_byte.set_once(inner.start, at) {
             return;
         }
         if still_writing || !self.is_request_done() {
@@ -91,10 +92,10 @@ impl Exchange {
         }
     }
 
-    /// Makes a connection the serving one, once; says whether the exchange is still there.
+    /// Makes a connection the serving one, once; says whether that was a use of it.
     ///
     /// No lock is held while observers are told: the connection is noted, told, and only then is its use.
-    fn serve(&self, connection: &Connection, at: Instant) -> bool {
+    fn serve(&self, connection: &Connection, at: Instant, seen: Seen) -> bool {
         let mut serving = self.serving();
         if serving.finished {
             return false;
@@ -109,7 +110,7 @@ impl Exchange {
             before.end_use(at);
         }
 
-        let usage = connection.begin_use(self, at);
+        let usage = connection.begin_use(self, at, seen);
         let mut serving = self.serving();
         serving.usage = Some(usage);
         let finished = serving.finished;
@@ -124,7 +125,7 @@ impl Exchange {
         if finished {
             connection.end_use(at);
         }
-        !finished
+        true
     }
 
     // === what the observe layer says ===
@@ -138,6 +139,7 @@ impl Exchange {
         if let Some(connection) = connection {
             self.settle(connection, at);
         }
+        self.send_by_body(at);
         if inner.marks.first_byte.set_once(inner.start, at) {
             inner.first_byte_bound.store(true, Ordering::Release);
             if inner.marks.send_start.is_set() {
@@ -160,20 +162,17 @@ impl Exchange {
         for mark in [&inner.marks.send_start, &inner.marks.send_end, &inner.marks.first_byte] {
             mark.clear();
         }
-        if connection.is_http2() {
-            self.send_by_body(connection, at);
-        }
-        self.serve(connection, at);
+        self.serve(connection, at, Seen::Named);
     }
 
-    /// On HTTP/2 no IO tells whose bytes it carries: the request's body is the best witness.
-    fn send_by_body(&self, connection: &Connection, at: Instant) {
+    /// Where no IO tells whose bytes it carries (HTTP/2, a connection that is not tracked), the request's
+    /// body is the witness of the sending.
+    fn send_by_body(&self, at: Instant) {
         let inner = &*self.0;
-        let Some(taken) = inner.marks.taken.get(inner.start).filter(|taken| *taken >= connection.opened())
-        else {
+        let Some(taken) = inner.marks.taken.get(inner.start) else { return };
+        if !inner.marks.send_start.set_once(inner.start, taken) {
             return;
-        };
-        inner.marks.send_start.set(inner.start, taken);
+        }
         match inner.marks.body_sent.get(inner.start) {
             Some(sent) => inner.marks.send_end.set(inner.start, sent.max(taken)),
             None => {
@@ -222,6 +221,7 @@ impl Exchange {
             return;
         }
         let at = Instant::now();
+        self.send_by_body(at);
         let (phase, start) = self.current_phase();
         inner.marks.end.set(inner.start, at);
         let failure = match outcome {

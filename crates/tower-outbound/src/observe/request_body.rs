@@ -61,8 +61,7 @@ impl<B: Body> Body for ObserveRequestBody<B> {
     fn is_end_stream(&self) -> bool {
         let ended = self.inner.is_end_stream();
         if !self.polled {
-            // Asked before the first frame: the client is about to send the head.
-            self.exchange.taken();
+            self.exchange.asked();
             if ended {
                 self.exchange.request_done();
             }

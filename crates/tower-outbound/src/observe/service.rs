@@ -45,14 +45,16 @@ impl<S> Observe<S> {
 
     fn start<B: Body>(&self, request: &mut Request<B>) -> Exchange {
         let identity = identity(request.uri());
+        let origin = self.origin_of(request);
         // A resolver or connector may well send requests of its own.
-        let twice = Exchange::current().is_some_and(|outer| outer.identity() == identity);
+        let same = |outer: Exchange| outer.identity() == identity && *outer.origin() == origin;
+        let twice = Exchange::current().is_some_and(same);
         if twice && Setup::current().is_none() {
             self.registry.warn(StackWarning::ObservedTwice);
         }
         let exchange = Exchange::start(Start {
             registry: self.registry.clone(),
-            origin: self.origin_of(request),
+            origin,
             method: request.method().clone(),
             template: request.extensions().get::<UrlTemplate>().copied(),
             call: request.extensions().get::<Call>().cloned(),

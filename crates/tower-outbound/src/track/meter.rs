@@ -100,6 +100,9 @@ impl Turns {
     fn take_turn(&mut self, exchange: Exchange) {
         self.read_since_write = false;
         self.exchange = exchange.begin_send(&self.connection, Instant::now()).then_some(exchange);
+        if self.exchange.is_none() {
+            self.connection.begin_unknown_use();
+        }
     }
 
     fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
