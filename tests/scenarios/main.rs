@@ -1,8 +1,11 @@
 //! The scenarios: what users rely on, seen on the wire and through the public API.
 
+mod clients;
 mod close_reasons;
 mod ends;
+mod http2;
 mod interleavings;
 mod load;
+mod log;
 mod phases;
 mod support;

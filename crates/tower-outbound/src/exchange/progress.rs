@@ -206,6 +206,7 @@ impl Exchange {
 
     /// The phase that a failure or cancellation hits: that of the setup while one runs for it.
     pub(crate) fn failing_phase(&self) -> Phase {
+        self.send_by_body(Instant::now());
         let phase = self.current_phase().0;
         if phase != Phase::Acquire {
             return phase;

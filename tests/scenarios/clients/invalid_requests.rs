@@ -1,0 +1,60 @@
+//! What cannot be sent is an error that says so, never a panic.
+
+use http::{Request, Uri};
+use outbound_tests::secret::{self, MARKER};
+use tower_outbound::{Error, Kind};
+
+use crate::support::{Body, recorded};
+
+/// Said without secrets.
+#[track_caller]
+fn is_invalid(error: &Error, named: &str) {
+    assert_eq!(error.failure().kind(), Kind::InvalidRequest, "{error}");
+    assert_eq!(error.failure().class(), None, "the network had no part in it");
+    for text in [error.to_string(), format!("{error:?}")] {
+        assert!(!secret::is_in(&text), "{text}");
+    }
+    assert!(error.to_string().contains(named), "{error} does not name {named:?}");
+}
+
+#[tokio::test]
+async fn a_uri_that_cannot_be_sent_is_named_without_its_secrets() {
+    let (outbound, recorder) = recorded();
+    let client = outbound.client();
+    for (uri, named) in [
+        (format!("/relative?sig={MARKER}"), "\"/relative\""),
+        (format!("ftp://user:{MARKER}@peer.test/x?sig={MARKER}"), "\"ftp://peer.test/x\""),
+        (format!("unix://user:{MARKER}@peer.test:1/x"), "\"unix://peer.test:1/x\""),
+        ("peer.test:80".to_owned(), "peer.test:80"),
+        ("*".to_owned(), "\"*\""),
+    ] {
+        let error = client.get(uri.as_str()).await.unwrap_err();
+        is_invalid(&error, named);
+        let mut request = Request::new(Body::default());
+        *request.uri_mut() = uri.parse::<Uri>().unwrap();
+        is_invalid(&client.request(request).await.unwrap_err(), named);
+    }
+    recorder.settled().await;
+    assert!(recorder.names().is_empty(), "no exchange has begun: {:?}", recorder.names());
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_uri_is_an_invalid_request() {
+    let (outbound, recorder) = recorded();
+    let client = outbound.client();
+    for text in [
+        "",
+        "http://",
+        "http:///path",
+        "http://peer .test/",
+        "http://peer.test:99999/",
+        "http://[::1/",
+        &format!("http://user:{MARKER}@/"),
+        &format!("http://user:{MARKER}@peer.test/ ?sig={MARKER}"),
+        &format!("http://peer.test/{}", "x".repeat(70_000)),
+    ] {
+        is_invalid(&client.get(text).await.unwrap_err(), "uri");
+    }
+    recorder.settled().await;
+    assert!(recorder.names().is_empty(), "no exchange has begun: {:?}", recorder.names());
+}

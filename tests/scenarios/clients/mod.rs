@@ -1,0 +1,11 @@
+//! The vocabulary fits each client: what a layer can see of it, and what it cannot.
+
+mod callers;
+mod checks;
+mod hyper_conn;
+mod hyper_util;
+mod invalid_requests;
+mod outbound_client;
+mod reqwest;
+mod tonic;
+mod warnings;

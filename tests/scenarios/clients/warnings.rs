@@ -1,0 +1,130 @@
+//! Half a stack says so, once; a whole one never does.
+
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use outbound_tests::recorder::Recorder;
+use outbound_tests::secret;
+use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use tower::{Service, ServiceExt as _};
+use tower_layer::Layer as _;
+use tower_outbound::{Event, Outbound, StackWarning};
+
+use super::hyper_util::{HTTP_1, answer};
+use crate::support::{Body, stack, tcp};
+
+const REQUESTS: usize = 3;
+
+/// The warnings that were given, in order.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<StackWarning>>>);
+
+impl Warnings {
+    fn all(&self) -> Vec<StackWarning> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+fn watched() -> (Outbound, Recorder, Warnings) {
+    let (recorder, warnings) = (Recorder::new(), Warnings::default());
+    let told = warnings.clone();
+    let watch = move |event: &Event<'_>| {
+        if let Event::Misplaced { warning } = event {
+            told.0.lock().unwrap().push(*warning);
+        }
+    };
+    (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, warnings)
+}
+
+async fn send<S, B>(client: S, uri: &http::Uri)
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone,
+    S::Error: std::fmt::Debug,
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    for _ in 0..REQUESTS {
+        let request = secret::request(uri, Body::default());
+        client.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    }
+}
+
+async fn server() -> ScriptedServer {
+    ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_layer_without_the_connector_is_told_once() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    send(stack(&outbound, outbound.http_connector()), &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::Untracked]);
+    assert!(StackWarning::Untracked.to_string().contains("outbound.connector(..)"));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_connector_without_the_layer_is_told_once() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    let connector = outbound.connector(outbound.http_connector());
+    send(Client::builder(TokioExecutor::new()).build(connector), &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::Unobserved]);
+    assert!(StackWarning::Unobserved.to_string().contains("outbound.layer()"));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_connector_without_the_layer_is_told_once_on_http_2() {
+    let server = H2Server::builder().start(answer).await.unwrap();
+    let (outbound, recorder, warnings) = watched();
+    let connector = outbound.connector(outbound.http_connector());
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+    send(client, &server.uri("/")).await;
+    recorder.settled().await;
+    assert_eq!(warnings.all(), [StackWarning::Unobserved]);
+}
+
+#[tokio::test]
+async fn two_layers_are_told_once() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    let connector = outbound.connector(outbound.http_connector());
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let twice = outbound.layer().layer(outbound.layer().layer(client));
+    send(twice, &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
+    assert!(StackWarning::ObservedTwice.to_string().contains("remove one `outbound.layer()`"));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_whole_stack_is_told_nothing() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    send(tcp(&outbound), &server.uri("/")).await;
+    send(outbound.client(), &server.uri("/")).await;
+    let http_2 = H2Server::builder().start(answer).await.unwrap();
+    send(outbound.client_builder().http2_only(true).build(), &http_2.uri("/")).await;
+    assert_eq!(warnings.all(), []);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_stack_inside_another_requests_poll_is_told_nothing() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    // A middleware below the layer that asks for a token first, as its own request.
+    let (client, token) = (tcp(&outbound), format!("http://{}", server.address().unwrap()));
+    let inner = tower::service_fn(move |_: Request<tower_outbound::ObserveRequestBody<Body>>| {
+        let (client, token) = (client.clone(), token.clone());
+        async move { client.oneshot(Request::get(token).body(Body::default()).unwrap()).await }
+    });
+    let s = outbound.layer().layer(inner);
+    s.oneshot(Request::get("http://api.test").body(Body::default()).unwrap())
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(warnings.all(), []);
+    recorder.settled().await;
+}

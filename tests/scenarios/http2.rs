@@ -1,0 +1,102 @@
+//! What is particular to HTTP/2: many exchanges on one connection, and no IO that tells whose bytes it carries.
+
+use std::collections::BTreeSet;
+
+use http::Response;
+use http_body_util::BodyExt as _;
+use outbound_tests::gate::Gate;
+use outbound_tests::secret;
+use outbound_tests::server::H2Server;
+use tower_outbound::{Phase, Protocol, Reuse, Timings};
+
+use crate::support::{Body, recorded};
+
+async fn gated(gate: &Gate) -> H2Server {
+    let gate = gate.clone();
+    let handler = move |_| {
+        let gate = gate.clone();
+        async move {
+            gate.wait().await;
+            Response::new(Body::from("ok"))
+        }
+    };
+    H2Server::builder().start(handler).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_is_active_while_a_request_waits_for_its_head() {
+    let gate = Gate::new();
+    let server = gated(&gate).await;
+    let (outbound, recorder) = recorded();
+    let client = outbound.client_builder().http2_only(true).build();
+
+    let request = client.request(secret::request(&server.uri("/"), Body::default()));
+    let exchange = tokio::spawn(async { request.await.unwrap().into_body().collect().await.unwrap() });
+    recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
+    assert_eq!(outbound.connections()[0].in_flight(), 1);
+    gate.open();
+    exchange.await.unwrap();
+    recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_cancelled_while_the_peer_thinks_was_cancelled_in_wait() {
+    let gate = Gate::new();
+    let server = gated(&gate).await;
+    let (outbound, recorder) = recorded();
+    let client = outbound.client_builder().http2_only(true).build();
+
+    let request = client.request(secret::request(&server.uri("/"), Body::default()));
+    let exchange = tokio::spawn(request);
+    recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
+    exchange.abort();
+    recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
+    assert_eq!(recorder.outcomes(), ["cancelled in wait"]);
+    assert_eq!(recorder.count("ConnectionClosed"), 0, "a reset stream does not cost the connection");
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn eight_requests_at_once_share_a_connection_and_each_is_one_use_of_it() {
+    let gate = Gate::new();
+    let server = gated(&gate).await;
+    let (outbound, recorder) = recorded();
+    let client = outbound.client_builder().http2_only(true).build();
+
+    let exchanges: Vec<_> = (0..8)
+        .map(|_| {
+            let request = client.request(secret::request(&server.uri("/"), Body::from("upload")));
+            tokio::spawn(async {
+                let response = request.await.unwrap();
+                let timings = response.extensions().get::<Timings>().unwrap().clone();
+                response.into_body().collect().await.unwrap();
+                timings
+            })
+        })
+        .collect();
+    recorder.wait_until(|_| outbound.connections().first().is_some_and(|one| one.in_flight() == 8)).await;
+    gate.open();
+    let mut timings = Vec::new();
+    for exchange in exchanges {
+        timings.push(exchange.await.unwrap());
+    }
+
+    let connection = timings[0].connection().unwrap();
+    assert_eq!((server.accepted(), connection.uses()), (1, 8));
+    assert_eq!(connection.protocol(), Some(Protocol::Http2));
+    let uses: BTreeSet<_> = timings.iter().map(|timings| timings.usage().unwrap().number()).collect();
+    assert_eq!(uses, (1..=8).collect());
+    assert_eq!(timings.iter().filter(|timings| timings.reuse() == Reuse::New).count(), 1);
+    assert_eq!(timings.iter().filter(|timings| timings.setup_paid()).count(), 1);
+    for timings in &timings {
+        assert!(timings.first_byte_is_upper_bound());
+        assert!(timings.phase(Phase::Wait).is_some() && timings.phase(Phase::Acquire).is_some());
+        let marks = timings.cumulative();
+        assert!(marks.send_start <= marks.first_byte && marks.first_byte <= marks.head);
+    }
+    drop(client);
+    recorder.settled().await;
+}

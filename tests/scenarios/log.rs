@@ -1,0 +1,65 @@
+//! The events as `tracing` events, for services without OpenTelemetry.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use http_body_util::BodyExt as _;
+use outbound_tests::secret;
+use outbound_tests::server::{Script, ScriptedServer};
+use tower::ServiceExt as _;
+use tower_outbound::{Event, Outbound};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{Body, stack};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&self) -> Lines {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_is_told_with_its_phases_and_its_connection_and_no_secret() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("off,tower_outbound=trace")
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let (server, peer) = ScriptedServer::duplex(Script::answering("HTTP/1.1 204 No Content\r\n\r\n"));
+    let outbound = Outbound::builder().observer(|_: &Event<'_>| panic!("on purpose")).build();
+    let client = stack(&outbound, outbound.connector(peer));
+    let response = client.oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    drop(server);
+    while !outbound.connections().is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let found =
+        |parts: &[&str]| log.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count();
+    assert_eq!(found(&["DEBUG", "connection opened", "origin=http://127.0.0.1"]), 1, "{log}");
+    assert_eq!(found(&["TRACE", "phase=wait"]), 1, "{log}");
+    assert_eq!(found(&["DEBUG", "exchange ended", "status=204", "method=\"GET\"", "new"]), 1, "{log}");
+    assert_eq!(found(&["DEBUG", "connection closed", "reason=", "uses=1"]), 1, "{log}");
+    assert_eq!(found(&["WARN", "an observer panicked", "closure"]), 1, "{log}");
+    assert!(!secret::is_in(&log));
+}
