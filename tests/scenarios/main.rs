@@ -9,3 +9,4 @@ mod load;
 mod log;
 mod phases;
 mod support;
+mod wrappers;

@@ -11,7 +11,7 @@ use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{Event, Outbound, StackWarning};
+use tower_outbound::{Event, ObserveRequestBody, Outbound, StackWarning};
 
 use super::hyper_util::{HTTP_1, answer};
 use crate::support::{Body, stack, tcp};
@@ -109,22 +109,18 @@ async fn a_whole_stack_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn a_stack_inside_another_requests_poll_is_told_nothing() {
+async fn a_request_sent_while_another_one_is_polled_is_told_nothing() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
-    // A middleware below the layer that asks for a token first, as its own request.
+    // A middleware below the layer that asks for a token first. URIs without a path share one static `/`.
     let (client, token) = (tcp(&outbound), format!("http://{}", server.address().unwrap()));
-    let inner = tower::service_fn(move |_: Request<tower_outbound::ObserveRequestBody<Body>>| {
-        let (client, token) = (client.clone(), token.clone());
-        async move { client.oneshot(Request::get(token).body(Body::default()).unwrap()).await }
+    let inner = tower::service_fn(move |_: Request<ObserveRequestBody<Body>>| {
+        let request = Request::get(&token).body(Body::default()).unwrap();
+        client.clone().oneshot(request)
     });
-    let s = outbound.layer().layer(inner);
-    s.oneshot(Request::get("http://api.test").body(Body::default()).unwrap())
-        .await
-        .unwrap()
-        .into_body()
-        .collect()
-        .await
-        .unwrap();
+    let request = Request::get("http://api.test").body(Body::default()).unwrap();
+    let response = outbound.layer().layer(inner).oneshot(request).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    assert_eq!(recorder.outcomes(), ["ok", "ok"]);
     assert_eq!(warnings.all(), []);
     recorder.settled().await;
 }

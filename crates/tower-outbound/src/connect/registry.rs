@@ -71,8 +71,13 @@ impl Registry {
 
     /// The origin of a URI; one without a host where the URI names none.
     pub(crate) fn origin(&self, uri: &Uri) -> Origin {
-        let scheme = uri.scheme_str().unwrap_or("http");
-        self.intern(OriginParts::of(uri).unwrap_or(OriginParts { scheme, host: "", port: 0 }))
+        let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };
+        self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere))
+    }
+
+    /// The origin of a URI; `None` where the URI names no host.
+    pub(crate) fn origin_of(&self, uri: &Uri) -> Option<Origin> {
+        OriginParts::of(uri).map(|parts| self.intern(parts))
     }
 
     fn intern(&self, parts: OriginParts<'_>) -> Origin {

@@ -6,6 +6,17 @@ use super::Event;
 pub(crate) fn event(_: &Event<'_>) {}
 
 #[cfg(not(feature = "tracing"))]
+pub(crate) fn is_on() -> bool {
+    false
+}
+
+/// Whether some subscriber wants more than warnings; one load.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_on() -> bool {
+    tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG
+}
+
+#[cfg(not(feature = "tracing"))]
 pub(crate) fn observer_panicked(_: &str) {}
 
 #[cfg(feature = "tracing")]

@@ -56,6 +56,11 @@ struct Guarded {
 }
 
 impl Observers {
+    /// Whether anyone would see an event.
+    pub(crate) fn are_listening(&self) -> bool {
+        !self.0.is_empty() || super::log::is_on()
+    }
+
     pub(crate) fn emit(&self, event: &Event<'_>) {
         crate::event::log::event(event);
         for guarded in &*self.0 {

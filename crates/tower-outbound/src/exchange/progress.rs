@@ -84,6 +84,9 @@ impl Exchange {
 
     /// The phases that the first byte ends.
     fn emit_sent_phases(&self) {
+        if !self.0.registry.observers().are_listening() {
+            return;
+        }
         let timings = self.timings();
         for phase in [Phase::Send, Phase::Wait] {
             if let Some((start, end)) = timings.span(phase) {
@@ -147,8 +150,8 @@ impl Exchange {
             }
         }
         inner.marks.head.set(inner.start, at);
-        if let Some((start, end)) = self.timings().span(Phase::Head) {
-            self.emit_phase(Phase::Head, start, end);
+        if let Some(first_byte) = inner.marks.first_byte.get(inner.start) {
+            self.emit_phase(Phase::Head, first_byte, at);
         }
     }
 

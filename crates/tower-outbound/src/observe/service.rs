@@ -32,8 +32,8 @@ impl<S> Observe<S> {
     }
 
     fn origin_of<B>(&self, request: &Request<B>) -> Origin {
-        if request.uri().host().is_some() {
-            return self.registry.origin(request.uri());
+        if let Some(origin) = self.registry.origin_of(request.uri()) {
+            return origin;
         }
         if let Some(origin) = &self.origin {
             return origin.clone();
