@@ -7,5 +7,7 @@ mod hyper_util;
 mod invalid_requests;
 mod outbound_client;
 mod reqwest;
+#[cfg(feature = "aws-lc-rs")]
+mod tls_providers;
 mod tonic;
 mod warnings;

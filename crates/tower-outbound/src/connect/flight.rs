@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::close::{CloseReason, Closed};
 use super::{Connection, Use};
 use crate::classify::Kind;
-use crate::event::Event;
+use crate::event::{Event, StackWarning};
 use crate::exchange::Exchange;
 
 /// The top bit of the count of exchanges in flight: the IO is gone.
@@ -72,6 +72,7 @@ impl Connection {
 
     /// A turn by a request that no exchange stands for.
     pub(crate) fn begin_unknown_use(&self) {
+        self.miss_the_layer();
         self.survived();
         self.0.uses.fetch_add(1, Ordering::Relaxed);
     }
@@ -107,12 +108,20 @@ impl Connection {
 
     /// A request went out on a stream of its own.
     pub(crate) fn begin_stream(&self) {
+        self.miss_the_layer();
         self.0.uses.fetch_add(1, Ordering::Relaxed);
         self.activate();
     }
 
     pub(crate) fn end_stream(&self, at: Instant) {
         self.release(at);
+    }
+
+    /// A request goes out, and no exchange was ever seen.
+    fn miss_the_layer(&self) {
+        if !self.0.registry.has_seen_exchange() {
+            self.0.registry.warn(StackWarning::Unobserved);
+        }
     }
 
     /// One more in flight; says whether it was the only one.

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::frames::{Change, Streams};
 use crate::classify::{Failure, Kind};
 use crate::connect::{Connection, IoEnd, Protocol};
-use crate::event::StackWarning;
 use crate::exchange::Exchange;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
@@ -61,9 +60,6 @@ impl Turns {
             let http2 = bytes.starts_with(HTTP2_PREFACE);
             self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             self.streams = http2.then(|| Box::new(Streams::new()));
-            if !self.connection.registry().has_seen_exchange() {
-                self.connection.registry().warn(StackWarning::Unobserved);
-            }
             self.begin_turn();
         } else if self.streams.is_none() {
             self.begin_turn_if_next();

@@ -1,0 +1,52 @@
+//! Both TLS providers in one program: neither is the process default, so neither gets in the other's way.
+
+use std::process::Command;
+
+use http_body_util::BodyExt as _;
+use outbound_tests::certs::Certs;
+use outbound_tests::secret;
+use outbound_tests::server::{Script, ScriptedServer};
+use tower_outbound::TlsProvider;
+
+use super::hyper_util::HTTP_1;
+use crate::support::{Body, recorded};
+
+const NAME: &str = "clients::tls_providers::both_answer_over_tls_in_one_program";
+/// Tells the second run of this test where the server of the first one is.
+const URI: &str = "OUTBOUND_TESTS_TLS_URI";
+const PROVIDERS: [TlsProvider; 2] = [TlsProvider::Ring, TlsProvider::AwsLcRs];
+
+/// The client reads the system's roots, and only the environment says where they are: so the test runs
+/// once more, as a process whose only root is the test's own authority.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_answer_over_tls_in_one_program() {
+    if let Ok(uri) = std::env::var(URI) {
+        return with_each_provider(&uri.parse().unwrap()).await;
+    }
+    let certs = Certs::new("peer.test");
+    let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(roots.path(), certs.authority_pem()).unwrap();
+
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", NAME, "--nocapture"]);
+    again.env("SSL_CERT_FILE", roots.path()).env_remove("SSL_CERT_DIR");
+    again.env(URI, server.uri_with("https", "localhost", "/").to_string());
+    let output = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(server.requests(), PROVIDERS.len(), "{:?}", server.log());
+}
+
+async fn with_each_provider(uri: &http::Uri) {
+    for provider in PROVIDERS {
+        let (outbound, recorder) = recorded();
+        let client = outbound.client_builder().tls_provider(provider).build();
+        let response = client.request(secret::request(uri, Body::default())).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        let setup = recorder.timings()[0].setup().unwrap();
+        assert_eq!(setup.tls().unwrap().version, Some("1.3"), "with {provider:?}");
+        drop(client);
+        recorder.settled().await;
+    }
+}
