@@ -1,5 +1,6 @@
 //! Checks against real software: each runs where its peer is found and is named as skipped elsewhere.
 
+mod keep_alive;
 mod nginx;
 mod rotel;
 mod runner;
@@ -10,6 +11,9 @@ use runner::Check;
 fn main() -> std::process::ExitCode {
     runner::run(&[
         Check::new("nginx_answers_and_logs_its_connections", NGINX, nginx::answers),
+        Check::new("nginx_keep_alive_expires_as_peer_closed", NGINX, keep_alive::expires),
+        Check::new("nginx_ends_a_connection_after_three_requests", NGINX, keep_alive::three_requests),
+        Check::new("nginx_goes_away_after_two_requests_on_http_2", NGINX, keep_alive::goaway),
         Check::new("rotel_counts_every_span_over_http", ROTEL, rotel::counts_every_span),
     ])
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::future::{Ready, ready};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use outbound_tests::certs::Certs;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -48,9 +49,10 @@ impl Resolve for Resolver {
     }
 }
 
-fn reqwest(outbound: &Outbound) -> reqwest::Client {
+fn reqwest(outbound: &Outbound, certs: &Certs) -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
+        .tls_backend_preconfigured(certs.client_config(&[]))
         .connector_layer(PhaseLayer::connect(outbound.registry()))
         .dns_resolver(Resolver(PhaseLayer::dns().layer(Loopback)))
         .build()
@@ -73,7 +75,8 @@ where
         let client = client.clone();
         async move {
             let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;
-            Ok(client.execute(request).await?.into())
+            // reqwest's errors show the URL, with whatever secrets it has.
+            Ok(client.execute(request).await.map_err(reqwest::Error::without_url)?.into())
         }
     })
 }
@@ -82,7 +85,9 @@ where
 async fn connects_and_their_dns_are_seen_and_reuse_is_unknown_rather_than_guessed() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
-    let client = outbound.layer().layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound)));
+    let client = outbound
+        .layer()
+        .layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound, &Certs::new("peer.test"))));
     let uri = server.uri_with("http", "peer.test", "/");
 
     let first = send(&client, &uri).await;
@@ -116,6 +121,22 @@ async fn connects_and_their_dns_are_seen_and_reuse_is_unknown_rather_than_guesse
 }
 
 #[tokio::test]
+async fn a_connect_over_tls_is_one_setup_too() {
+    let certs = Certs::new("peer.test");
+    let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = outbound.layer().layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound, &certs)));
+    let timings = send(&client, &server.uri_with("https", "peer.test", "/")).await;
+    let setup = timings.setup().unwrap();
+    assert_eq!(setup.origin().scheme(), "https");
+    assert!(setup.phase(Phase::Dns).is_some() && setup.phase(Phase::Tls).is_none(), "{:?}", setup.phases());
+    assert_eq!(recorder.count("connect_other"), 1);
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
 async fn a_failed_connect_is_a_failed_setup_with_its_phase() {
     let refused = format!("http://peer.test:{}/", closed_port().unwrap().port());
     for (uri, expected) in [
@@ -124,10 +145,12 @@ async fn a_failed_connect_is_a_failed_setup_with_its_phase() {
         ("http://unknown.test/", "name_resolution_error in dns"),
     ] {
         let (outbound, recorder) = recorded();
-        let client = outbound.layer().layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound)));
+        let client = outbound
+            .layer()
+            .layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound, &Certs::new("peer.test"))));
         let request = secret::request(&uri.parse().unwrap(), Body::default());
         let error = client.oneshot(request).await.map(drop).unwrap_err();
-        assert!(!secret::is_in(&error.to_string()));
+        assert!(!secret::is_in(&format!("{error} {error:?}")));
         assert_eq!(recorder.outcomes(), [expected]);
         assert_eq!(recorder.count("connect_failed"), 1);
         recorder.settled().await;
@@ -139,7 +162,9 @@ async fn a_dropped_body_ends_the_exchange_there_too() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nans";
     let server = ScriptedServer::tcp(Script::new().read_request().write(head).hang()).await.unwrap();
     let (outbound, recorder) = recorded();
-    let client = outbound.layer().layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound)));
+    let client = outbound
+        .layer()
+        .layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound, &Certs::new("peer.test"))));
     let request = secret::request(&server.uri("/"), Body::default());
     let response = client.oneshot(request).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap().clone();

@@ -166,10 +166,6 @@ impl Connection {
 
     observer_state!();
 
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.0.registry
-    }
-
     pub(crate) fn is_http2(&self) -> bool {
         self.protocol() == Some(Protocol::Http2)
     }

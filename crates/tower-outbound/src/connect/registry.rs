@@ -11,7 +11,7 @@ use http::Uri;
 
 use super::origin::OriginParts;
 use super::{Connection, Origin};
-use crate::event::{Event, Observers, StackWarning, Warnings};
+use crate::event::{Event, Observers, StackWarning, Warnings, log};
 
 /// Origins kept beyond this many are swept when nothing uses them any more.
 const ORIGINS_KEPT: usize = 1024;
@@ -133,6 +133,8 @@ impl Registry {
 
     pub(crate) fn warn(&self, warning: StackWarning) {
         if self.0.warnings.first(warning) {
+            // Said also where nothing but warnings is wanted.
+            log::misplaced(warning);
             self.emit(&Event::Misplaced { warning });
         }
     }

@@ -24,9 +24,17 @@ pub(crate) fn observer_panicked(name: &str) {
     tracing::warn!(target: "tower_outbound", observer = name, "an observer panicked and is not called again");
 }
 
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn misplaced(_: super::StackWarning) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn misplaced(warning: super::StackWarning) {
+    tracing::warn!(target: "tower_outbound", "{warning}");
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) fn event(event: &Event<'_>) {
-    use tracing::{debug, trace, warn};
+    use tracing::{debug, trace};
 
     use super::{ConnectResult, Outcome};
 
@@ -64,7 +72,6 @@ pub(crate) fn event(event: &Event<'_>) {
                 reason = closed.reason().as_str(), uses = connection.uses(), "connection closed",
             );
         }
-        Event::Misplaced { warning } => warn!(target: "tower_outbound", "{warning}"),
         _ => {}
     }
 }

@@ -61,8 +61,15 @@ impl Observers {
         !self.0.is_empty() || super::log::is_on()
     }
 
+    #[inline]
     pub(crate) fn emit(&self, event: &Event<'_>) {
-        crate::event::log::event(event);
+        if self.are_listening() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        super::log::event(event);
         for guarded in &*self.0 {
             guarded.call(|observer| observer.on_event(event));
         }
@@ -84,7 +91,7 @@ impl Guarded {
         if catch_unwind(AssertUnwindSafe(|| f(&*self.observer))).is_err()
             && !self.dead.swap(true, Ordering::Relaxed)
         {
-            crate::event::log::observer_panicked(self.name);
+            super::log::observer_panicked(self.name);
         }
     }
 }

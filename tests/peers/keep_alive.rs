@@ -1,0 +1,172 @@
+//! How nginx ends connections that are kept alive, and whether what we say of it is what nginx says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::{BodyExt as _, Empty};
+use outbound_tests::certs::Certs;
+use outbound_tests::peers::Nginx;
+use outbound_tests::recorder::Recorder;
+use outbound_tests::secret;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tower_outbound::{CloseReason, Event, Kind, Outbound, OutboundClient, Protocol, Reuse, Timings};
+
+/// nginx writes its log when it is done with a request.
+const LOG_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why each connection closed, by its port on this side.
+type Closes = Arc<Mutex<BTreeMap<u16, CloseReason>>>;
+
+fn watched() -> (Outbound, Recorder, Closes) {
+    let (recorder, closes) = (Recorder::new(), Closes::default());
+    let told = closes.clone();
+    let watch = move |event: &Event<'_>| {
+        if let Event::ConnectionClosed { connection, closed } = event {
+            let port = connection.local_addr().map_or(0, |address| address.port());
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.insert(port, closed.reason());
+        }
+    };
+    (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, closes)
+}
+
+fn uri(nginx: &Nginx, scheme: &str, path: &str) -> Uri {
+    format!("{scheme}://{}{path}", nginx.address()).parse().unwrap()
+}
+
+/// A request that crosses a GOAWAY was not processed (RFC 9113, section 6.8): it is sent once more.
+async fn get(client: &OutboundClient, uri: &Uri) -> Timings {
+    let send = || client.request(secret::request(uri, Empty::<Bytes>::new()));
+    let response = match send().await {
+        Err(error) if error.failure().kind() == Kind::GoAway => send().await.unwrap(),
+        response => response.unwrap(),
+    };
+    assert_eq!(response.status(), 200);
+    let timings = response.extensions().get::<Timings>().unwrap().clone();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+    timings
+}
+
+/// The use of a connection as both sides name it: the client's port and the number.
+fn usage(timings: &Timings) -> (u16, u64) {
+    let connection = timings.connection().unwrap();
+    (connection.local_addr().unwrap().port(), timings.usage().unwrap().number())
+}
+
+/// nginx's own count of the connections it has accepted from the client: `accepts` of its status page
+/// without the one that asks for it, and without the one by which the start was awaited.
+async fn accepted(nginx: &Nginx) -> i64 {
+    let mut stream = TcpStream::connect(nginx.address()).await.unwrap();
+    stream.write_all(b"GET /status HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.unwrap();
+    let counts = page.lines().skip_while(|line| !line.starts_with("server accepts")).nth(1).unwrap();
+    counts.split_whitespace().next().unwrap().parse::<i64>().unwrap() - 2
+}
+
+/// An idle connection that nginx closes after 1 s is closed by the peer; the next request gets a new one.
+pub(crate) async fn expires() {
+    let server =
+        "keepalive_timeout 1s; location / { return 200 'hello'; } location = /status { stub_status; }";
+    let nginx = Nginx::start(server).await.unwrap();
+    let (outbound, recorder, _closes) = watched();
+    let client = outbound.client();
+    let uri = uri(&nginx, "http", "/");
+
+    let first = get(&client, &uri).await;
+    recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
+    assert_eq!(recorder.close_reasons(), ["peer_closed"]);
+    assert!(outbound.connections().is_empty());
+    let second = get(&client, &uri).await;
+    assert_eq!([first.reuse(), second.reuse()], [Reuse::New, Reuse::New]);
+
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["peer_closed", "dropped"]);
+    assert_eq!(recorder.count("ConnectionOpened"), 2);
+    assert_eq!(accepted(&nginx).await, 2);
+    let accesses = nginx.accesses(2, LOG_WITHIN).await;
+    let logged: Vec<_> = accesses.iter().map(|access| (access.peer_port, access.uses)).collect();
+    assert_eq!(logged[..2], [usage(&first), usage(&second)]);
+}
+
+/// nginx closes each connection with its third answer, and says so in its head.
+pub(crate) async fn three_requests() {
+    let server =
+        "keepalive_requests 3; location / { return 200 'hello'; } location = /status { stub_status; }";
+    let nginx = Nginx::start(server).await.unwrap();
+    let (outbound, recorder, closes) = watched();
+    let client = outbound.client();
+    let uses = uses_of(&client, &uri(&nginx, "http", "/"), 7).await;
+    drop(client);
+    recorder.settled().await;
+
+    assert_eq!(recorder.outcomes(), ["ok"; 7]);
+    closed_when_used_up(&closes, &uses, 3, CloseReason::ConnectionClose);
+    assert_eq!(accepted(&nginx).await, recorder.count("ConnectionOpened"));
+    logged_as(&nginx, uses).await;
+}
+
+/// Over TLS by ALPN: nginx sends GOAWAY with the second answer on a connection, and no request is lost.
+pub(crate) async fn goaway() {
+    let certs = Certs::new("nginx.test");
+    let server = "keepalive_requests 2; location / { return 200 'hello'; }";
+    let nginx = Nginx::config(server).listen("http2").tls(&certs).start().await.unwrap();
+    let (outbound, recorder, closes) = watched();
+    let client = outbound.client_builder().tls_config(certs.client_config(&[])).build();
+    let uses = uses_of(&client, &uri(&nginx, "https", "/"), 5).await;
+    drop(client);
+    recorder.settled().await;
+
+    let outcomes = recorder.outcomes();
+    assert!(outcomes.iter().all(|outcome| outcome == "ok" || outcome == "goaway in wait"), "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "ok").count(), uses.len());
+    for timings in recorder.timings() {
+        assert_eq!(timings.connection().unwrap().protocol(), Some(Protocol::Http2));
+        let tls = timings.setup().unwrap().tls().cloned().unwrap();
+        assert_eq!(tls.alpn.as_deref(), Some("h2"));
+    }
+    closed_when_used_up(&closes, &uses, 2, CloseReason::GoAway);
+    logged_as(&nginx, uses).await;
+}
+
+async fn uses_of(client: &OutboundClient, uri: &Uri, requests: usize) -> Vec<(u16, u64)> {
+    let mut uses = Vec::new();
+    for _ in 0..requests {
+        let timings = get(client, uri).await;
+        let reuse = if usage(&timings).1 == 1 { Reuse::New } else { Reuse::Reused };
+        assert_eq!(timings.reuse(), reuse);
+        uses.push(usage(&timings));
+    }
+    uses
+}
+
+/// Connections that have answered `most` requests closed for `reason`, and only those.
+///
+/// Which ones answered is left open: a connect that lost its race leaves one more in the pool.
+fn closed_when_used_up(closes: &Closes, uses: &[(u16, u64)], most: usize, reason: CloseReason) {
+    let closes = closes.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut used_up = 0;
+    for (port, closed) in &*closes {
+        let answered = uses.iter().filter(|(used, _)| used == port).count();
+        assert!(answered <= most, "{uses:?}");
+        let expected = if answered == most { reason } else { CloseReason::Dropped };
+        assert_eq!(*closed, expected, "{uses:?} {closes:?}");
+        used_up += usize::from(answered == most);
+    }
+    assert!(used_up > 0, "{uses:?}");
+}
+
+/// nginx's log has the same uses of the same connections.
+async fn logged_as(nginx: &Nginx, mut uses: Vec<(u16, u64)>) {
+    let accesses = nginx.accesses(uses.len(), LOG_WITHIN).await;
+    let answered = accesses.iter().filter(|access| !access.request.contains("/status"));
+    let mut logged: Vec<_> = answered.map(|access| (access.peer_port, access.uses)).collect();
+    logged.sort_unstable();
+    uses.sort_unstable();
+    assert_eq!(logged, uses);
+}
