@@ -3,6 +3,7 @@
 mod keep_alive;
 mod nginx;
 mod rotel;
+mod rotel_export;
 mod runner;
 
 use outbound_tests::peers::{NGINX, ROTEL};
@@ -14,6 +15,8 @@ fn main() -> std::process::ExitCode {
         Check::new("nginx_keep_alive_expires_as_peer_closed", NGINX, keep_alive::expires),
         Check::new("nginx_ends_a_connection_after_three_requests", NGINX, keep_alive::three_requests),
         Check::new("nginx_goes_away_after_two_requests_on_http_2", NGINX, keep_alive::goaway),
+        Check::new("rotel_gets_what_the_observer_tells_over_grpc", ROTEL, rotel_export::over_grpc),
+        Check::new("rotel_gets_what_the_observer_tells_over_http", ROTEL, rotel_export::over_http),
         Check::new("rotel_counts_every_span_over_http", ROTEL, rotel::counts_every_span),
     ])
 }

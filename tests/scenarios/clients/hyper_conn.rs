@@ -119,4 +119,5 @@ async fn on_bare_http_2_the_connection_is_unknown_rather_than_guessed() {
     }
     assert_eq!(recorder.outcomes(), ["ok", "ok"]);
     assert_eq!(recorder.count("connected"), 1);
+    assert_eq!(recorder.count("Misplaced"), 0);
 }

@@ -2,6 +2,7 @@
 
 use http::{Request, Uri};
 use outbound_tests::secret::{self, MARKER};
+use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::{Error, Kind};
 
 use crate::support::{Body, recorded};
@@ -26,6 +27,8 @@ async fn a_uri_that_cannot_be_sent_is_named_without_its_secrets() {
         (format!("ftp://user:{MARKER}@peer.test/x?sig={MARKER}"), "\"ftp://peer.test/x\""),
         (format!("unix://user:{MARKER}@peer.test:1/x"), "\"unix://peer.test:1/x\""),
         ("peer.test:80".to_owned(), "peer.test:80"),
+        (format!("http://user:{MARKER}@peer.test:port/?sig={MARKER}"), "\"port\""),
+        ("http://peer.test:99999/".to_owned(), "\"99999\""),
         ("*".to_owned(), "\"*\""),
     ] {
         let error = client.get(uri.as_str()).await.unwrap_err();
@@ -56,4 +59,18 @@ async fn a_text_that_is_no_uri_is_an_invalid_request() {
     }
     recorder.settled().await;
     assert!(recorder.names().is_empty(), "no exchange has begun: {:?}", recorder.names());
+}
+
+#[tokio::test]
+async fn a_version_that_the_connection_cannot_speak_is_an_invalid_request() {
+    let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();
+    for version in [http::Version::HTTP_2, http::Version::HTTP_3] {
+        let (outbound, recorder) = recorded();
+        let mut request = secret::request(&server.uri("/"), Body::default());
+        *request.version_mut() = version;
+        let error = outbound.client().request(request).await.unwrap_err();
+        is_invalid(&error, "invalid_request");
+        recorder.settled().await;
+    }
+    assert_eq!(server.requests(), 0);
 }

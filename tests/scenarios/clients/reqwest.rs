@@ -99,13 +99,12 @@ async fn connects_and_their_dns_are_seen_and_reuse_is_unknown_rather_than_guesse
     assert_eq!(recorder.count("ConnectionOpened"), 0);
     assert_eq!(server.accepted(), 1);
 
-    let setup = first.setup().unwrap();
-    assert!(first.setup_paid() && setup.end_time().is_some() && setup.connection_id().is_none());
-    assert_eq!(setup.origin().to_string(), format!("http://peer.test:{}", server.address().unwrap().port()));
-    assert!(first.phase(Phase::Dns).is_some() && first.phase(Phase::Tcp).is_none(), "{first}");
-    assert!(second.setup().is_none() && !second.setup_paid());
+    assert_eq!(recorder.count("Misplaced"), 0, "no advice that cannot be followed");
+    assert_eq!(recorder.phases()[0], (Phase::Dns, "ok"));
     for timings in [&first, &second] {
         assert!(timings.connection().is_none());
+        // hyper-util may have served it on another connection than the one that it began.
+        assert!(timings.setup().is_none() && !timings.setup_paid());
         assert_eq!(timings.reuse(), Reuse::Unknown);
         assert!(timings.first_byte_is_upper_bound());
         assert_eq!(timings.exchange().request_body_bytes(), 6);
@@ -128,9 +127,9 @@ async fn a_connect_over_tls_is_one_setup_too() {
     let (outbound, recorder) = recorded();
     let client = outbound.layer().layer(service::<ObserveRequestBody<Body>>(reqwest(&outbound, &certs)));
     let timings = send(&client, &server.uri_with("https", "peer.test", "/")).await;
-    let setup = timings.setup().unwrap();
-    assert_eq!(setup.origin().scheme(), "https");
-    assert!(setup.phase(Phase::Dns).is_some() && setup.phase(Phase::Tls).is_none(), "{:?}", setup.phases());
+    assert_eq!(timings.exchange().origin().scheme(), "https");
+    let phases: Vec<_> = recorder.phases().into_iter().map(|(phase, _)| phase).collect();
+    assert!(phases.contains(&Phase::Dns) && !phases.contains(&Phase::Tls), "{phases:?}");
     assert_eq!(recorder.count("connect_other"), 1);
     drop(client);
     recorder.settled().await;

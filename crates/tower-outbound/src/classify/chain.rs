@@ -66,6 +66,10 @@ impl Found {
             self.connecting = true;
         } else if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
             self.connecting |= error.is_connect();
+            // Its errors about the network have a source; without one, it has refused the request itself.
+            if !error.is_connect() && error.source().is_none() {
+                self.kind = Some(Kind::InvalidRequest);
+            }
         } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
             self.kind = hyper_kind(error).or(self.kind);
         } else if let Some(error) = error.downcast_ref::<h2::Error>() {

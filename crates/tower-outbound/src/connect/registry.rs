@@ -106,7 +106,7 @@ impl Registry {
     }
 
     pub(crate) fn add(&self, connection: &Connection) {
-        self.0.connections_seen.store(true, Ordering::Relaxed);
+        self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert(connection.id(), connection.clone());
     }
@@ -125,6 +125,11 @@ impl Registry {
 
     pub(crate) fn has_seen_exchange(&self) -> bool {
         self.0.exchanges_seen.load(Ordering::Relaxed)
+    }
+
+    /// A connection was made that is tracked, or that is known not to be.
+    pub(crate) fn see_connection(&self) {
+        self.0.connections_seen.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn has_seen_connection(&self) -> bool {

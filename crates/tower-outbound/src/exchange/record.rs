@@ -187,12 +187,15 @@ impl Exchange {
         self.serving().usage.as_ref().map_or(Reuse::Unknown, Use::reuse)
     }
 
-    /// The setup of the serving connection, or, without one, the last setup that this exchange started.
+    /// The setup of the serving connection, or, before a response, the last setup that this exchange started.
+    ///
+    /// `None` for a response of a connection that is not tracked: which one it was is not guessed.
     #[must_use]
     pub fn setup(&self) -> Option<Setup> {
         let serving = self.serving();
         match &serving.connection {
             Some(connection) => Some(connection.setup().clone()),
+            None if self.status().is_some() => None,
             None => serving.setups.last().cloned(),
         }
     }

@@ -56,6 +56,7 @@ where
                 PhaseFuture::new(self.inner.call(dst), setup, Some(*phase), start)
             }
             Stage::Connect(registry) => {
+                registry.see_connection();
                 let exchange = Exchange::current();
                 let setup = exchange.as_ref().map(|exchange| {
                     Setup::start(exchange.origin().clone(), Some(exchange), registry.observers().clone())

@@ -1,7 +1,7 @@
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tower_layer::Layer;
 
 use super::{HyperClient, OutboundClient, TlsProvider};
@@ -17,6 +17,7 @@ pub struct ClientBuilder {
     outbound: Outbound,
     tcp: TcpConnector,
     provider: TlsProvider,
+    roots: Option<RootCertStore>,
     tls: Option<ClientConfig>,
     http2_only: bool,
     max_idle: usize,
@@ -29,6 +30,7 @@ impl ClientBuilder {
             outbound,
             tcp,
             provider: TlsProvider::default(),
+            roots: None,
             tls: None,
             http2_only: false,
             max_idle: MAX_IDLE,
@@ -41,7 +43,14 @@ impl ClientBuilder {
         self
     }
 
-    /// A TLS configuration of your own (roots, client certificates); its ALPN list is replaced.
+    /// Which authorities are trusted: the system's unless set, and Mozilla's where the system has none.
+    pub fn root_certificates(mut self, roots: RootCertStore) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
+    /// A whole TLS configuration of your own (client certificates, say), in place of provider and roots; its
+    /// ALPN list is replaced.
     pub fn tls_config(mut self, mut config: ClientConfig) -> Self {
         // hyper-rustls sets the list itself and panics on one that is set.
         config.alpn_protocols.clear();
@@ -67,10 +76,12 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Reads the system's root certificates unless a TLS configuration was given.
+    /// The client. Reads the system's root certificates unless roots or a TLS configuration were given.
     #[must_use]
     pub fn build(self) -> OutboundClient {
-        let tls = self.tls.unwrap_or_else(|| self.provider.config());
+        let tls = self
+            .tls
+            .unwrap_or_else(|| self.provider.config(self.roots.unwrap_or_else(super::tls::system_roots)));
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = match self.http2_only {
             true => https.enable_http2().wrap_connector(self.tcp),

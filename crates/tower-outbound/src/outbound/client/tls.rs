@@ -17,6 +17,16 @@ pub enum TlsProvider {
     AwsLcRs,
 }
 
+/// The system's roots, and Mozilla's where the system has none.
+pub(super) fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
 impl TlsProvider {
     fn provider(self) -> Arc<CryptoProvider> {
         Arc::new(match self {
@@ -26,13 +36,7 @@ impl TlsProvider {
         })
     }
 
-    /// The system's roots, and Mozilla's where the system has none.
-    pub(super) fn config(self) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
+    pub(super) fn config(self, roots: RootCertStore) -> ClientConfig {
         ClientConfig::builder_with_provider(self.provider())
             .with_safe_default_protocol_versions()
             .expect("both providers know TLS 1.2 and 1.3")

@@ -6,7 +6,11 @@ use crate::error::Error;
 
 pub(super) fn check(uri: &Uri) -> Result<(), Error> {
     let fault = match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => return Ok(()),
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => match stray_port(uri) {
+            None => return Ok(()),
+            Some(port) => format!("has the port {port:?}"),
+        },
+        (None, Some(_)) => "has no scheme".to_owned(),
         (Some("http" | "https") | None, _) => "names no host".to_owned(),
         (Some(scheme), _) => format!("has the scheme {scheme:?}"),
     };
@@ -14,6 +18,13 @@ pub(super) fn check(uri: &Uri) -> Result<(), Error> {
         "uri {:?} {fault}: it must be absolute, http://host/path or https://host/path",
         shown(uri)
     )))
+}
+
+/// The text where a port should be and is none; the `http` crate lets it pass.
+fn stray_port(uri: &Uri) -> Option<&str> {
+    let (_, after_host) = uri.authority()?.as_str().rsplit_once(uri.host()?)?;
+    let port = after_host.strip_prefix(':').filter(|port| !port.is_empty())?;
+    port.parse::<u16>().is_err().then_some(port)
 }
 
 pub(super) fn unparsable(error: &http::Error) -> Error {
@@ -36,12 +47,16 @@ mod tests {
         for (uri, expected) in [
             ("/relative?sig=s", "uri \"/relative\" names no host"),
             ("ftp://user:pw@host/x?sig=s", "uri \"ftp://host/x\" has the scheme \"ftp\""),
-            ("host:80", "names no host"),
+            ("host:80", "has no scheme"),
+            ("http://host:port/x?sig=s", "uri \"http://host/x\" has the port \"port\""),
+            ("http://user:pw@[::1]:99999/", "has the port \"99999\""),
         ] {
             let message = check(&uri.parse().unwrap()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
             assert!(message.contains("http://host/path"), "{message}");
         }
-        assert!(check(&"https://host".parse().unwrap()).is_ok());
+        for uri in ["https://host", "http://host:", "http://user:pw@[::1]:80/x", "http://a.b:65535?q"] {
+            assert!(check(&uri.parse().unwrap()).is_ok(), "{uri}");
+        }
     }
 }

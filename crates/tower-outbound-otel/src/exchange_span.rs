@@ -1,0 +1,250 @@
+//! The span of an exchange.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
+
+use opentelemetry::global::{BoxedSpan, BoxedTracer};
+use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue, Value};
+use tokio::time::Instant;
+use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead};
+
+use crate::clock::Clock;
+use crate::methods::MethodId;
+use crate::names::{attribute as a, outbound as o};
+use crate::options::{Options, Phases};
+use crate::phases::{self, Took};
+use crate::redact::url_full;
+
+/// `outbound.head` is a span only above this: the head is usually there with its first byte.
+const HEAD_SHOWN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// What the observer keeps in an exchange; an exchange without it is suppressed.
+#[derive(Debug)]
+pub(crate) struct ExchangeState {
+    pub(crate) clock: Clock,
+    pub(crate) method: MethodId,
+    pub(crate) propagates: bool,
+    /// Taken by the end, so that timings which are kept do not keep the caller's context.
+    live: Mutex<Option<Live>>,
+    span_context: SpanContext,
+}
+
+#[derive(Debug)]
+struct Live {
+    span: BoxedSpan,
+    context: Context,
+}
+
+impl ExchangeState {
+    /// Starts the span as a child of `parent`, with what a sampler may want to see.
+    pub(crate) fn start(
+        tracer: &BoxedTracer,
+        parent: &Context,
+        exchange: &Exchange,
+        request: &RequestHead<'_>,
+        options: &Options,
+        propagates: bool,
+    ) -> Self {
+        let clock = Clock::new(exchange.start_time());
+        let methods = &options.methods;
+        let method = methods.id(exchange.method());
+        let name = match exchange.template() {
+            Some(template) => Cow::Owned(format!("{} {}", methods.span_name(method), template.0)),
+            None => methods.span_name(method),
+        };
+        let origin = exchange.origin();
+        let mut attributes = Vec::with_capacity(7);
+        attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
+        attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
+        attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
+        attributes.push(KeyValue::new(a::URL_FULL, url_full(request.uri, origin, &options.redact)));
+        if let Some(template) = exchange.template() {
+            attributes.push(KeyValue::new(a::URL_TEMPLATE, template.0));
+        }
+        if !methods.is_known(method) {
+            let original = exchange.method().as_str().to_owned();
+            attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD_ORIGINAL, original));
+        }
+        if exchange.ordinal() > 0 {
+            let ordinal = i64::from(exchange.ordinal());
+            attributes.push(KeyValue::new(a::HTTP_REQUEST_RESEND_COUNT, ordinal));
+        }
+        let builder = tracer
+            .span_builder(name)
+            .with_kind(SpanKind::Client)
+            .with_start_time(clock.at(exchange.start_time()))
+            .with_attributes(attributes);
+        let span = tracer.build_with_context(builder, parent);
+        let span_context = span.span_context().clone();
+        // Only the span's identity is in the context: the span itself has one owner and no lock of its own.
+        let context = parent.with_remote_span_context(span_context.clone());
+        let live = Mutex::new(Some(Live { span, context }));
+        Self { clock, method, propagates, live, span_context }
+    }
+
+    pub(crate) fn span_context(&self) -> &SpanContext {
+        &self.span_context
+    }
+
+    /// The context that the span is current in; `None` when it has ended.
+    pub(crate) fn context(&self) -> Option<Context> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.as_ref().map(|live| live.context.clone())
+    }
+
+    /// Ends the span; says whether it had not ended before.
+    pub(crate) fn end(
+        &self,
+        tracer: &BoxedTracer,
+        exchange: &Exchange,
+        outcome: &Outcome,
+        end: Instant,
+        setup: Option<SpanContext>,
+        options: &Options,
+    ) -> bool {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Live { mut span, context }) = live else { return false };
+        if !span.is_recording() {
+            return true;
+        }
+        if let Some(setup) = setup {
+            span.add_link(setup, Vec::new());
+        }
+        span.set_attributes(attributes(exchange, outcome));
+        if error_type(exchange, outcome).is_some() {
+            span.set_status(Status::error(""));
+        }
+        match options.phases {
+            Phases::Spans => self.phase_spans(tracer, &context, exchange, outcome, end),
+            Phases::Events => self.phase_events(&mut span, exchange, outcome, end),
+            Phases::Off => {}
+        }
+        span.end_with_timestamp(self.clock.at(end));
+        true
+    }
+
+    fn phase_spans(
+        &self,
+        tracer: &BoxedTracer,
+        parent: &Context,
+        exchange: &Exchange,
+        outcome: &Outcome,
+        end: Instant,
+    ) {
+        for took in phases::of(exchange, outcome, end) {
+            let Some(name) = phase_name(exchange, took) else { continue };
+            let failure = failure(outcome).filter(|_| took.cut);
+            let mut builder = tracer
+                .span_builder(name)
+                .with_kind(SpanKind::Internal)
+                .with_start_time(self.clock.at(took.start));
+            if let Some(failure) = failure {
+                builder = builder.with_attributes([KeyValue::new(a::ERROR_TYPE, failure.kind().as_str())]);
+            }
+            let mut span = tracer.build_with_context(builder, parent);
+            if failure.is_some() {
+                span.set_status(Status::error(""));
+            }
+            span.end_with_timestamp(self.clock.at(took.end));
+        }
+    }
+
+    fn phase_events(&self, span: &mut BoxedSpan, exchange: &Exchange, outcome: &Outcome, end: Instant) {
+        for took in phases::of(exchange, outcome, end) {
+            let Some(name) = phase_name(exchange, took) else { continue };
+            let seconds = took.end.saturating_duration_since(took.start).as_secs_f64();
+            let attributes = vec![KeyValue::new(o::PHASE_DURATION, seconds)];
+            span.add_event_with_timestamp(name, self.clock.at(took.end), attributes);
+        }
+    }
+}
+
+/// The value of `error.type`, the same on the span and on the metrics.
+pub(crate) fn error_type(exchange: &Exchange, outcome: &Outcome) -> Option<Cow<'static, str>> {
+    match outcome {
+        Outcome::Failed(failure) => Some(failure.kind().as_str().into()),
+        Outcome::Cancelled { .. } => None,
+        _ => {
+            let status = exchange.status()?;
+            (status.as_u16() >= 400).then(|| status.as_str().to_owned().into())
+        }
+    }
+}
+
+pub(crate) fn failure(outcome: &Outcome) -> Option<&Failure> {
+    match outcome {
+        Outcome::Failed(failure) => Some(failure),
+        _ => None,
+    }
+}
+
+/// The response's version, as the convention writes it.
+pub(crate) fn version(version: http::Version) -> Option<&'static str> {
+    Some(match version {
+        http::Version::HTTP_10 => "1.0",
+        http::Version::HTTP_11 => "1.1",
+        http::Version::HTTP_2 => "2",
+        http::Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}
+
+/// `host:port`, with brackets where the host is an IPv6 address.
+pub(crate) fn host_port(origin: &tower_outbound::Origin) -> String {
+    match origin.host() {
+        host if host.contains(':') => format!("[{host}]:{}", origin.port()),
+        host => format!("{host}:{}", origin.port()),
+    }
+}
+
+/// What is known at the end, sorted by key; none of it was given at the start.
+fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = KeyValue> {
+    let connection = exchange.connection();
+    let peer = connection.as_ref().and_then(tower_outbound::Connection::peer_addr);
+    let usage = exchange.usage();
+    let idle = usage.as_ref().and_then(tower_outbound::Use::idle_time);
+    let cancelled_in = match outcome {
+        Outcome::Cancelled { phase } => Some(phase.as_str()),
+        _ => None,
+    };
+    let version = exchange.version().and_then(version);
+    let failed_in = failure(outcome).and_then(Failure::phase).map(Phase::as_str);
+    let text = |value: &'static str| Value::from(value);
+    let int = |value: u64| Value::from(i64::try_from(value).unwrap_or(i64::MAX));
+    [
+        (a::ERROR_TYPE, error_type(exchange, outcome).map(Value::from)),
+        (a::HTTP_RESPONSE_STATUS_CODE, exchange.status().map(|status| int(status.as_u16().into()))),
+        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
+        (a::NETWORK_PEER_PORT, peer.map(|peer| int(peer.port().into()))),
+        (a::NETWORK_PROTOCOL_VERSION, version.map(text)),
+        (o::CANCELLED_IN, cancelled_in.map(text)),
+        (o::CONNECTION_ID, connection.as_ref().map(|connection| int(connection.id()))),
+        (o::CONNECTION_IDLE_TIME, idle.map(|idle| idle.as_secs_f64().into())),
+        (o::CONNECTION_REUSE, Some(text(exchange.reuse().as_str()))),
+        (o::CONNECTION_SETUP_PAID, connection.as_ref().map(|_| exchange.setup_paid().into())),
+        (o::CONNECTION_USES, usage.as_ref().map(|usage| int(usage.number()))),
+        (o::PHASE, failed_in.map(text)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(KeyValue::new(key, value?)))
+}
+
+/// `None` for what is not worth a span.
+fn phase_name(exchange: &Exchange, took: Took) -> Option<Cow<'static, str>> {
+    Some(match took.phase {
+        Phase::Acquire => {
+            let waited = exchange.usage().is_none_or(|usage| usage.ready_at() > exchange.start_time());
+            if !waited {
+                return None;
+            }
+            format!("HTTP wait_for_connection {}", host_port(exchange.origin())).into()
+        }
+        Phase::Send => "outbound.send".into(),
+        Phase::Wait => "outbound.wait".into(),
+        Phase::Head if took.end.saturating_duration_since(took.start) <= HEAD_SHOWN => return None,
+        Phase::Head => "outbound.head".into(),
+        Phase::Body => "outbound.body".into(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,74 @@
+//! The values of metric attributes, bounded: hosts and schemes.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::StringValue;
+use tower_outbound::Origin;
+
+use crate::names::OTHER;
+use crate::target::Target;
+
+/// Pairs of host and port that get series of their own, unless set.
+const HOSTS: usize = 100;
+
+/// Which hosts get series of their own in the metrics; the others are `_OTHER` with port 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hosts {
+    /// The first so many pairs of host and port that are seen.
+    First(usize),
+    /// These hosts: `host` (any port of it, 100 pairs in all) or `host:port`.
+    Listed(Vec<String>),
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self::First(HOSTS)
+    }
+}
+
+/// The pairs that were admitted so far.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    rule: Hosts,
+    admitted: Mutex<HashSet<(Arc<str>, u16)>>,
+}
+
+/// An origin's labels.
+#[derive(Clone, Debug)]
+pub(crate) struct Labels {
+    pub(crate) address: StringValue,
+    pub(crate) port: i64,
+    pub(crate) scheme: &'static str,
+}
+
+impl Admission {
+    pub(crate) fn new(rule: Hosts) -> Self {
+        Self { rule, admitted: Mutex::default() }
+    }
+
+    pub(crate) fn labels(&self, origin: &Origin) -> Labels {
+        let scheme = match origin.scheme() {
+            "http" => "http",
+            "https" => "https",
+            _ => OTHER,
+        };
+        if self.admits(origin) {
+            Labels { address: origin.host_shared().into(), port: i64::from(origin.port()), scheme }
+        } else {
+            Labels { address: OTHER.into(), port: 0, scheme }
+        }
+    }
+
+    fn admits(&self, origin: &Origin) -> bool {
+        let limit = match &self.rule {
+            Hosts::First(limit) => *limit,
+            Hosts::Listed(list) if Target::from(origin).is_in(list) => HOSTS.max(list.len()),
+            Hosts::Listed(_) => return false,
+        };
+        let pair = (origin.host_shared(), origin.port());
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted.contains(&pair) || (admitted.len() < limit && admitted.insert(pair))
+    }
+}

@@ -1,0 +1,195 @@
+//! What is recorded of an exchange.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use opentelemetry::metrics::{BoundCounter, BoundHistogram};
+use tokio::time::Instant;
+use tower_outbound::{Exchange, Failure, Kind, Outcome, Phase, Reuse};
+
+use super::instruments::Bind;
+use super::origin::{OriginMetrics, kind, text};
+use crate::exchange_span::{failure, version};
+use crate::methods::MethodId;
+use crate::names::{attribute as a, outbound as o};
+use crate::options::Options;
+use crate::phases;
+
+/// Everything that varies between the exchanges of one origin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ExchangeKey {
+    method: MethodId,
+    status: Option<u16>,
+    version: Option<&'static str>,
+    failure: Option<Kind>,
+    reuse: Reuse,
+    outcome: &'static str,
+    template: Option<&'static str>,
+}
+
+#[derive(Debug)]
+pub(super) struct ExchangeHandles {
+    /// Bound when first recorded, as are the others: what is bound is exported, with count 0.
+    duration: OnceLock<Option<BoundHistogram<f64>>>,
+    requests: OnceLock<Option<BoundCounter<u64>>>,
+    first_byte: OnceLock<Option<BoundHistogram<f64>>>,
+    body: OnceLock<Option<BoundHistogram<f64>>>,
+    sizes: OnceLock<[Option<BoundHistogram<u64>>; 2]>,
+}
+
+impl ExchangeKey {
+    fn new(exchange: &Exchange, method: MethodId, outcome: &Outcome, with_template: bool) -> Self {
+        let failure = failure(outcome).map(Failure::kind);
+        let status = exchange.status().map(|status| status.as_u16());
+        let outcome = match outcome {
+            Outcome::Cancelled { .. } => "cancelled",
+            // As on the span: an error status is the exchange's error.
+            _ if failure.is_some() || status.is_some_and(|status| status >= 400) => "error",
+            _ => "ok",
+        };
+        Self {
+            method,
+            status,
+            version: exchange.version().and_then(version),
+            failure,
+            reuse: exchange.reuse(),
+            outcome,
+            template: exchange.template().filter(|_| with_template).map(|template| template.0),
+        }
+    }
+
+    /// The value of `error.type`.
+    fn error(&self) -> Option<opentelemetry::Value> {
+        match self.failure {
+            Some(_) => kind(self.failure),
+            None if self.outcome == "error" => self.status.map(|status| status.to_string().into()),
+            None => None,
+        }
+    }
+}
+
+impl OriginMetrics {
+    pub(super) fn active(&self, exchange: &Exchange, method: MethodId, options: &Options, change: i64) {
+        let template = exchange.template().filter(|_| self.with().url_template).map(|template| template.0);
+        let handle = self.active.get((method, template), || {
+            self.instruments.active_requests.bound(&self.http([
+                (a::HTTP_REQUEST_METHOD, Some(options.methods.label(method).into())),
+                (a::URL_TEMPLATE, template.map(Into::into)),
+            ]))
+        });
+        if let Some(handle) = &*handle {
+            handle.add(change);
+        }
+    }
+
+    /// The duration, which is the span's.
+    pub(super) fn exchange_duration(
+        &self,
+        exchange: &Exchange,
+        method: MethodId,
+        options: &Options,
+        outcome: &Outcome,
+        took: Duration,
+    ) {
+        let key = ExchangeKey::new(exchange, method, outcome, self.with().url_template);
+        let handles = self.handles(key);
+        let duration = handles
+            .duration
+            .get_or_init(|| self.instruments.request_duration.bound(&self.request_attributes(&key, options)));
+        if let Some(duration) = duration {
+            duration.record(took.as_secs_f64());
+        }
+    }
+
+    /// Everything else that is known when the exchange is over.
+    pub(super) fn exchange_ended(
+        &self,
+        exchange: &Exchange,
+        method: MethodId,
+        options: &Options,
+        outcome: &Outcome,
+        end: Instant,
+    ) {
+        let key = ExchangeKey::new(exchange, method, outcome, self.with().url_template);
+        let handles = self.handles(key);
+        if let Some(requests) = handles.requests.get_or_init(|| self.bind_requests(&key)) {
+            requests.add(1);
+        }
+        if let Some(first_byte) = exchange.timings().cumulative().first_byte {
+            if let Some(handle) = handles.first_byte.get_or_init(|| self.bind_first_byte(&key)) {
+                handle.record(first_byte.as_secs_f64());
+            }
+            if let Some(handle) = handles.body.get_or_init(|| self.bind_body(&key)) {
+                let total = end.saturating_duration_since(exchange.start_time());
+                handle.record(total.saturating_sub(first_byte).as_secs_f64());
+            }
+        }
+        if self.instruments.request_body_size.is_some() {
+            let [request, response] = handles.sizes.get_or_init(|| {
+                let attributes = self.request_attributes(&key, options);
+                let Self { instruments, .. } = self;
+                [
+                    instruments.request_body_size.bound(&attributes),
+                    instruments.response_body_size.bound(&attributes),
+                ]
+            });
+            if let Some(request) = request {
+                request.record(exchange.request_body_bytes());
+            }
+            if let Some(response) = response.as_ref().filter(|_| key.status.is_some()) {
+                response.record(exchange.response_body_bytes());
+            }
+        }
+        if self.instruments.phase_duration.is_some() {
+            self.exchange_phases(exchange, outcome, end);
+        }
+    }
+
+    fn exchange_phases(&self, exchange: &Exchange, outcome: &Outcome, end: Instant) {
+        let failure = failure(outcome).map(Failure::kind);
+        for took in phases::of(exchange, outcome, end) {
+            // The body has a metric of its own; a phase that the caller cut short says nothing of the peer.
+            if took.phase == Phase::Body || (took.cut && failure.is_none()) {
+                continue;
+            }
+            let seconds = took.end.saturating_duration_since(took.start).as_secs_f64();
+            self.phase(took.phase, failure.filter(|_| took.cut), None, seconds);
+        }
+    }
+
+    fn handles(&self, key: ExchangeKey) -> std::sync::Arc<ExchangeHandles> {
+        self.exchanges.get(key, || ExchangeHandles {
+            duration: OnceLock::new(),
+            requests: OnceLock::new(),
+            first_byte: OnceLock::new(),
+            body: OnceLock::new(),
+            sizes: OnceLock::new(),
+        })
+    }
+
+    fn request_attributes(&self, key: &ExchangeKey, options: &Options) -> Vec<opentelemetry::KeyValue> {
+        self.http([
+            (a::ERROR_TYPE, key.error()),
+            (a::HTTP_REQUEST_METHOD, Some(options.methods.label(key.method).into())),
+            (a::HTTP_RESPONSE_STATUS_CODE, key.status.map(|status| i64::from(status).into())),
+            (a::NETWORK_PROTOCOL_VERSION, key.version.map(Into::into)),
+            (a::URL_TEMPLATE, key.template.map(Into::into)),
+        ])
+    }
+
+    fn bind_requests(&self, key: &ExchangeKey) -> Option<BoundCounter<u64>> {
+        self.instruments.requests.bound(
+            &self
+                .outbound([(o::CONNECTION_REUSE, text(key.reuse.as_str())), (o::OUTCOME, text(key.outcome))]),
+        )
+    }
+
+    fn bind_first_byte(&self, key: &ExchangeKey) -> Option<BoundHistogram<f64>> {
+        let reuse = (o::CONNECTION_REUSE, text(key.reuse.as_str()));
+        self.instruments.ttfb_duration.bound(&self.outbound([reuse]))
+    }
+
+    fn bind_body(&self, key: &ExchangeKey) -> Option<BoundHistogram<f64>> {
+        self.instruments.body_duration.bound(&self.outbound([(a::ERROR_TYPE, kind(key.failure))]))
+    }
+}

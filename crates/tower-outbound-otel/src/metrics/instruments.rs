@@ -1,0 +1,196 @@
+//! Every instrument, with its unit and buckets.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{
+    BoundCounter, BoundHistogram, BoundUpDownCounter, Counter, Histogram, Meter, UpDownCounter,
+};
+
+use crate::names::metric as m;
+use crate::options::{Metrics, Options};
+
+/// The convention's, for `http.client.request.duration` and `dns.lookup.duration`.
+const REQUEST_SECONDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+/// The convention's, for `http.client.connection.duration`.
+const CONNECTION_SECONDS: [f64; 14] =
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Ours, for every `outbound.*.duration`.
+const SECONDS: [f64; 17] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0,
+];
+const EXCHANGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+/// The convention gives none, and the SDK's default ends at 10,000.
+const BYTES: [f64; 10] =
+    [128.0, 512.0, 2048.0, 8192.0, 32_768.0, 131_072.0, 524_288.0, 2_097_152.0, 8_388_608.0, 33_554_432.0];
+
+/// `None` is a metric that the options turn off.
+#[derive(Debug)]
+pub(super) struct Instruments {
+    pub(super) request_duration: Option<Histogram<f64>>,
+    pub(super) active_requests: Option<UpDownCounter<i64>>,
+    pub(super) open_connections: Option<UpDownCounter<i64>>,
+    pub(super) connection_duration: Option<Histogram<f64>>,
+    pub(super) request_body_size: Option<Histogram<u64>>,
+    pub(super) response_body_size: Option<Histogram<u64>>,
+    pub(super) dns_lookup_duration: Option<Histogram<f64>>,
+    pub(super) requests: Option<Counter<u64>>,
+    pub(super) connection_opened: Option<Counter<u64>>,
+    pub(super) connection_closed: Option<Counter<u64>>,
+    pub(super) connection_exchanges: Option<Histogram<u64>>,
+    pub(super) connection_io: Option<Counter<u64>>,
+    pub(super) connect_duration: Option<Histogram<f64>>,
+    pub(super) connect_failed: Option<Counter<u64>>,
+    pub(super) connect_wasted: Option<Counter<u64>>,
+    pub(super) phase_duration: Option<Histogram<f64>>,
+    pub(super) ttfb_duration: Option<Histogram<f64>>,
+    pub(super) body_duration: Option<Histogram<f64>>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter, options: &Options) -> Self {
+        let core = options.metrics != Metrics::Off;
+        let all = options.metrics == Metrics::All;
+        let sizes = core && options.body_sizes;
+        let seconds = |on: bool, name, buckets: &[f64], description| {
+            let histogram = meter.f64_histogram(name).with_unit("s").with_boundaries(buckets.to_vec());
+            on.then(|| histogram.with_description(description).build())
+        };
+        let amounts = |on: bool, name, unit: &'static str, buckets: &[f64], description| {
+            let histogram = meter.u64_histogram(name).with_unit(unit).with_boundaries(buckets.to_vec());
+            on.then(|| histogram.with_description(description).build())
+        };
+        let counter = |on: bool, name, unit: &'static str, description| {
+            let counter = meter.u64_counter(name).with_unit(unit);
+            on.then(|| counter.with_description(description).build())
+        };
+        let up_down = |on: bool, name, unit: &'static str, description| {
+            let counter = meter.i64_up_down_counter(name).with_unit(unit);
+            on.then(|| counter.with_description(description).build())
+        };
+        Self {
+            request_duration: seconds(
+                core,
+                m::REQUEST_DURATION,
+                &REQUEST_SECONDS,
+                "Duration of HTTP client requests.",
+            ),
+            active_requests: up_down(all, m::ACTIVE_REQUESTS, "{request}", "Number of active HTTP requests."),
+            open_connections: up_down(
+                core,
+                m::OPEN_CONNECTIONS,
+                "{connection}",
+                "Number of outbound HTTP connections that are currently active or idle on the client.",
+            ),
+            connection_duration: seconds(
+                all,
+                m::CONNECTION_DURATION,
+                &CONNECTION_SECONDS,
+                "The duration of the successfully established outbound HTTP connections.",
+            ),
+            request_body_size: amounts(
+                sizes,
+                m::REQUEST_BODY_SIZE,
+                "By",
+                &BYTES,
+                "Size of HTTP client request bodies.",
+            ),
+            response_body_size: amounts(
+                sizes,
+                m::RESPONSE_BODY_SIZE,
+                "By",
+                &BYTES,
+                "Size of HTTP client response bodies.",
+            ),
+            dns_lookup_duration: seconds(
+                all,
+                m::DNS_LOOKUP_DURATION,
+                &REQUEST_SECONDS,
+                "Measures the time taken to perform a DNS lookup.",
+            ),
+            requests: counter(core, "outbound.requests", "{request}", "Requests that have ended."),
+            connection_opened: counter(
+                core,
+                "outbound.connection.opened",
+                "{connection}",
+                "Fresh connections.",
+            ),
+            connection_closed: counter(
+                core,
+                "outbound.connection.closed",
+                "{connection}",
+                "Connections that were closed, and why.",
+            ),
+            connection_exchanges: amounts(
+                all,
+                "outbound.connection.exchanges",
+                "{request}",
+                &EXCHANGES,
+                "Requests that a connection had served when it was closed.",
+            ),
+            connection_io: counter(all, "outbound.connection.io", "By", "HTTP bytes, above TLS."),
+            connect_duration: seconds(
+                core,
+                "outbound.connect.duration",
+                &SECONDS,
+                "Making a connection: dns, tcp and tls.",
+            ),
+            connect_failed: counter(all, "outbound.connect.failed", "{attempt}", "Connects that failed."),
+            connect_wasted: counter(
+                all,
+                "outbound.connect.wasted",
+                "{attempt}",
+                "Connects whose request was served by another connection.",
+            ),
+            phase_duration: seconds(
+                all,
+                "outbound.phase.duration",
+                &SECONDS,
+                "Each phase of an exchange or a connect that took place.",
+            ),
+            ttfb_duration: seconds(
+                core,
+                "outbound.ttfb.duration",
+                &SECONDS,
+                "Start of the exchange until the first byte of the response.",
+            ),
+            body_duration: seconds(
+                core,
+                "outbound.body.duration",
+                &SECONDS,
+                "First byte of the response until the body's end, failure or drop.",
+            ),
+        }
+    }
+}
+
+/// Binding, and recording what is bound, where the metric is on.
+pub(super) trait Bind {
+    type Bound;
+
+    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound>;
+}
+
+impl<T> Bind for Option<Histogram<T>> {
+    type Bound = BoundHistogram<T>;
+
+    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
+        self.as_ref().map(|histogram| histogram.bind(attributes))
+    }
+}
+
+impl<T> Bind for Option<Counter<T>> {
+    type Bound = BoundCounter<T>;
+
+    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
+        self.as_ref().map(|counter| counter.bind(attributes))
+    }
+}
+
+impl<T> Bind for Option<UpDownCounter<T>> {
+    type Bound = BoundUpDownCounter<T>;
+
+    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
+        self.as_ref().map(|counter| counter.bind(attributes))
+    }
+}

@@ -1,0 +1,13 @@
+//! The metrics: instruments bound per origin and outcome, so that a record hashes nothing and allocates
+//! nothing.
+//!
+//! Attributes are sorted by key everywhere; hosts and methods are bounded.
+
+mod cache;
+mod connection;
+mod exchange;
+mod instruments;
+mod origin;
+mod recorder;
+
+pub(crate) use self::recorder::Recorder;

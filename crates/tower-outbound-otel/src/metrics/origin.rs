@@ -1,0 +1,207 @@
+//! What is recorded for one origin.
+
+use std::sync::Arc;
+
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
+use opentelemetry::{KeyValue, Value};
+use tower_outbound::{ConnectResult, Failure, Kind, Phase, Setup};
+
+use super::cache::Cache;
+use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
+use super::exchange::{ExchangeHandles, ExchangeKey};
+use super::instruments::{Bind, Instruments};
+use crate::labels::Labels;
+use crate::methods::MethodId;
+use crate::names::{attribute as a, outbound as o};
+use crate::options::{MetricLabel, Options};
+
+/// The handles of one origin: it lives in the origin's record.
+#[derive(Debug)]
+pub(super) struct OriginMetrics {
+    pub(super) instruments: Arc<Instruments>,
+    labels: Labels,
+    with: With,
+    pub(super) exchanges: Cache<ExchangeKey, ExchangeHandles>,
+    pub(super) active: Cache<(MethodId, Option<&'static str>), Option<BoundUpDownCounter<i64>>>,
+    phases: Cache<PhaseKey, Option<BoundHistogram<f64>>>,
+    pub(super) connections: Cache<ConnectionKey, ConnectionHandles>,
+    pub(super) closed: Cache<CloseKey, Option<BoundCounter<u64>>>,
+    connects: Cache<Option<Kind>, ConnectHandles>,
+    lookups: Cache<Option<Kind>, Option<BoundHistogram<f64>>>,
+    opened: Cache<Option<&'static str>, Option<BoundCounter<u64>>>,
+    wasted: Cache<(), Option<BoundCounter<u64>>>,
+    pub(super) io: Cache<&'static str, Option<BoundCounter<u64>>>,
+    pub(super) uses: Cache<(), Option<BoundHistogram<u64>>>,
+}
+
+/// Which optional attributes metrics have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct With {
+    pub(super) url_template: bool,
+    pub(super) url_scheme: bool,
+    pub(super) peer_address: bool,
+    outbound_port: bool,
+}
+
+type PhaseKey = (Phase, Option<Kind>, Option<bool>);
+
+#[derive(Debug)]
+struct ConnectHandles {
+    duration: Option<BoundHistogram<f64>>,
+    failed: Option<BoundCounter<u64>>,
+}
+
+/// One attribute, or none.
+pub(super) type Pair = (&'static str, Option<Value>);
+
+pub(super) fn text(value: &'static str) -> Option<Value> {
+    Some(value.into())
+}
+
+pub(super) fn kind(kind: Option<Kind>) -> Option<Value> {
+    kind.map(|kind| kind.as_str().into())
+}
+
+impl OriginMetrics {
+    pub(super) fn new(instruments: Arc<Instruments>, labels: Labels, options: &Options) -> Self {
+        let has = |label| options.labels.contains(&label);
+        let with = With {
+            url_template: has(MetricLabel::UrlTemplate),
+            url_scheme: has(MetricLabel::UrlScheme),
+            peer_address: has(MetricLabel::PeerAddress),
+            outbound_port: has(MetricLabel::OutboundPort),
+        };
+        Self {
+            instruments,
+            labels,
+            with,
+            exchanges: Cache::default(),
+            active: Cache::default(),
+            phases: Cache::default(),
+            connections: Cache::default(),
+            closed: Cache::default(),
+            connects: Cache::default(),
+            lookups: Cache::default(),
+            opened: Cache::default(),
+            wasted: Cache::default(),
+            io: Cache::default(),
+            uses: Cache::default(),
+        }
+    }
+
+    pub(super) fn with(&self) -> With {
+        self.with
+    }
+
+    /// The attributes of one of the convention's metrics.
+    pub(super) fn http<const N: usize>(&self, further: [Pair; N]) -> Vec<KeyValue> {
+        let scheme = self.with.url_scheme.then(|| self.labels.scheme.into());
+        sorted(further.into_iter().chain([
+            (a::SERVER_ADDRESS, Some(self.labels.address.clone().into())),
+            (a::SERVER_PORT, Some(self.labels.port.into())),
+            (a::URL_SCHEME, scheme),
+        ]))
+    }
+
+    /// The attributes of one of ours.
+    pub(super) fn outbound<const N: usize>(&self, further: [Pair; N]) -> Vec<KeyValue> {
+        let port = self.with.outbound_port.then(|| self.labels.port.into());
+        sorted(further.into_iter().chain([
+            (a::SERVER_ADDRESS, Some(self.labels.address.clone().into())),
+            (a::SERVER_PORT, port),
+            (a::URL_SCHEME, text(self.labels.scheme)),
+        ]))
+    }
+
+    pub(super) fn phase(&self, phase: Phase, failure: Option<Kind>, resumed: Option<bool>, seconds: f64) {
+        let handle = self.phases.get((phase, failure, resumed), || {
+            self.instruments.phase_duration.bound(&self.outbound([
+                (a::ERROR_TYPE, kind(failure)),
+                (o::PHASE, text(phase.as_str())),
+                (a::TLS_RESUMED, resumed.map(Into::into)),
+            ]))
+        });
+        if let Some(handle) = &*handle {
+            handle.record(seconds);
+        }
+    }
+
+    /// A setup is over: its phases, its lookup, itself.
+    pub(super) fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
+        for ended in setup.phases() {
+            let failure = ended.failure.as_ref().map(Failure::kind);
+            let seconds = ended.end.saturating_duration_since(ended.start).as_secs_f64();
+            let resumed = setup.tls().and_then(|tls| tls.resumed).filter(|_| ended.phase == Phase::Tls);
+            self.phase(ended.phase, failure, resumed, seconds);
+            if ended.phase == Phase::Dns {
+                self.lookup(failure, seconds);
+            }
+        }
+        let failure = match result {
+            ConnectResult::Failed(failure) => Some(failure.kind()),
+            ConnectResult::Connected(connection) => {
+                self.opened(super::connection::version(connection));
+                None
+            }
+            // A fresh socket too, although nothing more will be known of it.
+            ConnectResult::Untracked => {
+                self.opened(None);
+                None
+            }
+            // Given up by the client: neither a success nor a failure.
+            _ => return,
+        };
+        let handles = self.connects.get(failure, || self.connect_handles(failure));
+        if let (Some(duration), Some(took)) = (&handles.duration, setup.duration()) {
+            duration.record(took.as_secs_f64());
+        }
+        if let Some(failed) = &handles.failed {
+            failed.add(1);
+        }
+    }
+
+    fn connect_handles(&self, failure: Option<Kind>) -> ConnectHandles {
+        let attributes = self.outbound([(a::ERROR_TYPE, kind(failure))]);
+        ConnectHandles {
+            duration: self.instruments.connect_duration.bound(&attributes),
+            failed: failure.and_then(|_| self.instruments.connect_failed.bound(&attributes)),
+        }
+    }
+
+    fn lookup(&self, failure: Option<Kind>, seconds: f64) {
+        let handle = self.lookups.get(failure, || {
+            self.instruments.dns_lookup_duration.bound(&sorted([
+                (a::DNS_QUESTION_NAME, Some(self.labels.address.clone().into())),
+                (a::ERROR_TYPE, kind(failure)),
+            ]))
+        });
+        if let Some(handle) = &*handle {
+            handle.record(seconds);
+        }
+    }
+
+    fn opened(&self, version: Option<&'static str>) {
+        let handle = self.opened.get(version, || {
+            let version = (a::NETWORK_PROTOCOL_VERSION, version.map(Into::into));
+            self.instruments.connection_opened.bound(&self.outbound([version]))
+        });
+        if let Some(handle) = &*handle {
+            handle.add(1);
+        }
+    }
+
+    pub(super) fn wasted(&self) {
+        let handle = self.wasted.get((), || self.instruments.connect_wasted.bound(&self.outbound([])));
+        if let Some(handle) = &*handle {
+            handle.add(1);
+        }
+    }
+}
+
+/// Present pairs in the order that the SDK stores: by key.
+fn sorted(pairs: impl IntoIterator<Item = Pair>) -> Vec<KeyValue> {
+    let present = pairs.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?)));
+    let mut attributes: Vec<_> = present.collect();
+    attributes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    attributes
+}

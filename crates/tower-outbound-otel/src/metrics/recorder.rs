@@ -1,0 +1,143 @@
+//! Finds an origin's handles and passes on what happened.
+
+use std::sync::{Arc, OnceLock};
+
+use opentelemetry::global;
+use opentelemetry::metrics::Meter;
+use tokio::time::Instant;
+use tower_outbound::{Closed, ConnectResult, Connection, Exchange, Origin, Outcome, Setup, Slot};
+
+use super::connection::ConnectionState;
+use super::instruments::Instruments;
+use super::origin::OriginMetrics;
+use crate::labels::Admission;
+use crate::methods::MethodId;
+use crate::observer::scope;
+use crate::options::{Metrics, Options};
+
+/// The metrics of an observer.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    admission: Admission,
+    /// Without one, the global one at the first use.
+    meter: Option<Meter>,
+    instruments: OnceLock<Arc<Instruments>>,
+    origins: Slot<OriginMetrics>,
+    connections: Slot<ConnectionState>,
+}
+
+impl Recorder {
+    pub(crate) fn new(admission: Admission, meter: Option<Meter>) -> Self {
+        let (origins, connections) = (Slot::new(), Slot::new());
+        Self { admission, meter, instruments: OnceLock::new(), origins, connections }
+    }
+
+    /// `None` where metrics are off.
+    fn of<'a>(&self, origin: &'a Origin, options: &Options) -> Option<&'a OriginMetrics> {
+        if options.metrics == Metrics::Off {
+            return None;
+        }
+        if let Some(known) = origin.state(&self.origins) {
+            return Some(known);
+        }
+        let instruments = Arc::clone(self.instruments(options));
+        let made = OriginMetrics::new(instruments, self.admission.labels(origin), options);
+        Some(origin.state_or_init(&self.origins, || made))
+    }
+
+    /// Made outside of the cell: views are the application's code, and making an instrument twice is harmless.
+    fn instruments(&self, options: &Options) -> &Arc<Instruments> {
+        if let Some(instruments) = self.instruments.get() {
+            return instruments;
+        }
+        let meter = self.meter.clone().unwrap_or_else(|| global::meter_with_scope(scope()));
+        let made = Arc::new(Instruments::new(&meter, options));
+        self.instruments.get_or_init(|| made)
+    }
+
+    pub(crate) fn exchange_active(
+        &self,
+        exchange: &Exchange,
+        method: MethodId,
+        options: &Options,
+        change: i64,
+    ) {
+        if let Some(origin) = self.of(exchange.origin(), options) {
+            origin.active(exchange, method, options, change);
+        }
+    }
+
+    pub(crate) fn exchange_duration(
+        &self,
+        exchange: &Exchange,
+        method: MethodId,
+        options: &Options,
+        outcome: &Outcome,
+        end: Instant,
+    ) {
+        if let Some(origin) = self.of(exchange.origin(), options) {
+            let took = end.saturating_duration_since(exchange.start_time());
+            origin.exchange_duration(exchange, method, options, outcome, took);
+        }
+    }
+
+    pub(crate) fn exchange_ended(
+        &self,
+        exchange: &Exchange,
+        method: MethodId,
+        options: &Options,
+        outcome: &Outcome,
+        end: Instant,
+    ) {
+        let Some(origin) = self.of(exchange.origin(), options) else { return };
+        origin.exchange_ended(exchange, method, options, outcome, end);
+        if let Some(connection) = exchange.connection()
+            && let Some(state) = connection.state(&self.connections)
+            && let Some(origin) = self.of(connection.origin(), options)
+        {
+            origin.connection_io(&connection, state);
+        }
+    }
+
+    pub(crate) fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>, options: &Options) {
+        if let Some(origin) = self.of(setup.origin(), options) {
+            origin.connect_ended(setup, result);
+        }
+    }
+
+    pub(crate) fn connect_wasted(&self, setup: &Setup, options: &Options) {
+        if let Some(origin) = self.of(setup.origin(), options) {
+            origin.wasted();
+        }
+    }
+
+    /// Only a connection that was told to be open is counted further on.
+    pub(crate) fn connection_opened(&self, connection: &Connection, options: &Options) {
+        if let Some(origin) = self.of(connection.origin(), options) {
+            let state = origin.connection_opened(connection);
+            connection.state_or_init(&self.connections, || state);
+        }
+    }
+
+    pub(crate) fn connection_active(&self, connection: &Connection, options: &Options) {
+        if let Some(state) = connection.state(&self.connections)
+            && let Some(origin) = self.of(connection.origin(), options)
+        {
+            origin.connection_active(connection, state);
+        }
+    }
+
+    pub(crate) fn connection_idle(&self, connection: &Connection) {
+        if let Some(state) = connection.state(&self.connections) {
+            state.idle();
+        }
+    }
+
+    pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed, options: &Options) {
+        if let Some(state) = connection.state(&self.connections)
+            && let Some(origin) = self.of(connection.origin(), options)
+        {
+            origin.connection_closed(connection, state, closed);
+        }
+    }
+}

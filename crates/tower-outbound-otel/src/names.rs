@@ -1,0 +1,116 @@
+//! The names of attributes and metrics: the convention's own, copied, and ours under `outbound.`.
+//!
+//! Copied because the crate of conventions renames its experimental ones in any release; a test compares.
+
+/// The conventions' schema that the names follow.
+pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.42.0";
+
+macro_rules! names {
+    ($($name:ident = $value:literal;)+) => { $(pub(crate) const $name: &str = $value;)+ };
+}
+
+/// Attributes of the convention.
+pub(crate) mod attribute {
+    names! {
+        DNS_QUESTION_NAME = "dns.question.name";
+        ERROR_TYPE = "error.type";
+        HTTP_CONNECTION_STATE = "http.connection.state";
+        HTTP_REQUEST_METHOD = "http.request.method";
+        HTTP_REQUEST_METHOD_ORIGINAL = "http.request.method_original";
+        HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
+        HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
+        NETWORK_IO_DIRECTION = "network.io.direction";
+        NETWORK_PEER_ADDRESS = "network.peer.address";
+        NETWORK_PEER_PORT = "network.peer.port";
+        NETWORK_PROTOCOL_VERSION = "network.protocol.version";
+        NETWORK_TYPE = "network.type";
+        SERVER_ADDRESS = "server.address";
+        SERVER_PORT = "server.port";
+        TLS_CIPHER = "tls.cipher";
+        TLS_NEXT_PROTOCOL = "tls.next_protocol";
+        TLS_PROTOCOL_NAME = "tls.protocol.name";
+        TLS_PROTOCOL_VERSION = "tls.protocol.version";
+        TLS_RESUMED = "tls.resumed";
+        URL_FULL = "url.full";
+        URL_SCHEME = "url.scheme";
+        URL_TEMPLATE = "url.template";
+    }
+}
+
+/// Attributes of ours.
+pub(crate) mod outbound {
+    names! {
+        CANCELLED_IN = "outbound.cancelled_in";
+        CLOSE_REASON = "outbound.close_reason";
+        CONNECTION_ID = "outbound.connection.id";
+        CONNECTION_IDLE_TIME = "outbound.connection.idle_time";
+        CONNECTION_REUSE = "outbound.connection.reuse";
+        CONNECTION_SETUP_PAID = "outbound.connection.setup_paid";
+        CONNECTION_USES = "outbound.connection.uses";
+        OUTCOME = "outbound.outcome";
+        PHASE = "outbound.phase";
+        PHASE_DURATION = "outbound.phase.duration";
+    }
+}
+
+/// The convention's metrics.
+pub(crate) mod metric {
+    names! {
+        ACTIVE_REQUESTS = "http.client.active_requests";
+        CONNECTION_DURATION = "http.client.connection.duration";
+        DNS_LOOKUP_DURATION = "dns.lookup.duration";
+        OPEN_CONNECTIONS = "http.client.open_connections";
+        REQUEST_BODY_SIZE = "http.client.request.body.size";
+        REQUEST_DURATION = "http.client.request.duration";
+        RESPONSE_BODY_SIZE = "http.client.response.body.size";
+    }
+}
+
+/// What stands for a value outside the known ones.
+pub(crate) const OTHER: &str = "_OTHER";
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_semantic_conventions as semconv;
+
+    use super::*;
+
+    #[test]
+    fn the_copied_names_are_the_conventions_names() {
+        use semconv::attribute as theirs;
+        assert_eq!(SCHEMA_URL, semconv::SCHEMA_URL);
+        for (ours, theirs) in [
+            (attribute::DNS_QUESTION_NAME, theirs::DNS_QUESTION_NAME),
+            (attribute::ERROR_TYPE, theirs::ERROR_TYPE),
+            (attribute::HTTP_CONNECTION_STATE, theirs::HTTP_CONNECTION_STATE),
+            (attribute::HTTP_REQUEST_METHOD, theirs::HTTP_REQUEST_METHOD),
+            (attribute::HTTP_REQUEST_METHOD_ORIGINAL, theirs::HTTP_REQUEST_METHOD_ORIGINAL),
+            (attribute::HTTP_REQUEST_RESEND_COUNT, theirs::HTTP_REQUEST_RESEND_COUNT),
+            (attribute::HTTP_RESPONSE_STATUS_CODE, theirs::HTTP_RESPONSE_STATUS_CODE),
+            (attribute::NETWORK_IO_DIRECTION, theirs::NETWORK_IO_DIRECTION),
+            (attribute::NETWORK_PEER_ADDRESS, theirs::NETWORK_PEER_ADDRESS),
+            (attribute::NETWORK_PEER_PORT, theirs::NETWORK_PEER_PORT),
+            (attribute::NETWORK_PROTOCOL_VERSION, theirs::NETWORK_PROTOCOL_VERSION),
+            (attribute::NETWORK_TYPE, theirs::NETWORK_TYPE),
+            (attribute::SERVER_ADDRESS, theirs::SERVER_ADDRESS),
+            (attribute::SERVER_PORT, theirs::SERVER_PORT),
+            (attribute::TLS_CIPHER, theirs::TLS_CIPHER),
+            (attribute::TLS_NEXT_PROTOCOL, theirs::TLS_NEXT_PROTOCOL),
+            (attribute::TLS_PROTOCOL_NAME, theirs::TLS_PROTOCOL_NAME),
+            (attribute::TLS_PROTOCOL_VERSION, theirs::TLS_PROTOCOL_VERSION),
+            (attribute::TLS_RESUMED, theirs::TLS_RESUMED),
+            (attribute::URL_FULL, theirs::URL_FULL),
+            (attribute::URL_SCHEME, theirs::URL_SCHEME),
+            (attribute::URL_TEMPLATE, theirs::URL_TEMPLATE),
+            (metric::ACTIVE_REQUESTS, semconv::metric::HTTP_CLIENT_ACTIVE_REQUESTS),
+            (metric::CONNECTION_DURATION, semconv::metric::HTTP_CLIENT_CONNECTION_DURATION),
+            (metric::DNS_LOOKUP_DURATION, semconv::metric::DNS_LOOKUP_DURATION),
+            (metric::OPEN_CONNECTIONS, semconv::metric::HTTP_CLIENT_OPEN_CONNECTIONS),
+            (metric::REQUEST_BODY_SIZE, semconv::metric::HTTP_CLIENT_REQUEST_BODY_SIZE),
+            (metric::REQUEST_DURATION, semconv::metric::HTTP_CLIENT_REQUEST_DURATION),
+            (metric::RESPONSE_BODY_SIZE, semconv::metric::HTTP_CLIENT_RESPONSE_BODY_SIZE),
+        ] {
+            assert_eq!(ours, theirs);
+        }
+    }
+}

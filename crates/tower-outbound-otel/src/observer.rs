@@ -1,0 +1,190 @@
+//! Turns events into spans and metrics.
+
+use std::sync::OnceLock;
+
+use http::HeaderMap;
+use opentelemetry::global::BoxedTracer;
+use opentelemetry::{Context, InstrumentationScope, global};
+use tokio::time::Instant;
+use tower_outbound::{
+    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, Phase, RequestHead, Setup, Slot,
+};
+
+use crate::clock::Clock;
+use crate::exchange_span::ExchangeState;
+use crate::metrics::Recorder;
+use crate::names::SCHEMA_URL;
+use crate::options::{Options, OtelObserverBuilder};
+use crate::propagate::NoPropagation;
+use crate::setup_span::SetupState;
+use crate::target::Target;
+
+/// Turns the events of a stack into spans and metrics, and writes the trace context into requests.
+///
+/// One observer for one stack or for several; see the [crate](crate) for what it emits.
+///
+/// # Example
+/// ```
+/// use tower_outbound::Outbound;
+/// use tower_outbound_otel::{OtelObserver, Phases};
+///
+/// let observer = OtelObserver::builder().phases(Phases::Events).build();
+/// let outbound = Outbound::builder().observer(observer).build();
+/// # let _ = outbound;
+/// ```
+#[derive(Debug)]
+pub struct OtelObserver {
+    pub(crate) options: Options,
+    pub(crate) recorder: Recorder,
+    pub(crate) tracer: OnceLock<BoxedTracer>,
+    pub(crate) exchanges: Slot<ExchangeState>,
+    pub(crate) setups: Slot<SetupState>,
+}
+
+/// What the spans and metrics come under.
+pub(crate) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
+}
+
+impl OtelObserver {
+    /// An observer with the default options and the global providers, as they are at the first exchange.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts an observer with options.
+    pub fn builder() -> OtelObserverBuilder {
+        OtelObserverBuilder::default()
+    }
+
+    fn tracer(&self) -> &BoxedTracer {
+        self.tracer.get_or_init(|| global::tracer_with_scope(scope()))
+    }
+
+    fn exchange_started(&self, exchange: &Exchange, request: &RequestHead<'_>) {
+        let parent = Context::current();
+        if parent.is_telemetry_suppressed() {
+            return;
+        }
+        let propagates = request.extensions.get::<NoPropagation>().is_none();
+        let options = &self.options;
+        let state = ExchangeState::start(self.tracer(), &parent, exchange, request, options, propagates);
+        let state = exchange.state_or_init(&self.exchanges, || state);
+        self.recorder.exchange_active(exchange, state.method, options, 1);
+    }
+
+    /// Ends the span and its duration, which are one value; at the head or at the end, whichever is first.
+    fn end_span(&self, exchange: &Exchange, state: &ExchangeState, outcome: &Outcome, end: Instant) {
+        let connection = exchange.connection();
+        let setup =
+            connection.and_then(|connection| connection.setup().state(&self.setups)?.link_for(exchange.id()));
+        let options = &self.options;
+        if state.end(self.tracer(), exchange, outcome, end, setup, options) {
+            self.recorder.exchange_duration(exchange, state.method, options, outcome, end);
+        }
+    }
+
+    fn exchange_head(&self, exchange: &Exchange) {
+        if let Some(state) = exchange.state(&self.exchanges).filter(|_| self.options.end_at_head) {
+            let head = exchange.timings().cumulative().head;
+            let end = head.map_or_else(Instant::now, |head| exchange.start_time() + head);
+            self.end_span(exchange, state, &Outcome::Ok, end);
+        }
+    }
+
+    fn exchange_ended(&self, exchange: &Exchange, outcome: &Outcome) {
+        let Some(state) = exchange.state(&self.exchanges) else { return };
+        let end = exchange.timings().span(Phase::Body).map_or_else(Instant::now, |(_, end)| end);
+        let Self { options, recorder, .. } = self;
+        self.end_span(exchange, state, outcome, end);
+        recorder.exchange_ended(exchange, state.method, options, outcome, end);
+        recorder.exchange_active(exchange, state.method, options, -1);
+    }
+
+    fn connect_started(&self, setup: &Setup, exchange: Option<&Exchange>) {
+        let starter = match exchange {
+            Some(exchange) => match exchange.state(&self.exchanges) {
+                Some(state) => Some(state),
+                None => return,
+            },
+            None if Context::is_current_telemetry_suppressed() => return,
+            None => None,
+        };
+        setup.state_or_init(&self.setups, || {
+            let clock = starter.map_or_else(|| Clock::new(setup.start_time()), |starter| starter.clock);
+            SetupState::new(clock, starter.map(|starter| starter.span_context().clone()))
+        });
+    }
+
+    fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
+        if setup.state(&self.setups).is_none() {
+            return;
+        }
+        self.recorder.connect_ended(setup, result, &self.options);
+        match result {
+            // Whether its starter is served by it is known only later.
+            ConnectResult::Connected(_) => {}
+            ConnectResult::Failed(failure) => self.record_setup(setup, None, Some(failure)),
+            _ => self.record_setup(setup, None, None),
+        }
+    }
+
+    fn record_setup(&self, setup: &Setup, served: Option<&Exchange>, failure: Option<&Failure>) {
+        let Some(state) = setup.state(&self.setups) else { return };
+        let parent = served
+            .filter(|served| setup.started_by() == Some(served.id()))
+            .and_then(|served| Some((served.id(), served.state(&self.exchanges)?.context()?)));
+        state.record(self.tracer(), setup, parent, failure, self.options.phases);
+    }
+
+    fn is_seen(&self, connection: &Connection) -> bool {
+        connection.setup().state(&self.setups).is_some()
+    }
+}
+
+impl Default for OtelObserver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer for OtelObserver {
+    fn on_event(&self, event: &Event<'_>) {
+        let Self { recorder, options, .. } = self;
+        match event {
+            Event::ExchangeStarted { exchange, request } => self.exchange_started(exchange, request),
+            Event::ExchangeHead { exchange, .. } => self.exchange_head(exchange),
+            Event::ExchangeEnded { exchange, outcome } => self.exchange_ended(exchange, outcome),
+            Event::ConnectStarted { setup, exchange } => self.connect_started(setup, *exchange),
+            Event::ConnectEnded { setup, result } => self.connect_ended(setup, result),
+            Event::ConnectWasted { setup, .. } if setup.state(&self.setups).is_some() => {
+                recorder.connect_wasted(setup, options);
+            }
+            Event::ConnectionOpened { connection } if self.is_seen(connection) => {
+                recorder.connection_opened(connection, options);
+            }
+            Event::ConnectionAssigned { connection, exchange, .. } => {
+                self.record_setup(connection.setup(), Some(exchange), None);
+            }
+            Event::ConnectionActive { connection } => recorder.connection_active(connection, options),
+            Event::ConnectionIdle { connection } => recorder.connection_idle(connection),
+            Event::ConnectionClosed { connection, closed } => {
+                recorder.connection_closed(connection, closed, options);
+                self.record_setup(connection.setup(), None, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_request(&self, exchange: &Exchange, headers: &mut HeaderMap) {
+        if let Some(state) = exchange.state(&self.exchanges).filter(|state| state.propagates)
+            && let Some(context) = state.context()
+        {
+            self.options.propagate.inject(Target::from(exchange.origin()), &context, headers);
+        }
+    }
+}

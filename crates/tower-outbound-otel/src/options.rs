@@ -1,0 +1,182 @@
+//! The options of an [`OtelObserver`].
+
+use std::sync::OnceLock;
+
+use opentelemetry::global::BoxedTracer;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::{Tracer, TracerProvider};
+use tower_outbound::Slot;
+
+use crate::labels::{Admission, Hosts};
+use crate::methods::{self, Methods};
+use crate::metrics::Recorder;
+use crate::observer::{OtelObserver, scope};
+use crate::propagate::Propagate;
+use crate::redact::RedactQuery;
+
+/// What becomes of the phases of an exchange and of a setup that are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phases {
+    /// A child span each.
+    Spans,
+    /// An event each, on the span itself.
+    Events,
+    /// Nothing.
+    Off,
+}
+
+/// Which metrics are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Metrics {
+    /// All of them, the convention's opt-in ones too.
+    All,
+    /// Those that answer most questions: marked `c` in the documentation.
+    Core,
+    /// None.
+    Off,
+}
+
+/// An attribute that metrics have by option only, since it can multiply their series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MetricLabel {
+    /// `url.template` on the convention's metrics of requests.
+    UrlTemplate,
+    /// `url.scheme` on the convention's metrics; `outbound.*` always have it.
+    UrlScheme,
+    /// `network.peer.address` on the convention's metrics of connections.
+    PeerAddress,
+    /// `server.port` on `outbound.*`; the convention's always have it.
+    OutboundPort,
+}
+
+/// Options as resolved.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) methods: Methods,
+    pub(crate) phases: Phases,
+    pub(crate) metrics: Metrics,
+    pub(crate) labels: Vec<MetricLabel>,
+    pub(crate) body_sizes: bool,
+    pub(crate) end_at_head: bool,
+    pub(crate) propagate: Propagate,
+    pub(crate) redact: RedactQuery,
+}
+
+/// Options of an [`OtelObserver`].
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct OtelObserverBuilder {
+    options: Options,
+    hosts: Hosts,
+    tracer: OnceLock<BoxedTracer>,
+    meter: Option<Meter>,
+}
+
+impl Default for OtelObserverBuilder {
+    fn default() -> Self {
+        Self {
+            options: Options {
+                methods: Methods::from_variable(std::env::var(methods::VARIABLE).ok().as_deref()),
+                phases: Phases::Spans,
+                metrics: Metrics::All,
+                labels: Vec::new(),
+                body_sizes: false,
+                end_at_head: false,
+                propagate: Propagate::everywhere(),
+                redact: RedactQuery::Sensitive,
+            },
+            hosts: Hosts::default(),
+            tracer: OnceLock::new(),
+            meter: None,
+        }
+    }
+}
+
+impl OtelObserverBuilder {
+    /// Where spans go; without it, to the global provider as it is at the first exchange.
+    pub fn tracer_provider<P>(mut self, provider: &P) -> Self
+    where
+        P: TracerProvider,
+        P::Tracer: Send + Sync + 'static,
+        <P::Tracer as Tracer>::Span: Send + Sync + 'static,
+    {
+        let tracer = BoxedTracer::new(Box::new(provider.tracer_with_scope(scope())));
+        self.tracer = OnceLock::from(tracer);
+        self
+    }
+
+    /// Where metrics go; without it, to the global provider as it is at the first exchange.
+    pub fn meter_provider(mut self, provider: &impl MeterProvider) -> Self {
+        self.meter = Some(provider.meter_with_scope(scope()));
+        self
+    }
+
+    /// What becomes of phases: [`Phases::Spans`] unless set.
+    pub fn phases(mut self, phases: Phases) -> Self {
+        self.options.phases = phases;
+        self
+    }
+
+    /// Which metrics are recorded: [`Metrics::All`] unless set.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.options.metrics = metrics;
+        self
+    }
+
+    /// Adds an attribute to the metrics; several add up.
+    pub fn metric_label(mut self, label: MetricLabel) -> Self {
+        self.options.labels.push(label);
+        self
+    }
+
+    /// Records `http.client.request.body.size` and `http.client.response.body.size`.
+    pub fn body_sizes(mut self) -> Self {
+        self.options.body_sizes = true;
+        self
+    }
+
+    /// Ends the exchange's span, and its duration, at the response's head in place of the body's end.
+    pub fn end_at_head(mut self) -> Self {
+        self.options.end_at_head = true;
+        self
+    }
+
+    /// Which hosts get series of their own: the first 100 pairs of host and port unless set.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The known methods; unless set, those of `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`, or the convention's.
+    pub fn known_methods<'a>(mut self, methods: impl IntoIterator<Item = &'a str>) -> Self {
+        self.options.methods = Methods::listed(methods);
+        self
+    }
+
+    /// Where the trace context goes: [`Propagate::everywhere`] unless set.
+    pub fn propagate(mut self, propagate: Propagate) -> Self {
+        self.options.propagate = propagate;
+        self
+    }
+
+    /// Which values `url.full` hides: [`RedactQuery::Sensitive`] unless set.
+    pub fn redact_query(mut self, redact: RedactQuery) -> Self {
+        self.options.redact = redact;
+        self
+    }
+
+    /// The observer.
+    #[must_use]
+    pub fn build(self) -> OtelObserver {
+        OtelObserver {
+            recorder: Recorder::new(Admission::new(self.hosts), self.meter),
+            options: self.options,
+            tracer: self.tracer,
+            exchanges: Slot::new(),
+            setups: Slot::new(),
+        }
+    }
+}

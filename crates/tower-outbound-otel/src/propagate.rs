@@ -1,0 +1,214 @@
+//! Writes the trace context into requests.
+
+use std::task::{Context as TaskContext, Poll};
+
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Request};
+use opentelemetry::propagation::Injector;
+use opentelemetry::{Context, global};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::target::Target;
+
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+const BAGGAGE: &str = "baggage";
+
+/// Where the trace context goes.
+///
+/// The global propagator writes it, as it is when the request is sent. `baggage` carries user data, so it
+/// goes only to hosts that are named: `host`, `host:port` or `scheme://host:port`.
+#[derive(Clone, Debug)]
+pub struct Propagate {
+    to: To,
+    baggage: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    Everywhere,
+    Listed(Vec<String>),
+}
+
+impl Propagate {
+    /// To every host, without baggage.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self { to: To::Everywhere, baggage: Vec::new() }
+    }
+
+    /// To these hosts only, with baggage.
+    #[must_use]
+    pub fn only<I>(hosts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let hosts: Vec<String> = hosts.into_iter().map(Into::into).collect();
+        Self { to: To::Listed(hosts.clone()), baggage: hosts }
+    }
+
+    /// Nowhere.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { to: To::Listed(Vec::new()), baggage: Vec::new() }
+    }
+
+    /// Baggage to these hosts.
+    #[must_use]
+    pub fn baggage_to<I>(mut self, hosts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.baggage = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn goes_to(&self, target: Target<'_>) -> bool {
+        match &self.to {
+            To::Everywhere => true,
+            To::Listed(hosts) => target.is_in(hosts),
+        }
+    }
+
+    /// Writes what the global propagator has to say of a context.
+    pub(crate) fn inject(&self, target: Target<'_>, context: &Context, headers: &mut HeaderMap) {
+        if !self.goes_to(target) {
+            return;
+        }
+        let baggage = !self.baggage.is_empty() && target.is_in(&self.baggage);
+        global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(context, &mut Headers { headers, baggage });
+        });
+    }
+}
+
+impl Default for Propagate {
+    fn default() -> Self {
+        Self::everywhere()
+    }
+}
+
+/// A request with this in its extensions gets no trace context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoPropagation;
+
+struct Headers<'a> {
+    headers: &'a mut HeaderMap,
+    baggage: bool,
+}
+
+impl Injector for Headers<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // The SDK's propagator writes an empty tracestate where there is none.
+        if value.is_empty() || (key.eq_ignore_ascii_case(BAGGAGE) && !self.baggage) {
+            return;
+        }
+        let name = match key {
+            TRACEPARENT => Ok(HeaderName::from_static(TRACEPARENT)),
+            TRACESTATE => Ok(HeaderName::from_static(TRACESTATE)),
+            BAGGAGE => Ok(HeaderName::from_static(BAGGAGE)),
+            other => HeaderName::from_bytes(other.as_bytes()),
+        };
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            self.headers.insert(name, value);
+        }
+    }
+}
+
+/// Writes the current trace context into requests, where there is no
+/// [`OtelObserver`](crate::OtelObserver) to do it.
+///
+/// A request that has the propagator's headers already is left alone, so that in a stack with both the
+/// headers name the exchange's span, and are written once.
+///
+/// # Example
+/// ```
+/// use http::Request;
+/// use tower::{ServiceBuilder, service_fn};
+/// use tower_outbound_otel::PropagateLayer;
+///
+/// let client = service_fn(async |_: Request<()>| Ok::<_, std::io::Error>(()));
+/// let client = ServiceBuilder::new().layer(PropagateLayer::new()).service(client);
+/// # let _ = client;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PropagateLayer {
+    propagate: Propagate,
+}
+
+impl PropagateLayer {
+    /// To every host.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where the trace context goes.
+    #[must_use]
+    pub fn propagate(mut self, propagate: Propagate) -> Self {
+        self.propagate = propagate;
+        self
+    }
+}
+
+impl<S> Layer<S> for PropagateLayer {
+    type Service = PropagateService<S>;
+
+    fn layer(&self, inner: S) -> PropagateService<S> {
+        PropagateService { inner, propagate: self.propagate.clone() }
+    }
+}
+
+/// A service whose requests carry the trace context: see [`PropagateLayer`].
+#[derive(Clone, Debug)]
+pub struct PropagateService<S> {
+    inner: S,
+    propagate: Propagate,
+}
+
+impl<S> PropagateService<S> {
+    /// The service itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for PropagateService<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        let context = Context::current();
+        let wanted = !context.is_telemetry_suppressed()
+            && request.extensions().get::<NoPropagation>().is_none()
+            && !has_context(request.headers());
+        if wanted {
+            let uri = request.uri().clone();
+            self.propagate.inject(Target::from(&uri), &context, request.headers_mut());
+        }
+        self.inner.call(request)
+    }
+}
+
+fn has_context(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRACEPARENT)
+        || global::get_text_map_propagator(|propagator| {
+            propagator.fields().any(|field| field != BAGGAGE && headers.contains_key(field))
+        })
+}

@@ -1,0 +1,174 @@
+//! The span of a setup: made once, when it is known where it belongs.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use opentelemetry::global::{BoxedSpan, BoxedTracer};
+use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
+use opentelemetry::{Context, KeyValue, Value};
+use tower_outbound::{Failure, Phase, Setup, SetupPhase};
+
+use crate::clock::Clock;
+use crate::exchange_span::host_port;
+use crate::names::{attribute as a, outbound as o};
+use crate::options::Phases;
+
+/// What the observer keeps in a setup; a setup without it is suppressed, and so is its connection.
+#[derive(Debug)]
+pub(crate) struct SetupState {
+    clock: Clock,
+    starter: Option<SpanContext>,
+    claimed: AtomicBool,
+    /// The exchange whose child the span is; 0 where it is a root.
+    child_of: AtomicU64,
+    span: OnceLock<SpanContext>,
+}
+
+impl SetupState {
+    pub(crate) fn new(clock: Clock, starter: Option<SpanContext>) -> Self {
+        let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { clock, starter, claimed, child_of, span: OnceLock::new() }
+    }
+
+    /// What an exchange that the setup's connection has served links to, unless the setup is its child.
+    pub(crate) fn link_for(&self, exchange: u64) -> Option<SpanContext> {
+        let mine = self.child_of.load(Ordering::Acquire) == exchange;
+        self.span.get().filter(|span| !mine && span.is_sampled()).cloned()
+    }
+
+    /// Makes the span, a child of the exchange given, or a root with a link to the exchange that started it.
+    ///
+    /// Only the first call counts. No lock is held while the SDK and its exporters run.
+    pub(crate) fn record(
+        &self,
+        tracer: &BoxedTracer,
+        setup: &Setup,
+        parent: Option<(u64, Context)>,
+        failure: Option<&Failure>,
+        phases: Phases,
+    ) {
+        if self.claimed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut builder = tracer
+            .span_builder(format!("HTTP connection_setup {}", host_port(setup.origin())))
+            .with_kind(SpanKind::Internal)
+            .with_start_time(self.clock.at(setup.start_time()))
+            .with_attributes(attributes(setup, failure));
+        let context = match parent {
+            Some((exchange, context)) => {
+                self.child_of.store(exchange, Ordering::Release);
+                context
+            }
+            None => {
+                let starter = self.starter.iter().filter(|starter| starter.is_sampled()).cloned();
+                builder = builder.with_links(starter.map(Link::with_context).collect());
+                Context::new()
+            }
+        };
+        let mut span = tracer.build_with_context(builder, &context);
+        let _ = self.span.set(span.span_context().clone());
+        if !span.is_recording() {
+            return;
+        }
+        if failure.is_some() {
+            span.set_status(Status::error(""));
+        }
+        match phases {
+            Phases::Spans => self.phase_spans(tracer, setup, &span, &context),
+            Phases::Events => self.phase_events(&mut span, setup),
+            Phases::Off => {}
+        }
+        let end = setup.end_time().unwrap_or_else(tokio::time::Instant::now);
+        span.end_with_timestamp(self.clock.at(end));
+    }
+
+    fn phase_spans(&self, tracer: &BoxedTracer, setup: &Setup, parent: &BoxedSpan, context: &Context) {
+        use opentelemetry::trace::TraceContextExt;
+
+        let context = context.with_remote_span_context(parent.span_context().clone());
+        for ended in setup.phases() {
+            let builder = tracer
+                .span_builder(phase_name(setup, &ended))
+                .with_kind(SpanKind::Internal)
+                .with_start_time(self.clock.at(ended.start))
+                .with_attributes(phase_attributes(setup, &ended));
+            let mut span = tracer.build_with_context(builder, &context);
+            if ended.failure.is_some() {
+                span.set_status(Status::error(""));
+            }
+            span.end_with_timestamp(self.clock.at(ended.end));
+        }
+    }
+
+    fn phase_events(&self, span: &mut BoxedSpan, setup: &Setup) {
+        for ended in setup.phases() {
+            let seconds = ended.end.saturating_duration_since(ended.start).as_secs_f64();
+            let attributes = vec![KeyValue::new(o::PHASE_DURATION, seconds)];
+            let name = phase_name(setup, &ended);
+            span.add_event_with_timestamp(name, self.clock.at(ended.end), attributes);
+        }
+    }
+}
+
+fn present(pairs: impl IntoIterator<Item = (&'static str, Option<Value>)>) -> impl Iterator<Item = KeyValue> {
+    pairs.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?)))
+}
+
+fn attributes(setup: &Setup, failure: Option<&Failure>) -> impl Iterator<Item = KeyValue> {
+    let origin = setup.origin();
+    present([
+        (a::ERROR_TYPE, failure.map(|failure| failure.kind().as_str().into())),
+        (a::NETWORK_PEER_ADDRESS, setup.peer_addr().map(|peer| peer.ip().to_string().into())),
+        (a::SERVER_ADDRESS, Some(origin.host_shared().into())),
+        (a::SERVER_PORT, Some(i64::from(origin.port()).into())),
+        (a::URL_SCHEME, Some(origin.scheme().to_owned().into())),
+    ])
+}
+
+fn phase_name(setup: &Setup, ended: &SetupPhase) -> String {
+    let origin = setup.origin();
+    match ended.phase {
+        Phase::Dns => format!("DNS lookup {}", origin.host()),
+        Phase::Tcp => match setup.peer_addr() {
+            Some(peer) => format!("socket connect {peer}"),
+            None => format!("socket connect {}", host_port(origin)),
+        },
+        Phase::Tunnel => format!("proxy tunnel {}", host_port(origin)),
+        Phase::Tls => format!("TLS client handshake {}", origin.host()),
+        phase => format!("outbound.{phase}"),
+    }
+}
+
+fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
+    let error = ended.failure.as_ref().map(|failure| failure.kind().as_str().into());
+    let host = || Some(setup.origin().host_shared().into());
+    match ended.phase {
+        Phase::Dns => present([(a::DNS_QUESTION_NAME, host()), (a::ERROR_TYPE, error)]).collect(),
+        Phase::Tcp => {
+            let peer = setup.peer_addr();
+            let family = peer.map(|peer| if peer.is_ipv4() { "ipv4" } else { "ipv6" });
+            present([
+                (a::ERROR_TYPE, error),
+                (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
+                (a::NETWORK_PEER_PORT, peer.map(|peer| i64::from(peer.port()).into())),
+                (a::NETWORK_TYPE, family.map(Into::into)),
+            ])
+            .collect()
+        }
+        Phase::Tls => {
+            let tls = setup.tls();
+            present([
+                (a::ERROR_TYPE, error),
+                (a::SERVER_ADDRESS, host()),
+                (a::TLS_CIPHER, tls.and_then(|tls| tls.cipher.clone()).map(Into::into)),
+                (a::TLS_NEXT_PROTOCOL, tls.and_then(|tls| tls.alpn.clone()).map(Into::into)),
+                (a::TLS_PROTOCOL_NAME, Some("tls".into())),
+                (a::TLS_PROTOCOL_VERSION, tls.and_then(|tls| tls.version).map(Into::into)),
+                (a::TLS_RESUMED, tls.and_then(|tls| tls.resumed).map(Into::into)),
+            ])
+            .collect()
+        }
+        _ => present([(a::ERROR_TYPE, error)]).collect(),
+    }
+}

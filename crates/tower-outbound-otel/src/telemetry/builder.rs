@@ -1,0 +1,94 @@
+use std::fmt;
+
+use super::settings::Settings;
+use super::{Telemetry, TelemetryError, pipeline};
+
+/// Gives the value of a variable.
+pub(super) type Lookup = dyn Fn(&str) -> Option<String> + Send;
+
+/// How OTLP travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtlpProtocol {
+    /// `grpc`, port 4317 by default.
+    Grpc,
+    /// `http/protobuf`, port 4318 by default.
+    HttpProtobuf,
+}
+
+/// Options of a [`Telemetry`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct TelemetryBuilder {
+    pub(super) service: String,
+    pub(super) protocol: Option<OtlpProtocol>,
+    pub(super) endpoint: Option<String>,
+    lookup: Box<Lookup>,
+    globals: bool,
+    subscriber: bool,
+}
+
+impl TelemetryBuilder {
+    pub(super) fn new(service: String) -> Self {
+        Self {
+            service,
+            protocol: None,
+            endpoint: None,
+            lookup: Box::new(|key| std::env::var(key).ok()),
+            globals: true,
+            subscriber: true,
+        }
+    }
+
+    /// Where values come from in place of the process's environment.
+    ///
+    /// What the SDK and the exporter read for themselves (see [`Telemetry`]) still comes from the environment.
+    pub fn lookup(mut self, lookup: impl Fn(&str) -> Option<String> + Send + 'static) -> Self {
+        self.lookup = Box::new(lookup);
+        self
+    }
+
+    /// The protocol, whatever the environment says.
+    pub fn protocol(mut self, protocol: OtlpProtocol) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    /// Where to send to, whatever the environment says; HTTP adds `/v1/traces` and `/v1/metrics`.
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Leaves the `tracing` subscriber to the application: see [`Telemetry::layer`].
+    pub fn without_subscriber(mut self) -> Self {
+        self.subscriber = false;
+        self
+    }
+
+    /// Sets no global provider or propagator, and no subscriber: they are taken from the [`Telemetry`].
+    pub fn without_globals(mut self) -> Self {
+        self.globals = false;
+        self.without_subscriber()
+    }
+
+    /// Builds the pipeline.
+    ///
+    /// # Errors
+    /// When the system gives no thread or runtime, or an exporter cannot be built. No value of a variable is
+    /// an error.
+    pub fn build(self) -> Result<Telemetry, TelemetryError> {
+        let settings = Settings::resolve(&self, &*self.lookup);
+        pipeline::build(settings, self.globals, self.subscriber)
+    }
+}
+
+impl fmt::Debug for TelemetryBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryBuilder")
+            .field("service", &self.service)
+            .field("protocol", &self.protocol)
+            .field("globals", &self.globals)
+            .field("subscriber", &self.subscriber)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! The `tracing` subscriber: the log on stderr, and the application's spans as OpenTelemetry's.
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::Subscriber;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Warning;
+
+const FILTER: &str = "info";
+
+/// The bridge from `tracing`, without what costs and says little.
+pub(super) fn layer<S>(traces: &SdkTracerProvider) -> OpenTelemetryLayer<S, SdkTracer>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_opentelemetry::layer()
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_tracer(traces.tracer(env!("CARGO_PKG_NAME")))
+}
+
+/// Installs the subscriber, unless there is one.
+pub(super) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let filter = filter.unwrap_or(FILTER);
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| {
+        warnings.push(Warning::new("RUST_LOG", filter, FILTER));
+        EnvFilter::new(FILTER)
+    });
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
+    if registry.try_init().is_err() {
+        let used = "the subscriber that is there, without OpenTelemetry; add `Telemetry::layer()` to it";
+        warnings.push(Warning::new("tracing subscriber", "already set", used));
+    }
+    warnings
+}

@@ -1,0 +1,10 @@
+//! The observer under a stack, with in-memory exporters in place of a backend.
+
+mod bounds;
+mod hidden;
+mod metrics;
+mod parents;
+mod propagation;
+mod setups;
+mod spans;
+mod support;

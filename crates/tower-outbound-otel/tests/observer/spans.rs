@@ -1,0 +1,232 @@
+//! The exchange's span and its phases.
+
+use http_body_util::BodyExt;
+use opentelemetry::trace::{SpanKind, Status};
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{Script, ScriptedServer};
+use tower::{Layer, Service, ServiceExt};
+use tower_outbound::UrlTemplate;
+use tower_outbound_otel::Phases;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn an_ok_exchange_has_exactly_the_attributes_of_the_table() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let uri = server.uri("/a?b=c");
+    let client = client(&rig.outbound());
+    assert_eq!(exchange(&client, get(uri.clone())).await, Some(200));
+
+    let span = rig.span("GET");
+    assert_eq!((span.span_kind.clone(), span.status.clone()), (SpanKind::Client, Status::Unset));
+    assert!(is_root(&span) && span.links.is_empty() && span.events.is_empty());
+    let id = attributes(&span)["outbound.connection.id"].clone();
+    let port = uri.port().unwrap().to_string();
+    assert_eq!(
+        attributes(&span),
+        expected([
+            ("http.request.method", "GET"),
+            ("http.response.status_code", "200"),
+            ("network.peer.address", "127.0.0.1"),
+            ("network.peer.port", &port),
+            ("network.protocol.version", "1.1"),
+            ("outbound.connection.id", &id),
+            ("outbound.connection.reuse", "new"),
+            ("outbound.connection.setup_paid", "true"),
+            ("outbound.connection.uses", "1"),
+            ("server.address", "127.0.0.1"),
+            ("server.port", &port),
+            ("url.full", &format!("http://127.0.0.1:{port}/a?b=c")),
+        ])
+    );
+    assert_eq!(span.instrumentation_scope.name(), "tower-outbound-otel");
+    assert_eq!(span.instrumentation_scope.version(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(span.instrumentation_scope.schema_url(), Some(opentelemetry_semantic_conventions::SCHEMA_URL));
+}
+
+#[tokio::test]
+async fn the_phases_are_children_in_order_and_none_overlaps() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let uri = server.uri("/");
+    let at = format!("127.0.0.1:{}", uri.port().unwrap());
+    let client = client(&rig.outbound());
+    exchange(&client, get(uri)).await;
+
+    let exchange = rig.span("GET");
+    let mut last = exchange.start_time;
+    for name in
+        [&format!("HTTP wait_for_connection {at}"), "outbound.send", "outbound.wait", "outbound.body"]
+    {
+        let phase = rig.span(name);
+        assert!(is_child(&phase, &exchange), "{name}");
+        assert_eq!((phase.span_kind, phase.attributes.len()), (SpanKind::Internal, 0));
+        assert!(last <= phase.start_time && phase.start_time <= phase.end_time, "{name}");
+        last = phase.end_time;
+    }
+    assert_eq!(last, exchange.end_time);
+}
+
+#[tokio::test]
+async fn a_reused_connection_was_at_hand_and_is_linked_to_its_setup() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let client = client(&rig.outbound());
+    for _ in 0..3 {
+        assert_eq!(exchange(&client, get(server.uri("/"))).await, Some(200));
+    }
+    assert_eq!(server.accepted(), 1);
+    assert_eq!(rig.names().iter().filter(|name| name.starts_with("HTTP wait_for_connection")).count(), 1);
+
+    let spans = rig.spans();
+    let exchanges: Vec<_> = spans.iter().filter(|span| span.name == "GET").collect();
+    let setup = spans.iter().find(|span| span.name.starts_with("HTTP connection_setup")).unwrap();
+    assert!(is_child(setup, exchanges[0]) && exchanges[0].links.is_empty());
+    assert!(links_to(exchanges[1], setup) && links_to(exchanges[2], setup));
+    let reused = attributes(exchanges[2]);
+    assert_eq!(reused["outbound.connection.reuse"], "reused");
+    assert_eq!(reused["outbound.connection.uses"], "3");
+    assert_eq!(reused["outbound.connection.setup_paid"], "false");
+    assert!(reused["outbound.connection.idle_time"].parse::<f64>().unwrap() >= 0.0);
+}
+
+#[tokio::test]
+async fn an_error_status_is_the_error_type_and_sets_the_status() {
+    for (code, is_error) in [(302, false), (404, true), (500, true)] {
+        let rig = Rig::new();
+        let service = answering(&rig.outbound(), code);
+        exchange(&service, get("http://a.example/x")).await;
+        let span = rig.span("GET");
+        let error = attributes(&span).remove("error.type");
+        assert_eq!(error, is_error.then(|| code.to_string()));
+        assert_eq!(span.status, if is_error { Status::error("") } else { Status::Unset });
+        assert_eq!(attributes(&span)["http.response.status_code"], code.to_string());
+        assert_eq!(attributes(&span)["outbound.connection.reuse"], "unknown");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_exchange_says_where_and_why() {
+    let rig = Rig::new();
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let client = client(&rig.outbound());
+    let uri = format!("http://127.0.0.1:{port}/");
+    assert_eq!(exchange(&client, get(uri.as_str())).await, None);
+
+    let span = rig.span("GET");
+    assert_eq!(span.status, Status::error(""));
+    assert_eq!(
+        attributes(&span),
+        expected([
+            ("error.type", "connection_refused"),
+            ("http.request.method", "GET"),
+            ("outbound.connection.reuse", "unknown"),
+            ("outbound.phase", "tcp"),
+            ("server.address", "127.0.0.1"),
+            ("server.port", &port.to_string()),
+            ("url.full", &uri),
+        ])
+    );
+    let wait = rig.span(&format!("HTTP wait_for_connection 127.0.0.1:{port}"));
+    assert!(is_child(&wait, &span));
+    assert_eq!(attributes(&wait), expected([("error.type", "connection_refused")]));
+}
+
+#[tokio::test]
+async fn a_cancelled_exchange_is_no_error_and_says_in_which_phase() {
+    let rig = Rig::new();
+    let asked = Gate::new();
+    let server =
+        ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
+    let client = client(&rig.outbound());
+    {
+        let pending = client.clone().oneshot(get(server.uri("/")));
+        tokio::select! {
+            _ = pending => panic!("nobody answers"),
+            () = asked.opened() => {}
+        }
+    }
+    let span = rig.span("GET");
+    assert_eq!(span.status, Status::Unset);
+    let attributes = attributes(&span);
+    assert_eq!(attributes["outbound.cancelled_in"], "wait");
+    assert_eq!((attributes.get("error.type"), attributes.get("http.response.status_code")), (None, None));
+    assert_eq!(rig.span("outbound.wait").end_time, span.end_time);
+}
+
+#[tokio::test]
+async fn a_dropped_body_ends_the_span_in_phase_body() {
+    let rig = Rig::new();
+    let service = answering(&rig.outbound(), 200);
+    let response = service.oneshot(get("http://a.example/")).await.unwrap();
+    assert_eq!(rig.names(), Vec::<String>::new(), "the body goes on");
+    drop(response);
+    assert_eq!(attributes(&rig.span("GET"))["outbound.cancelled_in"], "body");
+}
+
+#[tokio::test]
+async fn a_template_names_the_span_and_an_unknown_method_is_http() {
+    let rig = Rig::new();
+    let service = answering(&rig.outbound(), 200);
+    let mut request = get("http://a.example/users/7");
+    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
+    exchange(&service, request).await;
+    assert_eq!(attributes(&rig.span("GET /users/{id}"))["url.template"], "/users/{id}");
+
+    let mut request = get("http://a.example/");
+    *request.method_mut() = http::Method::from_bytes(b"FETCH").unwrap();
+    exchange(&service, request).await;
+    let unknown = attributes(&rig.span("HTTP"));
+    assert_eq!(unknown["http.request.method"], "_OTHER");
+    assert_eq!(unknown["http.request.method_original"], "FETCH");
+}
+
+#[tokio::test]
+async fn the_duration_metric_is_the_spans_duration() {
+    for at_head in [false, true] {
+        let rig = Rig::new();
+        let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
+        let outbound = tower_outbound::Outbound::builder().observer(observer.build()).build();
+        let response = answering(&outbound, 200).oneshot(get("http://a.example/")).await.unwrap();
+        assert_eq!(rig.names().len(), usize::from(at_head), "whether it ends at the head");
+        let _ = response.into_body().collect().await.unwrap();
+
+        let span = rig.span("GET");
+        let took = span.end_time.duration_since(span.start_time).unwrap();
+        let series = rig.series("http.client.request.duration");
+        assert_eq!(series.len(), 1);
+        assert_eq!((series[0].value, series[0].sum), (1.0, took.as_secs_f64()));
+        assert_eq!(rig.values("http.client.active_requests")[0].1, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn phases_can_be_events_or_nothing() {
+    for (phases, events) in [(Phases::Events, 3), (Phases::Off, 0)] {
+        let rig = Rig::new();
+        let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+        let observer = rig.observer().phases(phases).build();
+        let client = client(&tower_outbound::Outbound::builder().observer(observer).build());
+        exchange(&client, get(server.uri("/"))).await;
+        assert_eq!(rig.names().len(), 2, "the exchange and its setup: {:?}", rig.names());
+        let names: Vec<_> = rig.span("GET").events.iter().map(|event| event.name.to_string()).collect();
+        assert_eq!(names.iter().filter(|name| name.starts_with("outbound.")).count(), events, "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_panics_ends_its_span() {
+    let rig = Rig::new();
+    let panics = tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
+        panic!("a bug of the client's")
+    });
+    let mut service = rig.outbound().layer().layer(panics);
+    let task = tokio::spawn(async move { service.ready().await.unwrap().call(get("http://a.example/")).await.is_ok() });
+    assert!(task.await.is_err());
+    assert_eq!(attributes(&rig.span("GET"))["error.type"], "_OTHER");
+    assert_eq!(rig.values("http.client.active_requests")[0].1, 0.0);
+}

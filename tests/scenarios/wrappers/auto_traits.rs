@@ -1,0 +1,101 @@
+//! What callers rely on, seen by the compiler.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use tower::Service;
+use tower_outbound::{
+    BoxError, Call, ClientBuilder, ClientFuture, Closed, ConnectError, Connection, Cumulative, Error, Event,
+    Exchange, Failure, Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody, Origin,
+    Outbound, OutboundBuilder, OutboundClient, Outcome, PhaseError, PhaseLayer, Registry, RequestBody,
+    RequestHead, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnector, Timings, TlsInfo, Track,
+    TrackLayer, TrackedIo, Use,
+};
+
+use super::bodies::MockBody;
+use super::io::MockIo;
+
+type Connector = Track<TcpConnector>;
+type ConnectFuture = <Connector as Service<Uri>>::Future;
+
+fn shared<T: Send + Sync + 'static>() {}
+fn handle<T: Clone + Send + Sync + Unpin + Debug + 'static>() {}
+fn future<T: Future + Send + 'static>() {}
+fn sync_body<T: Body + Send + Sync + Unpin + 'static>() {}
+fn error<T: std::error::Error + Send + Sync + 'static>() {}
+
+#[test]
+fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
+    type Inner = std::future::Ready<Result<Response<MockBody>, Infallible>>;
+
+    handle::<Outbound>();
+    handle::<OutboundClient>();
+    handle::<Registry>();
+    handle::<Call>();
+    handle::<Exchange>();
+    handle::<Connection>();
+    handle::<Setup>();
+    handle::<Origin>();
+    handle::<Timings>();
+    handle::<Failure>();
+    handle::<Outcome>();
+    handle::<Closed>();
+    handle::<Use>();
+    handle::<TlsInfo>();
+    handle::<SetupPhase>();
+    handle::<Cumulative>();
+    handle::<ObserveLayer>();
+    handle::<TrackLayer>();
+    handle::<PhaseLayer>();
+    handle::<Observe<OutboundClient>>();
+    handle::<Connector>();
+    handle::<Event<'static>>();
+    handle::<RequestHead<'static>>();
+    handle::<ResponseHead<'static>>();
+    shared::<Slot<Cell<u8>>>();
+    shared::<OutboundBuilder>();
+    shared::<ClientBuilder>();
+
+    future::<ClientFuture>();
+    future::<ObserveFuture<Inner>>();
+    future::<ConnectFuture>();
+    future::<<TcpConnector as Service<Uri>>::Future>();
+
+    sync_body::<ResponseBody>();
+    sync_body::<ObserveBody<MockBody>>();
+    sync_body::<ObserveRequestBody<MockBody>>();
+    shared::<TrackedIo<MockIo>>();
+
+    error::<Error>();
+    error::<ConnectError>();
+    error::<PhaseError>();
+}
+
+#[test]
+fn futures_and_io_can_be_moved_when_what_they_hold_can() {
+    fn unpin<T: Unpin>() {}
+    unpin::<ClientFuture>();
+    unpin::<RequestBody>();
+    unpin::<TrackedIo<MockIo>>();
+    // hyper-util asks this of every connector's future.
+    unpin::<ConnectFuture>();
+}
+
+#[test]
+fn the_client_takes_bodies_that_are_not_sync() {
+    fn takes<B>()
+    where
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+        OutboundClient: Service<Request<B>, Error = Error>,
+    {
+    }
+    takes::<UnsyncBoxBody<Bytes, io::Error>>();
+    takes::<MockBody>();
+    takes::<String>();
+}

@@ -1,0 +1,168 @@
+//! The bodies of an observed request and its response.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use outbound_tests::recorder::Recorder;
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{BoxError, ObserveBody, ObserveRequestBody, Timings};
+
+use super::context;
+use crate::support::recorded;
+
+/// Frames of data that are no `Bytes`, then trailers; ends by `None`, or says so before.
+#[derive(Debug)]
+pub(super) struct MockBody {
+    frames: VecDeque<Result<Frame<io::Cursor<&'static [u8]>>, io::Error>>,
+    hint: SizeHint,
+    says_its_end: bool,
+}
+
+impl MockBody {
+    fn new(hint: SizeHint, says_its_end: bool) -> MockBody {
+        let data = |text: &'static str| Ok(Frame::data(io::Cursor::new(text.as_bytes())));
+        let trailers =
+            HeaderMap::from_iter([(HeaderName::from_static("checksum"), HeaderValue::from_static("7"))]);
+        let frames = [data("abc"), data(""), data("defg"), Ok(Frame::trailers(trailers))];
+        MockBody { frames: frames.into(), hint, says_its_end }
+    }
+
+    fn failing() -> MockBody {
+        let mut body = MockBody::new(SizeHint::new(), false);
+        body.frames.truncate(1);
+        body.frames.push_back(Err(io::Error::other("mock")));
+        body
+    }
+}
+
+impl Body for MockBody {
+    type Data = io::Cursor<&'static [u8]>;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, io::Error>>> {
+        Poll::Ready(self.frames.pop_front())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.says_its_end && self.frames.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.hint
+    }
+}
+
+/// What a body gives until its end, each frame as text.
+fn drain<B: Body<Error: std::fmt::Display>>(body: B) -> Vec<String> {
+    let mut body = pin!(body);
+    let mut seen = Vec::new();
+    while let Poll::Ready(frame) = body.as_mut().poll_frame(&mut context()) {
+        let Some(frame) = frame else { break };
+        seen.push(match frame.map(Frame::into_data) {
+            Ok(Ok(mut data)) => {
+                let bytes: Bytes = data.copy_to_bytes(data.remaining());
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            Ok(Err(frame)) => format!("{:?}", frame.into_trailers().ok().expect("data or trailers")),
+            Err(error) => format!("error: {error}"),
+        });
+    }
+    seen
+}
+
+fn hints() -> [SizeHint; 3] {
+    let mut bounded = SizeHint::new();
+    bounded.set_lower(3);
+    bounded.set_upper(9);
+    [SizeHint::new(), bounded, SizeHint::with_exact(7)]
+}
+
+fn bounds(hint: &SizeHint) -> (u64, Option<u64>) {
+    (hint.lower(), hint.upper())
+}
+
+const FRAMES: [&str; 4] = ["abc", "", "defg", "{\"checksum\": \"7\"}"];
+
+/// Sends `request` and gets `response` through an observe layer; returns both as they come out.
+async fn observe(
+    request: MockBody,
+    response: MockBody,
+) -> (ObserveRequestBody<MockBody>, Response<ObserveBody<MockBody>>, Recorder) {
+    let (outbound, recorder) = recorded();
+    let (send, taken) = tokio::sync::oneshot::channel();
+    let mut exchange = Some((send, response));
+    let inner = service_fn(move |request: Request<ObserveRequestBody<MockBody>>| {
+        let (send, response) = exchange.take().expect("one request");
+        send.send(request.into_body()).expect("the test waits for it");
+        std::future::ready(Ok::<_, BoxError>(Response::new(response)))
+    });
+    let request = Request::post("http://peer.test/").body(request).unwrap();
+    let response = outbound.layer().layer(inner).oneshot(request).await.unwrap();
+    (taken.await.unwrap(), response, recorder)
+}
+
+#[tokio::test]
+async fn observed_bodies_forward_their_size_and_their_end() {
+    for hint in hints() {
+        for says_its_end in [false, true] {
+            let body = || MockBody::new(hint, says_its_end);
+            let (mut request, response, _recorder) = observe(body(), body()).await;
+            let mut response = response.into_body();
+            assert_eq!(bounds(&request.size_hint()), bounds(&hint));
+            assert_eq!(bounds(&response.size_hint()), bounds(&hint));
+            for left in (0..FRAMES.len()).rev() {
+                assert!(!request.is_end_stream() && !response.is_end_stream());
+                assert!(Pin::new(&mut request).poll_frame(&mut context()).is_ready());
+                assert!(Pin::new(&mut response).poll_frame(&mut context()).is_ready());
+                let ended = says_its_end && left == 0;
+                assert_eq!((request.is_end_stream(), response.is_end_stream()), (ended, ended));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn observed_bodies_forward_every_frame_trailers_too_and_count_the_data() {
+    for says_its_end in [false, true] {
+        let body = || MockBody::new(SizeHint::new(), says_its_end);
+        let (request, response, recorder) = observe(body(), body()).await;
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        assert_eq!(drain(request), FRAMES);
+        assert!(!timings.is_complete());
+        assert_eq!(drain(response.into_body()), FRAMES);
+        assert_eq!(timings.exchange().request_body_bytes(), 7);
+        assert_eq!(timings.exchange().response_body_bytes(), 7);
+        assert_eq!(recorder.outcomes(), ["ok"]);
+        recorder.assert_balanced();
+    }
+}
+
+#[tokio::test]
+async fn observed_bodies_forward_errors_the_response_s_as_one_of_ours_around_it() {
+    let (request, response, recorder) = observe(MockBody::failing(), MockBody::failing()).await;
+    assert_eq!(drain(request), ["abc", "error: mock"]);
+    let mut body = pin!(response.into_body());
+    let mut poll = || body.as_mut().poll_frame(&mut context());
+    assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+    let Poll::Ready(Some(Err(error))) = poll() else { panic!("no error") };
+    assert_eq!(error.into_source().unwrap().downcast_ref::<io::Error>().unwrap().to_string(), "mock");
+    assert_eq!(recorder.outcomes(), ["_OTHER in body"]);
+    recorder.assert_balanced();
+}
+
+#[tokio::test]
+async fn observed_bodies_show_their_inside() {
+    let body = || MockBody::new(SizeHint::with_exact(7), true);
+    let (request, response, _recorder) = observe(body(), body()).await;
+    assert_eq!(request.get_ref().frames.len(), FRAMES.len());
+    assert_eq!(response.body().get_ref().frames.len(), FRAMES.len());
+}

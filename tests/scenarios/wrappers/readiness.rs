@@ -1,0 +1,86 @@
+//! What layers do while the service below is not ready, or cannot be.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, Uri};
+use tower::Service;
+use tower_layer::Layer as _;
+use tower_outbound::{Failure, Kind, Outbound, Phase, PhaseLayer, TrackLayer};
+
+use super::context;
+use super::io::MockIo;
+use crate::support::Body;
+
+/// Ready at the second question, or never.
+struct Slow {
+    questions: usize,
+    fails: bool,
+}
+
+impl Slow {
+    fn ask(&mut self) -> Poll<io::Result<()>> {
+        self.questions += 1;
+        match (self.questions, self.fails) {
+            (1, _) => Poll::Pending,
+            (_, true) => Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into())),
+            (_, false) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+macro_rules! service {
+    ($request:ty => $response:ty) => {
+        impl Service<$request> for Slow {
+            type Response = $response;
+            type Error = io::Error;
+            type Future = Ready<io::Result<$response>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.ask()
+            }
+
+            fn call(&mut self, _: $request) -> Self::Future {
+                ready(Err(io::Error::other("only asked whether it is ready")))
+            }
+        }
+    };
+}
+
+service!(Request<tower_outbound::ObserveRequestBody<Body>> => Response<Body>);
+service!(Uri => MockIo);
+service!(String => ());
+
+/// Pending first, then as `fails` says; the error of a failure.
+fn asked_twice<S: Service<R>, R>(mut service: S, fails: bool) -> Option<S::Error> {
+    assert!(service.poll_ready(&mut context()).is_pending());
+    match service.poll_ready(&mut context()) {
+        Poll::Pending => panic!("not forwarded"),
+        Poll::Ready(ready) => {
+            assert_eq!(ready.is_err(), fails);
+            ready.err()
+        }
+    }
+}
+
+#[test]
+fn layers_forward_readiness_and_its_failure() {
+    let outbound = Outbound::new();
+    let registry = outbound.registry();
+    for fails in [false, true] {
+        let slow = || Slow { questions: 0, fails };
+        let observe = asked_twice::<_, Request<Body>>(outbound.layer().layer(slow()), fails);
+        let track = asked_twice::<_, Uri>(TrackLayer::new(registry.clone()).layer(slow()), fails);
+        let connect = asked_twice::<_, Uri>(PhaseLayer::connect(registry).layer(slow()), fails);
+        let dns = asked_twice::<_, String>(PhaseLayer::dns().layer(slow()), fails);
+        if !fails {
+            continue;
+        }
+        assert_eq!(observe.unwrap().failure().kind(), Kind::ConnectionRefused);
+        for (error, phase) in [(track, None), (connect, None), (dns, Some(Phase::Dns))] {
+            let failure = Failure::of(&*error.unwrap());
+            assert_eq!((failure.kind(), failure.phase()), (Kind::ConnectionRefused, phase));
+        }
+    }
+}
