@@ -1,5 +1,7 @@
 //! What the layers allocate per request, over the bare client.
 
+mod telemetry;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
@@ -115,4 +117,20 @@ fn an_observer_that_does_nothing_costs_no_allocation() {
         layered(&Outbound::builder().observer(|_: &tower_outbound::Event<'_>| {}).build(), address);
     println!("allocations per request: without an observer {silent:.2}, with one {observed:.2}");
     assert!(observed - silent < 0.05, "without an observer {silent}, with one {observed}");
+}
+
+#[test]
+fn with_open_telemetry_the_metrics_of_a_request_cost_nothing_that_is_not_the_spans() {
+    let address = serve(b"response", 1);
+    let silent = layered(&Outbound::new(), address);
+    let over = |what: &str, (observer, _providers)| {
+        let observed = layered(&Outbound::builder().observer(observer).build(), address) - silent;
+        println!("allocations over the layers without an observer: {observed:.2} ({what})");
+        observed
+    };
+    let unsampled = over("metrics, spans sampled out", telemetry::observer(false, true));
+    let sampled = over("metrics and spans", telemetry::observer(true, true));
+    let spans_alone = over("spans alone", telemetry::observer(true, false));
+    assert!((sampled - spans_alone).abs() < 0.5, "metrics: {}", sampled - spans_alone);
+    assert!(unsampled < sampled);
 }
