@@ -27,6 +27,7 @@ struct Told {
     counts: BTreeMap<String, i64>,
     open: BTreeMap<(&'static str, u64), i64>,
     faults: Vec<String>,
+    over: std::collections::BTreeSet<(&'static str, u64)>,
     active: i64,
     idle: i64,
     ended: Vec<Timings>,
@@ -161,7 +162,8 @@ impl Told {
             Event::CallStarted { call } => self.start("call", call.id()),
             Event::CallEnded { call, .. } => self.end("call", call.id()),
             Event::ExchangeStarted { exchange, .. } => self.start("exchange", exchange.id()),
-            Event::ExchangePhase { phase, failure, .. } => {
+            Event::ExchangePhase { exchange, phase, failure, .. } => {
+                self.still("exchange", exchange.id(), event);
                 self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
             }
             Event::ExchangeEnded { exchange, outcome } => {
@@ -198,11 +200,18 @@ impl Told {
                 self.start("connection", connection.id());
                 self.idle += 1;
             }
-            Event::ConnectionActive { .. } => {
+            Event::ExchangeHead { exchange, .. } => self.still("exchange", exchange.id(), event),
+            Event::ConnectionAssigned { connection, exchange, .. } => {
+                self.still("connection", connection.id(), event);
+                self.still("exchange", exchange.id(), event);
+            }
+            Event::ConnectionActive { connection } => {
+                self.still("connection", connection.id(), event);
                 self.idle -= 1;
                 self.active += 1;
             }
-            Event::ConnectionIdle { .. } => {
+            Event::ConnectionIdle { connection } => {
+                self.still("connection", connection.id(), event);
                 self.idle += 1;
                 self.active -= 1;
             }
@@ -216,6 +225,13 @@ impl Told {
                 self.closed.push(closed.reason().as_str());
             }
             _ => {}
+        }
+    }
+
+    /// Nothing is told of what is over.
+    fn still(&mut self, what: &'static str, id: u64, event: &Event<'_>) {
+        if self.over.contains(&(what, id)) {
+            self.faults.push(format!("{what} {id} was over before {event:?}"));
         }
     }
 
@@ -233,5 +249,6 @@ impl Told {
         if *open != 0 {
             self.faults.push(format!("{what} {id} ended without a start, or twice"));
         }
+        self.over.insert((what, id));
     }
 }

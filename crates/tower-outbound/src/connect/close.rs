@@ -94,3 +94,33 @@ impl Closed {
         self.lifetime
     }
 }
+
+/// How the IO of a connection came to its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IoEnd {
+    pub(crate) end_of_file: bool,
+    pub(crate) error: Option<Kind>,
+    pub(crate) goaway: bool,
+}
+
+/// What the layers above know of a connection's end before it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseHint {
+    BodyDropped,
+    ConnectionClose,
+    Http10,
+    ProtocolError,
+    Upgraded,
+}
+
+impl CloseHint {
+    pub(super) fn reason(self) -> CloseReason {
+        match self {
+            Self::BodyDropped => CloseReason::BodyDropped,
+            Self::ConnectionClose => CloseReason::ConnectionClose,
+            Self::Http10 => CloseReason::Http10,
+            Self::ProtocolError => CloseReason::ProtocolError,
+            Self::Upgraded => CloseReason::Upgraded,
+        }
+    }
+}

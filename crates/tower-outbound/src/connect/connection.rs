@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
-use super::flight::IO_GONE;
-use super::{IoEnd, Origin, Protocol, Registry, Setup};
+use super::flight::Flight;
+use super::{Origin, Protocol, Registry, Setup};
 use crate::event::Event;
 use crate::exchange::{Mark, Slots};
 
@@ -27,19 +27,12 @@ pub(super) struct Inner {
     pub(super) local: Option<SocketAddr>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) protocol: AtomicU8,
-    pub(super) uses: AtomicU64,
-    /// Exchanges that were told to be its own (HTTP/2: at their head).
-    pub(super) assigned: AtomicU64,
-    /// Exchanges in flight; the top bit says that the IO is gone.
-    pub(super) flight: AtomicU64,
+    pub(super) upgraded: AtomicBool,
+    pub(super) flight: Mutex<Flight>,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) last_read: Mark,
     pub(super) last_write: Mark,
-    pub(super) idle_since: Mark,
-    pub(super) hint: AtomicU8,
-    pub(super) cut: AtomicBool,
-    pub(super) io_end: Mutex<Option<IoEnd>>,
     pub(super) slots: Slots,
 }
 
@@ -62,17 +55,12 @@ impl Connection {
             local,
             peer,
             protocol: AtomicU8::new(code(protocol)),
-            uses: AtomicU64::new(0),
-            assigned: AtomicU64::new(0),
-            flight: AtomicU64::new(0),
+            upgraded: AtomicBool::new(false),
+            flight: Mutex::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             last_read: Mark::default(),
             last_write: Mark::default(),
-            idle_since: Mark::default(),
-            hint: AtomicU8::new(0),
-            cut: AtomicBool::new(false),
-            io_end: Mutex::new(None),
             slots: Slots::default(),
         }));
         connection.setup().set_connection(connection.id());
@@ -130,14 +118,14 @@ impl Connection {
     /// How many exchanges it has begun to serve.
     #[must_use]
     pub fn uses(&self) -> u64 {
-        self.0.uses.load(Ordering::Relaxed)
+        self.flight().uses
     }
 
     /// How many exchanges are on it now. A snapshot: HTTP/1 clients put a connection back before the
     /// caller has seen the end.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.0.flight.load(Ordering::Relaxed) & !IO_GONE
+        self.flight().in_flight
     }
 
     /// HTTP bytes read, above TLS.
@@ -168,6 +156,11 @@ impl Connection {
 
     pub(crate) fn is_http2(&self) -> bool {
         self.protocol() == Some(Protocol::Http2)
+    }
+
+    /// Given away by an upgrade or `CONNECT`: what passes is no HTTP any more.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.0.upgraded.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_protocol(&self, protocol: Protocol) {

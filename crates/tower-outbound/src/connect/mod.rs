@@ -7,12 +7,14 @@ mod flight;
 mod origin;
 mod registry;
 mod setup;
+mod tell;
 mod usage;
 
+pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
 pub use self::error::{ConnectError, PhaseError};
-pub(crate) use self::flight::{CloseHint, IoEnd, Seen};
+pub(crate) use self::flight::{Aboard, Seen};
 pub use self::origin::Origin;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};

@@ -48,6 +48,9 @@ pub struct Use {
 
 impl Use {
     /// The first use of a connection is number 1.
+    ///
+    /// On HTTP/2 it is that of the exchange that the connection was made for; the others follow in the order
+    /// of their heads.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

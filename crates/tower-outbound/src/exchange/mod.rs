@@ -9,6 +9,7 @@ mod phase;
 mod progress;
 mod record;
 mod scope;
+mod serving;
 mod template;
 mod timings;
 
@@ -17,6 +18,7 @@ pub(crate) use self::marks::Mark;
 pub use self::phase::Phase;
 pub use self::record::Exchange;
 pub(crate) use self::record::Start;
+pub(crate) use self::scope::WeakExchange;
 pub use self::slots::Slot;
 pub(crate) use self::slots::Slots;
 pub use self::template::UrlTemplate;

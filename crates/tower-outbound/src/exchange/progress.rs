@@ -1,4 +1,6 @@
-//! How an exchange goes on: what the request's body, the connection and the observe layer say.
+//! How an exchange goes on: what the request's body, the connection's IO and the observe layer say.
+//!
+//! The connection's task only writes marks; phases are told from the caller's, at the head and at the end.
 
 use std::sync::atomic::Ordering;
 
@@ -7,23 +9,11 @@ use tokio::time::Instant;
 
 use super::marks::Mark;
 use super::{Exchange, Phase};
-use crate::classify::{Failure, Kind};
-use crate::connect::{CloseHint, Connection, Seen, Setup};
-use crate::event::{Event, Outcome, StackWarning};
+use crate::classify::Failure;
+use crate::connect::{Connection, Seen, Setup};
+use crate::event::Event;
 
 impl Exchange {
-    pub(crate) fn add_setup(&self, setup: Setup) {
-        self.serving().setups.push(setup);
-    }
-
-    /// The setup has led to a connection; if another one serves already, it was for nothing.
-    pub(crate) fn setup_done(&self, setup: &Setup, connection: &Connection) {
-        let other = self.serving().connection.as_ref().is_some_and(|serving| serving.id() != connection.id());
-        if other {
-            setup.waste(self);
-        }
-    }
-
     // === what the request's body says ===
 
     /// Someone asks whether the request's body is empty: if it is not a layer on the caller's side, it is
@@ -40,7 +30,7 @@ impl Exchange {
         self.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The request's body was handed over whole, or will not be handed over any more.
+    /// The request's body was handed over whole.
     pub(crate) fn request_done(&self) {
         if !self.0.marks.body_sent.is_set() {
             self.0.marks.body_sent.set_once(self.0.start, Instant::now());
@@ -51,16 +41,15 @@ impl Exchange {
         self.0.marks.body_sent.is_set()
     }
 
-    // === what the connection says ===
+    // === what the connection's IO says (HTTP/1) ===
 
-    /// The connection begins to write this request (HTTP/1). Says whether it is a use of the connection.
+    /// The connection begins to write this request. Says whether the exchange is still there.
     pub(crate) fn begin_send(&self, connection: &Connection, at: Instant) -> bool {
         let marks = &self.0.marks;
         if !self.is_ended() {
             marks.send_start.set(self.0.start, at);
             marks.send_end.clear();
             marks.first_byte.clear();
-            self.emit_phase(Phase::Acquire, self.0.start, at);
         }
         self.serve(connection, at, Seen::Turn)
     }
@@ -73,62 +62,10 @@ impl Exchange {
 
     pub(crate) fn first_byte(&self, at: Instant, still_writing: bool) {
         let inner = &*self.0;
-        if self.is_ended() || !inner.marks.first_byte.set_once(inner.start, at) {
-            return;
-        }
-        if still_writing || !self.is_request_done() {
+        let early = still_writing || !self.is_request_done();
+        if !self.is_ended() && inner.marks.first_byte.set_once(inner.start, at) && early {
             inner.answered_early.store(true, Ordering::Release);
         }
-        self.emit_sent_phases();
-    }
-
-    /// The phases that the first byte ends.
-    fn emit_sent_phases(&self) {
-        if !self.0.registry.observers().are_listening() {
-            return;
-        }
-        let timings = self.timings();
-        for phase in [Phase::Send, Phase::Wait] {
-            if let Some((start, end)) = timings.span(phase) {
-                self.emit_phase(phase, start, end);
-            }
-        }
-    }
-
-    /// Makes a connection the serving one, once; says whether that was a use of it.
-    ///
-    /// No lock is held while observers are told: the connection is noted, told, and only then is its use.
-    fn serve(&self, connection: &Connection, at: Instant, seen: Seen) -> bool {
-        let mut serving = self.serving();
-        if serving.finished {
-            return false;
-        }
-        if serving.connection.as_ref().is_some_and(|current| current.id() == connection.id()) {
-            return true;
-        }
-        let before =
-            serving.connection.replace(connection.clone()).filter(|_| serving.usage.take().is_some());
-        drop(serving);
-        if let Some(before) = before {
-            before.end_use(at);
-        }
-
-        let usage = connection.begin_use(self, at, seen);
-        let mut serving = self.serving();
-        serving.usage = Some(usage);
-        let finished = serving.finished;
-        let wasted: Vec<_> = (serving.setups.iter())
-            .filter(|setup| setup.connection_id().is_some_and(|id| id != connection.id()))
-            .cloned()
-            .collect();
-        drop(serving);
-        for setup in wasted {
-            setup.waste(self);
-        }
-        if finished {
-            connection.end_use(at);
-        }
-        true
     }
 
     // === what the observe layer says ===
@@ -145,32 +82,33 @@ impl Exchange {
         self.send_by_body(at);
         if inner.marks.first_byte.set_once(inner.start, at) {
             inner.first_byte_bound.store(true, Ordering::Release);
-            if inner.marks.send_start.is_set() {
-                self.emit_sent_phases();
-            }
         }
         inner.marks.head.set(inner.start, at);
-        if let Some(first_byte) = inner.marks.first_byte.get(inner.start) {
-            self.emit_phase(Phase::Head, first_byte, at);
-        }
+        self.tell_phases(Phase::Body);
     }
 
     /// The client names the serving connection; what was seen on another one does not count.
     pub(crate) fn settle(&self, connection: &Connection, at: Instant) {
-        let inner = &*self.0;
-        let seen = self.connection().is_some_and(|seen| seen.id() == connection.id());
-        if seen {
+        let marks = &self.0.marks;
+        if self.connection().is_some_and(|seen| seen.id() == connection.id()) {
             return;
         }
-        for mark in [&inner.marks.send_start, &inner.marks.send_end, &inner.marks.first_byte] {
+        for mark in [&marks.send_start, &marks.send_end, &marks.first_byte] {
             mark.clear();
         }
-        self.serve(connection, at, Seen::Named);
+        let seen = if marks.taken.is_set() { Seen::Named } else { Seen::Unsent };
+        self.serve(connection, at, seen);
     }
+
+    pub(crate) fn count_response(&self, bytes: u64) {
+        self.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    // === phases ===
 
     /// Where no IO tells whose bytes it carries (HTTP/2, a connection that is not tracked), the request's
     /// body is the witness of the sending.
-    fn send_by_body(&self, at: Instant) {
+    pub(super) fn send_by_body(&self, at: Instant) {
         let inner = &*self.0;
         let Some(taken) = inner.marks.taken.get(inner.start) else { return };
         if !inner.marks.send_start.set_once(inner.start, taken) {
@@ -183,15 +121,10 @@ impl Exchange {
                 inner.answered_early.store(true, Ordering::Release);
             }
         }
-        self.emit_phase(Phase::Acquire, inner.start, taken);
-    }
-
-    pub(crate) fn count_response(&self, bytes: u64) {
-        self.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Where it is now, and since when.
-    pub(crate) fn current_phase(&self) -> (Phase, Instant) {
+    pub(super) fn current_phase(&self) -> (Phase, Instant) {
         let inner = &*self.0;
         let at = |mark: &Mark| mark.get(inner.start);
         if let Some(head) = at(&inner.marks.head) {
@@ -218,65 +151,22 @@ impl Exchange {
         serving.setups.iter().rev().find_map(Setup::running_phase).unwrap_or(phase)
     }
 
-    /// Ends the exchange; every call after the first does nothing.
-    pub(crate) fn finish(&self, outcome: &Outcome) {
-        let inner = &*self.0;
-        if inner.ended.swap(true, Ordering::AcqRel) {
+    /// Tells the phases that have ended before this one.
+    pub(super) fn tell_phases(&self, until: Phase) {
+        if !self.0.registry.observers().are_listening() {
             return;
         }
-        let at = Instant::now();
-        self.send_by_body(at);
-        let (phase, start) = self.current_phase();
-        inner.marks.end.set(inner.start, at);
-        let failure = match outcome {
-            Outcome::Failed(failure) => Some(failure),
-            Outcome::Ok | Outcome::Cancelled { .. } => None,
-        };
-        inner.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end: at, failure });
-
-        let mut serving = self.serving();
-        serving.finished = true;
-        let connection = serving.connection.clone();
-        let used = serving.usage.is_some();
-        drop(serving);
-
-        if let Some(connection) = connection.as_ref().filter(|connection| !connection.is_http2()) {
-            give_reason(connection, outcome, phase);
-        }
-        inner.registry.emit(&Event::ExchangeEnded { exchange: self, outcome });
-        if inner.sole {
-            inner.registry.emit(&Event::CallEnded { call: &inner.call, outcome });
-        }
-        match connection {
-            Some(connection) if used => connection.end_use(at),
-            None if matches!(outcome, Outcome::Ok) && !inner.registry.has_seen_connection() => {
-                inner.registry.warn(StackWarning::Untracked);
+        let timings = self.timings();
+        let order = [Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head];
+        for phase in order.into_iter().take_while(|phase| *phase != until) {
+            if let Some((start, end)) = timings.span(phase) {
+                self.tell_phase(phase, start, end, None);
             }
-            _ => {}
         }
     }
 
-    fn emit_phase(&self, phase: Phase, start: Instant, end: Instant) {
-        self.0.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end, failure: None });
-    }
-}
-
-/// An HTTP/1 connection does not outlive an exchange that was cut off on it, or not for long.
-fn give_reason(connection: &Connection, outcome: &Outcome, phase: Phase) {
-    match outcome {
-        Outcome::Ok => {}
-        Outcome::Cancelled { .. } => {
-            connection.cut();
-            if phase == Phase::Body {
-                connection.hint(CloseHint::BodyDropped);
-            }
-        }
-        Outcome::Failed(failure) => {
-            connection.cut();
-            if matches!(failure.kind(), Kind::Protocol | Kind::InvalidResponse | Kind::LimitExceeded) {
-                connection.hint(CloseHint::ProtocolError);
-            }
-        }
+    pub(super) fn tell_phase(&self, phase: Phase, start: Instant, end: Instant, failure: Option<&Failure>) {
+        self.0.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end, failure });
     }
 }
 

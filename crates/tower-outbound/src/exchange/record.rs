@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use http::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::marks::Marks;
+use super::serving::Serving;
 use super::slots::Slots;
 use super::{Call, Timings, UrlTemplate};
 use crate::connect::{Connection, Origin, Registry, Reuse, Setup, Use};
@@ -45,15 +46,6 @@ pub(super) struct Inner {
     pub(super) serving: Mutex<Serving>,
     pub(super) ended: AtomicBool,
     pub(super) slots: Slots,
-}
-
-/// Which connection serves, and which setups were started for it.
-#[derive(Default)]
-pub(super) struct Serving {
-    pub(super) connection: Option<Connection>,
-    pub(super) usage: Option<Use>,
-    pub(super) setups: Vec<Setup>,
-    pub(super) finished: bool,
 }
 
 /// What an exchange is made from.
@@ -236,24 +228,12 @@ impl Exchange {
         &self.0
     }
 
-    pub(super) fn downgrade(&self) -> Weak<Inner> {
-        Arc::downgrade(&self.0)
-    }
-
-    pub(super) fn upgrade(weak: &Weak<Inner>) -> Option<Self> {
-        weak.upgrade().map(Self)
-    }
-
     pub(super) fn answered_early(&self) -> bool {
         self.0.answered_early.load(Ordering::Acquire)
     }
 
     pub(super) fn first_byte_is_bound(&self) -> bool {
         self.0.first_byte_bound.load(Ordering::Acquire)
-    }
-
-    pub(super) fn serving(&self) -> std::sync::MutexGuard<'_, Serving> {
-        self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The poll scope: how the seats below the client learn which exchange makes them run.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use super::Exchange;
 use super::record::Inner;
@@ -9,7 +9,17 @@ use super::record::Inner;
 thread_local! {
     static CURRENT: RefCell<Option<Exchange>> = const { RefCell::new(None) };
     /// The exchange whose request body was last asked for by a client on this thread.
-    static OFFERED: Cell<Option<Weak<Inner>>> = const { Cell::new(None) };
+    static OFFERED: Cell<Option<WeakExchange>> = const { Cell::new(None) };
+}
+
+/// An exchange that may be gone: what is kept with a connection must not keep it.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakExchange(Weak<Inner>);
+
+impl WeakExchange {
+    pub(crate) fn upgrade(&self) -> Option<Exchange> {
+        self.0.upgrade().map(Exchange)
+    }
 }
 
 /// Puts the exchange back that was current before.
@@ -30,6 +40,10 @@ impl Exchange {
         ExchangeScope { before }
     }
 
+    pub(crate) fn downgrade(&self) -> WeakExchange {
+        WeakExchange(Arc::downgrade(&self.0))
+    }
+
     /// Offers the exchange to the connection that writes next on this thread.
     ///
     /// hyper asks an HTTP/1 request's body whether it is empty in the poll of the connection's task that
@@ -40,7 +54,7 @@ impl Exchange {
 
     /// The exchange that was offered last on this thread, if it still is one.
     pub(crate) fn take_offered() -> Option<Self> {
-        OFFERED.try_with(Cell::take).ok().flatten().and_then(|weak| Self::upgrade(&weak))
+        OFFERED.try_with(Cell::take).ok().flatten().and_then(|offered| offered.upgrade())
     }
 }
 

@@ -18,12 +18,14 @@ pin_project! {
         inner: B,
         exchange: Exchange,
         polled: bool,
+        // Bytes until the body is whole: a client that was told the length does not poll for the end.
+        left: Option<u64>,
     }
 }
 
 impl<B> ObserveRequestBody<B> {
-    pub(super) fn new(inner: B, exchange: Exchange) -> Self {
-        Self { inner, exchange, polled: false }
+    pub(super) fn new(inner: B, exchange: Exchange, length: Option<u64>) -> Self {
+        Self { inner, exchange, polled: false, left: length }
     }
 
     /// The caller's own body.
@@ -46,9 +48,11 @@ impl<B: Body> Body for ObserveRequestBody<B> {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    this.exchange.count_request(data.remaining() as u64);
+                    let bytes = data.remaining() as u64;
+                    this.exchange.count_request(bytes);
+                    *this.left = this.left.map(|left| left.saturating_sub(bytes));
                 }
-                if this.inner.is_end_stream() {
+                if *this.left == Some(0) || this.inner.is_end_stream() {
                     this.exchange.request_done();
                 }
             }

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
@@ -75,6 +75,12 @@ impl<S> Observe<S> {
     }
 }
 
+/// What the client will send, by the header or else by the body itself; 0 and unknown need no counting.
+fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
+    let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
+}
+
 /// Clones of one request share their URI's memory, and no two live requests do.
 fn identity(uri: &Uri) -> usize {
     uri.path_and_query().map_or(0, |path| path.as_str().as_ptr() as usize)
@@ -101,7 +107,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let exchange = self.start(&mut request);
-        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone()));
+        let length = body_length(&request);
+        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone(), length));
         let guard = super::future::Guard::new(exchange);
         let inner = {
             let _scope = guard.exchange().enter();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::frames::{Change, Streams};
 use crate::classify::{Failure, Kind};
 use crate::connect::{Connection, IoEnd, Protocol};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, WeakExchange};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -26,7 +26,7 @@ pub(super) struct Meter<T> {
 #[derive(Debug)]
 struct Turns {
     connection: Connection,
-    exchange: Option<Exchange>,
+    exchange: Option<WeakExchange>,
     begun: bool,
     read_since_write: bool,
     /// The last write could not be made: the request is not whole on the wire.
@@ -60,45 +60,39 @@ impl Turns {
             let http2 = bytes.starts_with(HTTP2_PREFACE);
             self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             self.streams = http2.then(|| Box::new(Streams::new()));
-            self.begin_turn();
-        } else if self.streams.is_none() {
-            self.begin_turn_if_next();
+            if self.streams.is_none() {
+                self.begin_turn(Exchange::take_offered());
+            }
+        } else if self.streams.is_none() && self.read_since_write && !self.blocked {
+            self.begin_next_turn();
         }
     }
 
-    fn begin_turn(&mut self) {
-        if self.streams.is_some() {
-            return;
-        }
-        match self.offered() {
-            Some(exchange) => self.take_turn(exchange),
-            None => self.connection.begin_unknown_use(),
-        }
-    }
-
-    /// A write after a read begins a turn, unless an upload goes on behind an early answer.
-    fn begin_turn_if_next(&mut self) {
-        if let Some(exchange) = self.offered() {
-            self.take_turn(exchange);
-        } else if self.read_since_write && self.exchange.as_ref().is_none_or(Exchange::is_request_done) {
-            self.read_since_write = false;
-            self.exchange = None;
-            self.connection.begin_unknown_use();
+    /// A write after a read begins a turn, unless an upload goes on behind an early answer, or the bytes are
+    /// no HTTP any more.
+    fn begin_next_turn(&mut self) {
+        let uploading = || self.exchange().is_some_and(|exchange| !exchange.is_request_done());
+        match Exchange::take_offered() {
+            None if self.connection.is_upgraded() || uploading() => {}
+            offered => self.begin_turn(offered),
         }
     }
 
-    fn offered(&self) -> Option<Exchange> {
-        let exchange = Exchange::take_offered()?;
-        let mine = self.exchange.as_ref().is_some_and(|current| current.id() == exchange.id());
-        (!mine && exchange.origin() == self.connection.origin()).then_some(exchange)
-    }
-
-    fn take_turn(&mut self, exchange: Exchange) {
+    fn begin_turn(&mut self, offered: Option<Exchange>) {
         self.read_since_write = false;
-        self.exchange = exchange.begin_send(&self.connection, Instant::now()).then_some(exchange);
+        // One that has a connection is offered by mistake: HTTP/2 asks for the body too.
+        let mine = |exchange: &Exchange| {
+            exchange.origin() == self.connection.origin() && exchange.connection().is_none()
+        };
+        let sending = |exchange: &Exchange| exchange.begin_send(&self.connection, Instant::now());
+        self.exchange = offered.filter(mine).filter(sending).map(|exchange| exchange.downgrade());
         if self.exchange.is_none() {
             self.connection.begin_unknown_use();
         }
+    }
+
+    fn exchange(&self) -> Option<Exchange> {
+        self.exchange.as_ref().and_then(WeakExchange::upgrade)
     }
 
     fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
@@ -108,7 +102,7 @@ impl Turns {
             Poll::Ready(Ok(bytes)) => {
                 let at = Instant::now();
                 self.connection.count_written(*bytes, at);
-                if let Some(exchange) = &self.exchange {
+                if let Some(exchange) = self.exchange() {
                     exchange.written(at);
                 }
                 self.sent(*bytes, bufs, at);
@@ -144,11 +138,17 @@ impl Turns {
                 Change::Closed => self.connection.end_stream(at),
                 Change::GoAway => self.end.goaway = true,
             });
-        } else if !self.read_since_write {
+        } else if !self.read_since_write && !is_interim(bytes) {
             self.read_since_write = true;
-            if let Some(exchange) = &self.exchange {
+            if let Some(exchange) = self.exchange() {
                 exchange.first_byte(at, self.blocked);
             }
+        }
+    }
+
+    fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+        if let Poll::Ready(Err(error)) = result {
+            self.failed(error);
         }
     }
 
@@ -157,10 +157,15 @@ impl Turns {
         // A peer that closes without a TLS goodbye, or resets, has closed all the same.
         if kind == Kind::ResponseEnded {
             self.end.end_of_file = true;
-        } else {
+        } else if !self.end.end_of_file {
             self.end.error.get_or_insert(kind);
         }
     }
+}
+
+/// An interim response is not the answer (RFC 9110, section 15.2); 101 is the last of its kind.
+fn is_interim(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
 }
 
 impl Drop for Turns {
@@ -212,10 +217,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let result = Pin::new(&mut self.inner).poll_flush(cx);
+        self.turns.flushed(&result);
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let result = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.turns.flushed(&result);
+        result
     }
 }

@@ -1,0 +1,129 @@
+//! Tells observers of a connection what becomes of it: in order, one at a time, and without a lock held.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::close::{CloseHint, IoEnd};
+use super::flight::{Aboard, Flight, Note, Payer, Seen};
+use super::{Connection, Use};
+use crate::event::{Event, StackWarning};
+use crate::exchange::Exchange;
+
+impl Connection {
+    pub(super) fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.0.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what will have closed the connection, if it closes.
+    pub(crate) fn hint(&self, hint: CloseHint) {
+        if hint == CloseHint::Upgraded {
+            self.0.upgraded.store(true, Ordering::Release);
+        }
+        self.flight().hint(hint);
+    }
+
+    /// An exchange on it was given up before its end.
+    pub(crate) fn cut(&self) {
+        self.flight().cut();
+    }
+
+    /// A turn by a request that no exchange stands for.
+    pub(crate) fn begin_unknown_use(&self) {
+        self.miss_the_layer();
+        self.flight().pass();
+    }
+
+    /// An exchange is served by it.
+    ///
+    /// Unless the connection is closed, [`assign`](Self::assign) follows when the exchange knows its use; where
+    /// it is counted, [`end_use`](Self::end_use) follows at its end.
+    pub(crate) fn begin_use(&self, exchange: &Exchange, at: Instant, seen: Seen) -> (Use, Aboard) {
+        let seen = if self.is_http2() {
+            Seen::Stream(match self.setup().started_by() {
+                Some(id) if id == exchange.id() => Payer::ThisExchange,
+                Some(_) => Payer::Another,
+                None => Payer::Nobody,
+            })
+        } else {
+            seen
+        };
+        self.flight().begin_use(seen, self.0.opened, at)
+    }
+
+    /// Tells that the exchange is served by it.
+    pub(crate) fn assign(&self, exchange: &Exchange, usage: Use) {
+        let mut flight = self.flight();
+        flight.notes.push_back(Note::Assigned(exchange.clone(), usage));
+        self.tell(flight);
+    }
+
+    /// An exchange that it served is over; an upgraded one goes on without.
+    pub(crate) fn end_use(&self, at: Instant) {
+        let mut flight = self.flight();
+        if self.is_upgraded() {
+            flight.hold();
+        } else {
+            flight.end_use(self.0.opened, at, self.0.registry.idle_timeout());
+        }
+        self.tell(flight);
+    }
+
+    /// A request goes out on a stream of its own.
+    pub(crate) fn begin_stream(&self) {
+        self.miss_the_layer();
+        let mut flight = self.flight();
+        flight.begin_stream();
+        self.tell(flight);
+    }
+
+    pub(crate) fn end_stream(&self, at: Instant) {
+        let mut flight = self.flight();
+        flight.end_use(self.0.opened, at, self.0.registry.idle_timeout());
+        self.tell(flight);
+    }
+
+    pub(crate) fn io_gone(&self, end: IoEnd, open_streams: u64, at: Instant) {
+        let mut flight = self.flight();
+        flight.end(end, open_streams, self.0.opened, at, self.0.registry.idle_timeout());
+        self.tell(flight);
+    }
+
+    /// A request goes out, and no exchange was ever seen.
+    fn miss_the_layer(&self) {
+        if !self.0.registry.has_seen_exchange() {
+            self.0.registry.warn(StackWarning::Unobserved);
+        }
+    }
+
+    /// Whoever comes first tells what others add meanwhile.
+    fn tell<'a>(&'a self, mut flight: MutexGuard<'a, Flight>) {
+        if flight.telling {
+            return;
+        }
+        flight.telling = true;
+        while let Some(note) = flight.notes.pop_front() {
+            drop(flight);
+            self.tell_one(&note);
+            flight = self.flight();
+        }
+        flight.telling = false;
+    }
+
+    fn tell_one(&self, note: &Note) {
+        let registry = &self.0.registry;
+        match note {
+            Note::Active => registry.emit(&Event::ConnectionActive { connection: self }),
+            Note::Assigned(exchange, usage) => {
+                registry.emit(&Event::ConnectionAssigned { connection: self, exchange, usage });
+                exchange.assigned();
+            }
+            Note::Idle => registry.emit(&Event::ConnectionIdle { connection: self }),
+            Note::Closed(closed) => {
+                registry.remove(self);
+                registry.emit(&Event::ConnectionClosed { connection: self, closed });
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Which connection serves an exchange, and how the exchange ends.
+//!
+//! The connection's task may be telling that it serves while the caller's ends the exchange: the one that is
+//! last tells the end, so that no event comes after it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::{Exchange, Phase};
+use crate::classify::Kind;
+use crate::connect::{Aboard, CloseHint, Connection, Seen, Setup, Use};
+use crate::event::{Event, Outcome, StackWarning};
+
+/// Which connection serves, and which setups were started for the exchange.
+#[derive(Default)]
+pub(super) struct Serving {
+    pub(super) connection: Option<Connection>,
+    pub(super) usage: Option<Use>,
+    /// The connection waits for the end of this use.
+    counted: bool,
+    pub(super) setups: Vec<Setup>,
+    /// How many are on their way to tell that a connection serves.
+    telling: u32,
+    finished: bool,
+    /// The end, while it waits for them.
+    end: Option<End>,
+}
+
+/// How an exchange has ended.
+struct End {
+    outcome: Outcome,
+    phase: Phase,
+    start: Instant,
+    at: Instant,
+}
+
+impl Exchange {
+    pub(super) fn serving(&self) -> MutexGuard<'_, Serving> {
+        self.0.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_setup(&self, setup: Setup) {
+        self.serving().setups.push(setup);
+    }
+
+    /// The setup has led to a connection; if another one serves already, it was for nothing.
+    pub(crate) fn setup_done(&self, setup: &Setup, connection: &Connection) {
+        let other = self.serving().connection.as_ref().is_some_and(|serving| serving.id() != connection.id());
+        if other {
+            setup.waste(self);
+        }
+    }
+
+    /// Makes a connection the serving one, once; says whether the exchange was still there.
+    ///
+    /// No lock is held while observers are told.
+    pub(super) fn serve(&self, connection: &Connection, at: Instant, seen: Seen) -> bool {
+        let mut serving = self.serving();
+        if serving.finished {
+            return false;
+        }
+        if serving.connection.as_ref().is_some_and(|current| current.id() == connection.id()) {
+            return true;
+        }
+        serving.telling += 1;
+        let counted = std::mem::take(&mut serving.counted);
+        let before = serving.connection.replace(connection.clone()).filter(|_| counted);
+        serving.usage = None;
+        drop(serving);
+        if let Some(before) = before {
+            before.end_use(at);
+        }
+
+        let (usage, aboard) = connection.begin_use(self, at, seen);
+        let mut serving = self.serving();
+        serving.usage = Some(usage.clone());
+        serving.counted = aboard == Aboard::Counted;
+        let wasted = |setup: &&Setup| setup.connection_id().is_some_and(|id| id != connection.id());
+        let wasted: Vec<_> = serving.setups.iter().filter(wasted).cloned().collect();
+        drop(serving);
+        for setup in wasted {
+            setup.waste(self);
+        }
+        match aboard {
+            Aboard::Closed => self.assigned(),
+            Aboard::Counted | Aboard::Named => connection.assign(self, usage),
+        }
+        true
+    }
+
+    /// It was told that a connection serves; if the end has waited for that, it is told now.
+    pub(crate) fn assigned(&self) {
+        let mut serving = self.serving();
+        serving.telling -= 1;
+        let end = if serving.telling == 0 { serving.end.take() } else { None };
+        drop(serving);
+        if let Some(end) = end {
+            self.tell_end(&end);
+        }
+    }
+
+    /// Ends the exchange; every call after the first does nothing.
+    pub(crate) fn finish(&self, outcome: &Outcome) {
+        let inner = &*self.0;
+        if inner.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let at = Instant::now();
+        self.send_by_body(at);
+        let (phase, start) = self.current_phase();
+        inner.marks.end.set(inner.start, at);
+
+        let end = End { outcome: outcome.clone(), phase, start, at };
+        let mut serving = self.serving();
+        serving.finished = true;
+        if serving.telling > 0 {
+            serving.end = Some(end);
+            return;
+        }
+        drop(serving);
+        self.tell_end(&end);
+    }
+
+    fn tell_end(&self, end: &End) {
+        let inner = &*self.0;
+        let End { outcome, phase, start, at } = end;
+        let failure = match outcome {
+            Outcome::Failed(failure) => Some(failure),
+            Outcome::Ok | Outcome::Cancelled { .. } => None,
+        };
+        if *phase != Phase::Body {
+            self.tell_phases(*phase);
+        }
+        self.tell_phase(*phase, *start, *at, failure);
+
+        let serving = self.serving();
+        let (connection, usage) = (serving.connection.clone(), serving.usage.clone());
+        let counted = serving.counted;
+        drop(serving);
+        if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
+            // A connection that has gone on to another exchange is that one's affair.
+            if usage.number() == connection.uses() {
+                give_reason(connection, outcome, *phase);
+            }
+        }
+        inner.registry.emit(&Event::ExchangeEnded { exchange: self, outcome });
+        if inner.sole {
+            inner.registry.emit(&Event::CallEnded { call: &inner.call, outcome });
+        }
+        match connection {
+            Some(connection) if counted => connection.end_use(*at),
+            None if matches!(outcome, Outcome::Ok) && !inner.registry.has_seen_connection() => {
+                inner.registry.warn(StackWarning::Untracked);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An HTTP/1 connection does not outlive an exchange that was cut off on it, or not for long.
+fn give_reason(connection: &Connection, outcome: &Outcome, phase: Phase) {
+    match outcome {
+        Outcome::Ok => {}
+        Outcome::Cancelled { .. } => {
+            connection.cut();
+            if phase == Phase::Body {
+                connection.hint(CloseHint::BodyDropped);
+            }
+        }
+        Outcome::Failed(failure) => {
+            connection.cut();
+            if matches!(failure.kind(), Kind::Protocol | Kind::InvalidResponse | Kind::LimitExceeded) {
+                connection.hint(CloseHint::ProtocolError);
+            }
+        }
+    }
+}
