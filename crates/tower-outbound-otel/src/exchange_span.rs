@@ -53,29 +53,20 @@ impl ExchangeState {
             Some(template) => Cow::Owned(format!("{} {}", methods.span_name(method), template.0)),
             None => methods.span_name(method),
         };
-        let origin = exchange.origin();
-        let mut attributes = Vec::with_capacity(7);
-        attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
-        attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
-        attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
-        attributes.push(KeyValue::new(a::URL_FULL, url_full(request.uri, origin, &options.redact)));
-        if let Some(template) = exchange.template() {
-            attributes.push(KeyValue::new(a::URL_TEMPLATE, template.0));
-        }
-        if !methods.is_known(method) {
-            let original = exchange.method().as_str().to_owned();
-            attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD_ORIGINAL, original));
-        }
-        if exchange.ordinal() > 0 {
-            let ordinal = i64::from(exchange.ordinal());
-            attributes.push(KeyValue::new(a::HTTP_REQUEST_RESEND_COUNT, ordinal));
-        }
-        let builder = tracer
+        let mut builder = tracer
             .span_builder(name)
             .with_kind(SpanKind::Client)
-            .with_start_time(clock.at(exchange.start_time()))
-            .with_attributes(attributes);
-        let span = tracer.build_with_context(builder, parent);
+            .with_start_time(clock.at(exchange.start_time()));
+        // The child of a span that is not sampled hardly ever is: then nothing is built for the sampler.
+        let above = parent.span().span_context().clone();
+        let early = !above.is_valid() || above.is_sampled();
+        if early {
+            builder = builder.with_attributes(start_attributes(exchange, request, method, options));
+        }
+        let mut span = tracer.build_with_context(builder, parent);
+        if !early && span.is_recording() {
+            span.set_attributes(start_attributes(exchange, request, method, options));
+        }
         let span_context = span.span_context().clone();
         // Only the span's identity is in the context: the span itself has one owner and no lock of its own.
         let context = parent.with_remote_span_context(span_context.clone());
@@ -158,6 +149,32 @@ impl ExchangeState {
             span.add_event_with_timestamp(name, self.clock.at(took.end), attributes);
         }
     }
+}
+
+/// What is known at the start.
+fn start_attributes(
+    exchange: &Exchange,
+    request: &RequestHead<'_>,
+    method: MethodId,
+    options: &Options,
+) -> Vec<KeyValue> {
+    let (origin, methods) = (exchange.origin(), &options.methods);
+    let mut attributes = Vec::with_capacity(7);
+    attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
+    if !methods.is_known(method) {
+        let original = exchange.method().as_str().to_owned();
+        attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD_ORIGINAL, original));
+    }
+    if exchange.ordinal() > 0 {
+        attributes.push(KeyValue::new(a::HTTP_REQUEST_RESEND_COUNT, i64::from(exchange.ordinal())));
+    }
+    attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
+    attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
+    attributes.push(KeyValue::new(a::URL_FULL, url_full(request.uri, origin, &options.redact)));
+    if let Some(template) = exchange.template() {
+        attributes.push(KeyValue::new(a::URL_TEMPLATE, template.0));
+    }
+    attributes
 }
 
 /// The value of `error.type`, the same on the span and on the metrics.

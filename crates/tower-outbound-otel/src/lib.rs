@@ -1,4 +1,62 @@
 //! OpenTelemetry spans and metrics from tower-outbound's events.
+//!
+//! ```
+//! use tower_outbound::Outbound;
+//! use tower_outbound_otel::OtelObserver;
+//!
+//! let outbound = Outbound::builder().observer(OtelObserver::new()).build();
+//! // … then `outbound.connector(..)` below the client, and `outbound.layer()` around it.
+//! # let _ = outbound;
+//! ```
+//!
+//! It speaks OpenTelemetry's API directly, so that an exchange that is not sampled costs three allocations, a
+//! record of a metric none. An exchange's parent is the context of the call, which `tracing-opentelemetry` sets too.
+//!
+//! # Spans
+//!
+//! | span | parent |
+//! | --- | --- |
+//! | `{METHOD}` or `{METHOD} {url.template}`, CLIENT | the caller's |
+//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
+//! | `HTTP connection_setup {host}:{port}` | the exchange that started it and is served by it, else none, with a link to the former; every other exchange that it serves links to it |
+//! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `TLS client handshake {host}` | the setup |
+//!
+//! 4xx, 5xx and failures set the status and `error.type`; the caller's cancellation sets `outbound.cancelled_in`
+//! alone. No header is recorded; users, passwords and sensitive query values are hidden.
+//!
+//! # Metrics
+//!
+//! Those marked c are [`Metrics::Core`]; body sizes are an [option](OtelObserverBuilder::body_sizes).
+//!
+//! | the convention's | ours |
+//! | --- | --- |
+//! | `http.client.request.duration` c | `outbound.requests` c |
+//! | `http.client.open_connections` c | `outbound.ttfb.duration` c, `outbound.body.duration` c |
+//! | `http.client.active_requests` | `outbound.connection.opened` c, `outbound.connection.closed` c |
+//! | `http.client.connection.duration` | `outbound.connect.duration` c, `outbound.connect.failed`, `outbound.connect.wasted` |
+//! | `dns.lookup.duration` | `outbound.connection.exchanges`, `outbound.connection.io` |
+//! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
+//!
+//! Bounded: 100 pairs of host and port ([`Hosts`]), the known methods; everything else is `_OTHER`. A
+//! connection's version is part of `http.client.open_connections` as soon as it is known.
+//!
+//! # Suppression
+//!
+//! An exchange that starts while telemetry is suppressed leaves no span and no metric, and neither do the
+//! connects that it starts and their connections: an exporter may use a stack that is observed itself.
+//!
+//! # Variables
+//!
+//! | variable | honoured | default |
+//! | --- | --- | --- |
+//! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | by [`OtelObserver`], unless the code gives a list | the convention's |
+//!
+//! Feature `otlp` adds `Telemetry::from_env`, the whole pipeline; its documentation has the table of all others.
+//!
+//! # Features
+//!
+//! `otlp`: off by default. The SDK is a dependency in either case, since its support of bound instruments must be
+//! on wherever the API's is; the application's choice of providers is its own.
 
 mod clock;
 mod exchange_span;

@@ -43,7 +43,11 @@ impl RedactQuery {
 
 /// The absolute URL: a URI without a host gets the origin's.
 pub(crate) fn url_full(uri: &Uri, origin: &Origin, redact: &RedactQuery) -> String {
-    let mut url = String::with_capacity(64);
+    // Exact where nothing is hidden: then the attribute takes it over without a copy.
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let query = uri.query().map_or(0, |query| query.len() + "?".len());
+    let mut url = String::with_capacity(scheme + authority + uri.path().len() + query);
     match uri.authority() {
         Some(authority) => {
             url.push_str(uri.scheme_str().unwrap_or_else(|| origin.scheme()));

@@ -1,1 +1,223 @@
-//! The pipeline.
+//! The pipeline, to a receiver on loopback, from every kind of runtime.
+
+use std::future::Future;
+use std::time::Duration;
+
+use http::{Request, Response};
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::trace::{Span, Tracer, TracerProvider};
+use outbound_tests::otlp::Receiver;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_outbound::Outbound;
+use tower_outbound_otel::{OtelObserver, OtlpProtocol, Telemetry};
+use tracing_subscriber::layer::SubscriberExt;
+
+/// A pipeline of its own, to this receiver.
+fn telemetry(receiver: &Receiver, protocol: OtlpProtocol) -> Telemetry {
+    let endpoint = match protocol {
+        OtlpProtocol::Grpc => receiver.grpc_endpoint(),
+        _ => receiver.http_endpoint(),
+    };
+    let builder = Telemetry::builder("shop").lookup(|_| None).without_globals();
+    builder.protocol(protocol).endpoint(endpoint).build().unwrap()
+}
+
+fn record(telemetry: &Telemetry) {
+    telemetry.tracer_provider().unwrap().tracer("test").start("a span").end();
+    telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(3, &[]);
+}
+
+fn assert_received(receiver: &Receiver, how: &str) {
+    let spans: Vec<_> =
+        receiver.spans().iter().map(|span| (span.resource_service.clone(), span.name().to_owned())).collect();
+    assert_eq!(spans, [("shop".to_owned(), "a span".to_owned())], "{how}");
+    assert!(receiver.metric_names().contains("a.counter"), "{how}: {:?}", receiver.metric_names());
+}
+
+fn receiver() -> Receiver {
+    // Its start only binds: the receiver runs on a thread of its own.
+    current_thread(Receiver::start()).unwrap()
+}
+
+fn current_thread<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Inside a task, so that the only worker is the one that waits.
+fn one_worker<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(future).await.unwrap() })
+}
+
+const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
+
+#[test]
+fn shutdown_delivers_on_every_kind_of_runtime_and_without_one() {
+    async fn end(receiver: &Receiver, protocol: OtlpProtocol) {
+        let telemetry = telemetry(receiver, protocol);
+        record(&telemetry);
+        telemetry.shutdown().await.unwrap();
+    }
+    for protocol in PROTOCOLS {
+        let got = receiver();
+        current_thread(end(&got, protocol));
+        assert_received(&got, &format!("{protocol:?} on current_thread"));
+
+        let got = receiver();
+        let got = one_worker(async move {
+            end(&got, protocol).await;
+            got
+        });
+        assert_received(&got, &format!("{protocol:?} on one worker"));
+
+        let got = receiver();
+        let telemetry = telemetry(&got, protocol);
+        record(&telemetry);
+        telemetry.shutdown_blocking().unwrap();
+        assert_received(&got, &format!("{protocol:?} without a runtime"));
+    }
+}
+
+#[test]
+fn a_blocking_flush_and_shutdown_deliver_inside_a_runtime_too() {
+    async fn flush(receiver: &Receiver, protocol: OtlpProtocol) {
+        let telemetry = telemetry(receiver, protocol);
+        record(&telemetry);
+        telemetry.force_flush().unwrap();
+        assert_received(receiver, &format!("{protocol:?} flushed"));
+        telemetry.shutdown_blocking().unwrap();
+    }
+    for protocol in PROTOCOLS {
+        let got = receiver();
+        current_thread(flush(&got, protocol));
+        let got = receiver();
+        one_worker(async move { flush(&got, protocol).await });
+    }
+}
+
+#[test]
+fn dropping_it_delivers_too_inside_a_runtime() {
+    for protocol in PROTOCOLS {
+        let got = receiver();
+        current_thread(async { record(&telemetry(&got, protocol)) });
+        assert_received(&got, &format!("{protocol:?} dropped"));
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_an_error_within_the_limit() {
+    let got = receiver();
+    let telemetry = telemetry(&got, OtlpProtocol::Grpc);
+    got.stop();
+    record(&telemetry);
+    let start = tokio::time::Instant::now();
+    let _ = telemetry.shutdown_blocking();
+    assert!(start.elapsed() < Duration::from_secs(12));
+}
+
+#[test]
+fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
+    let got = receiver();
+    let telemetry = telemetry(&got, OtlpProtocol::HttpProtobuf);
+    let observer = OtelObserver::builder()
+        .tracer_provider(telemetry.tracer_provider().unwrap())
+        .meter_provider(telemetry.meter_provider().unwrap())
+        .build();
+    let outbound = Outbound::builder().observer(observer).build();
+    let answer = service_fn(async |_: Request<_>| Ok::<_, std::io::Error>(Response::new(String::new())));
+    let service = outbound.layer().layer(answer);
+    let subscriber = tracing_subscriber::registry().with(telemetry.layer());
+    tracing::subscriber::with_default(subscriber, || {
+        let handler = tracing::info_span!("handler");
+        let _entered = handler.enter();
+        let request = Request::get("http://a.example/").body(String::new()).unwrap();
+        current_thread(service.oneshot(request)).unwrap();
+    });
+    telemetry.shutdown_blocking().unwrap();
+
+    let spans = got.spans();
+    let named = |name: &str| spans.iter().find(|span| span.name() == name).unwrap();
+    assert_eq!(named("GET").parent_span_id(), named("handler").span_id());
+    assert_eq!(named("GET").scope, "tower-outbound-otel");
+    assert!(got.metric_names().contains("http.client.request.duration"));
+}
+
+#[test]
+fn more_than_the_sdks_two_thousand_series_are_kept_apart() {
+    let got = receiver();
+    let telemetry = telemetry(&got, OtlpProtocol::HttpProtobuf);
+    let observer = OtelObserver::builder().meter_provider(telemetry.meter_provider().unwrap());
+    let outbound = Outbound::builder().observer(observer.build()).build();
+    let answer = service_fn(|request: Request<_>| {
+        let code: u16 = request.uri().path()[1..].parse().unwrap();
+        std::future::ready(Response::builder().status(code).body(String::new()))
+    });
+    let service = outbound.layer().layer(answer);
+    current_thread(async {
+        for host in 0..101 {
+            for code in 200..230 {
+                let uri = format!("http://host-{host}.example/{code}");
+                service.clone().oneshot(Request::get(uri).body(String::new()).unwrap()).await.unwrap();
+            }
+        }
+    });
+    telemetry.shutdown_blocking().unwrap();
+    let metrics = got.metrics();
+    let duration = metrics.iter().find(|metric| metric.name() == "http.client.request.duration").unwrap();
+    assert_eq!(duration.points().len(), 101 * 30);
+}
+
+#[test]
+fn a_bad_value_is_told_and_the_telemetry_goes_where_it_says() {
+    let got = receiver();
+    let endpoint = got.http_endpoint();
+    let telemetry = Telemetry::builder("shop").without_globals().lookup(move |key| match key {
+        "OTEL_EXPORTER_OTLP_PROTOCOL" => Some("x".into()),
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => Some("garbage".into()),
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(endpoint.clone()),
+        _ => None,
+    });
+    let telemetry = telemetry.build().unwrap();
+    let warnings: Vec<_> = telemetry.warnings().iter().map(ToString::to_string).collect();
+    let used = format!("{}/v1/traces", got.http_endpoint());
+    assert_eq!(
+        warnings,
+        [
+            "OTEL_EXPORTER_OTLP_PROTOCOL: \"x\" cannot be used, using http/protobuf".to_owned(),
+            format!("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: \"garbage\" cannot be used, using {used}"),
+        ]
+    );
+    record(&telemetry);
+    telemetry.shutdown_blocking().unwrap();
+    assert_received(&got, "in spite of it");
+}
+
+#[test]
+fn disabled_there_are_no_providers_and_nothing_is_sent() {
+    let disabled = |key: &str| (key == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
+    let telemetry = Telemetry::builder("shop").without_globals().lookup(disabled).build().unwrap();
+    assert!(telemetry.tracer_provider().is_none() && telemetry.meter_provider().is_none());
+    assert!(telemetry.layer::<tracing_subscriber::Registry>().is_none());
+    telemetry.force_flush().unwrap();
+    telemetry.shutdown_blocking().unwrap();
+}
+
+#[test]
+fn it_becomes_the_processes_and_a_second_one_leaves_the_subscriber_alone() {
+    let got = receiver();
+    let endpoint = got.grpc_endpoint();
+    let build = |endpoint: String| {
+        let builder = Telemetry::builder("shop").lookup(|_| None).protocol(OtlpProtocol::Grpc);
+        builder.endpoint(endpoint).build().unwrap()
+    };
+    let first = build(endpoint.clone());
+    assert_eq!(first.warnings(), []);
+    tracing::info_span!("a span").in_scope(|| ());
+    let second = build(endpoint);
+    assert_eq!(second.warnings().len(), 1);
+    assert_eq!(second.warnings()[0].key(), "tracing subscriber");
+    opentelemetry::global::meter("test").u64_counter("a.counter").build().add(1, &[]);
+    second.shutdown_blocking().unwrap();
+    first.shutdown_blocking().unwrap();
+    assert_received(&got, "through the globals");
+}

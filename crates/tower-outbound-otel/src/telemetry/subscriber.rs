@@ -37,8 +37,8 @@ pub(super) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) 
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
     if registry.try_init().is_err() {
-        let used = "the subscriber that is there, without OpenTelemetry; add `Telemetry::layer()` to it";
-        warnings.push(Warning::new("tracing subscriber", "already set", used));
+        let used = "the one that is installed already; add `Telemetry::layer()` to it";
+        warnings.push(Warning::new("tracing subscriber", "OpenTelemetry's", used));
     }
     warnings
 }

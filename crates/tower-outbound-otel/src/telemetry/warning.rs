@@ -39,6 +39,6 @@ impl Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={} cannot be used; used instead: {}", self.key, self.value, self.used)
+        write!(f, "{}: {:?} cannot be used, using {}", self.key, self.value, self.used)
     }
 }

@@ -8,3 +8,4 @@ mod propagation;
 mod setups;
 mod spans;
 mod support;
+mod tls;

@@ -1,9 +1,18 @@
 //! The spans of connects.
 
-use opentelemetry::trace::{SpanKind, Status};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry::Context;
+use opentelemetry::trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry_sdk::trace::SpanData;
 use outbound_tests::gate::Gate;
-use outbound_tests::server::{Script, ScriptedServer};
-use tower::ServiceExt;
+use outbound_tests::server::{DuplexConnector, Script, ScriptedServer, closed_port};
+use tower::{Layer, Service, ServiceExt};
+use tower_outbound::Outbound;
 
 use crate::support::*;
 
@@ -45,11 +54,12 @@ async fn a_setup_is_a_child_of_the_exchange_that_it_serves_and_has_its_phases_in
 #[tokio::test]
 async fn a_failed_setup_is_a_root_with_a_link_to_its_starter() {
     let rig = Rig::new();
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    exchange(&client(&rig.outbound()), get(format!("http://127.0.0.1:{port}/").as_str())).await;
+    let port = closed_port().unwrap().port();
+    // The application's span is current all the while; a root has no parent even so.
+    let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
+    let client = client(&rig.outbound());
+    let request = get(format!("http://127.0.0.1:{port}/").as_str());
+    exchange(&client, request).with_context(caller).await;
 
     let setup = rig.span(&format!("HTTP connection_setup 127.0.0.1:{port}"));
     assert!(is_root(&setup) && links_to(&setup, &rig.span("GET")));
@@ -68,59 +78,101 @@ async fn a_failed_setup_is_a_root_with_a_link_to_its_starter() {
     assert_eq!(attributes(&tcp), expected([("error.type", "connection_refused")]));
 }
 
-#[tokio::test]
-async fn a_setup_whose_starter_left_is_a_root_and_the_exchange_that_it_serves_links_to_it() {
-    let rig = Rig::new();
-    let outbound = rig.outbound();
-    let connect = Gate::new();
-    let asked = Gate::new();
-    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
-    let connector = {
-        let (connect, asked) = (connect.clone(), asked.clone());
-        outbound.connector(tower::service_fn(move |_: http::Uri| {
-            let (connect, asked, duplex) = (connect.clone(), asked.clone(), duplex.clone());
-            Box::pin(async move {
-                asked.open();
-                connect.opened().await;
-                duplex.connect()
-            })
-        }))
-    };
-    let client = {
-        use hyper_util::client::legacy::Client;
-        use hyper_util::rt::TokioExecutor;
-        use tower::Layer;
-        outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector))
-    };
-    // The first leaves while its connect is under way; hyper-util finishes that in the background.
-    let first = tokio::spawn(exchange_of(client.clone()));
-    asked.opened().await;
-    first.abort();
-    let _ = first.await;
-    connect.open();
-    assert_eq!(exchange_of(client).await, Some(200));
-
-    let spans = rig.spans();
-    let exchanges: Vec<_> = spans.iter().filter(|span| span.name == "GET").collect();
-    let setups: Vec<_> =
-        spans.iter().filter(|span| span.name.starts_with("HTTP connection_setup")).collect();
-    assert_eq!(exchanges.len(), 2);
-    let orphan = setups.iter().find(|setup| is_root(setup)).expect("the first one's setup");
-    assert!(links_to(orphan, exchanges[0]), "its starter");
+/// A client over duplex whose n-th connect waits for the n-th gate, after opening the gate of its asking.
+fn gated(
+    outbound: &Outbound,
+    duplex: DuplexConnector,
+    gates: [(Gate, Gate); 2],
+) -> impl Service<
+    http::Request<Body>,
+    Response = http::Response<impl http_body::Body<Data = Bytes, Error: Send> + Send + use<>>,
+    Error = tower_outbound::Error,
+    Future: Send,
+> + Clone
++ Send
++ use<> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let (asked, connect) = gates[count.fetch_add(1, Ordering::Relaxed)].clone();
+        let duplex = duplex.clone();
+        Box::pin(async move {
+            asked.open();
+            connect.wait().await;
+            duplex.connect()
+        })
+    });
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(connector));
+    outbound.layer().layer(client)
 }
 
-async fn exchange_of<S, R>(client: S) -> Option<u16>
-where
-    S: tower::Service<http::Request<Body>, Response = http::Response<R>> + Clone,
-    R: http_body::Body,
-{
-    exchange(&client, get("http://a.example/")).await
+#[tokio::test]
+async fn a_cancelled_setup_is_a_root_without_an_error() {
+    let rig = Rig::new();
+    let (asked, never) = (Gate::new(), Gate::new());
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let client = gated(&rig.outbound(), duplex, [(asked.clone(), never.clone()), (never.clone(), never)]);
+    {
+        let pending = client.oneshot(get("http://a.example/"));
+        tokio::select! {
+            _ = pending => panic!("nothing to send it on"),
+            () = asked.wait() => {}
+        }
+    }
+    let (exchange, setup) = (rig.span("GET"), rig.span("HTTP connection_setup a.example:80"));
+    assert!(is_root(&setup) && links_to(&setup, &exchange));
+    assert_eq!((setup.status.clone(), attributes(&setup).get("error.type")), (Status::Unset, None));
+    assert_eq!(attributes(&exchange)["outbound.cancelled_in"], "acquire");
+    assert_eq!(rig.values("outbound.connect.duration"), [], "neither made nor failed");
+}
+
+#[tokio::test]
+async fn a_wasted_setup_is_a_root_with_a_link_to_its_starter_and_whom_it_serves_links_to_it() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    let (open, asked, connect, answer) = (Gate::new(), Gate::new(), Gate::new(), Gate::new());
+    open.open();
+    let script = Script::new().read_request().wait(&answer).write(OK).repeat();
+    let (server, duplex) = ScriptedServer::duplex(script);
+    let client = gated(&outbound, duplex, [(open.clone(), open), (asked.clone(), connect.clone())]);
+
+    // The second starts a connect, but gets the connection of the first.
+    let send = |path: &str| {
+        let (client, request) = (client.clone(), get(format!("http://a.example{path}").as_str()));
+        tokio::spawn(async move { exchange(&client, request).await })
+    };
+    let first = send("/first");
+    server.wait_until(|log| log.iter().any(|connection| connection.requests == 1)).await;
+    let second = send("/second");
+    asked.wait().await;
+    answer.open();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(200), Some(200)));
+    connect.open();
+    while outbound.connections().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    // hyper-util uses the youngest idle connection first.
+    while rig.values("outbound.connect.wasted").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(send("/third").await.unwrap(), Some(200));
+
+    let by_path = |path: &str| {
+        let is = |span: &SpanData| span.name == "GET" && attributes(span)["url.full"].ends_with(path);
+        rig.spans().into_iter().find(is).unwrap()
+    };
+    let (second, third) = (by_path("/second"), by_path("/third"));
+    let spans = rig.spans();
+    let setups = spans.iter().filter(|span| span.name.starts_with("HTTP connection_setup"));
+    let wasted: Vec<_> = setups.filter(|setup| is_root(setup)).collect();
+    assert_eq!(wasted.len(), 1);
+    assert!(links_to(wasted[0], &second), "its starter");
+    assert!(links_to(&third, wasted[0]), "whom it served");
+    assert_eq!(attributes(&third)["outbound.connection.setup_paid"], "false");
+    assert_eq!(rig.values("outbound.connect.wasted")[0].1, 1.0);
 }
 
 #[tokio::test]
 async fn a_connection_that_serves_nobody_is_recorded_when_it_closes() {
-    use tower::Service;
-
     let rig = Rig::new();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let mut connector = rig.outbound().connector(duplex);

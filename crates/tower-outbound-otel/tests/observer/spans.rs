@@ -3,7 +3,7 @@
 use http_body_util::BodyExt;
 use opentelemetry::trace::{SpanKind, Status};
 use outbound_tests::gate::Gate;
-use outbound_tests::server::{Script, ScriptedServer};
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
 use tower_outbound::UrlTemplate;
 use tower_outbound_otel::Phases;
@@ -56,8 +56,7 @@ async fn the_phases_are_children_in_order_and_none_overlaps() {
 
     let exchange = rig.span("GET");
     let mut last = exchange.start_time;
-    for name in
-        [&format!("HTTP wait_for_connection {at}"), "outbound.send", "outbound.wait", "outbound.body"]
+    for name in [&format!("HTTP wait_for_connection {at}"), "outbound.send", "outbound.wait", "outbound.body"]
     {
         let phase = rig.span(name);
         assert!(is_child(&phase, &exchange), "{name}");
@@ -109,10 +108,7 @@ async fn an_error_status_is_the_error_type_and_sets_the_status() {
 #[tokio::test]
 async fn a_refused_exchange_says_where_and_why() {
     let rig = Rig::new();
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = closed_port().unwrap().port();
     let client = client(&rig.outbound());
     let uri = format!("http://127.0.0.1:{port}/");
     assert_eq!(exchange(&client, get(uri.as_str())).await, None);
@@ -140,14 +136,13 @@ async fn a_refused_exchange_says_where_and_why() {
 async fn a_cancelled_exchange_is_no_error_and_says_in_which_phase() {
     let rig = Rig::new();
     let asked = Gate::new();
-    let server =
-        ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
+    let server = ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
     let client = client(&rig.outbound());
     {
         let pending = client.clone().oneshot(get(server.uri("/")));
         tokio::select! {
             _ = pending => panic!("nobody answers"),
-            () = asked.opened() => {}
+            () = asked.wait() => {}
         }
     }
     let span = rig.span("GET");
@@ -221,11 +216,15 @@ async fn phases_can_be_events_or_nothing() {
 #[tokio::test]
 async fn a_call_that_panics_ends_its_span() {
     let rig = Rig::new();
-    let panics = tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
-        panic!("a bug of the client's")
-    });
+    let panics =
+        tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
+            panic!("a bug of the client's")
+        });
     let mut service = rig.outbound().layer().layer(panics);
-    let task = tokio::spawn(async move { service.ready().await.unwrap().call(get("http://a.example/")).await.is_ok() });
+    let task =
+        tokio::spawn(
+            async move { service.ready().await.unwrap().call(get("http://a.example/")).await.is_ok() },
+        );
     assert!(task.await.is_err());
     assert_eq!(attributes(&rig.span("GET"))["error.type"], "_OTHER");
     assert_eq!(rig.values("http.client.active_requests")[0].1, 0.0);

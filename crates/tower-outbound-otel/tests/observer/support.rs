@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry::global;
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::SpanId;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -64,6 +64,10 @@ impl Rig {
         OtelObserver::builder().tracer_provider(&self.traces).meter_provider(&self.meters)
     }
 
+    pub(crate) fn exporter(&self) -> InMemorySpanExporter {
+        self.spans.clone()
+    }
+
     pub(crate) fn outbound(&self) -> Outbound {
         Outbound::builder().observer(self.observer().build()).build()
     }
@@ -92,10 +96,8 @@ impl Rig {
         let exported = self.metrics.get_finished_metrics().unwrap();
         let Some(last) = exported.last() else { return BTreeMap::new() };
         let ours = last.scope_metrics().filter(|scope| scope.scope().name() == "tower-outbound-otel");
-        ours.flat_map(|scope| scope.metrics())
-            .map(|metric| {
-                (metric.name().to_owned(), (metric.unit().to_owned(), all_series(metric.data())))
-            })
+        ours.flat_map(ScopeMetrics::metrics)
+            .map(|metric| (metric.name().to_owned(), (metric.unit().to_owned(), all_series(metric.data()))))
             .collect()
     }
 
@@ -220,6 +222,13 @@ pub(crate) fn answering(
     Error = tower_outbound::Error,
 > + Clone
 + use<> {
-    let answer = async move |_| Ok::<_, BoxError>(status(code));
+    let answer = move |_| std::future::ready(Ok::<_, BoxError>(status(code)));
     outbound.layer().layer(tower::service_fn(answer))
+}
+
+/// Waits until every connection is closed.
+pub(crate) async fn closed(outbound: &Outbound) {
+    while !outbound.connections().is_empty() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,0 +1,60 @@
+//! How many series there can be.
+
+use std::collections::BTreeSet;
+
+use tower_outbound::Outbound;
+use tower_outbound_otel::Hosts;
+
+use crate::support::*;
+
+async fn pairs_after(hosts: Hosts, requests: usize) -> BTreeSet<(String, String)> {
+    let rig = Rig::new();
+    let observer = rig.observer().hosts(hosts).build();
+    let service = answering(&Outbound::builder().observer(observer).build(), 200);
+    for at in 0..requests {
+        exchange(&service, get(format!("http://host-{at}.example:81/").as_str())).await;
+    }
+    let series = rig.series("http.client.request.duration");
+    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), requests as f64, "none is lost");
+    for metric in ["http.client.active_requests", "outbound.requests", "outbound.ttfb.duration"] {
+        assert!(rig.series(metric).len() <= series.len(), "{metric}");
+    }
+    series
+        .into_iter()
+        .map(|mut series| {
+            let mut take = |key| series.attributes.remove(key).unwrap();
+            (take("server.address"), take("server.port"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn ten_thousand_hosts_give_a_hundred_and_one_pairs() {
+    let pairs = pairs_after(Hosts::default(), 10_000).await;
+    assert_eq!(pairs.len(), 101);
+    assert!(pairs.contains(&("host-99.example".into(), "81".into())));
+    assert!(pairs.contains(&("_OTHER".into(), "0".into())));
+}
+
+#[tokio::test]
+async fn a_list_of_hosts_is_the_only_one_with_series_of_its_own() {
+    let listed = Hosts::Listed(vec!["host-7.example:81".into(), "host-8.example:82".into()]);
+    let pairs = pairs_after(listed, 20).await;
+    let expected = [("_OTHER", "0"), ("host-7.example", "81")];
+    assert_eq!(pairs, expected.map(|(host, port)| (host.to_owned(), port.to_owned())).into());
+}
+
+#[tokio::test]
+async fn methods_and_status_codes_that_a_peer_invents_lose_no_count() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    for code in 200..600 {
+        let mut request = get("http://a.example/");
+        *request.method_mut() = http::Method::from_bytes(format!("M{code}").as_bytes()).unwrap();
+        exchange(&answering(&outbound, code), request).await;
+    }
+    let series = rig.series("http.client.request.duration");
+    assert_eq!(series.len(), 400);
+    assert!(series.iter().all(|series| series.attributes["http.request.method"] == "_OTHER"));
+    assert_eq!(rig.values("http.client.active_requests").len(), 1);
+}

@@ -1,0 +1,78 @@
+//! What must not come out: secrets, and anything at all while telemetry is suppressed.
+
+use opentelemetry::Context;
+use outbound_tests::secret;
+use outbound_tests::server::{Script, ScriptedServer};
+use tower::{Layer, Service, ServiceExt};
+use tower_outbound_otel::{Propagate, RedactQuery};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn no_secret_is_in_any_span_or_metric() {
+    for redact in [RedactQuery::Sensitive, RedactQuery::All] {
+        let rig = Rig::new();
+        let observer = rig.observer().redact_query(redact).propagate(Propagate::everywhere()).build();
+        let outbound = tower_outbound::Outbound::builder().observer(observer).build();
+        let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+        let request = secret::request(&server.uri("/a"), Body::new());
+        assert_eq!(exchange(&client(&outbound), request).await, Some(200));
+
+        let spans = format!("{:?}", rig.spans());
+        assert!(!secret::is_in(&spans), "{spans}");
+        let metrics = format!("{:?}", rig.metrics());
+        assert!(!secret::is_in(&metrics), "{metrics}");
+        let url = attributes(&rig.span("GET")).remove("url.full").unwrap();
+        assert!(url.starts_with("http://REDACTED:REDACTED@127.0.0.1:"), "{url}");
+        assert_eq!(url.matches("=REDACTED").count(), 7, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_suppressed_exchange_its_connect_and_its_connection_leave_nothing() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let outbound = rig.outbound();
+    let mut client = client(&outbound);
+    client.ready().await.unwrap();
+    let pending = {
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        client.call(get(server.uri("/")))
+    };
+    // Polled outside of the scope, as from another task.
+    assert_eq!(pending.await.unwrap().status(), 200);
+    drop(client);
+    closed(&outbound).await;
+    assert_eq!(rig.names(), Vec::<String>::new());
+    assert_eq!(rig.metrics().len(), 0, "{:?}", rig.metrics());
+}
+
+#[tokio::test]
+async fn a_connect_without_an_exchange_is_suppressed_by_the_current_context() {
+    let rig = Rig::new();
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let mut connector = rig.outbound().connector(duplex);
+    let pending = {
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        connector.call("http://a.example/".parse().unwrap())
+    };
+    drop(pending.await.unwrap());
+    assert_eq!((rig.names().len(), rig.metrics().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_suppressed_exchange_sends_no_trace_context() {
+    let rig = Rig::new();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let see = std::sync::Arc::clone(&seen);
+    let mut service = rig.outbound().layer().layer(tower::service_fn(move |request: http::Request<_>| {
+        *see.lock().unwrap() = Some(request.headers().len());
+        std::future::ready(Ok::<_, std::io::Error>(status(200)))
+    }));
+    let pending = {
+        let _suppressed = Context::enter_telemetry_suppressed_scope();
+        service.call(get("http://a.example/"))
+    };
+    drop(pending.await);
+    assert_eq!(*seen.lock().unwrap(), Some(0));
+}

@@ -1,0 +1,215 @@
+//! Every metric of the table, for an exchange that went well and for some that did not.
+
+use std::collections::BTreeSet;
+
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tower::ServiceExt;
+use tower_outbound::{Outbound, UrlTemplate};
+use tower_outbound_otel::{MetricLabel, Metrics};
+
+use crate::support::*;
+
+const CORE: [(&str, &str); 8] = [
+    ("http.client.open_connections", "{connection}"),
+    ("http.client.request.duration", "s"),
+    ("outbound.body.duration", "s"),
+    ("outbound.connect.duration", "s"),
+    ("outbound.connection.closed", "{connection}"),
+    ("outbound.connection.opened", "{connection}"),
+    ("outbound.requests", "{request}"),
+    ("outbound.ttfb.duration", "s"),
+];
+const FURTHER: [(&str, &str); 8] = [
+    ("dns.lookup.duration", "s"),
+    ("http.client.active_requests", "{request}"),
+    ("http.client.connection.duration", "s"),
+    ("http.client.request.body.size", "By"),
+    ("http.client.response.body.size", "By"),
+    ("outbound.connection.exchanges", "{request}"),
+    ("outbound.connection.io", "By"),
+    ("outbound.phase.duration", "s"),
+];
+
+/// Sends one request by name, receives its answer, and sees the connection closed.
+async fn once(outbound: &Outbound) -> String {
+    let server = ScriptedServer::tcp(Script::new().read_request().write(OK)).await.unwrap();
+    let port = server.address().unwrap().port().to_string();
+    let client = client(outbound);
+    assert_eq!(exchange(&client, get(server.uri_with("http", "localhost", "/"))).await, Some(200));
+    drop(client);
+    closed(outbound).await;
+    port
+}
+
+#[tokio::test]
+async fn all_or_the_core_or_no_metrics_have_the_names_and_units_of_the_table() {
+    for metrics in [Metrics::All, Metrics::Core, Metrics::Off] {
+        let rig = Rig::new();
+        let observer = rig.observer().metrics(metrics).body_sizes().build();
+        once(&Outbound::builder().observer(observer).build()).await;
+        let got: BTreeSet<_> = rig.metrics().into_iter().map(|(name, (unit, _))| (name, unit)).collect();
+        let expected = match metrics {
+            Metrics::All => [CORE, FURTHER].concat(),
+            // The sizes are an option of their own, among whatever is on.
+            Metrics::Core => [&CORE[..], &FURTHER[3..5]].concat(),
+            _ => Vec::new(),
+        };
+        let expected: BTreeSet<_> =
+            expected.into_iter().map(|(name, unit)| (name.to_owned(), unit.to_owned())).collect();
+        assert_eq!(got, expected, "{metrics:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_by_name_over_a_new_connection_is_counted_once_everywhere() {
+    let rig = Rig::new();
+    let outbound = Outbound::builder().observer(rig.observer().body_sizes().build()).build();
+    let port = once(&outbound).await;
+    let server = [("server.address", "localhost"), ("server.port", port.as_str())];
+    let http = |further: &[(&str, &str)]| -> Attributes {
+        let pairs = further.iter().chain(&server);
+        pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let ours = |further: &[(&str, &str)]| -> Attributes {
+        let pairs = further.iter().chain(&[("server.address", "localhost"), ("url.scheme", "http")]);
+        pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let request = http(&[
+        ("http.request.method", "GET"),
+        ("http.response.status_code", "200"),
+        ("network.protocol.version", "1.1"),
+    ]);
+    let version = ("network.protocol.version", "1.1");
+    assert_eq!(rig.values("http.client.request.duration"), [(request.clone(), 1.0)]);
+    assert_eq!(rig.values("http.client.request.body.size"), [(request.clone(), 1.0)]);
+    assert_eq!(rig.series("http.client.response.body.size")[0].sum, 2.0);
+    assert_eq!(rig.values("http.client.active_requests"), [(http(&[("http.request.method", "GET")]), 0.0)]);
+    assert_eq!(
+        rig.values("http.client.open_connections"),
+        [
+            (http(&[("http.connection.state", "active"), version]), 0.0),
+            (http(&[("http.connection.state", "active")]), 0.0),
+            (http(&[("http.connection.state", "idle"), version]), 0.0),
+            (http(&[("http.connection.state", "idle")]), 0.0),
+        ]
+    );
+    assert_eq!(rig.values("http.client.connection.duration"), [(http(&[version]), 1.0)]);
+    assert_eq!(rig.values("dns.lookup.duration"), [(expected([("dns.question.name", "localhost")]), 1.0)]);
+    let reuse = ("outbound.connection.reuse", "new");
+    assert_eq!(rig.values("outbound.requests"), [(ours(&[reuse, ("outbound.outcome", "ok")]), 1.0)]);
+    assert_eq!(rig.values("outbound.connection.opened"), [(ours(&[]), 1.0)]);
+    let closed = [("http.connection.state", "idle"), ("outbound.close_reason", "peer_closed")];
+    assert_eq!(rig.values("outbound.connection.closed"), [(ours(&closed), 1.0)]);
+    assert_eq!(rig.values("outbound.connection.exchanges"), [(ours(&[]), 1.0)]);
+    let io = rig.values("outbound.connection.io");
+    assert_eq!(io[0], (ours(&[("network.io.direction", "receive")]), OK.len() as f64));
+    assert_eq!(io[1].0, ours(&[("network.io.direction", "transmit")]));
+    assert_eq!(rig.values("outbound.connect.duration"), [(ours(&[]), 1.0)]);
+    assert_eq!(rig.values("outbound.ttfb.duration"), [(ours(&[reuse]), 1.0)]);
+    assert_eq!(rig.values("outbound.body.duration"), [(ours(&[]), 1.0)]);
+    let phases = ["acquire", "dns", "head", "send", "tcp", "wait"];
+    assert_eq!(
+        rig.values("outbound.phase.duration"),
+        phases.map(|phase| (ours(&[("outbound.phase", phase)]), 1.0))
+    );
+}
+
+#[tokio::test]
+async fn the_buckets_are_those_of_the_table() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    once(&outbound).await;
+    let bounds = |metric: &str| rig.series(metric).remove(0).bounds;
+    let request = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+    assert_eq!(bounds("http.client.request.duration"), request);
+    assert_eq!(bounds("dns.lookup.duration"), request);
+    let connection = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+    assert_eq!(bounds("http.client.connection.duration"), connection);
+    let ours = [
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+        10.0, 30.0,
+    ];
+    for metric in ["connect", "phase", "ttfb", "body"] {
+        assert_eq!(bounds(&format!("outbound.{metric}.duration")), ours);
+    }
+    let exchanges = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+    assert_eq!(bounds("outbound.connection.exchanges"), exchanges);
+}
+
+#[tokio::test]
+async fn a_failed_connect_is_an_error_of_one_type_everywhere() {
+    let rig = Rig::new();
+    let port = closed_port().unwrap().port();
+    exchange(&client(&rig.outbound()), get(format!("http://127.0.0.1:{port}/").as_str())).await;
+    for metric in ["http.client.request.duration", "outbound.connect.duration", "outbound.connect.failed"] {
+        let values = rig.values(metric);
+        assert_eq!(values.len(), 1, "{metric}");
+        assert_eq!(
+            (values[0].0["error.type"].as_str(), values[0].1),
+            ("connection_refused", 1.0),
+            "{metric}"
+        );
+    }
+    let phases: Vec<_> = rig
+        .values("outbound.phase.duration")
+        .into_iter()
+        .map(|(attributes, _)| (attributes["outbound.phase"].clone(), attributes["error.type"].clone()))
+        .collect();
+    let refused = "connection_refused".to_owned();
+    assert_eq!(phases, [("acquire".into(), refused.clone()), ("tcp".into(), refused)]);
+    assert_eq!(rig.values("outbound.requests")[0].0["outbound.outcome"], "error");
+    for metric in ["outbound.connection.opened", "outbound.ttfb.duration", "outbound.body.duration"] {
+        assert_eq!(rig.values(metric), [], "{metric}");
+    }
+}
+
+#[tokio::test]
+async fn everything_that_goes_up_comes_down_after_a_cancellation() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    let asked = Gate::new();
+    let server = ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
+    let client = client(&outbound);
+    {
+        let pending = client.clone().oneshot(get(server.uri("/")));
+        tokio::select! {
+            _ = pending => panic!("nobody answers"),
+            () = asked.wait() => {}
+        }
+    }
+    closed(&outbound).await;
+    for metric in ["http.client.active_requests", "http.client.open_connections"] {
+        let values = rig.values(metric);
+        assert!(!values.is_empty() && values.iter().all(|(_, value)| *value == 0.0), "{metric}: {values:?}");
+    }
+    let (requests, count) = rig.values("outbound.requests").remove(0);
+    assert_eq!((requests["outbound.outcome"].as_str(), count), ("cancelled", 1.0));
+    let (duration, _) = rig.values("http.client.request.duration").remove(0);
+    assert_eq!(duration.get("error.type"), None);
+    let (closed, _) = rig.values("outbound.connection.closed").remove(0);
+    assert_eq!(closed["http.connection.state"], "active", "killed with its request");
+}
+
+#[tokio::test]
+async fn optional_labels_are_there_when_asked_for() {
+    let rig = Rig::new();
+    let observer = rig
+        .observer()
+        .metric_label(MetricLabel::UrlTemplate)
+        .metric_label(MetricLabel::UrlScheme)
+        .metric_label(MetricLabel::OutboundPort)
+        .metric_label(MetricLabel::PeerAddress);
+    let outbound = Outbound::builder().observer(observer.build()).build();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let mut request = get(server.uri("/users/7"));
+    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
+    exchange(&client(&outbound), request).await;
+    for metric in ["http.client.request.duration", "http.client.active_requests"] {
+        let (attributes, _) = rig.values(metric).remove(0);
+        assert_eq!((&*attributes["url.template"], &*attributes["url.scheme"]), ("/users/{id}", "http"));
+    }
+    assert!(rig.values("outbound.requests")[0].0.contains_key("server.port"));
+    let (connections, _) = rig.values("http.client.open_connections").remove(0);
+    assert_eq!(connections["network.peer.address"], "127.0.0.1");
+}

@@ -1,0 +1,90 @@
+//! Whose child an exchange's span is.
+
+use opentelemetry::trace::{
+    FutureExt, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, global};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tower::{Layer, ServiceExt};
+use tower_outbound::Outbound;
+use tower_outbound_otel::OtelObserver;
+use tracing::Instrument;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn the_context_of_the_call_is_the_parent_and_not_that_of_the_first_poll() {
+    let rig = Rig::new();
+    let tracer = rig.traces.tracer("app");
+    let service = answering(&rig.outbound(), 200);
+    let pending = {
+        let context = Context::current_with_span(tracer.start("caller"));
+        let _attached = context.attach();
+        service.oneshot(get("http://a.example/"))
+    };
+    // `Oneshot` calls at its first poll: nothing is current then.
+    drop(pending.await);
+    assert!(is_root(&rig.span("GET")));
+
+    let mut service = answering(&rig.outbound(), 200);
+    let pending = {
+        use tower::Service;
+        let context = Context::current_with_span(tracer.start("caller"));
+        let _attached = context.attach();
+        service.call(get("http://b.example/"))
+    };
+    drop(pending.await);
+    let callers: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "caller").collect();
+    let last = rig.spans().into_iter().rfind(|span| span.name == "GET").unwrap();
+    assert!(callers.iter().any(|caller| is_child(&last, caller)));
+}
+
+#[tokio::test]
+async fn a_tracing_span_is_the_parent_also_behind_a_reloaded_layer() {
+    let rig = Rig::new();
+    let bridge = tracing_opentelemetry::layer().with_tracer(rig.traces.tracer("app"));
+    let (bridge, _handle) = reload::Layer::new(bridge);
+    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(bridge));
+
+    let service = answering(&rig.outbound(), 200);
+    async { exchange(&service, get("http://a.example/")).await }
+        .instrument(tracing::info_span!("handler"))
+        .await;
+    assert!(is_child(&rig.span("GET"), &rig.span("handler")));
+}
+
+#[tokio::test]
+async fn global_providers_that_are_set_after_the_layers_were_built_are_used() {
+    let rig = Rig::new();
+    let outbound = Outbound::builder().observer(OtelObserver::new()).build();
+    let service = outbound.layer().layer(tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200))));
+    global::set_tracer_provider(rig.traces.clone());
+    global::set_meter_provider(rig.meters.clone());
+    exchange(&service, get("http://a.example/")).await;
+    assert_eq!(rig.names(), ["GET", "outbound.body"]);
+    assert_eq!(rig.values("outbound.requests").len(), 1);
+}
+
+#[tokio::test]
+async fn a_span_that_is_sampled_below_an_unsampled_parent_has_every_attribute_once() {
+    let rig = Rig::new();
+    let sampled = answering(&rig.outbound(), 200);
+    exchange(&sampled, get("http://a.example/")).await;
+    let under_sampled = attributes(&rig.span("GET"));
+
+    let rig = Rig::new();
+    let always = SdkTracerProvider::builder()
+        .with_simple_exporter(rig.exporter())
+        .with_sampler(Sampler::AlwaysOn)
+        .build();
+    let observer = rig.observer().tracer_provider(&always).build();
+    let service = answering(&Outbound::builder().observer(observer).build(), 200);
+    let (trace, span) = (TraceId::from(1), SpanId::from(2));
+    let parent = SpanContext::new(trace, span, TraceFlags::default(), true, TraceState::default());
+    let context = Context::new().with_remote_span_context(parent);
+    exchange(&service, get("http://a.example/")).with_context(context).await;
+    assert_eq!(rig.span("GET").parent_span_id, span);
+    assert_eq!(attributes(&rig.span("GET")), under_sampled);
+}

@@ -1,0 +1,138 @@
+//! Which headers go out.
+
+use std::sync::{Arc, Mutex};
+
+use http::HeaderMap;
+use opentelemetry::Context;
+use opentelemetry::baggage::BaggageExt;
+use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{KeyValue, trace::SpanContext};
+use tower::{Layer, Service};
+use tower_outbound::Outbound;
+use tower_outbound_otel::{NoPropagation, Propagate, PropagateLayer};
+
+use crate::support::*;
+
+/// A service that keeps the headers of what it is sent.
+fn keeping() -> (
+    impl Service<http::Request<Body>, Response = http::Response<Answer>, Error = std::io::Error, Future: Send>
+    + Clone,
+    Arc<Mutex<HeaderMap>>,
+) {
+    let kept = Arc::new(Mutex::new(HeaderMap::new()));
+    let keeper = Arc::clone(&kept);
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        *keeper.lock().unwrap() = request.headers().clone();
+        std::future::ready(Ok(status(200)))
+    });
+    (service, kept)
+}
+
+/// Sends under a span of the application's, with baggage; the headers that went out, and the span.
+async fn sent<S, R>(rig: &Rig, mut service: S, request: http::Request<Body>) -> SpanContext
+where
+    S: Service<http::Request<Body>, Response = http::Response<R>>,
+{
+    let span = rig.traces.tracer("app").start("caller");
+    let context = Context::current_with_span(span).with_baggage([KeyValue::new("user", "marker")]);
+    let caller = context.span().span_context().clone();
+    let pending = {
+        let _attached = context.attach();
+        service.call(request)
+    };
+    let _ = pending.await;
+    caller
+}
+
+fn traceparent(span: &SpanContext) -> String {
+    format!("00-{}-{}-01", span.trace_id(), span.span_id())
+}
+
+fn stack<S: Clone>(rig: &Rig, propagate: Propagate, service: S) -> tower_outbound::Observe<S> {
+    let observer = rig.observer().propagate(propagate).build();
+    Outbound::builder().observer(observer).build().layer().layer(service)
+}
+
+#[tokio::test]
+async fn the_exchanges_span_goes_out_without_baggage_and_without_an_empty_tracestate() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let service = stack(
+        &rig,
+        Propagate::everywhere(),
+        tower::ServiceBuilder::new().map_request(unwrap).service(service),
+    );
+    sent(&rig, service, get("http://a.example/")).await;
+    let kept = kept.lock().unwrap();
+    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+#[tokio::test]
+async fn baggage_goes_to_listed_hosts_only() {
+    for (propagate, host, has_context, has_baggage) in [
+        (Propagate::everywhere().baggage_to(["a.example"]), "a.example", true, true),
+        (Propagate::everywhere().baggage_to(["a.example"]), "b.example", true, false),
+        (Propagate::only(["http://a.example"]), "a.example", true, true),
+        (Propagate::only(["a.example:80"]), "b.example", false, false),
+        (Propagate::off(), "a.example", false, false),
+    ] {
+        let rig = Rig::new();
+        let (service, kept) = keeping();
+        let what = format!("{propagate:?} to {host}");
+        let service =
+            stack(&rig, propagate, tower::ServiceBuilder::new().map_request(unwrap).service(service));
+        sent(&rig, service, get(format!("http://{host}/").as_str())).await;
+        let kept = kept.lock().unwrap();
+        assert_eq!(kept.contains_key("traceparent"), has_context, "{what}");
+        assert_eq!(
+            kept.get("baggage").map(|value| value.to_str().unwrap()),
+            has_baggage.then_some("user=marker"),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_can_be_sent_without_context() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let service = stack(
+        &rig,
+        Propagate::everywhere(),
+        tower::ServiceBuilder::new().map_request(unwrap).service(service),
+    );
+    let mut request = get("http://a.example/");
+    request.extensions_mut().insert(NoPropagation);
+    sent(&rig, service, request).await;
+    assert!(kept.lock().unwrap().is_empty());
+    assert_eq!(rig.span("GET").name, "GET", "it is recorded all the same");
+}
+
+#[tokio::test]
+async fn the_propagate_layer_alone_sends_the_callers_span() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let caller = sent(&rig, PropagateLayer::new().layer(service), get("http://a.example/")).await;
+    let kept = kept.lock().unwrap();
+    assert_eq!(kept["traceparent"], traceparent(&caller));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+#[tokio::test]
+async fn with_layer_and_observer_the_exchanges_span_goes_out_once() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let inner = PropagateLayer::new().layer(service);
+    let inner = tower::ServiceBuilder::new().map_request(unwrap).service(inner);
+    let outer = PropagateLayer::new().layer(stack(&rig, Propagate::everywhere(), inner));
+    sent(&rig, outer, get("http://a.example/")).await;
+    let kept = kept.lock().unwrap();
+    assert_eq!(kept.get_all("traceparent").iter().count(), 1);
+    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
+}
+
+/// The observed body's own one, which the kept service takes.
+fn unwrap(request: http::Request<tower_outbound::ObserveRequestBody<Body>>) -> http::Request<Body> {
+    request.map(|_| Body::new())
+}
