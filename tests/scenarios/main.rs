@@ -2,6 +2,7 @@
 
 mod clients;
 mod close_reasons;
+mod edges;
 mod ends;
 mod http2;
 mod interleavings;

@@ -1,0 +1,253 @@
+//! Where the wire is not as simple as one request, one answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use outbound_tests::gate::Gate;
+use outbound_tests::secret;
+use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower::{Service as _, ServiceExt as _};
+use tower_layer::Layer as _;
+use tower_outbound::{BoxError, ObserveRequestBody, Phase, Reuse, Timings};
+
+use crate::support::{Body, recorded, stack};
+
+const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const TOLERANCE: Duration = Duration::from_millis(10);
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_dies_unsent_on_a_reused_connection_says_reused_and_closes_it_once() {
+    let script = Script::new().read_request().write(ANSWER).sleep(ms(20)).close();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded();
+    let client = Client::builder(TokioExecutor::new())
+        .retry_canceled_requests(false)
+        .build::<_, ObserveRequestBody<Body>>(outbound.connector(peer));
+    let mut client = outbound.layer().layer(client);
+
+    let first = client.call(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+    first.into_body().collect().await.unwrap();
+    // The peer closes while nobody polls the connection; the next request is dispatched to it all the same.
+    tokio::time::advance(ms(20)).await;
+    while server.log()[0].ended.is_none() {
+        tokio::task::yield_now().await;
+    }
+    match client.call(secret::request(&server.uri("/"), Body::default())).await {
+        Ok(response) => assert_eq!(server.accepted(), 2, "{}", response.status()),
+        Err(error) => {
+            let exchange = error.exchange().unwrap();
+            assert_eq!((exchange.reuse(), exchange.usage().unwrap().number()), (Reuse::Reused, 2));
+            assert_eq!(exchange.connection().unwrap().uses(), 1);
+        }
+    }
+    drop(client);
+    recorder.settled().await;
+    let closed = recorder.count("ConnectionClosed");
+    assert_eq!(closed, server.accepted() as i64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_known_length_that_never_says_it_is_over_has_its_wait() {
+    let script = Script::new().read_request().sleep(ms(70)).write(ANSWER).read_request().hang();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded();
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
+    let client = outbound.layer().layer(client);
+    let upload = || {
+        let frames = [Ok::<_, BoxError>(Frame::data(Bytes::from("abc")))];
+        let body = UnsyncBoxBody::new(StreamBody::new(futures_util::stream::iter(frames)));
+        let mut request = secret::request(&server.uri("/"), body);
+        request.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("3"));
+        request
+    };
+
+    let response = client.clone().oneshot(upload()).await.unwrap();
+    let timings = response.extensions().get::<Timings>().unwrap().clone();
+    response.into_body().collect().await.unwrap();
+    assert!(timings.phase(Phase::Wait).unwrap().abs_diff(ms(70)) <= TOLERANCE, "{timings}");
+    assert!(timings.phase(Phase::Send).unwrap() <= TOLERANCE, "{timings}");
+
+    let given_up = tokio::time::timeout(ms(50), client.clone().oneshot(upload())).await;
+    assert!(given_up.is_err());
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes(), ["ok", "cancelled in wait"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interim_response_while_a_large_frame_is_written_is_neither_the_answer_nor_a_new_use() {
+    const LENGTH: usize = 300_000;
+    let script = Script::new()
+        .read_head()
+        .sleep(ms(10))
+        .write("HTTP/1.1 100 Continue\r\n\r\n")
+        .sleep(ms(10))
+        .read_exact(LENGTH)
+        .sleep(ms(70))
+        .write(ANSWER)
+        .read_request()
+        .write(ANSWER)
+        .hang();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(peer));
+
+    let mut request = secret::request(&server.uri("/"), Body::from(vec![0; LENGTH]));
+    request.headers_mut().insert(http::header::EXPECT, http::HeaderValue::from_static("100-continue"));
+    for (request, number) in [(request, 1), (secret::request(&server.uri("/"), Body::default()), 2)] {
+        let response = client.clone().oneshot(request).await.unwrap();
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        response.into_body().collect().await.unwrap();
+        assert_eq!(timings.usage().unwrap().number(), number);
+        let think = if number == 1 { ms(70) } else { ms(0) };
+        assert!(timings.phase(Phase::Wait).unwrap().abs_diff(think) <= TOLERANCE, "{timings}");
+    }
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn on_http_2_the_exchange_that_paid_is_the_new_one_also_when_it_is_answered_last() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |request: Request<hyper::body::Incoming>| {
+        let held = held.clone();
+        async move {
+            if request.uri().path() == "/slow" {
+                held.wait().await;
+            }
+            http::Response::new(Body::from("ok"))
+        }
+    };
+    let server = H2Server::builder().start(handler).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = outbound.client_builder().http2_only(true).build();
+
+    let slow = tokio::spawn(client.request(secret::request(&server.uri("/slow"), Body::default())));
+    recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
+    let read = async |response: http::Response<tower_outbound::ResponseBody>| {
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        response.into_body().collect().await.unwrap();
+        timings
+    };
+    let fast = client.request(secret::request(&server.uri("/fast"), Body::default())).await.unwrap();
+    let fast = read(fast).await;
+    gate.open();
+    let slow = read(slow.await.unwrap().unwrap()).await;
+    assert_eq!((slow.reuse(), slow.usage().unwrap().number(), slow.setup_paid()), (Reuse::New, 1, true));
+    assert_eq!((fast.reuse(), fast.usage().unwrap().number(), fast.setup_paid()), (Reuse::Reused, 2, false));
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
+    let script = Script::new().read_request().sleep(ms(20)).write(ANSWER).repeat();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(peer.delay(ms(50))));
+    let send = || client.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
+    let read = async |response: Result<http::Response<_>, _>| {
+        let response: http::Response<tower_outbound::ObserveBody<hyper::body::Incoming>> =
+            response.map_err(|error: tower_outbound::Error| error.to_string()).unwrap();
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        response.into_body().collect().await.unwrap();
+        timings
+    };
+    read(send().await).await;
+    let (second, third) =
+        tokio::join!(async { read(send().await).await }, async { read(send().await).await });
+    assert_eq!(second.connection().unwrap().id(), third.connection().unwrap().id());
+    // The one that came second has waited for the connection, and says since when it was ready.
+    assert!(third.usage().unwrap().ready_at() > third.exchange().start_time());
+
+    tokio::time::sleep(2 * outbound.idle_timeout() + ms(1000)).await;
+    recorder.settled().await;
+    assert_eq!(recorder.count("ConnectWasted"), 1);
+    assert_eq!(recorder.close_reasons(), ["idle_timeout", "idle_timeout"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgraded_connection_is_one_use_whatever_passes_and_closes_as_upgraded() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    let mut script = Script::new().read_head().write(upgrade);
+    for _ in 0..5 {
+        script = script.read_exact(1).write("y");
+    }
+    let (server, peer) = ScriptedServer::duplex(script.hang());
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(peer));
+    let mut request = secret::request(&server.uri("/"), Body::default());
+    let headers = request.headers_mut();
+    headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+    headers.insert(http::header::UPGRADE, http::HeaderValue::from_static("echo"));
+
+    let mut response = client.oneshot(request).await.unwrap();
+    let connection = response.extensions().get::<Timings>().unwrap().connection().unwrap();
+    let mut upgraded = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
+    for _ in 0..5 {
+        upgraded.write_all(b"x").await.unwrap();
+        upgraded.flush().await.unwrap();
+        upgraded.read_u8().await.unwrap();
+    }
+    assert_eq!((connection.uses(), recorder.gauges()), (1, (1, 0)), "in use until its IO goes");
+    drop(upgraded);
+    recorder.settled().await;
+    assert_eq!((connection.uses(), recorder.close_reasons()), (1, vec!["upgraded"]));
+}
+
+/// Callers on two threads give up at random moments; the recorder fails on any event after an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_told_after_an_end_when_callers_give_up_on_two_threads() {
+    const CALLERS: u64 = 4;
+    const ROUNDS: u64 = 1_500;
+    let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+    let script =
+        Script::new().read_request().write(ANSWER).read_request().write(ANSWER).read_request().write(close);
+    let server = ScriptedServer::tcp(script.close()).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = crate::support::tcp(&outbound);
+
+    let callers = (0..CALLERS).map(|caller| {
+        let (client, uri) = (client.clone(), server.uri("/"));
+        tokio::spawn(async move {
+            for round in caller..caller + ROUNDS {
+                let exchange = client.clone().oneshot(secret::request(&uri, Body::default()));
+                let exchange = tokio::spawn(async {
+                    if let Ok(response) = exchange.await {
+                        let _ = response.into_body().collect().await;
+                    }
+                });
+                if round % 2 == 0 {
+                    for _ in 0..round % 9 {
+                        tokio::task::yield_now().await;
+                    }
+                    for _ in 0..round * 37 % 4_000 {
+                        std::hint::spin_loop();
+                    }
+                    exchange.abort();
+                }
+                let _ = exchange.await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes().len() as i64, recorder.count("ExchangeStarted"));
+    assert!(recorder.outcomes().iter().any(|outcome| outcome.starts_with("cancelled")));
+    assert_eq!(recorder.count("connected"), recorder.count("ConnectionOpened"));
+}
