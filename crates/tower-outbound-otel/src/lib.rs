@@ -81,3 +81,8 @@ pub use self::propagate::{NoPropagation, Propagate, PropagateLayer, PropagateSer
 pub use self::redact::RedactQuery;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::{OtlpProtocol, Telemetry, TelemetryBuilder, TelemetryError, Warning};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "otlp"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::{Context, InstrumentationScope, global};
 use tokio::time::Instant;
 use tower_outbound::{
-    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, Phase, RequestHead, Setup, Slot,
+    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, RequestHead, Setup, Slot,
 };
 
 use crate::clock::Clock;
@@ -98,7 +98,7 @@ impl OtelObserver {
 
     fn exchange_ended(&self, exchange: &Exchange, outcome: &Outcome) {
         let Some(state) = exchange.state(&self.exchanges) else { return };
-        let end = exchange.timings().span(Phase::Body).map_or_else(Instant::now, |(_, end)| end);
+        let end = exchange.end_time().unwrap_or_else(Instant::now);
         let Self { options, recorder, .. } = self;
         self.end_span(exchange, state, outcome, end);
         recorder.exchange_ended(exchange, state.method, options, outcome, end);

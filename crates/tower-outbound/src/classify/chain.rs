@@ -28,9 +28,14 @@ pub(super) fn failure_of(error: &(dyn StdError + 'static)) -> Failure {
 
 /// What hyper-util knows of the connection that an error came from.
 pub(crate) fn connect_extras(error: &(dyn StdError + 'static), extensions: &mut Extensions) {
-    let error = error.downcast_ref::<hyper_util::client::legacy::Error>();
-    if let Some(connected) = error.and_then(|error| error.connect_info()) {
-        connected.get_extras(extensions);
+    let mut next = Some(error);
+    for _ in 0..MAX_DEPTH {
+        let Some(error) = next else { break };
+        let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+        if let Some(connected) = client.and_then(|client| client.connect_info()) {
+            return connected.get_extras(extensions);
+        }
+        next = cause_of(error);
     }
 }
 

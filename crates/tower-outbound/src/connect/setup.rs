@@ -197,18 +197,19 @@ impl Setup {
         }
     }
 
-    pub(crate) fn begin_phase(&self, phase: Phase) {
-        let at = RUNNABLE.iter().position(|runnable| *runnable == phase);
-        self.0.running.store(at.map_or(0, |at| at as u8 + 1), Ordering::Release);
+    /// Returns the phase that was running: the stage around this one.
+    pub(crate) fn begin_phase(&self, phase: Phase) -> Option<Phase> {
+        let before = self.running_phase();
+        self.resume_phase(Some(phase));
+        before
     }
 
-    /// What comes after a phase: the resolver runs inside the TCP connector, which runs inside TLS.
-    fn begin_phase_after(&self, phase: Phase) {
-        match phase {
-            Phase::Dns => self.begin_phase(Phase::Tcp),
-            Phase::Tcp if self.origin().scheme() == "https" => self.begin_phase(Phase::Tls),
-            _ => self.0.running.store(0, Ordering::Release),
-        }
+    /// A stage inside is over; after the outermost one of an https connect comes TLS.
+    pub(crate) fn resume_phase(&self, phase: Option<Phase>) {
+        let tls = || (self.origin().scheme() == "https" && !self.has_phase(Phase::Tls)).then_some(Phase::Tls);
+        let phase = phase.or_else(tls);
+        let at = phase.and_then(|phase| RUNNABLE.iter().position(|runnable| *runnable == phase));
+        self.0.running.store(at.map_or(0, |at| at as u8 + 1), Ordering::Release);
     }
 
     /// The phase that it is in; `None` where that cannot be seen, and when it is over.
@@ -233,7 +234,6 @@ impl Setup {
     pub(crate) fn end_phase(&self, phase: Phase, start: Instant, end: Instant, failure: Option<&Failure>) {
         let ended = SetupPhase { phase, start, end, failure: failure.cloned() };
         self.0.phases.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
-        self.begin_phase_after(phase);
         self.0.observers.emit(&Event::ConnectPhase { setup: self, phase, start, end, failure });
     }
 

@@ -137,6 +137,12 @@ impl Exchange {
         self.0.start
     }
 
+    /// When it ended; `None` while it goes on.
+    #[must_use]
+    pub fn end_time(&self) -> Option<Instant> {
+        self.0.marks.end.get(self.0.start)
+    }
+
     /// The response's status; `None` before the head.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

@@ -4,7 +4,11 @@ use tower_layer::Layer;
 use super::Observe;
 use crate::connect::{Origin, Registry};
 
-/// Observes every exchange: see the [module](self).
+/// Opens an [`Exchange`](crate::Exchange) for each request, enters its scope at every poll, and ends it with
+/// the response's body.
+///
+/// Unlike tower-http's `Trace`, it ends an exchange also where hyper never polls the body to its end, where
+/// the caller drops it, and where the inner service panics; and it knows the connection that served.
 ///
 /// [`Outbound::layer`](crate::Outbound::layer) is the whole upper stack.
 ///

@@ -1,7 +1,4 @@
-//! Opens an [`Exchange`](crate::Exchange) for each request, enters its scope at every poll, and ends it with the body.
-//!
-//! Unlike tower-http's `Trace`, it ends an exchange also where hyper never polls the body to its end, where
-//! the caller drops it, and where the inner service panics; and it knows the connection that served.
+//! Opens an exchange for each request, enters its scope at every poll, and ends it with the body.
 
 mod body;
 mod future;

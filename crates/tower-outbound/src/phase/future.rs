@@ -11,6 +11,15 @@ use crate::error::BoxError;
 use crate::event::ConnectResult;
 use crate::exchange::Phase;
 
+/// What is timed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Timed {
+    /// A phase, and the one around it.
+    Phase(Phase, Option<Phase>),
+    /// The whole connect.
+    Whole,
+}
+
 pin_project! {
     /// The future of a timed stage.
     ///
@@ -23,15 +32,14 @@ pin_project! {
         #[pin]
         inner: F,
         setup: Option<Setup>,
-        // `None` is the whole connect.
-        phase: Option<Phase>,
+        timed: Timed,
         start: Instant,
     }
 
     impl<F> PinnedDrop for PhaseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let (Some(setup), None) = (this.setup.take(), &this.phase) {
+            if let (Some(setup), Timed::Whole) = (this.setup.take(), &this.timed) {
                 setup.finish(ConnectResult::Cancelled);
             }
         }
@@ -39,8 +47,8 @@ pin_project! {
 }
 
 impl<F> PhaseFuture<F> {
-    pub(super) fn new(inner: F, setup: Option<Setup>, phase: Option<Phase>, start: Instant) -> Self {
-        Self { inner, setup, phase, start }
+    pub(super) fn new(inner: F, setup: Option<Setup>, timed: Timed, start: Instant) -> Self {
+        Self { inner, setup, timed, start }
     }
 }
 
@@ -53,28 +61,30 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match (&this.setup, &this.phase) {
-            (Some(setup), None) => {
+        let result = match (&this.setup, &this.timed) {
+            (Some(setup), Timed::Whole) => {
                 let _scope = setup.enter();
                 ready!(this.inner.poll(cx))
             }
             _ => ready!(this.inner.poll(cx)),
         };
-        let result = match (result, *this.phase) {
+        let result = match (result, *this.timed) {
             (Ok(response), _) => Ok(response),
-            (Err(error), Some(phase)) => Err(BoxError::from(PhaseError::new(phase, error.into()))),
-            (Err(error), None) => Err(error.into()),
+            (Err(error), Timed::Phase(phase, _)) => Err(BoxError::from(PhaseError::new(phase, error.into()))),
+            (Err(error), Timed::Whole) => Err(error.into()),
         };
         if let Some(setup) = this.setup.take() {
             let failure = result.as_ref().err().map(|error| Failure::of(&**error));
-            match this.phase {
+            match this.timed {
                 // A failure of the stage inside is that stage's, not this one's.
-                Some(phase) if failure.as_ref().is_some_and(|failure| failure.phase() != Some(*phase)) => {}
-                Some(phase) => {
+                Timed::Phase(phase, _)
+                    if failure.as_ref().is_some_and(|failure| failure.phase() != Some(*phase)) => {}
+                Timed::Phase(phase, outer) => {
                     let start = setup.last_end_since(*this.start).unwrap_or(*this.start);
                     setup.end_phase(*phase, start, Instant::now(), failure.as_ref());
+                    setup.resume_phase(*outer);
                 }
-                None => match &failure {
+                Timed::Whole => match &failure {
                     Some(failure) => setup.finish(ConnectResult::Failed(failure)),
                     None => setup.finish(ConnectResult::Untracked),
                 },

@@ -4,7 +4,14 @@ use super::Phased;
 use crate::connect::Registry;
 use crate::exchange::Phase;
 
-/// Times one stage of a connect.
+/// Times one stage of a connect: the resolver, TCP, the tunnel, TLS, or the whole.
+///
+/// It fits anything that is a `Service<Dst>` and leaves the response alone, so it goes onto a resolver, a
+/// connector, and reqwest's `connector_layer`. It reports to the [`Setup`](crate::Setup) that
+/// [`TrackLayer`](crate::TrackLayer) has opened above it, also where the client has spawned the connect.
+///
+/// A stage begins where the stage inside it ends: a TCP connector resolves first, a TLS connector connects
+/// first, and neither is charged for that.
 ///
 /// # Example
 /// ```
@@ -44,6 +51,12 @@ impl PhaseLayer {
         Self { stage: Stage::Phase(Phase::Tcp) }
     }
 
+    /// For a connector that makes a tunnel through a proxy (`CONNECT`), with a TCP connector inside.
+    #[must_use]
+    pub const fn tunnel() -> Self {
+        Self { stage: Stage::Phase(Phase::Tunnel) }
+    }
+
     /// For a TLS connector, which may have a TCP connector inside.
     ///
     /// Not needed below [`TrackLayer`](crate::TrackLayer), which times TLS itself where it can see TCP.
@@ -54,6 +67,8 @@ impl PhaseLayer {
 
     /// For a whole connector whose IO cannot be wrapped (reqwest): the connect is an event, its
     /// connection stays unknown.
+    ///
+    /// Only a connect that an exchange makes run is told: without one, nothing here knows where it goes.
     #[must_use]
     pub fn connect(registry: &Registry) -> Self {
         Self { stage: Stage::Connect(registry.clone()) }

@@ -4,10 +4,11 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::PhaseFuture;
+use super::future::Timed;
 use super::layer::Stage;
 use crate::connect::{PhaseError, Setup};
 use crate::error::BoxError;
-use crate::exchange::{Exchange, Phase};
+use crate::exchange::Exchange;
 
 /// A stage that is timed: see [`PhaseLayer`](super::PhaseLayer).
 #[derive(Clone, Debug)]
@@ -50,10 +51,8 @@ where
         match &self.stage {
             Stage::Phase(phase) => {
                 let setup = Setup::current();
-                if let Some(setup) = &setup {
-                    setup.begin_phase(*phase);
-                }
-                PhaseFuture::new(self.inner.call(dst), setup, Some(*phase), start)
+                let outer = setup.as_ref().and_then(|setup| setup.begin_phase(*phase));
+                PhaseFuture::new(self.inner.call(dst), setup, Timed::Phase(*phase, outer), start)
             }
             Stage::Connect(registry) => {
                 registry.see_connection();
@@ -65,7 +64,7 @@ where
                     let _scope = setup.as_ref().map(Setup::enter);
                     self.inner.call(dst)
                 };
-                PhaseFuture::new(inner, setup, None::<Phase>, start)
+                PhaseFuture::new(inner, setup, Timed::Whole, start)
             }
         }
     }

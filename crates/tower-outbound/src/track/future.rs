@@ -83,15 +83,16 @@ where
     }
 }
 
-/// The TLS handshake is what comes after TCP, where TCP can be seen and nothing else has timed TLS.
+/// The TLS handshake is what comes after TCP and tunnel, where they can be seen and nothing else has timed it.
 fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
     if setup.origin().scheme() != "https" || setup.has_phase(Phase::Tls) {
         return;
     }
-    if let Some(tcp) =
-        setup.phases().iter().find(|ended| ended.phase == Phase::Tcp && ended.failure.is_none())
-    {
-        setup.end_phase(Phase::Tls, tcp.end, at, failure);
+    let phases = setup.phases();
+    let sound = phases.iter().all(|ended| ended.failure.is_none());
+    let seen = phases.iter().filter(|ended| matches!(ended.phase, Phase::Tcp | Phase::Tunnel));
+    if let Some(start) = seen.map(|ended| ended.end).max().filter(|_| sound) {
+        setup.end_phase(Phase::Tls, start, at, failure);
     }
 }
 

@@ -3,7 +3,10 @@ use tower_layer::Layer;
 use super::Track;
 use crate::connect::Registry;
 
-/// Tracks the connections of a connector: see the [module](self).
+/// Tracks the connections of a connector: sits above TLS, around the client's connector, and wraps the IO.
+///
+/// Unlike a timer around the connector, it knows which connection served which exchange: hyper-util races a
+/// connect against the pool, so "a connect ran for this request" says nothing about reuse.
 ///
 /// [`Outbound::connector`](crate::Outbound::connector) is this layer, applied.
 #[derive(Clone, Debug)]

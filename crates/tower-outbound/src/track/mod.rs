@@ -1,8 +1,5 @@
 //! Tracks connections: sits above TLS, around the client's connector, and wraps the IO.
 //!
-//! Unlike a timer around the connector, it knows which connection served which exchange: hyper-util races a
-//! connect against the pool, so "a connect ran for this request" says nothing about reuse.
-//!
 //! It learns which exchange made it run from the poll scope, as tracing does with spans. An HTTP/1 connection
 //! learns whose turn it is from the request's body, which hyper asks for in the poll that writes the request;
 //! on HTTP/2 no IO can tell whose bytes it carries, so there the response names its connection.
