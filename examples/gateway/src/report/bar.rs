@@ -1,0 +1,45 @@
+//! Bars of block characters.
+
+/// The parts of a cell that a block character can fill.
+const EIGHTHS: usize = 8;
+const BLOCKS: [char; EIGHTHS] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+
+/// A bar of `width` cells from one share of it to another; never invisible.
+pub(super) fn bar(from: f64, to: f64, width: usize) -> String {
+    let at = |share: f64| (share.clamp(0.0, 1.0) * (width * EIGHTHS) as f64).round() as usize;
+    let from = at(from).min(width * EIGHTHS - 1);
+    let to = at(to).max(from + 1);
+    let cells = (0..width).map(|cell| {
+        let within = |at: usize| at.clamp(cell * EIGHTHS, (cell + 1) * EIGHTHS) - cell * EIGHTHS;
+        let (start, end) = (within(from), within(to));
+        match end - start {
+            0 => ' ',
+            // Blocks grow from the left; from the right there are the half and the eighth.
+            1..3 if end == EIGHTHS => '▕',
+            3..6 if end == EIGHTHS => '▐',
+            filled => BLOCKS[filled - 1],
+        }
+    });
+    cells.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_covers_its_share_and_is_never_invisible() {
+        for (from, to, drawn) in [
+            (0.0, 1.0, "████"),
+            (0.5, 1.0, "  ██"),
+            (0.0, 0.375, "█▌  "),
+            (0.125, 0.5, "▐█  "),
+            (0.25, 0.25, " ▏  "),
+            (1.0, 1.0, "   ▕"),
+            (0.0, 9.0, "████"),
+            (f64::NAN, f64::NAN, "▏   "),
+        ] {
+            assert_eq!(bar(from, to, 4), drawn, "{from} to {to}");
+        }
+    }
+}

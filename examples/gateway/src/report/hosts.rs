@@ -1,0 +1,159 @@
+//! The metrics of each host.
+
+use std::collections::BTreeMap;
+
+use outbound_tests::otlp::{Metric, Point, Value};
+
+/// What the metrics say of one host.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    pub(super) host: String,
+    pub(super) scheme: String,
+    pub(super) requests: f64,
+    pub(super) reused: f64,
+    pub(super) errors: f64,
+    pub(super) connections: f64,
+    /// Connections that lost the race for the request that had asked for them.
+    pub(super) wasted: f64,
+    /// Reason and count, the most frequent first.
+    pub(super) closed: Vec<(String, f64)>,
+    pub(super) connect: Percentiles,
+    pub(super) ttfb: Percentiles,
+    pub(super) body: Percentiles,
+}
+
+/// Upper bounds in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Percentiles {
+    pub(super) p50: Option<f64>,
+    pub(super) p99: Option<f64>,
+}
+
+impl Host {
+    /// The share of requests that an existing connection served.
+    pub(super) fn reuse_rate(&self) -> f64 {
+        if self.requests > 0.0 { self.reused / self.requests } else { 0.0 }
+    }
+}
+
+/// Every host that a request was made to, by name.
+pub(super) fn of(metrics: &[Metric]) -> Vec<Host> {
+    let requests = points(metrics, "outbound.requests");
+    let mut keys: Vec<_> = requests.iter().filter_map(key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.iter().map(|key| host(metrics, key)).collect()
+}
+
+fn host(metrics: &[Metric], (name, scheme): &Key) -> Host {
+    let own = |metric| -> Vec<Point> {
+        let points = points(metrics, metric).into_iter();
+        points.filter(|point| key(point).is_some_and(|key| key == (name.clone(), scheme.clone()))).collect()
+    };
+    let requests = own("outbound.requests");
+    // A connect that failed is counted apart: its time is the time limit's.
+    let connects: Vec<_> = own("outbound.connect.duration")
+        .into_iter()
+        .filter(|point| point.attr("error.type").is_none())
+        .collect();
+    Host {
+        host: name.clone(),
+        scheme: scheme.clone(),
+        requests: sum(&requests),
+        reused: sum(with(&requests, "outbound.connection.reuse", "reused")),
+        errors: sum(with(&requests, "outbound.outcome", "error")),
+        connections: sum(&own("outbound.connection.opened")),
+        wasted: sum(&own("outbound.connect.wasted")),
+        closed: reasons(&own("outbound.connection.closed")),
+        connect: percentiles(&connects),
+        ttfb: percentiles(&own("outbound.ttfb.duration")),
+        body: percentiles(&own("outbound.body.duration")),
+    }
+}
+
+type Key = (String, String);
+
+fn key(point: &Point) -> Option<Key> {
+    Some((point.attr("server.address")?.to_owned(), point.attr("url.scheme")?.to_owned()))
+}
+
+fn points(metrics: &[Metric], name: &str) -> Vec<Point> {
+    metrics.iter().filter(|metric| metric.name() == name).flat_map(Metric::points).collect()
+}
+
+fn with<'a>(points: &'a [Point], key: &'a str, value: &'a str) -> impl Iterator<Item = &'a Point> {
+    points.iter().filter(move |point| point.attr(key) == Some(value))
+}
+
+fn sum<'a>(points: impl IntoIterator<Item = &'a Point>) -> f64 {
+    // The sum of no floats is -0.
+    points.into_iter().map(count).fold(0.0, |sum, count| sum + count)
+}
+
+fn count(point: &Point) -> f64 {
+    match point.value {
+        Value::Sum(value) => value,
+        _ => 0.0,
+    }
+}
+
+fn reasons(points: &[Point]) -> Vec<(String, f64)> {
+    let mut reasons: BTreeMap<String, f64> = BTreeMap::new();
+    for point in points {
+        let reason = point.attr("outbound.close_reason").unwrap_or("unknown");
+        *reasons.entry(reason.to_owned()).or_default() += count(point);
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    reasons
+}
+
+/// Of several series together: their buckets are the same, so that they add up.
+fn percentiles(points: &[Point]) -> Percentiles {
+    let Some(whole) = points.iter().map(|point| point.value.clone()).reduce(add) else {
+        return Percentiles::default();
+    };
+    Percentiles { p50: whole.quantile(0.5), p99: whole.quantile(0.99) }
+}
+
+fn add(a: Value, b: Value) -> Value {
+    match (a, b) {
+        (
+            Value::Histogram { count: n, sum: s, bounds, bucket_counts: a, min: low, max: high },
+            Value::Histogram { count, sum, bucket_counts: b, min, max, .. },
+        ) => Value::Histogram {
+            count: n + count,
+            sum: s + sum,
+            bounds,
+            bucket_counts: a.iter().zip(&b).map(|(a, b)| a + b).collect(),
+            min: low.into_iter().chain(min).reduce(f64::min),
+            max: high.into_iter().chain(max).reduce(f64::max),
+        },
+        (a, _) => a,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(bucket_counts: [u64; 3]) -> Point {
+        let value = Value::Histogram {
+            count: bucket_counts.iter().sum(),
+            sum: 0.0,
+            bounds: vec![0.1, 1.0],
+            bucket_counts: bucket_counts.to_vec(),
+            min: None,
+            max: None,
+        };
+        Point { attributes: BTreeMap::new(), value }
+    }
+
+    #[test]
+    fn series_are_added_before_a_percentile_is_taken() {
+        let [new, reused] = [[0, 9, 0], [91, 0, 0]].map(histogram);
+        let expected = Percentiles { p50: Some(0.1), p99: Some(1.0) };
+        assert_eq!(percentiles(&[new, reused]), expected);
+        assert_eq!(percentiles(&[]), Percentiles { p50: None, p99: None });
+    }
+}

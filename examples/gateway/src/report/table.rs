@@ -1,0 +1,70 @@
+//! A row for each host.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, ContentArrangement, TableComponent};
+
+use super::hosts::{Host, Percentiles};
+use super::unit::bound;
+
+const HEADER: [&str; 9] = [
+    "HOST",
+    "requests\nfailed",
+    "reused",
+    "opened\nwasted",
+    "closed because",
+    "",
+    "connect",
+    "first byte",
+    "body",
+];
+const NUMBERS: [usize; 6] = [1, 2, 3, 6, 7, 8];
+
+/// The hosts, and how to read them.
+pub(super) struct Table<'a>(pub(super) &'a [Host]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::NOTHING);
+        table.set_style(TableComponent::HeaderLines, '─');
+        table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+        table.set_content_arrangement(ContentArrangement::Disabled).set_header(HEADER);
+        for host in self.0 {
+            table.add_row(row(host));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+            if NUMBERS.contains(&column.index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        writeln!(f, "{}\n", table.trim_fmt())?;
+        writeln!(
+            f,
+            "≤ is the upper bound of a histogram's bucket: the true percentile is at most that. failed: answered\n\
+             with 4xx or 5xx, or not at all. Where few requests are reused, `closed because` has the cause; each\n\
+             connection opened cost a connect, which the first byte of its request includes. A wasted connect\n\
+             was overtaken by another connection."
+        )
+    }
+}
+
+fn row(host: &Host) -> [String; 9] {
+    let closed: Vec<_> = host.closed.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    [
+        format!("{}\n{}", host.host, host.scheme),
+        format!("{}\n{}", host.requests, host.errors),
+        format!("{:.1} %", host.reuse_rate() * 100.0),
+        format!("{}\n{}", host.connections, host.wasted),
+        if closed.is_empty() { "–".to_owned() } else { closed.join("\n") },
+        "p50\np99".to_owned(),
+        cell(host.connect),
+        cell(host.ttfb),
+        cell(host.body),
+    ]
+}
+
+fn cell(percentiles: Percentiles) -> String {
+    format!("{}\n{}", bound(percentiles.p50), bound(percentiles.p99))
+}

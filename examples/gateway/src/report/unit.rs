@@ -1,0 +1,47 @@
+//! Numbers with their units.
+
+use std::time::Duration;
+
+/// A measured time: two decimals of a millisecond, so that a column of them aligns.
+pub(super) fn millis(time: Duration) -> String {
+    match time.as_micros() {
+        0..5 => "<0.01 ms".to_owned(),
+        micros => format!("{:.2} ms", micros as f64 / 1e3),
+    }
+}
+
+/// A percentile from buckets, in seconds: the true value is at most the bound.
+pub(super) fn bound(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "–".to_owned(),
+        Some(seconds) if !seconds.is_finite() => "> 30 s".to_owned(),
+        Some(seconds) if seconds < 1.0 => format!("≤ {} ms", decimal(seconds * 1e3)),
+        Some(seconds) => format!("≤ {} s", decimal(seconds)),
+    }
+}
+
+/// At most two decimals, and none that say nothing.
+fn decimal(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_says_that_it_is_one() {
+        for (seconds, text) in [
+            (Some(0.00025), "≤ 0.25 ms"),
+            (Some(0.0025), "≤ 2.5 ms"),
+            (Some(0.1), "≤ 100 ms"),
+            (Some(2.5), "≤ 2.5 s"),
+            (Some(30.0), "≤ 30 s"),
+            (Some(f64::INFINITY), "> 30 s"),
+            (None, "–"),
+        ] {
+            assert_eq!(bound(seconds), text);
+        }
+    }
+}

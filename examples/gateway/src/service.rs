@@ -1,0 +1,100 @@
+//! The gateway itself: an axum service that passes requests on through one `OutboundClient`.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http_body_util::Empty;
+use opentelemetry::global;
+use opentelemetry_http::HeaderExtractor;
+use tower_http::trace::TraceLayer;
+use tower_outbound::{Class, OutboundClient, UrlTemplate};
+use tracing::{Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::upstream::{self, Upstream};
+
+/// Every path of the upstream, below `/plain` (HTTP/1) and below `/tls` (HTTP/2).
+pub(crate) fn router(client: OutboundClient, upstream: &Upstream) -> Router {
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(server_span)
+        .on_request(())
+        .on_response(|response: &Response, _: Duration, span: &Span| status(response, span))
+        .on_failure(());
+    Router::new()
+        .nest("/plain", routes(&upstream.plain()))
+        .nest("/tls", routes(&upstream.secure()))
+        .layer(trace)
+        .with_state(client)
+}
+
+fn routes(origin: &str) -> Router<OutboundClient> {
+    upstream::PATHS.into_iter().fold(Router::new(), |router, template| {
+        let origin = origin.to_owned();
+        let handler =
+            async move |State(client), uri: Uri| forward(client, &origin, template, uri.path()).await;
+        router.route(template, get(handler))
+    })
+}
+
+/// Passes status, body and a few headers on; the body streams, and its end ends the exchange.
+async fn forward(client: OutboundClient, origin: &str, template: &'static str, path: &str) -> Response {
+    // The template names span and metrics: a path would make a series of each value.
+    let request = Request::get(format!("{origin}{path}")).extension(UrlTemplate(template));
+    let request = request.body(Empty::<Bytes>::new()).expect("the path was parsed as one");
+    let response = match client.request(request).await {
+        Ok(response) => response,
+        Err(error) => return unreachable(&error),
+    };
+    let (head, body) = response.into_parts();
+    let mut answer = (head.status, Body::new(body)).into_response();
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, upstream::SEEN] {
+        if let Some(value) = head.headers.get(&name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
+/// The caller learns what kind of failure it was, and nothing about the upstream's address.
+fn unreachable(error: &tower_outbound::Error) -> Response {
+    tracing::warn!(%error, "the upstream did not answer");
+    let status = match error.failure().class() {
+        Some(Class::Timeout) => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    (status, format!("{}\n", error.failure().kind())).into_response()
+}
+
+/// The service's own span: a child of the caller's, and the parent of the exchanges made in its handler.
+fn server_span(request: &Request) -> Span {
+    let method = request.method();
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = field::Empty,
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+    );
+    let caller =
+        global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
+    // Fails only where tracing is off, and then there is no span to be a child.
+    let _ = span.set_parent(caller);
+    span
+}
+
+fn status(response: &Response, span: &Span) {
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the telemetry goes: to the embedded receiver, or where the environment says.
+
+use std::error::Error;
+
+use axum::http::Uri;
+use outbound_tests::otlp::Receiver;
+use tower_outbound_otel::{OtlpProtocol, Telemetry};
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+/// Who takes the telemetry.
+pub(crate) enum Destination {
+    /// A receiver in this process, which can be asked what it got.
+    Embedded(Receiver),
+    /// Somebody else, by the endpoint without user and password.
+    Elsewhere(String),
+}
+
+impl Destination {
+    /// As the JSON report names it.
+    pub(crate) fn source(&self) -> &str {
+        match self {
+            Destination::Embedded(_) => "embedded OTLP receiver",
+            Destination::Elsewhere(endpoint) => endpoint,
+        }
+    }
+}
+
+/// Starts the pipeline that the environment asks for; without an endpoint in it, one to an embedded receiver.
+pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> {
+    let protocol = value(PROTOCOL);
+    if let Some(endpoint) = value(ENDPOINT) {
+        if let Some(shown) = usable(&endpoint, protocol.as_deref() == Some("grpc")) {
+            return Ok((Destination::Elsewhere(shown), Telemetry::from_env("gateway")?));
+        }
+        warn(ENDPOINT, &endpoint, "the embedded OTLP receiver");
+    }
+    let receiver = Receiver::start().await?;
+    let (protocol, endpoint) = match protocol.as_deref() {
+        Some("grpc") => (OtlpProtocol::Grpc, receiver.grpc_endpoint()),
+        None | Some("http/protobuf") => (OtlpProtocol::HttpProtobuf, receiver.http_endpoint()),
+        Some(other) => {
+            warn(PROTOCOL, other, "http/protobuf");
+            (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
+        }
+    };
+    let telemetry = Telemetry::builder("gateway").protocol(protocol).endpoint(endpoint).build()?;
+    Ok((Destination::Embedded(receiver), telemetry))
+}
+
+/// An empty value is no value, as the specification says.
+fn value(key: &str) -> Option<String> {
+    let value = std::env::var_os(key)?.to_string_lossy().trim().to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// The endpoint as it may be shown, if it is one; for gRPC it may come as `host:port`.
+fn usable(endpoint: &str, grpc: bool) -> Option<String> {
+    let uri: Uri = endpoint.parse().ok()?;
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    let port = uri.port().map(|port| format!(":{port}"));
+    match uri.scheme_str() {
+        Some(scheme @ ("http" | "https")) => {
+            Some(format!("{scheme}://{host}{}{}", port.unwrap_or_default(), uri.path().trim_end_matches('/')))
+        }
+        None if grpc => port.map(|port| format!("{host}{port}")),
+        _ => None,
+    }
+}
+
+fn warn(key: &str, value: &str, used: &str) {
+    // A URL's user and password are nobody's business.
+    let value = match value.rsplit_once('@') {
+        Some((_, rest)) => format!("REDACTED@{rest}"),
+        None => value.to_owned(),
+    };
+    eprintln!("warning: {key}={value} cannot be used; used instead: {used}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_without_its_secrets() {
+        for (endpoint, grpc, shown) in [
+            ("http://collector:4318", false, Some("http://collector:4318")),
+            ("https://user:pw@collector/base/?token=t", false, Some("https://collector/base")),
+            ("collector:4317", true, Some("collector:4317")),
+            ("collector:4317", false, None),
+            ("garbage", true, None),
+            ("garbage", false, None),
+            ("ftp://collector", false, None),
+            ("/only/a/path", false, None),
+        ] {
+            assert_eq!(usable(endpoint, grpc).as_deref(), shown, "{endpoint} grpc={grpc}");
+        }
+    }
+}

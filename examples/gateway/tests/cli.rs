@@ -1,0 +1,100 @@
+//! The gateway from outside: what it takes, what it refuses, what it prints.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Without what the surrounding shell says of telemetry.
+fn gateway(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(key);
+        }
+    }
+    command.args(args).envs(variables.iter().copied()).env_remove("RUST_LOG").output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
+    for (key, value) in [
+        ("--seconds", "0"),
+        ("--seconds", "-1"),
+        ("--seconds", "abc"),
+        ("--seconds", "99999999999999999999"),
+        ("--listen", "nowhere"),
+    ] {
+        let output = gateway(&[key, value], &[]);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{key} {value}: {message}");
+        assert!(message.contains(key) && message.contains(value), "{message}");
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(gateway(&["--unknown"], &[]).status.code(), Some(64));
+}
+
+#[test]
+fn a_port_in_use_is_refused_with_its_address_and_exit_code_64() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = gateway(&["--listen", &address], &[]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(64), "{message}");
+    assert!(message.contains("--listen") && message.contains(&address), "{message}");
+}
+
+#[test]
+fn help_is_no_fault() {
+    let output = gateway(&["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("--seconds <N>"));
+}
+
+/// The one run: also with variables that cannot be used, which must change nothing but the warnings.
+#[test]
+fn a_run_reports_what_the_receiver_received_and_warns_of_variables_it_cannot_use() {
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", "garbage"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "x")];
+    let output = gateway(&["--seconds", "1", "--json"], &variables);
+    let warnings = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{warnings}");
+    assert_eq!(warnings.lines().count(), variables.len(), "{warnings}");
+    for (key, value) in variables {
+        assert!(warnings.contains(&format!("{key}={value} ")), "{warnings}");
+    }
+
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["source"], "embedded OTLP receiver");
+    let (traces, spans) = (report["traces"].as_u64().unwrap(), report["spans"].as_u64().unwrap());
+    // 2 cold and 33 warm requests come before the concurrent ones; each has the gateway's span and the client's.
+    assert!(traces > 35 && spans > 2 * 35, "{report}");
+
+    let hosts = report["hosts"].as_array().unwrap();
+    let names: Vec<_> = hosts.iter().map(|host| (&host["host"], &host["scheme"])).collect();
+    assert_eq!(
+        names,
+        [
+            (&Value::from("127.0.0.1"), &Value::from("http")),
+            (&Value::from("localhost"), &Value::from("https"))
+        ]
+    );
+    for host in hosts {
+        assert!(host["requests"].as_u64().unwrap() > 16, "{host}");
+        assert!(host["connections"].as_u64().unwrap() > 0, "{host}");
+        let reuse_rate = host["reuse_rate"].as_f64().unwrap();
+        assert!(reuse_rate > 0.0 && reuse_rate < 1.0, "{host}");
+        for phase in ["connect", "ttfb", "body"] {
+            let [p50, p99] = ["p50", "p99"].map(|p| host[format!("{phase}_{p}_s")].as_f64().unwrap());
+            assert!(p50 > 0.0 && p50 <= p99, "{phase} of {host}");
+        }
+    }
+    let metrics: Vec<_> =
+        report["metrics"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    for name in ["outbound.requests", "outbound.connect.duration", "http.client.request.duration"] {
+        assert!(metrics.contains(&name), "{metrics:?}");
+    }
+}
