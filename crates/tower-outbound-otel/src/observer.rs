@@ -116,7 +116,8 @@ impl OtelObserver {
         };
         setup.state_or_init(&self.setups, || {
             let clock = starter.map_or_else(|| Clock::new(setup.start_time()), |starter| starter.clock);
-            SetupState::new(clock, starter.map(|starter| starter.span_context().clone()))
+            let span = starter.map(|starter| starter.span_context().clone());
+            SetupState::new(clock, span.zip(exchange.cloned()))
         });
     }
 
@@ -135,9 +136,9 @@ impl OtelObserver {
 
     fn record_setup(&self, setup: &Setup, served: Option<&Exchange>, failure: Option<&Failure>) {
         let Some(state) = setup.state(&self.setups) else { return };
-        let parent = served
-            .filter(|served| setup.started_by() == Some(served.id()))
-            .and_then(|served| Some((served.id(), served.state(&self.exchanges)?.context()?)));
+        let parent = state
+            .take_parent(served)
+            .and_then(|starter| Some((starter.id(), starter.state(&self.exchanges)?.context()?)));
         state.record(self.tracer(), setup, parent, failure, self.options.phases);
     }
 

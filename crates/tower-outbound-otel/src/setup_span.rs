@@ -1,12 +1,12 @@
 //! The span of a setup: made once, when it is known where it belongs.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
-use tower_outbound::{Failure, Phase, Setup, SetupPhase};
+use tower_outbound::{Exchange, Failure, Phase, Setup, SetupPhase};
 
 use crate::clock::Clock;
 use crate::exchange_span::host_port;
@@ -18,6 +18,8 @@ use crate::options::Phases;
 pub(crate) struct SetupState {
     clock: Clock,
     starter: Option<SpanContext>,
+    /// The exchange that started it, until the span is made.
+    waiting: Mutex<Option<Exchange>>,
     claimed: AtomicBool,
     /// The exchange whose child the span is; 0 where it is a root.
     child_of: AtomicU64,
@@ -25,9 +27,18 @@ pub(crate) struct SetupState {
 }
 
 impl SetupState {
-    pub(crate) fn new(clock: Clock, starter: Option<SpanContext>) -> Self {
+    pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Exchange)>) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { clock, starter, claimed, child_of, span: OnceLock::new() }
+        let (starter, waiting) = starter.unzip();
+        Self { clock, starter, waiting: Mutex::new(waiting), claimed, child_of, span: OnceLock::new() }
+    }
+
+    /// The exchange that started it, if `served` is that one, or if that one still waits to be served: on
+    /// HTTP/2 another may get its answer first, on the connection that both wait for.
+    pub(crate) fn take_parent(&self, served: Option<&Exchange>) -> Option<Exchange> {
+        let starter = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let waits = || !starter.is_ended() && starter.connection().is_none();
+        (served?.id() == starter.id() || waits()).then_some(starter)
     }
 
     /// What an exchange that the setup's connection has served links to, unless the setup is its child.

@@ -1,5 +1,7 @@
 //! The `tracing` subscriber: the log on stderr, and the application's spans as OpenTelemetry's.
 
+use std::io::IsTerminal;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
@@ -34,7 +36,9 @@ pub(super) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) 
         warnings.push(Warning::new("RUST_LOG", filter, FILTER));
         EnvFilter::new(FILTER)
     });
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
     if registry.try_init().is_err() {
         let used = "the one that is installed already; add `Telemetry::layer()` to it";

@@ -183,3 +183,39 @@ async fn a_connection_that_serves_nobody_is_recorded_when_it_closes() {
     let setup = rig.span("HTTP connection_setup a.example:80");
     assert!(is_root(&setup) && setup.links.is_empty(), "nobody had started it");
 }
+
+#[tokio::test]
+async fn on_http_2_a_setup_is_its_starters_child_also_when_another_exchange_is_answered_first() {
+    let rig = Rig::new();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let handler = move |request: http::Request<hyper::body::Incoming>| {
+        let held = held.clone();
+        async move {
+            if request.uri().path() == "/slow" {
+                held.wait().await;
+            }
+            http::Response::new(http_body_util::Full::new(Bytes::from("ok")))
+        }
+    };
+    let server = outbound_tests::server::H2Server::builder().start(handler).await.unwrap();
+    let outbound = rig.outbound();
+    let client = outbound.client_builder().http2_only(true).build();
+    let send = |path: &'static str| {
+        let mut request = http::Request::get(server.uri(path)).body(String::new()).unwrap();
+        request.extensions_mut().insert(tower_outbound::UrlTemplate(path));
+        let response = client.request(request);
+        async { http_body_util::BodyExt::collect(response.await.unwrap().into_body()).await.unwrap() }
+    };
+    let slow = tokio::spawn(send("/slow"));
+    while outbound.connections().first().is_none_or(|connection| connection.in_flight() == 0) {
+        tokio::task::yield_now().await;
+    }
+    send("/fast").await;
+    gate.open();
+    slow.await.unwrap();
+
+    let setup = rig.span(&format!("HTTP connection_setup {}", server.address()));
+    assert!(is_child(&setup, &rig.span("GET /slow")) && setup.links.is_empty());
+    assert!(links_to(&rig.span("GET /fast"), &setup));
+}
