@@ -2,6 +2,7 @@
 
 mod bounds;
 mod hidden;
+mod load;
 mod metrics;
 mod parents;
 mod propagation;

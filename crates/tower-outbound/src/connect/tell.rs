@@ -121,8 +121,8 @@ impl Connection {
             }
             Note::Idle => registry.emit(&Event::ConnectionIdle { connection: self }),
             Note::Closed(closed) => {
-                registry.remove(self);
                 registry.emit(&Event::ConnectionClosed { connection: self, closed });
+                registry.remove(self);
             }
         }
     }
