@@ -8,7 +8,7 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{Service, ServiceExt as _};
-use tower_outbound::{Outbound, Reuse, Timings};
+use tower_outbound::{ConnectionState, Outbound, Reuse, Timings};
 
 use crate::support::{Body, recorded, stack, tcp};
 
@@ -176,9 +176,12 @@ async fn a_goaway_is_goaway_and_the_next_request_gets_a_new_connection() {
     };
     get().await;
     get().await;
+    let connection = outbound.connections().remove(0);
+    assert_eq!(connection.state(), ConnectionState::Idle);
     server.graceful_shutdown();
     recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
     assert_eq!(recorder.close_reasons(), ["goaway"]);
+    assert_eq!(connection.state(), ConnectionState::Draining);
     assert_eq!(new_connections(&recorder), 1);
     recorder.settled().await;
 }

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use outbound_tests::gate::Gate;
 use outbound_tests::secret;
 use outbound_tests::server::H2Server;
-use tower_outbound::{Phase, Protocol, Reuse, Timings};
+use tower_outbound::{ConnectionState, Phase, Protocol, Reuse, Timings};
 
 use crate::support::{Body, recorded};
 
@@ -34,6 +34,7 @@ async fn a_connection_is_active_while_a_request_waits_for_its_head() {
     let exchange = tokio::spawn(async { request.await.unwrap().into_body().collect().await.unwrap() });
     recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
     assert_eq!(outbound.connections()[0].in_flight(), 1);
+    assert_eq!(outbound.connections()[0].state(), ConnectionState::Active);
     gate.open();
     exchange.await.unwrap();
     recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;

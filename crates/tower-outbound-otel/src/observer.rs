@@ -73,7 +73,7 @@ impl OtelObserver {
         let propagates = request.extensions.get::<NoPropagation>().is_none();
         let options = &self.options;
         let state = ExchangeState::start(self.tracer(), &parent, exchange, request, options, propagates);
-        let state = exchange.state_or_init(&self.exchanges, || state);
+        let state = exchange.slot_or_init(&self.exchanges, || state);
         self.recorder.exchange_active(exchange, state.method, options, 1);
     }
 
@@ -81,7 +81,7 @@ impl OtelObserver {
     fn end_span(&self, exchange: &Exchange, state: &ExchangeState, outcome: &Outcome, end: Instant) {
         let connection = exchange.connection();
         let setup =
-            connection.and_then(|connection| connection.setup().state(&self.setups)?.link_for(exchange.id()));
+            connection.and_then(|connection| connection.setup().slot(&self.setups)?.link_for(exchange.id()));
         let options = &self.options;
         if state.end(self.tracer(), exchange, outcome, end, setup, options) {
             self.recorder.exchange_duration(exchange, state.method, options, outcome, end);
@@ -89,7 +89,7 @@ impl OtelObserver {
     }
 
     fn exchange_head(&self, exchange: &Exchange) {
-        if let Some(state) = exchange.state(&self.exchanges).filter(|_| self.options.end_at_head) {
+        if let Some(state) = exchange.slot(&self.exchanges).filter(|_| self.options.end_at_head) {
             let head = exchange.timings().cumulative().head;
             let end = head.map_or_else(Instant::now, |head| exchange.start_time() + head);
             self.end_span(exchange, state, &Outcome::Ok, end);
@@ -97,7 +97,7 @@ impl OtelObserver {
     }
 
     fn exchange_ended(&self, exchange: &Exchange, outcome: &Outcome) {
-        let Some(state) = exchange.state(&self.exchanges) else { return };
+        let Some(state) = exchange.slot(&self.exchanges) else { return };
         let end = exchange.end_time().unwrap_or_else(Instant::now);
         let Self { options, recorder, .. } = self;
         self.end_span(exchange, state, outcome, end);
@@ -107,14 +107,14 @@ impl OtelObserver {
 
     fn connect_started(&self, setup: &Setup, exchange: Option<&Exchange>) {
         let starter = match exchange {
-            Some(exchange) => match exchange.state(&self.exchanges) {
+            Some(exchange) => match exchange.slot(&self.exchanges) {
                 Some(state) => Some(state),
                 None => return,
             },
             None if Context::is_current_telemetry_suppressed() => return,
             None => None,
         };
-        setup.state_or_init(&self.setups, || {
+        setup.slot_or_init(&self.setups, || {
             let clock = starter.map_or_else(|| Clock::new(setup.start_time()), |starter| starter.clock);
             let span = starter.map(|starter| starter.span_context().clone());
             SetupState::new(clock, span.zip(exchange.cloned()))
@@ -122,7 +122,7 @@ impl OtelObserver {
     }
 
     fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
-        if setup.state(&self.setups).is_none() {
+        if setup.slot(&self.setups).is_none() {
             return;
         }
         self.recorder.connect_ended(setup, result, &self.options);
@@ -135,15 +135,15 @@ impl OtelObserver {
     }
 
     fn record_setup(&self, setup: &Setup, served: Option<&Exchange>, failure: Option<&Failure>) {
-        let Some(state) = setup.state(&self.setups) else { return };
+        let Some(state) = setup.slot(&self.setups) else { return };
         let parent = state
             .take_parent(served)
-            .and_then(|starter| Some((starter.id(), starter.state(&self.exchanges)?.context()?)));
+            .and_then(|starter| Some((starter.id(), starter.slot(&self.exchanges)?.context()?)));
         state.record(self.tracer(), setup, parent, failure, self.options.phases);
     }
 
     fn is_seen(&self, connection: &Connection) -> bool {
-        connection.setup().state(&self.setups).is_some()
+        connection.setup().slot(&self.setups).is_some()
     }
 }
 
@@ -162,7 +162,7 @@ impl Observer for OtelObserver {
             Event::ExchangeEnded { exchange, outcome } => self.exchange_ended(exchange, outcome),
             Event::ConnectStarted { setup, exchange } => self.connect_started(setup, *exchange),
             Event::ConnectEnded { setup, result } => self.connect_ended(setup, result),
-            Event::ConnectWasted { setup, .. } if setup.state(&self.setups).is_some() => {
+            Event::ConnectWasted { setup, .. } if setup.slot(&self.setups).is_some() => {
                 recorder.connect_wasted(setup, options);
             }
             Event::ConnectionOpened { connection } if self.is_seen(connection) => {
@@ -182,7 +182,7 @@ impl Observer for OtelObserver {
     }
 
     fn on_request(&self, exchange: &Exchange, headers: &mut HeaderMap) {
-        if let Some(state) = exchange.state(&self.exchanges).filter(|state| state.propagates)
+        if let Some(state) = exchange.slot(&self.exchanges).filter(|state| state.propagates)
             && let Some(context) = state.context()
         {
             self.options.propagate.inject(Target::from(exchange.origin()), &context, headers);

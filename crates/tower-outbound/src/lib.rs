@@ -31,8 +31,8 @@ mod track;
 
 pub use self::classify::{Class, Failure, Kind};
 pub use self::connect::{
-    CloseReason, Closed, ConnectError, Connection, Origin, PhaseError, Protocol, Registry, Reuse, Setup,
-    SetupPhase, TlsInfo, Use,
+    CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin, PhaseError, Protocol, Registry,
+    Reuse, Setup, SetupPhase, TlsInfo, Use,
 };
 pub use self::error::{BoxError, Error};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};

@@ -116,10 +116,9 @@ fn print(
         }
     }
     // Alone on standard output, JSON has no place for it.
-    if let Some(wholeness) = report.map(|report| report.wholeness(traffic)) {
-        if cli.json && !wholeness.is_whole() {
-            eprintln!("warning: {wholeness}");
-        }
+    let wholeness = report.map(|report| report.wholeness(traffic));
+    if let Some(broken) = wholeness.filter(|wholeness| cli.json && !wholeness.is_whole()) {
+        eprintln!("warning: {broken}");
     }
     Ok(())
 }

@@ -37,12 +37,12 @@ impl Recorder {
         if options.metrics == Metrics::Off {
             return None;
         }
-        if let Some(known) = origin.state(&self.origins) {
+        if let Some(known) = origin.slot(&self.origins) {
             return Some(known);
         }
         let instruments = Arc::clone(self.instruments(options));
         let made = OriginMetrics::new(instruments, self.admission.labels(origin), options);
-        Some(origin.state_or_init(&self.origins, || made))
+        Some(origin.slot_or_init(&self.origins, || made))
     }
 
     /// Made outside of the cell: views are the application's code, and making an instrument twice is harmless.
@@ -92,7 +92,7 @@ impl Recorder {
         let Some(origin) = self.of(exchange.origin(), options) else { return };
         origin.exchange_ended(exchange, method, options, outcome, end);
         if let Some(connection) = exchange.connection()
-            && let Some(state) = connection.state(&self.connections)
+            && let Some(state) = connection.slot(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_io(&connection, state);
@@ -115,12 +115,12 @@ impl Recorder {
     pub(crate) fn connection_opened(&self, connection: &Connection, options: &Options) {
         if let Some(origin) = self.of(connection.origin(), options) {
             let state = origin.connection_opened(connection);
-            connection.state_or_init(&self.connections, || state);
+            connection.slot_or_init(&self.connections, || state);
         }
     }
 
     pub(crate) fn connection_active(&self, connection: &Connection, options: &Options) {
-        if let Some(state) = connection.state(&self.connections)
+        if let Some(state) = connection.slot(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_active(connection, state);
@@ -128,13 +128,13 @@ impl Recorder {
     }
 
     pub(crate) fn connection_idle(&self, connection: &Connection) {
-        if let Some(state) = connection.state(&self.connections) {
+        if let Some(state) = connection.slot(&self.connections) {
             state.idle();
         }
     }
 
     pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed, options: &Options) {
-        if let Some(state) = connection.state(&self.connections)
+        if let Some(state) = connection.slot(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_closed(connection, state, closed);

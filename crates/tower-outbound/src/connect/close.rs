@@ -100,7 +100,6 @@ impl Closed {
 pub(crate) struct IoEnd {
     pub(crate) end_of_file: bool,
     pub(crate) error: Option<Kind>,
-    pub(crate) goaway: bool,
 }
 
 /// What the layers above know of a connection's end before it comes.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::flight::Flight;
-use super::{Origin, Protocol, Registry, Setup};
+use super::{ConnectionState, Origin, Protocol, Registry, Setup};
 use crate::event::Event;
 use crate::exchange::{Mark, Slots};
 
@@ -126,6 +126,12 @@ impl Connection {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.flight().in_flight
+    }
+
+    /// What it is doing now; a snapshot, as [`in_flight`](Self::in_flight) is.
+    #[must_use]
+    pub fn state(&self) -> ConnectionState {
+        self.flight().state()
     }
 
     /// HTTP bytes read, above TLS.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Use;
 use super::close::{CloseHint, CloseReason, Closed, IoEnd};
+use super::{ConnectionState, Use};
 use crate::exchange::Exchange;
 
 /// hyper closes a connection in the poll that follows the drop of an unread body, or not for that reason.
@@ -66,6 +66,8 @@ pub(super) struct Flight {
     hint: Option<CloseHint>,
     /// An exchange was given up before its end, and nothing has shown that the connection outlives it.
     cut: bool,
+    /// The peer goes away (HTTP/2).
+    goaway: bool,
     end: Option<IoEnd>,
     closed: bool,
     pub(super) notes: VecDeque<Note>,
@@ -76,6 +78,20 @@ impl Flight {
     /// What will have closed the connection, if it closes; an earlier hint stays.
     pub(super) fn hint(&mut self, hint: CloseHint) {
         self.hint.get_or_insert(hint);
+    }
+
+    /// The peer will take no further request.
+    pub(super) fn go_away(&mut self) {
+        self.goaway = true;
+    }
+
+    pub(super) fn state(&self) -> ConnectionState {
+        let last = matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10));
+        match self.in_flight {
+            _ if self.goaway || last || self.closed => ConnectionState::Draining,
+            0 => ConnectionState::Idle,
+            _ => ConnectionState::Active,
+        }
     }
 
     /// An exchange was given up before its end.
@@ -192,7 +208,7 @@ impl Flight {
         let hint = self.hint.filter(|hint| *hint != CloseHint::BodyDropped || !lived_on);
         let reason = match hint {
             Some(hint) => hint.reason(),
-            None if end.goaway => CloseReason::GoAway,
+            None if self.goaway => CloseReason::GoAway,
             None if end.error.is_some() => CloseReason::Error,
             None if end.end_of_file => CloseReason::PeerClosed,
             None if !was_active && idle_for >= idle_timeout => CloseReason::IdleTimeout,

@@ -18,4 +18,4 @@ pub(crate) use self::flight::{Aboard, Seen};
 pub use self::origin::Origin;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
-pub use self::usage::{Protocol, Reuse, Use};
+pub use self::usage::{ConnectionState, Protocol, Reuse, Use};

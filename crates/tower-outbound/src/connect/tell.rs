@@ -84,6 +84,11 @@ impl Connection {
         self.tell(flight);
     }
 
+    /// The peer has sent GOAWAY.
+    pub(crate) fn go_away(&self) {
+        self.flight().go_away();
+    }
+
     pub(crate) fn io_gone(&self, end: IoEnd, open_streams: u64, at: Instant) {
         let mut flight = self.flight();
         flight.end(end, open_streams, self.0.opened, at, self.0.registry.idle_timeout());

@@ -14,6 +14,18 @@ pub enum Protocol {
     Http2,
 }
 
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// An exchange is on it.
+    Active,
+    /// Nothing is on it.
+    Idle,
+    /// It finishes what is on it and will not be used again: GOAWAY, or a header that says so.
+    Draining,
+}
+
 /// What is known of the serving connection, by its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

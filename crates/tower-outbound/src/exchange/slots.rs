@@ -83,12 +83,12 @@ macro_rules! observer_state {
     () => {
         /// An observer's state in this record.
         #[must_use]
-        pub fn state<T: Send + Sync + 'static>(&self, slot: &$crate::exchange::Slot<T>) -> Option<&T> {
+        pub fn slot<T: Send + Sync + 'static>(&self, slot: &$crate::exchange::Slot<T>) -> Option<&T> {
             self.0.slots.get(slot)
         }
 
         /// An observer's state in this record, made by `init` where there is none yet.
-        pub fn state_or_init<T: Send + Sync + 'static>(
+        pub fn slot_or_init<T: Send + Sync + 'static>(
             &self,
             slot: &$crate::exchange::Slot<T>,
             init: impl FnOnce() -> T,

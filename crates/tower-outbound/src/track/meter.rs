@@ -136,7 +136,7 @@ impl Turns {
             streams.received(bytes, |change| match change {
                 Change::Opened => self.connection.begin_stream(),
                 Change::Closed => self.connection.end_stream(at),
-                Change::GoAway => self.end.goaway = true,
+                Change::GoAway => self.connection.go_away(),
             });
         } else if !self.read_since_write && !is_interim(bytes) {
             self.read_since_write = true;
