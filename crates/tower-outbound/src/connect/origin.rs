@@ -40,7 +40,8 @@ impl<'a> OriginParts<'a> {
 
 /// Host and port of an authority that was checked already; in one pass, since every request comes here.
 fn split(authority: &str) -> (&str, Option<u16>) {
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
+    let user = authority.bytes().rposition(|byte| byte == b'@');
+    let authority = &authority[user.map_or(0, |at| at + 1)..];
     let colon = authority.bytes().rposition(|byte| matches!(byte, b':' | b']'));
     let (host, port) = match colon {
         Some(at) if authority.as_bytes()[at] == b':' => (&authority[..at], authority[at + 1..].parse().ok()),

@@ -54,6 +54,9 @@ impl Connection {
 
     /// Tells that the exchange is served by it.
     pub(crate) fn assign(&self, exchange: &Exchange, usage: Use) {
+        if !self.0.registry.observers().are_listening() {
+            return exchange.assigned();
+        }
         let mut flight = self.flight();
         flight.notes.push_back(Note::Assigned(exchange.clone(), usage));
         self.tell(flight);
@@ -104,7 +107,7 @@ impl Connection {
 
     /// Whoever comes first tells what others add meanwhile.
     fn tell<'a>(&'a self, mut flight: MutexGuard<'a, Flight>) {
-        if flight.telling {
+        if flight.telling || flight.notes.is_empty() {
             return;
         }
         flight.telling = true;

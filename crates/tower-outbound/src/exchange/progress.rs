@@ -110,6 +110,9 @@ impl Exchange {
     /// body is the witness of the sending.
     pub(super) fn send_by_body(&self, at: Instant) {
         let inner = &*self.0;
+        if inner.marks.send_start.is_set() {
+            return;
+        }
         let Some(taken) = inner.marks.taken.get(inner.start) else { return };
         if !inner.marks.send_start.set_once(inner.start, taken) {
             return;
