@@ -91,7 +91,14 @@ impl Default for Propagate {
     }
 }
 
-/// A request with this in its extensions gets no trace context.
+/// A request with this in its extensions gets no trace context; for whole origins, see [`Propagate`].
+///
+/// # Example
+/// ```
+/// # use tower_outbound_otel::NoPropagation;
+/// let mut request = http::Request::get("https://third-party.example/").body(()).unwrap();
+/// request.extensions_mut().insert(NoPropagation);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoPropagation;
 

@@ -44,4 +44,8 @@ pub use self::outbound::{
 };
 pub use self::outbound::{Outbound, OutboundBuilder, TcpConnector};
 pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
+/// The TLS library whose types the client's options take.
+#[cfg(feature = "client")]
+pub use rustls;
+
 pub use self::track::{Track, TrackFuture, TrackLayer, TrackedIo};

@@ -112,7 +112,7 @@ impl Telemetry {
     /// Sends what was not sent yet; blocks for at most ten seconds.
     ///
     /// # Errors
-    /// When the time is up or the last batch failed. The SDK does not tell of batches that failed earlier.
+    /// When the time is up, or metrics could not be exported. Of spans that were lost the SDK only logs.
     pub fn force_flush(&self) -> Result<(), TelemetryError> {
         let (traces, metrics) = (self.parts.traces.clone(), self.parts.metrics.clone());
         bounded("flush", move || {
@@ -143,7 +143,7 @@ impl Telemetry {
     /// Sends what was not sent yet and ends; blocks for at most ten seconds.
     ///
     /// # Errors
-    /// When the time is up or the last batch failed. The SDK does not tell of batches that failed earlier.
+    /// When the time is up, or metrics could not be exported. Of spans that were lost the SDK only logs.
     pub fn shutdown_blocking(mut self) -> Result<(), TelemetryError> {
         self.end()
     }

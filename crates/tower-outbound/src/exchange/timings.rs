@@ -18,7 +18,9 @@ use crate::connect::{Connection, Reuse, Setup, Use};
 /// # use tower_outbound::Timings;
 /// fn log<B>(response: &http::Response<B>) {
 ///     if let Some(timings) = response.extensions().get::<Timings>() {
-///         println!("{timings}"); // dns 1.2 tcp 0.3 tls 4.1 send 0.1 wait 50.2 … ms, connection 7 new
+///     // dns 1.2 tcp 0.3 tls 4.1 send 0.1 wait 50.2 head 0.1 = … ms, connection 7 new
+///     // The total is `…` until the body has ended.
+///     println!("{timings}");
 ///     }
 /// }
 /// ```
@@ -192,7 +194,9 @@ impl fmt::Display for Timings {
         }
         match (self.connection(), self.reuse()) {
             (Some(connection), reuse) => write!(f, ", connection {} {}", connection.id(), reuse.as_str()),
-            (None, _) => f.write_str(", connection unknown"),
+            // It may have had one that is not tracked.
+            (None, _) if self.exchange.status().is_some() => f.write_str(", connection unknown"),
+            (None, _) => f.write_str(", no connection"),
         }
     }
 }

@@ -1,6 +1,7 @@
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tower_layer::Layer;
 
@@ -18,6 +19,7 @@ pub struct ClientBuilder {
     tcp: TcpConnector,
     provider: TlsProvider,
     roots: Option<RootCertStore>,
+    added: Vec<CertificateDer<'static>>,
     tls: Option<ClientConfig>,
     http2_only: bool,
     max_idle: usize,
@@ -31,6 +33,7 @@ impl ClientBuilder {
             tcp,
             provider: TlsProvider::default(),
             roots: None,
+            added: Vec::new(),
             tls: None,
             http2_only: false,
             max_idle: MAX_IDLE,
@@ -40,6 +43,21 @@ impl ClientBuilder {
     /// Which cryptography rustls uses: ring unless set.
     pub fn tls_provider(mut self, provider: TlsProvider) -> Self {
         self.provider = provider;
+        self
+    }
+
+    /// Trusts an authority besides the others; one that cannot be parsed is passed over.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use tower_outbound::{Outbound, rustls};
+    /// use rustls::pki_types::{CertificateDer, pem::PemObject};
+    ///
+    /// let authority = CertificateDer::from_pem_file("our-ca.pem").unwrap();
+    /// let client = Outbound::new().client_builder().add_root_certificate(authority).build();
+    /// ```
+    pub fn add_root_certificate(mut self, authority: CertificateDer<'static>) -> Self {
+        self.added.push(authority);
         self
     }
 
@@ -79,9 +97,11 @@ impl ClientBuilder {
     /// The client. Reads the system's root certificates unless roots or a TLS configuration were given.
     #[must_use]
     pub fn build(self) -> OutboundClient {
-        let tls = self
-            .tls
-            .unwrap_or_else(|| self.provider.config(self.roots.unwrap_or_else(super::tls::system_roots)));
+        let tls = self.tls.unwrap_or_else(|| {
+            let mut roots = self.roots.unwrap_or_else(super::tls::system_roots);
+            roots.add_parsable_certificates(self.added);
+            self.provider.config(roots)
+        });
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = match self.http2_only {
             true => https.enable_http2().wrap_connector(self.tcp),

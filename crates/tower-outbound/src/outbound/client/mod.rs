@@ -30,7 +30,8 @@ type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBod
 
 /// A pooled HTTP/1 and HTTP/2 client with TLS, observed and tracked; made by [`Outbound::client`].
 ///
-/// Clones share one pool: keep one in your application's state.
+/// Clones share one pool: keep one in your application's state. A request's extensions take a
+/// [`UrlTemplate`](crate::UrlTemplate); [`outbound`](Self::outbound) gives the open connections.
 ///
 /// # Example
 /// ```no_run
@@ -53,7 +54,7 @@ pub struct OutboundClient {
 }
 
 impl OutboundClient {
-    /// Sends a GET request.
+    /// Sends a GET request; [`request`](Self::request) is for one with headers, extensions or a body.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) for a URI that is not absolute or neither
