@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// | `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION` (`gzip`), each signal's too | by the exporter | none |
 /// | `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*`, `OTEL_SPAN_*_LIMIT`, `OTEL_METRIC_EXPORT_INTERVAL` | by the SDK | the SDK's |
 /// | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | by [`OtelObserver`](crate::OtelObserver) | the convention's list |
-/// | `RUST_LOG` | filter of the subscriber | `info` |
+/// | `RUST_LOG` | filter of the subscriber | `info,opentelemetry=warn` |
 ///
 /// # Example
 /// ```no_run

@@ -13,7 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Warning;
 
-const FILTER: &str = "info";
+/// The SDK says what it could not export, and not that it was set up.
+const FILTER: &str = "info,opentelemetry=warn";
 
 /// The bridge from `tracing`, without what costs and says little.
 pub(super) fn layer<S>(traces: &SdkTracerProvider) -> OpenTelemetryLayer<S, SdkTracer>
