@@ -80,7 +80,9 @@ pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
 pub use self::propagate::{NoPropagation, Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;
 #[cfg(feature = "otlp")]
-pub use self::telemetry::{OtlpProtocol, Telemetry, TelemetryBuilder, TelemetryError, Warning};
+pub use self::telemetry::{
+    Loss, OtlpProtocol, Report, Tally, Telemetry, TelemetryBuilder, TelemetryError, Warning,
+};
 
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "otlp"))]

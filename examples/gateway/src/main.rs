@@ -18,7 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
+use outbound_tests::otlp::Receiver;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tower_outbound::{Outbound, OutboundClient};
 use tower_outbound_otel::{OtelObserver, Telemetry};
@@ -61,17 +63,29 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let traffic = traffic::drive(gateway, cli.seconds, &progress).await;
     progress.finish_and_clear();
 
-    let delivered = flush(&telemetry, &destination, &traffic).await;
-    print(cli, &destination, &traffic, delivered)?;
+    if let Destination::Embedded(receiver) = &destination {
+        flush(&telemetry, receiver, &traffic).await;
+    }
+    print(cli, &destination, &traffic)?;
 
     if cli.serve {
         wait(cli, gateway, &upstream).await?;
     }
-    // Told once is enough.
-    if let (Err(error), true) = (telemetry.shutdown().await, delivered) {
-        lost(&error);
+    let exported = telemetry.shutdown().await;
+    match &destination {
+        Destination::Embedded(_) if exported.is_complete() => {}
+        _ => say(cli, &format!("Telemetry to {}: {exported}.", destination.source())),
     }
     Ok(())
+}
+
+/// Alone on standard output, JSON has no place for it.
+fn say(cli: &Cli, text: &str) {
+    if cli.json {
+        eprintln!("{text}");
+    } else {
+        println!("{text}");
+    }
 }
 
 /// The service, with one client for all its handlers.
@@ -88,12 +102,7 @@ fn serve(listener: TcpListener, upstream: &Upstream) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-fn print(
-    cli: &Cli,
-    destination: &Destination,
-    traffic: &Traffic,
-    delivered: bool,
-) -> Result<(), Box<dyn Error>> {
+fn print(cli: &Cli, destination: &Destination, traffic: &Traffic) -> Result<(), Box<dyn Error>> {
     let source = destination.source();
     let report = match destination {
         Destination::Embedded(receiver) => Some(Report::new(receiver)),
@@ -107,10 +116,9 @@ fn print(
         }
         Some(report) => write!(out, "{}", report.text(traffic))?,
         None => {
-            let went = if delivered { "went" } else { "could not be sent" };
             writeln!(
                 out,
-                "{traffic}.\nSpans and metrics of the service `gateway` {went} to {source}.\n\
+                "{traffic}.\nSpans and metrics of the service `gateway` go to {source}.\n\
                  The report is made from the embedded receiver: unset OTEL_EXPORTER_OTLP_ENDPOINT to see it."
             )?;
         }
@@ -123,7 +131,7 @@ fn print(
     Ok(())
 }
 
-/// Keeps the service up until ctrl-c.
+/// Keeps the service up until ctrl-c or SIGTERM.
 async fn wait(cli: &Cli, gateway: SocketAddr, upstream: &Upstream) -> io::Result<()> {
     let text = format!(
         "\nServing on http://{gateway} until ctrl-c.\n  /plain → {}\n  /tls   → {}\n  below each: {}",
@@ -131,35 +139,23 @@ async fn wait(cli: &Cli, gateway: SocketAddr, upstream: &Upstream) -> io::Result
         upstream.secure(),
         upstream::PATHS.join(" ")
     );
-    if cli.json {
-        eprintln!("{text}");
-    } else {
-        println!("{text}");
+    say(cli, &text);
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
     }
-    tokio::signal::ctrl_c().await
 }
 
-/// Whether everything was delivered.
-///
 /// A span ends when its body is dropped, a moment after the caller had the last byte: so the last ones are
 /// asked for more than once.
-async fn flush(telemetry: &Telemetry, destination: &Destination, traffic: &Traffic) -> bool {
+async fn flush(telemetry: &Telemetry, receiver: &Receiver, traffic: &Traffic) {
     for _ in 0..FLUSHES {
-        if let Err(error) = tokio::task::block_in_place(|| telemetry.force_flush()) {
-            lost(&error);
-            return false;
+        // What is lost is said at the end.
+        let _ = tokio::task::block_in_place(|| telemetry.force_flush());
+        if Report::new(receiver).wholeness(traffic).is_whole() {
+            return;
         }
-        match destination {
-            Destination::Embedded(receiver) if !Report::new(receiver).wholeness(traffic).is_whole() => {
-                sleep(MOMENT).await;
-            }
-            _ => break,
-        }
+        sleep(MOMENT).await;
     }
-    true
-}
-
-fn lost(error: &dyn Error) {
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    eprintln!("warning: telemetry was lost: {error}{cause}");
 }

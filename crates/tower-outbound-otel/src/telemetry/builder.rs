@@ -1,7 +1,10 @@
 use std::fmt;
+use std::time::Duration;
 
+use super::handle::SHUTDOWN_LIMIT;
+use super::pipeline::{Installs, Pipeline};
 use super::settings::Settings;
-use super::{Telemetry, TelemetryError, pipeline};
+use super::{Telemetry, TelemetryError};
 
 /// Gives the value of a variable.
 pub(super) type Lookup = dyn Fn(&str) -> Option<String> + Send;
@@ -25,6 +28,7 @@ pub struct TelemetryBuilder {
     lookup: Box<Lookup>,
     globals: bool,
     subscriber: bool,
+    shutdown_limit: Duration,
 }
 
 impl TelemetryBuilder {
@@ -36,12 +40,11 @@ impl TelemetryBuilder {
             lookup: Box::new(|key| std::env::var(key).ok()),
             globals: true,
             subscriber: true,
+            shutdown_limit: SHUTDOWN_LIMIT,
         }
     }
 
     /// Where values come from in place of the process's environment.
-    ///
-    /// What the SDK and the exporter read for themselves (see [`Telemetry`]) still comes from the environment.
     pub fn lookup(mut self, lookup: impl Fn(&str) -> Option<String> + Send + 'static) -> Self {
         self.lookup = Box::new(lookup);
         self
@@ -71,14 +74,20 @@ impl TelemetryBuilder {
         self.without_subscriber()
     }
 
+    /// What a shutdown may take, whatever the receiver does: 5 s unless set.
+    pub fn shutdown_limit(mut self, limit: Duration) -> Self {
+        self.shutdown_limit = limit;
+        self
+    }
+
     /// Builds the pipeline.
     ///
     /// # Errors
-    /// When the system gives no thread or runtime, or an exporter cannot be built. No value of a variable is
-    /// an error.
+    /// As [`Telemetry::from_env`].
     pub fn build(self) -> Result<Telemetry, TelemetryError> {
         let settings = Settings::resolve(&self, &*self.lookup);
-        pipeline::build(settings, self.globals, self.subscriber)
+        let installs = Installs { globals: self.globals, subscriber: self.subscriber };
+        Pipeline::build(&settings, installs, self.shutdown_limit).map(Telemetry::new)
     }
 }
 

@@ -1,73 +1,69 @@
-use std::sync::mpsc;
 use std::time::Duration;
 
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{TelemetryBuilder, TelemetryError, Warning, subscriber};
-
-/// The SDK's own limit is as long, for each of the two signals.
-const LIMIT: Duration = Duration::from_secs(10);
+use super::pipeline::Pipeline;
+use super::{Report, TelemetryBuilder, TelemetryError, Warning, subscriber};
+use crate::observer::OtelObserver;
+use crate::options::OtelObserverBuilder;
 
 /// Traces, metrics, propagation and a `tracing` subscriber, from the `OTEL_*` variables.
 ///
-/// Keep it until the process ends and call [`shutdown`](Self::shutdown): what was not exported is then sent.
-/// Dropping it does the same, and blocks meanwhile. Export and shutdown work on every flavour of runtime and
-/// without one.
-///
-/// | variable | honoured | default |
-/// | --- | --- | --- |
-/// | `OTEL_SDK_DISABLED` | `true`: no traces, no metrics; propagation stays | `false` |
-/// | `OTEL_SERVICE_NAME` | before `service.name` of `OTEL_RESOURCE_ATTRIBUTES` | the name in the code |
-/// | `OTEL_PROPAGATORS` | `tracecontext`, `baggage`, `none` | `tracecontext,baggage` |
-/// | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `otlp`, `none` | `otlp` |
-/// | `OTEL_EXPORTER_OTLP_PROTOCOL`, `…_TRACES_…`, `…_METRICS_…` | `grpc`, `http/protobuf` | `http/protobuf` |
-/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | over HTTP with `/v1/traces`, `/v1/metrics` added | `http://localhost:4318` or, for gRPC, `:4317` |
-/// | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `…_METRICS_…` | verbatim | the one above |
-/// | `OTEL_EXPORTER_OTLP_INSECURE` | for a gRPC endpoint without scheme | `false` |
-/// | `OTEL_EXPORTER_OTLP_TIMEOUT`, `…_TRACES_…`, `…_METRICS_…` | milliseconds | `10000` |
-/// | `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION` (`gzip`), each signal's too | by the exporter | none |
-/// | `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*`, `OTEL_SPAN_*_LIMIT`, `OTEL_METRIC_EXPORT_INTERVAL` | by the SDK | the SDK's |
-/// | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | by [`OtelObserver`](crate::OtelObserver) | the convention's list |
-/// | `RUST_LOG` | filter of the subscriber | `info,opentelemetry=warn` |
+/// Keep it until the process ends and call [`shutdown`](Self::shutdown): what was not exported is then sent, and
+/// the [`Report`] says what was lost. Export and shutdown work on every flavour of runtime and without one, and
+/// never hold up the service: a span that finds the queue full is counted and gone. That the receiver does not
+/// take what is sent is told as a `tracing` warning once, and then at most every 60 s; the counts are metrics too
+/// (`otel.sdk.exporter.span.exported` and the other two with `error.type`).
 ///
 /// # Example
+/// A service that ends with SIGTERM:
 /// ```no_run
+/// use tokio::signal::unix::{SignalKind, signal};
 /// use tower_outbound_otel::Telemetry;
 ///
+/// # async fn serve() {}
 /// #[tokio::main]
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let telemetry = Telemetry::from_env("shop")?;
-///     // … serve …
-///     telemetry.shutdown().await?;
+///     let mut terminate = signal(SignalKind::terminate())?;
+///     tokio::select! {
+///         () = serve() => {}
+///         _ = terminate.recv() => {}
+///     }
+///     let report = telemetry.shutdown().await;
+///     if !report.is_complete() {
+///         eprintln!("telemetry: {report}");
+///     }
 ///     Ok(())
 /// }
 /// ```
+///
+/// # Cancel safety
+/// Dropping it does what a shutdown does. Inside a runtime it is done on one of its blocking threads, so no worker
+/// is held up, and the end of the runtime waits for it; elsewhere the drop waits.
+///
+/// # Variables
+#[doc = include_str!("variables.md")]
 #[derive(Debug)]
 #[must_use = "dropping it ends the export"]
 pub struct Telemetry {
-    parts: Parts,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    pub(super) traces: Option<SdkTracerProvider>,
-    pub(super) metrics: Option<SdkMeterProvider>,
-    pub(super) runtime: Option<Runtime>,
-    pub(super) warnings: Vec<Warning>,
+    /// Taken by the end.
+    pipeline: Option<Pipeline>,
 }
 
 impl Telemetry {
     /// Builds the pipeline that the environment asks for and makes it the process's.
     ///
     /// # Errors
-    /// When the system gives no thread or runtime, or an exporter cannot be built. No value of a variable is
-    /// an error: see [`warnings`](Self::warnings).
+    /// When the process has a global provider or a subscriber already: it is left as it is, and the error says what
+    /// to do instead. When the system gives no thread. No value of a variable is an error: see
+    /// [`warnings`](Self::warnings).
     pub fn from_env(service: impl Into<String>) -> Result<Self, TelemetryError> {
         Self::builder(service).build()
     }
@@ -77,26 +73,49 @@ impl Telemetry {
         TelemetryBuilder::new(service.into())
     }
 
-    pub(super) fn new(parts: Parts) -> Self {
-        Self { parts }
+    pub(super) fn new(pipeline: Pipeline) -> Self {
+        Self { pipeline: Some(pipeline) }
     }
 
     /// What was not understood; told as `tracing` warnings too.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
-        &self.parts.warnings
+        self.pipeline.as_ref().map_or(&[], |pipeline| &pipeline.warnings)
     }
 
     /// The provider of tracers; `None` where traces are off.
     #[must_use]
     pub fn tracer_provider(&self) -> Option<&SdkTracerProvider> {
-        self.parts.traces.as_ref()
+        self.pipeline.as_ref()?.traces.as_ref()
     }
 
     /// The provider of meters; `None` where metrics are off.
     #[must_use]
     pub fn meter_provider(&self) -> Option<&SdkMeterProvider> {
-        self.parts.metrics.as_ref()
+        self.pipeline.as_ref()?.metrics.as_ref()
+    }
+
+    /// An observer with these providers, whatever the global ones are.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    /// use tower_outbound_otel::Telemetry;
+    ///
+    /// let telemetry = Telemetry::builder("shop").without_globals().build()?;
+    /// let outbound = Outbound::builder().observer(telemetry.observer().build()).build();
+    /// # let _ = outbound;
+    /// # Ok::<_, tower_outbound_otel::TelemetryError>(())
+    /// ```
+    pub fn observer(&self) -> OtelObserverBuilder {
+        let mut observer = OtelObserver::builder();
+        if let Some(traces) = self.tracer_provider() {
+            observer = observer.tracer_provider(traces);
+        }
+        if let Some(metrics) = self.meter_provider() {
+            observer = observer.meter_provider(metrics);
+        }
+        observer
     }
 
     /// The layer that makes `tracing` spans OpenTelemetry's, for a subscriber of your own; `None` (which is a
@@ -106,85 +125,57 @@ impl Telemetry {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        self.parts.traces.as_ref().map(subscriber::layer)
+        self.tracer_provider().map(subscriber::layer)
     }
 
-    /// Sends what was not sent yet; blocks for at most ten seconds.
-    ///
-    /// # Errors
-    /// When the time is up, or metrics could not be exported. Of spans that were lost the SDK only logs.
-    pub fn force_flush(&self) -> Result<(), TelemetryError> {
-        let (traces, metrics) = (self.parts.traces.clone(), self.parts.metrics.clone());
-        bounded("flush", move || {
-            let traces = traces.map_or(Ok(()), |traces| traces.force_flush());
-            let metrics = metrics.map_or(Ok(()), |metrics| metrics.force_flush());
-            TelemetryError::of_sdk("flushing traces", traces)
-                .and(TelemetryError::of_sdk("flushing metrics", metrics))
-        })
+    /// What was delivered and what was lost so far.
+    pub fn report(&self) -> Report {
+        self.pipeline.as_ref().map(|pipeline| pipeline.ledger.report()).unwrap_or_default()
     }
 
-    /// Sends what was not sent yet and ends, without blocking the caller's runtime.
+    /// Sends what was not sent yet, and says what was delivered and lost so far; blocks for at most five seconds
+    /// for each signal.
     ///
     /// # Errors
-    /// As [`shutdown_blocking`](Self::shutdown_blocking).
+    /// When the time is up. What was lost is in the report.
+    pub fn force_flush(&self) -> Result<Report, TelemetryError> {
+        self.pipeline.as_ref().map_or(Ok(()), Pipeline::flush)?;
+        Ok(self.report())
+    }
+
+    /// Sends what was not sent yet and ends, within the limit of the
+    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds), without blocking the caller's runtime.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the shutdown to finish on its own thread.
-    pub async fn shutdown(self) -> Result<(), TelemetryError> {
+    pub async fn shutdown(self) -> Report {
         let (done, wait) = oneshot::channel();
+        let ledger = self.pipeline.as_ref().map(|pipeline| pipeline.ledger.clone()).unwrap_or_default();
         let thread = std::thread::Builder::new().name("otlp-shutdown".into());
-        let spawned = thread.spawn(move || {
+        // Without a thread, dropping what it was to run is the shutdown.
+        let _ = thread.spawn(move || {
             let _ = done.send(self.shutdown_blocking());
         });
-        spawned.map_err(|error| TelemetryError::new("starting the shutdown", error))?;
-        wait.await.unwrap_or_else(|error| Err(TelemetryError::new("shutdown", error)))
+        wait.await.unwrap_or_else(|_| ledger.report())
     }
 
-    /// Sends what was not sent yet and ends; blocks for at most ten seconds.
-    ///
-    /// # Errors
-    /// When the time is up, or metrics could not be exported. Of spans that were lost the SDK only logs.
-    pub fn shutdown_blocking(mut self) -> Result<(), TelemetryError> {
-        self.end()
-    }
-
-    fn end(&mut self) -> Result<(), TelemetryError> {
-        let (traces, metrics) = (self.parts.traces.take(), self.parts.metrics.take());
-        let ended = match (&traces, &metrics) {
-            (None, None) => Ok(()),
-            _ => bounded("shutdown", move || {
-                let traces = traces.map_or(Ok(()), |traces| traces.shutdown());
-                let metrics = metrics.map_or(Ok(()), |metrics| metrics.shutdown());
-                TelemetryError::of_sdk("shutting down traces", traces)
-                    .and(TelemetryError::of_sdk("shutting down metrics", metrics))
-            }),
-        };
-        // Dropped inside another runtime, a runtime panics.
-        if let Some(runtime) = self.parts.runtime.take() {
-            runtime.shutdown_background();
-        }
-        ended
+    /// Sends what was not sent yet and ends; blocks for at most the limit of the
+    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds).
+    pub fn shutdown_blocking(mut self) -> Report {
+        self.pipeline.take().map(|mut pipeline| pipeline.end()).unwrap_or_default()
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            tracing::warn!(target: "tower_outbound_otel", error = &error as &dyn std::error::Error, "telemetry lost");
+        let Some(pipeline) = self.pipeline.take() else { return };
+        match Handle::try_current() {
+            // One that ends before it begins drops what it was to run, which is the same.
+            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(pipeline))),
+            Err(_) => drop(pipeline),
         }
     }
 }
 
-/// Runs it on a thread of its own and waits for at most the limit: the SDK's own limits do not always hold.
-fn bounded(
-    doing: &'static str,
-    run: impl FnOnce() -> Result<(), TelemetryError> + Send + 'static,
-) -> Result<(), TelemetryError> {
-    let (done, wait) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name(format!("otlp-{doing}"));
-    let spawned = thread.spawn(move || {
-        let _ = done.send(run());
-    });
-    spawned.map_err(|error| TelemetryError::new(doing, error))?;
-    wait.recv_timeout(LIMIT).unwrap_or_else(|error| Err(TelemetryError::new(doing, error)))
-}
+/// The default of [`TelemetryBuilder::shutdown_limit`].
+pub(super) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);

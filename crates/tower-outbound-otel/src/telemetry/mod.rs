@@ -4,10 +4,12 @@
 //! variable, its value, and what is used in its place.
 
 mod builder;
-mod client;
 mod error;
+mod export;
+mod globals;
 mod handle;
 mod pipeline;
+mod report;
 mod settings;
 mod subscriber;
 mod warning;
@@ -15,4 +17,5 @@ mod warning;
 pub use self::builder::{OtlpProtocol, TelemetryBuilder};
 pub use self::error::TelemetryError;
 pub use self::handle::Telemetry;
+pub use self::report::{Loss, Report, Tally};
 pub use self::warning::Warning;

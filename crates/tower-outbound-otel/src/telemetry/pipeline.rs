@@ -1,20 +1,19 @@
-//! Providers and propagators from settings.
+//! Providers and propagators from settings, and their end.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry::global;
-use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
-use opentelemetry_otlp::{
-    ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
-    WithTonicConfig,
-};
+use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
-use super::handle::Parts;
-use super::settings::{Export, Propagator, Settings};
-use super::{OtlpProtocol, Telemetry, TelemetryError, client, subscriber};
+use super::export::{EndBy, ExportThread, Exporters, Ledger, SelfMetrics};
+use super::settings::Settings;
+use super::{Report, TelemetryError, Warning, globals, subscriber};
+use crate::observer::scope;
 
 /// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
 const SERIES: usize = 10_000;
@@ -29,91 +28,166 @@ const MANY_SERIES: [&str; 8] = [
     "outbound.requests",
 ];
 
-pub(super) fn build(
-    settings: Settings,
-    globals: bool,
-    subscriber: bool,
-) -> Result<Telemetry, TelemetryError> {
-    let exports = [&settings.traces, &settings.metrics];
-    let grpc = exports.iter().any(|export| export.as_ref().is_some_and(|e| e.protocol == OtlpProtocol::Grpc));
-    let runtime = if grpc { Some(client::runtime()?) } else { None };
-    let resource = Resource::builder().with_service_name(settings.service.clone()).build();
+/// Of the time for a shutdown, what spans may take: the last metrics say what became of them.
+const FOR_SPANS: f64 = 0.8;
 
-    let mut parts = Parts { runtime, ..Parts::default() };
-    if let Some(export) = &settings.traces {
-        let exporter = span_exporter(export, parts.runtime.as_ref())?;
-        let provider = SdkTracerProvider::builder().with_resource(resource.clone());
-        parts.traces = Some(provider.with_batch_exporter(exporter).build());
-    }
-    if let Some(export) = &settings.metrics {
-        let exporter = metric_exporter(export, parts.runtime.as_ref())?;
-        let provider = SdkMeterProvider::builder().with_resource(resource).with_view(more_series);
-        parts.metrics = Some(provider.with_periodic_exporter(exporter).build());
-    }
-    parts.warnings = settings.warnings;
+/// Everything that runs; it ends when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Pipeline {
+    pub(super) traces: Option<SdkTracerProvider>,
+    pub(super) metrics: Option<SdkMeterProvider>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) limit: Duration,
+    end_metrics_by: Option<EndBy>,
+    thread: Option<ExportThread>,
+    ended: bool,
+}
 
-    if globals {
-        if let Some(traces) = &parts.traces {
-            global::set_tracer_provider(traces.clone());
+/// What becomes the process's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Installs {
+    pub(super) globals: bool,
+    pub(super) subscriber: bool,
+}
+
+impl Pipeline {
+    pub(super) fn build(
+        settings: &Settings,
+        installs: Installs,
+        limit: Duration,
+    ) -> Result<Self, TelemetryError> {
+        if installs.globals {
+            globals::check_unset()?;
         }
-        if let Some(metrics) = &parts.metrics {
-            global::set_meter_provider(metrics.clone());
+        let mut pipeline = Self::default();
+        pipeline.limit = limit;
+        pipeline.providers(settings)?;
+        pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
+        if installs.subscriber {
+            let filter = settings.log_filter.as_deref();
+            pipeline.warnings.extend(subscriber::install(pipeline.traces.as_ref(), filter)?);
         }
-        global::set_text_map_propagator(propagator(&settings.propagators));
+        if installs.globals {
+            if let Some(traces) = &pipeline.traces {
+                global::set_tracer_provider(traces.clone());
+            }
+            if let Some(metrics) = &pipeline.metrics {
+                global::set_meter_provider(metrics.clone());
+            }
+            global::set_text_map_propagator(settings.propagator());
+        }
+        pipeline.tell(settings);
+        Ok(pipeline)
     }
-    if subscriber {
-        let warning = subscriber::install(parts.traces.as_ref(), settings.log_filter.as_deref());
-        parts.warnings.extend(warning);
+
+    fn providers(&mut self, settings: &Settings) -> Result<(), TelemetryError> {
+        let resource = settings.resource();
+        let (traces, metrics) = (&settings.traces, &settings.metrics);
+        if traces.otlp.is_some() || metrics.otlp.is_some() {
+            self.thread = Some(ExportThread::start()?);
+        }
+        if traces.is_on() {
+            self.traces = Some(self.tracer_provider(settings, &resource)?);
+        }
+        if metrics.is_on() {
+            self.metrics = Some(self.meter_provider(settings, resource)?);
+        }
+        Ok(())
     }
-    for warning in &parts.warnings {
-        tracing::warn!(target: "tower_outbound_otel", "{warning}");
+
+    fn tracer_provider(
+        &mut self,
+        settings: &Settings,
+        resource: &Resource,
+    ) -> Result<SdkTracerProvider, TelemetryError> {
+        let mut provider = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_sampler(settings.sampler.clone())
+            .with_span_limits(settings.limits);
+        if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
+            provider = provider.with_span_processor(exporters.spans(export, &settings.batch, resource)?);
+        }
+        Ok(provider.build())
     }
-    Ok(Telemetry::new(parts))
+
+    fn meter_provider(
+        &mut self,
+        settings: &Settings,
+        resource: Resource,
+    ) -> Result<SdkMeterProvider, TelemetryError> {
+        let mut provider = SdkMeterProvider::builder().with_resource(resource).with_view(more_series);
+        if let (Some(export), Some(mut exporters)) = (&settings.metrics.otlp, self.exporters()) {
+            let (exporter, end_by) =
+                exporters.metrics(export, settings.metric_timeout, settings.temporality)?;
+            self.end_metrics_by = Some(end_by);
+            let reader = PeriodicReader::builder(exporter).with_interval(settings.metric_interval);
+            provider = provider.with_reader(reader.build());
+        }
+        let provider = provider.build();
+        if let Some(export) = &settings.metrics.otlp {
+            let traces = settings.traces.otlp.as_ref().map(|export| export.protocol);
+            let ledger = Arc::clone(&self.ledger);
+            let own = SelfMetrics { ledger, traces, metrics: export.protocol };
+            own.register(&provider.meter_with_scope(scope()));
+        }
+        Ok(provider)
+    }
+
+    fn exporters(&mut self) -> Option<Exporters<'_>> {
+        let Self { thread, ledger, warnings, .. } = self;
+        thread.as_ref().map(|thread| Exporters { thread, ledger, warnings })
+    }
+
+    /// Once: where everything goes, and what was not understood.
+    fn tell(&self, settings: &Settings) {
+        for warning in &self.warnings {
+            tracing::warn!(target: "tower_outbound_otel", "{warning}");
+        }
+        let (traces, metrics) = (settings.traces.to_string(), settings.metrics.to_string());
+        tracing::info!(target: "tower_outbound_otel", traces, metrics, "telemetry is exported");
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&self) -> Result<(), TelemetryError> {
+        let traces = self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush);
+        let metrics = self.metrics.as_ref().map_or(Ok(()), SdkMeterProvider::force_flush);
+        TelemetryError::of_sdk("flushing traces", traces)
+            .and(TelemetryError::of_sdk("flushing metrics", metrics))
+    }
+
+    /// Sends what waits, within the limit, and ends every thread.
+    pub(super) fn end(&mut self) -> Report {
+        if !std::mem::replace(&mut self.ended, true) {
+            let end = Instant::now() + self.limit;
+            // Spans first: what became of them is part of the last metrics.
+            if let Some(traces) = self.traces.take() {
+                let _ = traces.shutdown_with_timeout(self.limit.mul_f64(FOR_SPANS));
+            }
+            if let Some(end_by) = &self.end_metrics_by {
+                end_by.send_replace(Some(end));
+            }
+            if let Some(metrics) = self.metrics.take() {
+                let _ = metrics.shutdown();
+            }
+            if let Some(thread) = &mut self.thread {
+                thread.stop();
+            }
+        }
+        self.ledger.report()
+    }
 }
 
-/// The protocol is always told: left out, it depends on features that any crate may turn on.
-fn span_exporter(export: &Export, runtime: Option<&Runtime>) -> Result<SpanExporter, TelemetryError> {
-    let builder = SpanExporter::builder();
-    let exporter = match (export.protocol, runtime) {
-        (OtlpProtocol::Grpc, Some(runtime)) => builder
-            .with_tonic()
-            .with_protocol(Protocol::Grpc)
-            .with_channel(client::channel(runtime, &export.endpoint, export.timeout)?)
-            .with_timeout(export.timeout)
-            .build(),
-        _ => builder
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(&export.endpoint)
-            .with_timeout(export.timeout)
-            .with_http_client(client::http(export.timeout)?)
-            .build(),
-    };
-    exporter.map_err(not_built)
-}
-
-fn metric_exporter(export: &Export, runtime: Option<&Runtime>) -> Result<MetricExporter, TelemetryError> {
-    let builder = MetricExporter::builder();
-    let exporter = match (export.protocol, runtime) {
-        (OtlpProtocol::Grpc, Some(runtime)) => builder
-            .with_tonic()
-            .with_protocol(Protocol::Grpc)
-            .with_channel(client::channel(runtime, &export.endpoint, export.timeout)?)
-            .with_timeout(export.timeout)
-            .build(),
-        _ => builder
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(&export.endpoint)
-            .with_timeout(export.timeout)
-            .with_http_client(client::http(export.timeout)?)
-            .build(),
-    };
-    exporter.map_err(not_built)
-}
-
-fn not_built(error: ExporterBuildError) -> TelemetryError {
-    TelemetryError::new("building the exporter", error)
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let report = self.end();
+        if !report.is_complete() {
+            tracing::warn!(target: "tower_outbound_otel", %report, "telemetry was lost");
+        }
+    }
 }
 
 fn more_series(instrument: &Instrument) -> Option<Stream> {
@@ -122,14 +196,4 @@ fn more_series(instrument: &Instrument) -> Option<Stream> {
         return None;
     }
     Stream::builder().with_cardinality_limit(SERIES).build().ok()
-}
-
-pub(super) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagator {
-    let each = propagators.iter().map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
-        match propagator {
-            Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
-            Propagator::Baggage => Box::new(BaggagePropagator::new()),
-        }
-    });
-    TextMapCompositePropagator::new(each.collect())
 }

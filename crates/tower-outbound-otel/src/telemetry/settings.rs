@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 use http::Uri;
+use opentelemetry::KeyValue;
+use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_sdk::trace::{Sampler, SpanLimits};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::builder::Lookup;
 use super::{OtlpProtocol, TelemetryBuilder, Warning};
@@ -13,8 +20,15 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) service: String,
-    pub(super) traces: Option<Export>,
-    pub(super) metrics: Option<Export>,
+    pub(super) resource: Vec<KeyValue>,
+    pub(super) traces: Destinations,
+    pub(super) metrics: Destinations,
+    pub(super) sampler: Sampler,
+    pub(super) limits: SpanLimits,
+    pub(super) batch: Batch,
+    pub(super) metric_interval: Duration,
+    pub(super) metric_timeout: Duration,
+    pub(super) temporality: Temporality,
     pub(super) propagators: Vec<Propagator>,
     /// Of the subscriber; the default where there is none.
     pub(super) log_filter: Option<String>,
@@ -22,12 +36,69 @@ pub(super) struct Settings {
 }
 
 /// Where one signal goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Export {
     pub(super) protocol: OtlpProtocol,
     /// Complete: over HTTP with its path.
     pub(super) endpoint: String,
     pub(super) timeout: Duration,
+    pub(super) headers: http::HeaderMap,
+    pub(super) gzip: bool,
+    pub(super) tls: Tls,
+}
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) delay: Duration,
+    pub(super) timeout: Duration,
+    pub(super) queue: usize,
+    pub(super) size: usize,
+}
+#[derive(Debug)]
+pub(super) struct Destinations {
+    pub(super) otlp: Option<Export>,
+    pub(super) console: bool,
+}
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    pub(super) roots: Option<Vec<CertificateDer<'static>>>,
+    pub(super) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+}
+
+impl Destinations {
+    pub(super) fn is_on(&self) -> bool {
+        self.otlp.is_some() || self.console
+    }
+}
+impl std::fmt::Display for Destinations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.otlp {
+            Some(e) => write!(f, "{}", e.shown()),
+            None => f.write_str("none"),
+        }
+    }
+}
+impl Export {
+    pub(super) fn shown(&self) -> String {
+        self.endpoint.clone()
+    }
+}
+impl Settings {
+    pub(super) fn propagator(&self) -> TextMapCompositePropagator {
+        let each = self.propagators.iter().map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
+            match propagator {
+                Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
+                Propagator::Baggage => Box::new(BaggagePropagator::new()),
+            }
+        });
+        TextMapCompositePropagator::new(each.collect())
+    }
+    pub(super) fn resource(&self) -> Resource {
+        Resource::builder()
+            .with_service_name(self.service.clone())
+            .with_attributes(self.resource.clone())
+            .build()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +149,24 @@ impl Settings {
         let (traces, metrics) = (signal(&TRACES), signal(&METRICS));
         Self {
             service: reader.service(&builder.service),
-            traces,
-            metrics,
+            resource: Vec::new(),
+            traces: Destinations { otlp: traces, console: false },
+            metrics: Destinations { otlp: metrics, console: false },
+            sampler: Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
+            limits: SpanLimits::default(),
+            batch: Batch {
+                delay: Duration::from_millis(
+                    (reader.lookup)("OTEL_BSP_SCHEDULE_DELAY").and_then(|v| v.parse().ok()).unwrap_or(5000),
+                ),
+                timeout: Duration::from_secs(30),
+                queue: (reader.lookup)("OTEL_BSP_MAX_QUEUE_SIZE")
+                    .and_then(|v| v.parse().ok())
+                    .unwrap_or(2048),
+                size: 512,
+            },
+            metric_interval: Duration::from_secs(60),
+            metric_timeout: Duration::from_secs(30),
+            temporality: Temporality::Cumulative,
             propagators: reader.propagators(),
             log_filter: reader.value("RUST_LOG"),
             warnings: reader.warnings,
@@ -127,7 +214,14 @@ impl Reader<'_> {
         }
         let protocol = builder.protocol.unwrap_or_else(|| self.protocol(signal));
         let endpoint = self.endpoint(signal, protocol, builder.endpoint.as_deref());
-        Some(Export { protocol, endpoint, timeout: self.timeout(signal) })
+        Some(Export {
+            protocol,
+            endpoint,
+            timeout: self.timeout(signal),
+            headers: Default::default(),
+            gzip: false,
+            tls: Tls::default(),
+        })
     }
 
     fn protocol(&mut self, signal: &Signal) -> OtlpProtocol {
@@ -253,7 +347,8 @@ mod tests {
     }
 
     fn endpoints(settings: &Settings) -> [&str; 2] {
-        [&settings.traces, &settings.metrics].map(|export| export.as_ref().unwrap().endpoint.as_str())
+        [&settings.traces.otlp, &settings.metrics.otlp]
+            .map(|export| export.as_ref().unwrap().endpoint.as_str())
     }
 
     fn warned(settings: &Settings) -> Vec<(&str, &str, &str)> {
@@ -265,7 +360,7 @@ mod tests {
         let settings = resolve(&[]);
         let expected = ["http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics"];
         assert_eq!(endpoints(&settings), expected);
-        let traces = settings.traces.as_ref().unwrap();
+        let traces = settings.traces.otlp.as_ref().unwrap();
         assert_eq!((traces.protocol, traces.timeout), (OtlpProtocol::HttpProtobuf, TIMEOUT));
         assert_eq!(settings.propagators, [Propagator::TraceContext, Propagator::Baggage]);
         assert_eq!((settings.service.as_str(), warned(&settings)), ("given", vec![]));
@@ -314,7 +409,7 @@ mod tests {
         ] {
             let settings = resolve(&[(key, value)]);
             assert_eq!(warned(&settings), [(key, value, used)]);
-            assert!(settings.traces.is_some() && settings.metrics.is_some(), "{key}={value}");
+            assert!(settings.traces.otlp.is_some() && settings.metrics.otlp.is_some(), "{key}={value}");
         }
     }
 
@@ -340,9 +435,13 @@ mod tests {
     #[test]
     fn signals_and_propagators_can_be_turned_off_and_the_whole_too() {
         let settings = resolve(&[("OTEL_TRACES_EXPORTER", "none"), ("OTEL_PROPAGATORS", "none")]);
-        assert!(settings.traces.is_none() && settings.metrics.is_some() && settings.propagators.is_empty());
+        assert!(
+            settings.traces.otlp.is_none()
+                && settings.metrics.otlp.is_some()
+                && settings.propagators.is_empty()
+        );
         let settings = resolve(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_PROPAGATORS", "tracecontext")]);
-        assert!(settings.traces.is_none() && settings.metrics.is_none());
+        assert!(settings.traces.otlp.is_none() && settings.metrics.otlp.is_none());
         assert_eq!(settings.propagators, [Propagator::TraceContext], "still in effect");
         assert_eq!(warned(&settings), vec![]);
     }

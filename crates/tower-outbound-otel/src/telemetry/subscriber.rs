@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::Warning;
+use super::{TelemetryError, Warning};
 
 /// The SDK says what it could not export, and not that it was set up.
 const FILTER: &str = "info,opentelemetry=warn";
@@ -29,21 +29,27 @@ where
         .with_tracer(traces.tracer(env!("CARGO_PKG_NAME")))
 }
 
-/// Installs the subscriber, unless there is one.
-pub(super) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) -> Vec<Warning> {
-    let mut warnings = Vec::new();
+/// Installs the subscriber.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn install(
+    traces: Option<&SdkTracerProvider>,
+    filter: Option<&str>,
+) -> Result<Option<Warning>, TelemetryError> {
+    let mut warning = None;
     let filter = filter.unwrap_or(FILTER);
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| {
-        warnings.push(Warning::new("RUST_LOG", filter, FILTER));
+        warning = Some(Warning::new("RUST_LOG", filter, FILTER));
         EnvFilter::new(FILTER)
     });
     let log = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
-    if registry.try_init().is_err() {
-        let used = "the one that is installed already; add `Telemetry::layer()` to it";
-        warnings.push(Warning::new("tracing subscriber", "OpenTelemetry's", used));
-    }
-    warnings
+    registry.try_init().map_err(|_| {
+        let instead = "use `Telemetry::builder(..).without_subscriber()` and add its `layer()` to that one";
+        TelemetryError::already_set("tracing subscriber", instead)
+    })?;
+    Ok(warning)
 }

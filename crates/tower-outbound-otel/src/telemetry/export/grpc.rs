@@ -1,0 +1,92 @@
+//! OTLP over gRPC.
+//!
+//! Source: the OTLP specification, section OTLP/gRPC, with its table of codes that may be sent again.
+
+use std::error::Error as _;
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use http::uri::PathAndQuery;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+use tower_outbound::BoxError;
+
+use super::transport::{Again, Answer, Signal, Transport};
+
+pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer, BoxError> {
+    let mut client = Grpc::with_origin(transport.client.clone(), transport.uri.clone());
+    if transport.gzip {
+        client = client.send_compressed(CompressionEncoding::Gzip);
+    }
+    let mut request = Request::new(message);
+    *request.metadata_mut() = MetadataMap::from_headers(transport.headers.clone());
+    match client.unary(request, path(transport.signal), Encoded).await {
+        Ok(answer) => Ok(Answer::Taken { rejected: transport.signal.rejected(answer.get_ref()) }),
+        // With a source it is tonic's, for an answer that did not come.
+        Err(status) if status.source().is_some() => Err(status.into()),
+        Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),
+    }
+}
+
+fn path(signal: Signal) -> PathAndQuery {
+    PathAndQuery::from_static(match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    })
+}
+
+fn again(status: &Status) -> Again {
+    let retry = status.get_details_retry_info();
+    match (status.code(), retry) {
+        (_, Some(info)) => Again::After(info.retry_delay),
+        (
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss,
+            None,
+        ) => Again::After(None),
+        _ => Again::Never,
+    }
+}
+
+/// Messages that are encoded already: once for all attempts.
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}

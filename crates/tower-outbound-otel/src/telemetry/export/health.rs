@@ -1,0 +1,92 @@
+//! Says that the receiver does not take telemetry: once, then now and then, and when it does again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ledger::Ledger;
+use super::transport::Signal;
+
+/// Between two warnings about one thing.
+const SILENCE: Duration = Duration::from_secs(60);
+const TARGET: &str = "tower_outbound_otel";
+
+/// Of one signal.
+#[derive(Debug)]
+pub(super) struct Health {
+    endpoint: String,
+    signal: Signal,
+    ledger: Arc<Ledger>,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    failing: Option<Instant>,
+    full: Option<Instant>,
+    overflowed: u64,
+}
+
+impl Health {
+    pub(super) fn new(endpoint: String, signal: Signal, ledger: Arc<Ledger>) -> Self {
+        Self { endpoint, signal, ledger, told: Mutex::default() }
+    }
+
+    /// An attempt failed.
+    pub(super) fn fails(&self, cause: &str) {
+        let due = {
+            let mut told = self.told();
+            is_due(&mut told.failing)
+        };
+        if due {
+            let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
+            tracing::warn!(target: TARGET, endpoint, signal, cause, lost, "telemetry is not taken by the receiver");
+        }
+    }
+
+    /// An attempt succeeded.
+    pub(super) fn works(&self) {
+        if self.told().failing.take().is_some() {
+            let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
+            tracing::info!(target: TARGET, endpoint, signal, lost, "telemetry is taken by the receiver again");
+        }
+    }
+
+    /// So many spans found the queue full so far.
+    pub(super) fn overflows(&self, lost: u64) {
+        let due = {
+            let mut told = self.told();
+            let grown = lost > told.overflowed;
+            let due = grown && is_due(&mut told.full);
+            if due {
+                told.overflowed = lost;
+            }
+            due
+        };
+        if due {
+            let endpoint = &*self.endpoint;
+            tracing::warn!(target: TARGET, endpoint, lost, "spans are lost: the queue is full");
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        match self.signal {
+            Signal::Traces => self.ledger.spans.tally().lost(),
+            Signal::Metrics => self.ledger.metric_exports.tally().lost(),
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_due(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let due = last.is_none_or(|last| now.duration_since(last) >= SILENCE);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
