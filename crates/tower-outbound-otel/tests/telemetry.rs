@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::otlp::Receiver;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_outbound::Outbound;
@@ -146,6 +148,39 @@ fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
     assert_eq!(named("GET").parent_span_id(), named("handler").span_id());
     assert_eq!(named("GET").scope, "tower-outbound-otel");
     assert!(got.metric_names().contains("http.client.request.duration"));
+}
+
+#[test]
+fn the_export_is_not_seen_by_the_observers_of_the_client_that_it_goes_over() {
+    for protocol in PROTOCOLS {
+        let spans = InMemorySpanExporter::default();
+        let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+        let metrics = InMemoryMetricExporter::default();
+        let meters = SdkMeterProvider::builder().with_periodic_exporter(metrics.clone()).build();
+        let observer = OtelObserver::builder().tracer_provider(&traces).meter_provider(&meters).build();
+        let client = Outbound::builder().observer(observer).build().client_builder();
+        let client = client.http2_only(protocol == OtlpProtocol::Grpc).build();
+        let got = receiver();
+        let endpoint = match protocol {
+            OtlpProtocol::Grpc => got.grpc_endpoint(),
+            _ => got.http_endpoint(),
+        };
+        let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().protocol(protocol);
+        let telemetry = builder.endpoint(endpoint.clone()).client(client.clone()).build().unwrap();
+        record(&telemetry);
+        let _ = telemetry.force_flush().unwrap();
+        assert_received(&got, &format!("{protocol:?} over a given client"));
+        meters.force_flush().unwrap();
+        assert!(spans.get_finished_spans().unwrap().is_empty(), "{protocol:?}");
+        assert!(metrics.get_finished_metrics().unwrap().iter().all(|all| all.scope_metrics().count() == 0));
+
+        // The same client is seen where nothing is suppressed.
+        let _ = current_thread(client.get(endpoint)).unwrap();
+        assert!(!spans.get_finished_spans().unwrap().is_empty(), "{protocol:?}");
+        meters.force_flush().unwrap();
+        assert!(metrics.get_finished_metrics().unwrap().iter().any(|all| all.scope_metrics().count() > 0));
+        assert_whole(telemetry.shutdown_blocking());
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use tower_outbound::OutboundClient;
+
 use super::handle::SHUTDOWN_LIMIT;
-use super::pipeline::{Installs, Pipeline};
+use super::pipeline::{Choices, Pipeline};
 use super::settings::Settings;
 use super::{Telemetry, TelemetryError};
 
@@ -29,6 +31,7 @@ pub struct TelemetryBuilder {
     globals: bool,
     subscriber: bool,
     shutdown_limit: Duration,
+    client: Option<OutboundClient>,
 }
 
 impl TelemetryBuilder {
@@ -41,6 +44,7 @@ impl TelemetryBuilder {
             globals: true,
             subscriber: true,
             shutdown_limit: SHUTDOWN_LIMIT,
+            client: None,
         }
     }
 
@@ -80,14 +84,27 @@ impl TelemetryBuilder {
         self
     }
 
+    /// A client to send with, in place of one that is made from the variables for certificates. Its observers see
+    /// nothing of the export, which is suppressed. For gRPC it must be one that speaks
+    /// [HTTP/2 only](tower_outbound::ClientBuilder::http2_only).
+    pub fn client(mut self, client: OutboundClient) -> Self {
+        self.client = Some(client);
+        self
+    }
+
     /// Builds the pipeline.
     ///
     /// # Errors
     /// As [`Telemetry::from_env`].
     pub fn build(self) -> Result<Telemetry, TelemetryError> {
         let settings = Settings::resolve(&self, &*self.lookup);
-        let installs = Installs { globals: self.globals, subscriber: self.subscriber };
-        Pipeline::build(&settings, installs, self.shutdown_limit).map(Telemetry::new)
+        let choices = Choices {
+            globals: self.globals,
+            subscriber: self.subscriber,
+            shutdown_limit: self.shutdown_limit,
+            client: self.client,
+        };
+        Pipeline::build(&settings, choices).map(Telemetry::new)
     }
 }
 

@@ -9,6 +9,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::time::Instant;
+use tower_outbound::OutboundClient;
 
 use super::export::{EndBy, ExportThread, Exporters, Ledger, SelfMetrics};
 use super::settings::Settings;
@@ -38,37 +39,37 @@ pub(super) struct Pipeline {
     pub(super) metrics: Option<SdkMeterProvider>,
     pub(super) warnings: Vec<Warning>,
     pub(super) ledger: Arc<Ledger>,
-    pub(super) limit: Duration,
+    limit: Duration,
+    client: Option<OutboundClient>,
     end_metrics_by: Option<EndBy>,
     thread: Option<ExportThread>,
     ended: bool,
 }
 
-/// What becomes the process's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Installs {
+/// What only the code says.
+#[derive(Debug)]
+pub(super) struct Choices {
+    /// Whether providers and propagator become the process's.
     pub(super) globals: bool,
     pub(super) subscriber: bool,
+    pub(super) shutdown_limit: Duration,
+    pub(super) client: Option<OutboundClient>,
 }
 
 impl Pipeline {
-    pub(super) fn build(
-        settings: &Settings,
-        installs: Installs,
-        limit: Duration,
-    ) -> Result<Self, TelemetryError> {
-        if installs.globals {
+    pub(super) fn build(settings: &Settings, choices: Choices) -> Result<Self, TelemetryError> {
+        if choices.globals {
             globals::check_unset()?;
         }
         let mut pipeline = Self::default();
-        pipeline.limit = limit;
+        (pipeline.limit, pipeline.client) = (choices.shutdown_limit, choices.client);
         pipeline.providers(settings)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
-        if installs.subscriber {
+        if choices.subscriber {
             let filter = settings.log_filter.as_deref();
             pipeline.warnings.extend(subscriber::install(pipeline.traces.as_ref(), filter)?);
         }
-        if installs.globals {
+        if choices.globals {
             if let Some(traces) = &pipeline.traces {
                 global::set_tracer_provider(traces.clone());
             }
@@ -135,8 +136,9 @@ impl Pipeline {
     }
 
     fn exporters(&mut self) -> Option<Exporters<'_>> {
-        let Self { thread, ledger, warnings, .. } = self;
-        thread.as_ref().map(|thread| Exporters { thread, ledger, warnings })
+        let Self { thread, ledger, warnings, client, .. } = self;
+        let client = client.as_ref();
+        thread.as_ref().map(|thread| Exporters { thread, client, ledger, warnings })
     }
 
     /// Once: where everything goes, and what was not understood.

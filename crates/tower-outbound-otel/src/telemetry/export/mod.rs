@@ -28,6 +28,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tower_outbound::OutboundClient;
 
 use self::courier::{Courier, Cutoff};
 use self::health::Health;
@@ -46,6 +47,8 @@ pub(super) type EndBy = watch::Sender<Option<Instant>>;
 /// What both signals' exporters are made with.
 pub(super) struct Exporters<'a> {
     pub(super) thread: &'a ExportThread,
+    /// In place of one for each signal.
+    pub(super) client: Option<&'a OutboundClient>,
     pub(super) ledger: &'a Arc<Ledger>,
     pub(super) warnings: &'a mut Vec<Warning>,
 }
@@ -86,7 +89,7 @@ impl Exporters<'_> {
         cutoff: Cutoff,
     ) -> Result<Courier, TelemetryError> {
         let health = Health::new(export.shown(), signal, Arc::clone(self.ledger));
-        let transport = Transport::new(export, signal, self.warnings)?;
+        let transport = Transport::new(export, signal, self.client.cloned(), self.warnings)?;
         Ok(Courier { transport, health, timeout: timeout.min(export.timeout), cutoff })
     }
 }

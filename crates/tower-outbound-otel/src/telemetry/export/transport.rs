@@ -52,13 +52,20 @@ impl Transport {
     pub(super) fn new(
         export: &Export,
         signal: Signal,
+        client: Option<OutboundClient>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, TelemetryError> {
-        let uri =
-            export.endpoint.parse().map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
-        // No observer: this is the one client that nobody watches.
-        let client = Outbound::new().client_builder().tls_config(tls::config(&export.tls, warnings)?);
-        let client = client.http2_only(export.protocol == OtlpProtocol::Grpc).build();
+        let failed = |error| TelemetryError::new("parsing the endpoint", error);
+        let uri: Uri = export.endpoint.parse().map_err(failed)?;
+        let client = match client {
+            Some(given) => given,
+            // No observer: this is the one client that nobody watches.
+            None => {
+                let client =
+                    Outbound::new().client_builder().tls_config(tls::config(&uri, &export.tls, warnings)?);
+                client.http2_only(export.protocol == OtlpProtocol::Grpc).build()
+            }
+        };
         let (headers, gzip) = (export.headers.clone(), export.gzip);
         Ok(Self { client, uri, headers, gzip, signal, protocol: export.protocol })
     }
