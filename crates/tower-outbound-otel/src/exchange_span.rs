@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead};
 
 use crate::clock::Clock;
+use crate::keep::MayBeKept;
 use crate::methods::MethodId;
 use crate::names::{attribute as a, outbound as o};
 use crate::options::{Options, Phases};
@@ -63,7 +64,10 @@ impl ExchangeState {
         if early {
             builder = builder.with_attributes(start_attributes(exchange, request, method, options));
         }
-        let mut span = tracer.build_with_context(builder, parent);
+        let mut span = match options.keep {
+            Some(_) => tracer.build_with_context(builder, &parent.with_value(MayBeKept)),
+            None => tracer.build_with_context(builder, parent),
+        };
         if !early && span.is_recording() {
             span.set_attributes(start_attributes(exchange, request, method, options));
         }
@@ -95,9 +99,16 @@ impl ExchangeState {
         options: &Options,
     ) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Live { mut span, context }) = live else { return false };
+        let Some(Live { mut span, mut context }) = live else { return false };
         if !span.is_recording() {
             return true;
+        }
+        let mut kept = None;
+        if let (Some(keep), false) = (&options.keep, self.span_context.is_sampled()) {
+            let Some(reason) = keep.reason(exchange, outcome) else { return true };
+            span.set_attribute(KeyValue::new(o::KEPT, reason));
+            context = context.with_value(MayBeKept);
+            kept = Some(reason);
         }
         if let Some(setup) = setup {
             span.add_link(setup, Vec::new());
@@ -107,7 +118,7 @@ impl ExchangeState {
             span.set_status(Status::error(""));
         }
         match options.phases {
-            Phases::Spans => self.phase_spans(tracer, &context, exchange, outcome, end),
+            Phases::Spans => self.phase_spans(tracer, &context, exchange, outcome, end, kept),
             Phases::Events => self.phase_events(&mut span, exchange, outcome, end),
             Phases::Off => {}
         }
@@ -122,16 +133,19 @@ impl ExchangeState {
         exchange: &Exchange,
         outcome: &Outcome,
         end: Instant,
+        kept: Option<&'static str>,
     ) {
         for took in phases::of(exchange, outcome, end) {
             let Some(name) = phase_name(exchange, took) else { continue };
             let failure = failure(outcome).filter(|_| took.cut);
+            let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
+            let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
             let mut builder = tracer
                 .span_builder(name)
                 .with_kind(SpanKind::Internal)
                 .with_start_time(self.clock.at(took.start));
-            if let Some(failure) = failure {
-                builder = builder.with_attributes([KeyValue::new(a::ERROR_TYPE, failure.kind().as_str())]);
+            if error.is_some() || kept.is_some() {
+                builder = builder.with_attributes(error.into_iter().chain(kept));
             }
             let mut span = tracer.build_with_context(builder, parent);
             if failure.is_some() {

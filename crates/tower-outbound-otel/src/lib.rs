@@ -60,6 +60,11 @@
 
 mod clock;
 mod exchange_span;
+#[cfg_attr(
+    not(feature = "otlp"),
+    allow(dead_code, unreachable_pub, reason = "only a pipeline has the sampler for it")
+)]
+mod keep;
 mod labels;
 mod methods;
 mod metrics;
@@ -74,6 +79,8 @@ mod target;
 #[cfg(feature = "otlp")]
 mod telemetry;
 
+#[cfg(feature = "otlp")]
+pub use self::keep::Keep;
 pub use self::labels::Hosts;
 pub use self::observer::OtelObserver;
 pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};

@@ -47,6 +47,7 @@ pub(crate) mod outbound {
         CONNECTION_REUSE = "outbound.connection.reuse";
         CONNECTION_SETUP_PAID = "outbound.connection.setup_paid";
         CONNECTION_USES = "outbound.connection.uses";
+        KEPT = "outbound.kept";
         OUTCOME = "outbound.outcome";
         PHASE = "outbound.phase";
         PHASE_DURATION = "outbound.phase.duration";

@@ -7,6 +7,7 @@ use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{Tracer, TracerProvider};
 use tower_outbound::Slot;
 
+use crate::keep::Keep;
 use crate::labels::{Admission, Hosts};
 use crate::methods::{self, Methods};
 use crate::metrics::Recorder;
@@ -63,6 +64,7 @@ pub(crate) struct Options {
     pub(crate) end_at_head: bool,
     pub(crate) propagate: Propagate,
     pub(crate) redact: RedactQuery,
+    pub(crate) keep: Option<Keep>,
 }
 
 /// Options of an [`OtelObserver`].
@@ -87,6 +89,7 @@ impl Default for OtelObserverBuilder {
                 end_at_head: false,
                 propagate: Propagate::everywhere(),
                 redact: RedactQuery::Sensitive,
+                keep: None,
             },
             hosts: Hosts::default(),
             tracer: OnceLock::new(),
@@ -96,6 +99,13 @@ impl Default for OtelObserverBuilder {
 }
 
 impl OtelObserverBuilder {
+    /// Has an effect with the sampler of a [`Telemetry`](crate::Telemetry) only, which gives it.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn keep(mut self, keep: Keep) -> Self {
+        self.options.keep = Some(keep);
+        self
+    }
+
     /// Where spans go; without it, to the global provider as it is at the first exchange.
     pub fn tracer_provider<P>(mut self, provider: &P) -> Self
     where

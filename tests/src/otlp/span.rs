@@ -56,6 +56,18 @@ impl Span {
         text::hex(&self.span.parent_span_id)
     }
 
+    /// The `flags` field: the W3C trace flags are its lowest eight bits.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.span.flags
+    }
+
+    /// Whether its trace flags say that it was sampled.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.flags() & 1 == 1
+    }
+
     /// When it started, in nanoseconds of the Unix epoch.
     #[must_use]
     pub fn start(&self) -> u64 {

@@ -7,6 +7,7 @@ use super::handle::SHUTDOWN_LIMIT;
 use super::pipeline::{Choices, Pipeline};
 use super::settings::Settings;
 use super::{Telemetry, TelemetryError};
+use crate::keep::Keep;
 
 /// Gives the value of a variable.
 pub(super) type Lookup = dyn Fn(&str) -> Option<String> + Send;
@@ -32,6 +33,7 @@ pub struct TelemetryBuilder {
     subscriber: bool,
     shutdown_limit: Duration,
     client: Option<OutboundClient>,
+    keep: Option<Keep>,
 }
 
 impl TelemetryBuilder {
@@ -45,6 +47,7 @@ impl TelemetryBuilder {
             subscriber: true,
             shutdown_limit: SHUTDOWN_LIMIT,
             client: None,
+            keep: None,
         }
     }
 
@@ -92,6 +95,12 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Keeps exchanges whose trace is not sampled: see [`Keep`] for what that can and cannot do.
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = Some(keep);
+        self
+    }
+
     /// Builds the pipeline.
     ///
     /// # Errors
@@ -103,6 +112,7 @@ impl TelemetryBuilder {
             subscriber: self.subscriber,
             shutdown_limit: self.shutdown_limit,
             client: self.client,
+            keep: self.keep,
         };
         Pipeline::build(&settings, choices).map(Telemetry::new)
     }

@@ -115,6 +115,9 @@ impl Telemetry {
         if let Some(metrics) = self.meter_provider() {
             observer = observer.meter_provider(metrics);
         }
+        if let Some(keep) = self.pipeline.as_ref().and_then(|pipeline| pipeline.keep.as_ref()) {
+            observer = observer.keep(keep.clone());
+        }
         observer
     }
 

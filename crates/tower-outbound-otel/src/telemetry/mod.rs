@@ -10,6 +10,7 @@ mod globals;
 mod handle;
 mod pipeline;
 mod report;
+mod sampler;
 mod settings;
 mod subscriber;
 mod warning;

@@ -6,14 +6,18 @@ use std::time::Duration;
 use opentelemetry::global;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
+};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 
 use super::export::{EndBy, ExportThread, Exporters, Ledger, SelfMetrics};
+use super::sampler::KeepingSampler;
 use super::settings::Settings;
 use super::{Report, TelemetryError, Warning, globals, subscriber};
+use crate::keep::Keep;
 use crate::observer::scope;
 
 /// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
@@ -29,6 +33,10 @@ const MANY_SERIES: [&str; 8] = [
     "outbound.requests",
 ];
 
+/// The specification's defaults.
+const EXPONENTIAL: Aggregation =
+    Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+
 /// Of the time for a shutdown, what spans may take: the last metrics say what became of them.
 const FOR_SPANS: f64 = 0.8;
 
@@ -39,6 +47,7 @@ pub(super) struct Pipeline {
     pub(super) metrics: Option<SdkMeterProvider>,
     pub(super) warnings: Vec<Warning>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) keep: Option<Keep>,
     limit: Duration,
     client: Option<OutboundClient>,
     end_metrics_by: Option<EndBy>,
@@ -54,6 +63,7 @@ pub(super) struct Choices {
     pub(super) subscriber: bool,
     pub(super) shutdown_limit: Duration,
     pub(super) client: Option<OutboundClient>,
+    pub(super) keep: Option<Keep>,
 }
 
 impl Pipeline {
@@ -63,6 +73,7 @@ impl Pipeline {
         }
         let mut pipeline = Self::default();
         (pipeline.limit, pipeline.client) = (choices.shutdown_limit, choices.client);
+        pipeline.keep = choices.keep;
         pipeline.providers(settings)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if choices.subscriber {
@@ -102,10 +113,12 @@ impl Pipeline {
         settings: &Settings,
         resource: &Resource,
     ) -> Result<SdkTracerProvider, TelemetryError> {
-        let mut provider = SdkTracerProvider::builder()
-            .with_resource(resource.clone())
-            .with_sampler(settings.sampler.clone())
-            .with_span_limits(settings.limits);
+        let mut provider =
+            SdkTracerProvider::builder().with_resource(resource.clone()).with_span_limits(settings.limits);
+        provider = match self.keep {
+            Some(_) => provider.with_sampler(KeepingSampler(settings.sampler.clone())),
+            None => provider.with_sampler(settings.sampler.clone()),
+        };
         if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
             provider = provider.with_span_processor(exporters.spans(export, &settings.batch, resource)?);
         }
@@ -117,7 +130,9 @@ impl Pipeline {
         settings: &Settings,
         resource: Resource,
     ) -> Result<SdkMeterProvider, TelemetryError> {
-        let mut provider = SdkMeterProvider::builder().with_resource(resource).with_view(more_series);
+        let mut provider = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_view(view(settings.exponential_histograms));
         if let (Some(export), Some(mut exporters)) = (&settings.metrics.otlp, self.exporters()) {
             let (exporter, end_by) =
                 exporters.metrics(export, settings.metric_timeout, settings.temporality)?;
@@ -192,10 +207,22 @@ impl Drop for Pipeline {
     }
 }
 
-fn more_series(instrument: &Instrument) -> Option<Stream> {
-    let ours = instrument.scope().name() == env!("CARGO_PKG_NAME");
-    if !ours || !MANY_SERIES.contains(&instrument.name()) {
-        return None;
+/// One view for both, since each that fits makes a stream of its own.
+fn view(exponential: bool) -> impl Fn(&Instrument) -> Option<Stream> {
+    move |instrument| {
+        let ours = instrument.scope().name() == env!("CARGO_PKG_NAME");
+        let many = ours && MANY_SERIES.contains(&instrument.name());
+        let exponential = exponential && instrument.kind() == InstrumentKind::Histogram;
+        if !many && !exponential {
+            return None;
+        }
+        let mut stream = Stream::builder();
+        if many {
+            stream = stream.with_cardinality_limit(SERIES);
+        }
+        if exponential {
+            stream = stream.with_aggregation(EXPONENTIAL);
+        }
+        stream.build().ok()
     }
-    Stream::builder().with_cardinality_limit(SERIES).build().ok()
 }

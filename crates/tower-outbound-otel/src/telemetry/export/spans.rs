@@ -19,6 +19,7 @@ use super::courier::Courier;
 use super::ledger::Ledger;
 use super::thread::ExportThread;
 use crate::telemetry::Loss;
+use crate::telemetry::sampler::is_exported;
 use crate::telemetry::settings::Batch;
 
 /// What a flush may take.
@@ -90,7 +91,7 @@ impl SpanProcessor for SpanQueue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if !span.span_context.is_sampled() {
+        if !is_exported(&span) {
             return;
         }
         // Counted first, so that the exporter never takes off what was not yet added.

@@ -1,0 +1,66 @@
+//! Which exchanges are kept although their trace is not sampled.
+
+use std::time::Duration;
+
+use tower_outbound::{Exchange, Outcome};
+
+use crate::exchange_span::error_type;
+
+/// In the context of a span that may be kept: the sampler of the pipeline then lets it be recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayBeKept;
+
+/// What on-call wants to see of exchanges whose trace is not sampled; decided at the end of each exchange.
+///
+/// Given to [`TelemetryBuilder::keep`](crate::TelemetryBuilder::keep), and in effect for the observers of
+/// [`Telemetry::observer`](crate::Telemetry::observer).
+///
+#[cfg_attr(feature = "otlp", doc = include_str!("keep.md"))]
+#[derive(Clone, Debug, Default)]
+#[must_use = "a rule has an effect once it is given to the builder"]
+pub struct Keep {
+    errors: bool,
+    first_byte_above: Option<Duration>,
+    resends: bool,
+}
+
+impl Keep {
+    /// Keeps nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps what failed or was answered with 4xx or 5xx: reason `error`.
+    pub fn errors(mut self) -> Self {
+        self.errors = true;
+        self
+    }
+
+    /// Keeps what had no first response byte within this time, counted from the exchange's start, our queue and a
+    /// connect included: reason `slow`.
+    pub fn first_byte_above(mut self, limit: Duration) -> Self {
+        self.first_byte_above = Some(limit);
+        self
+    }
+
+    /// Keeps every exchange of a call but its first: reason `resend`.
+    pub fn resends(mut self) -> Self {
+        self.resends = true;
+        self
+    }
+
+    /// Why this one is kept, if it is: the value of `outbound.kept`.
+    pub(crate) fn reason(&self, exchange: &Exchange, outcome: &Outcome) -> Option<&'static str> {
+        if self.errors && error_type(exchange, outcome).is_some() {
+            return Some("error");
+        }
+        if self.resends && exchange.ordinal() > 0 {
+            return Some("resend");
+        }
+        let timings = exchange.timings();
+        // Without a first byte, the exchange has waited for one until its end.
+        let waited = timings.cumulative().first_byte.or_else(|| timings.total());
+        let slow = self.first_byte_above.zip(waited).is_some_and(|(limit, waited)| waited > limit);
+        slow.then_some("slow")
+    }
+}

@@ -1,0 +1,117 @@
+//! Headers of OTLP's requests.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
+
+use super::reader::Reader;
+
+/// In place of what is no header's name, and may be a secret therefore.
+const HIDDEN: &str = "…";
+
+/// What a variable says, and the names in it.
+struct Parsed {
+    headers: HeaderMap,
+    names: Vec<String>,
+    refused: bool,
+}
+
+impl Reader<'_> {
+    /// Of the first variable that has any.
+    pub(super) fn headers(&mut self, keys: &[&'static str]) -> HeaderMap {
+        let mut told = Vec::new();
+        let mut used = HeaderMap::new();
+        for key in keys {
+            let Some(value) = self.value(key) else { continue };
+            let parsed = Parsed::from(value.as_str());
+            if parsed.refused {
+                told.push((*key, parsed.names.join(",")));
+            }
+            if !parsed.headers.is_empty() {
+                used = parsed.headers;
+                break;
+            }
+        }
+        let names: Vec<_> = used.keys().map(HeaderName::as_str).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(",") };
+        for (key, value) in told {
+            self.warn(key, &value, names.clone());
+        }
+        used
+    }
+}
+
+impl From<&str> for Parsed {
+    fn from(list: &str) -> Self {
+        let mut parsed = Self { headers: HeaderMap::new(), names: Vec::new(), refused: false };
+        let entries = list.split(',').map(str::trim);
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+            let (name, value) = (name.trim(), value.trim());
+            // What ends in `=` may as well be a bare secret in base64.
+            let name = HeaderName::try_from(name).ok().filter(|_| !value.trim_matches('=').is_empty());
+            parsed.names.push(name.as_ref().map_or(HIDDEN, HeaderName::as_str).to_owned());
+            let value = HeaderValue::from_bytes(&percent_decode_str(value).collect::<Vec<_>>());
+            let kept = name.zip(value.ok()).is_some_and(|(name, mut value)| {
+                value.set_sensitive(true);
+                parsed.headers.try_insert(name, value).is_ok()
+            });
+            parsed.refused |= !kept;
+        }
+        // Nothing but commas.
+        parsed.refused |= parsed.names.is_empty();
+        parsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{otlp, resolve, warned};
+
+    const GENERAL: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+    const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+
+    #[test]
+    fn values_are_decoded_and_sensitive() {
+        let settings = resolve(&[(GENERAL, "Authorization=Basic%20dXNlcjpw==, x-key = a%2Cb=c ,")]);
+        for export in otlp(&settings) {
+            assert_eq!(export.headers.len(), 2);
+            assert_eq!(export.headers["authorization"], "Basic dXNlcjpw==");
+            assert_eq!(export.headers["x-key"], "a,b=c");
+            assert!(export.headers.values().all(http::HeaderValue::is_sensitive));
+        }
+        assert_eq!(warned(&settings), vec![]);
+    }
+
+    #[test]
+    fn a_signals_own_headers_replace_the_general_ones() {
+        let settings = resolve(&[(GENERAL, "a=1,b=2"), (TRACES, "c=3")]);
+        let names = otlp(&settings)
+            .map(|export| export.headers.keys().map(ToString::to_string).collect::<Vec<_>>().join(","));
+        assert_eq!(names, ["c", "a,b"]);
+    }
+
+    #[test]
+    fn what_is_no_header_is_told_without_a_value_and_the_others_are_used() {
+        for (value, shown, used) in [
+            ("marker", "…", "none"),
+            ("bWFya2Vy==", "…", "none"),
+            ("Authorization: Basic marker=", "…", "none"),
+            ("api-key=ok,marker", "api-key,…", "api-key"),
+            ("api-key=mar%0Aker", "api-key", "none"),
+            ("=marker", "…", "none"),
+            ("ä=marker,b=2", "…,b", "b"),
+            (",", "", "none"),
+        ] {
+            let settings = resolve(&[(GENERAL, value)]);
+            assert_eq!(warned(&settings), [(GENERAL, shown, used)], "{value}");
+            assert_eq!(otlp(&settings)[0].headers.is_empty(), used == "none", "{value}");
+        }
+    }
+
+    #[test]
+    fn a_signal_without_any_usable_header_gets_the_general_ones() {
+        let settings = resolve(&[(GENERAL, "a=1"), (TRACES, "marker")]);
+        assert_eq!(otlp(&settings)[0].headers["a"], "1");
+        assert_eq!(warned(&settings), [(TRACES, "…", "a")]);
+    }
+}

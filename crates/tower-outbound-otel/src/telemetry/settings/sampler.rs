@@ -1,0 +1,90 @@
+//! Which traces are kept.
+
+use opentelemetry_sdk::trace::Sampler;
+
+use super::reader::Reader;
+
+/// What decides where there is no parent, or whether there is one or not.
+#[derive(Clone, Copy)]
+enum Root {
+    On,
+    Off,
+    Ratio,
+}
+
+impl Reader<'_> {
+    pub(super) fn sampler(&mut self) -> Sampler {
+        let (parent_based, root) = self.choice(
+            &["OTEL_TRACES_SAMPLER"],
+            ("parentbased_always_on", (true, Root::On)),
+            &[
+                ("parentbased_always_off", (true, Root::Off)),
+                ("parentbased_traceidratio", (true, Root::Ratio)),
+                ("always_on", (false, Root::On)),
+                ("always_off", (false, Root::Off)),
+                ("traceidratio", (false, Root::Ratio)),
+            ],
+        );
+        let root = match root {
+            Root::On => Sampler::AlwaysOn,
+            Root::Off => Sampler::AlwaysOff,
+            Root::Ratio => Sampler::TraceIdRatioBased(self.ratio()),
+        };
+        if parent_based { Sampler::ParentBased(Box::new(root)) } else { root }
+    }
+
+    fn ratio(&mut self) -> f64 {
+        let parse = |value: &str| value.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+        self.first(&["OTEL_TRACES_SAMPLER_ARG"], 1.0, parse, |ratio| format!("{ratio:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{resolve, warned};
+
+    const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+    const ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+
+    #[test]
+    fn each_standard_sampler_is_known() {
+        for (value, expected) in [
+            ("always_on", "AlwaysOn"),
+            ("always_off", "AlwaysOff"),
+            ("traceidratio", "TraceIdRatioBased(0.25)"),
+            ("parentbased_always_on", "ParentBased(AlwaysOn)"),
+            ("parentbased_always_off", "ParentBased(AlwaysOff)"),
+            ("ParentBased_TraceIdRatio", "ParentBased(TraceIdRatioBased(0.25))"),
+        ] {
+            let settings = resolve(&[(SAMPLER, value), (ARG, "0.25")]);
+            assert_eq!((format!("{:?}", settings.sampler).as_str(), warned(&settings)), (expected, vec![]));
+        }
+    }
+
+    #[test]
+    fn a_ratio_that_is_none_is_told_and_everything_is_kept() {
+        for (value, understood) in [
+            ("0", true),
+            ("1", true),
+            ("", true),
+            ("1.01", false),
+            ("-0.1", false),
+            ("NaN", false),
+            ("inf", false),
+            ("50%", false),
+        ] {
+            let settings = resolve(&[(SAMPLER, "traceidratio"), (ARG, value)]);
+            let expected = if understood { vec![] } else { vec![(ARG, value, "1.0")] };
+            assert_eq!(warned(&settings), expected);
+            let ratio = if value == "0" { "0.0" } else { "1.0" };
+            assert_eq!(format!("{:?}", settings.sampler), format!("TraceIdRatioBased({ratio})"));
+        }
+    }
+
+    #[test]
+    fn a_sampler_that_is_not_there_is_told_and_its_argument_is_not_read() {
+        let settings = resolve(&[(SAMPLER, "jaeger_remote"), (ARG, "endpoint=http://localhost:14250")]);
+        assert_eq!(warned(&settings), [(SAMPLER, "jaeger_remote", "parentbased_always_on")]);
+        assert_eq!(format!("{:?}", settings.sampler), "ParentBased(AlwaysOn)");
+    }
+}

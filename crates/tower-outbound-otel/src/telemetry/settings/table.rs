@@ -1,0 +1,47 @@
+//! The table of variables and the code name the same ones.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc;
+
+use super::testing::resolve_with;
+use crate::methods;
+
+const TABLE: &str = include_str!("../variables.md");
+
+/// In the first column, each in backquotes.
+pub(super) fn documented() -> BTreeSet<String> {
+    let rows = TABLE.lines().filter(|line| line.starts_with("| `"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(','));
+    names.map(|name| name.trim().trim_matches('`').to_owned()).collect()
+}
+
+/// All that is asked for, a sampler with an argument being the only thing that leads to a further question.
+fn asked() -> BTreeSet<String> {
+    let (tell, told) = mpsc::channel();
+    resolve_with(move |key| {
+        tell.send(key.to_owned()).unwrap();
+        (key == "OTEL_TRACES_SAMPLER").then(|| "traceidratio".to_owned())
+    });
+    told.into_iter().collect()
+}
+
+#[test]
+fn the_table_has_every_variable_that_is_read_and_no_other() {
+    let mut read = asked();
+    // The observer's, which has no lookup.
+    assert!(read.insert(methods::VARIABLE.to_owned()));
+    assert_eq!(documented(), read);
+}
+
+#[test]
+fn no_variable_has_two_rows_and_no_row_is_without_a_default() {
+    let rows: Vec<_> = TABLE.lines().filter(|line| line.starts_with("| `")).collect();
+    let names: usize = rows.iter().map(|row| row.split('|').nth(1).unwrap().split(',').count()).sum();
+    assert_eq!(names, documented().len());
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        assert!(
+            matches!(cells[..], ["", _, honoured, default, ""] if !honoured.is_empty() && !default.is_empty())
+        );
+    }
+}
