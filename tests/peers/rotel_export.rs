@@ -6,85 +6,35 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt as _, Empty, Full};
-use opentelemetry_otlp::{
-    MetricExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
-use outbound_tests::certs::Certs;
 use outbound_tests::peers::Rotel;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::H2Server;
 use tower_outbound::Outbound;
-use tower_outbound_otel::OtelObserver;
+use tower_outbound_otel::{OtlpProtocol, Telemetry};
 
 const REQUESTS: usize = 5;
 const RECEIVED_WITHIN: Duration = Duration::from_secs(10);
 
-struct Pipeline {
-    traces: SdkTracerProvider,
-    metrics: SdkMeterProvider,
-}
-
-impl Pipeline {
-    fn new(spans: SpanExporter, metrics: MetricExporter) -> Pipeline {
-        Pipeline {
-            traces: SdkTracerProvider::builder().with_batch_exporter(spans).build(),
-            metrics: SdkMeterProvider::builder().with_periodic_exporter(metrics).build(),
-        }
-    }
-
-    fn over_grpc(endpoint: &str) -> Pipeline {
-        let spans = SpanExporter::builder().with_tonic().with_endpoint(endpoint);
-        let metrics = MetricExporter::builder().with_tonic().with_endpoint(endpoint);
-        Pipeline::new(spans.build().unwrap(), metrics.build().unwrap())
-    }
-
-    /// To be made and dropped where blocking is allowed.
-    fn over_http(endpoint: &str) -> Pipeline {
-        let tls = Certs::new("peer.test").client_config(&[]);
-        let client = reqwest::blocking::Client::builder().no_proxy().tls_backend_preconfigured(tls);
-        let client = client.build().unwrap();
-        let spans = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-        let spans = spans.with_http_client(client.clone()).with_endpoint(format!("{endpoint}/v1/traces"));
-        let metrics = MetricExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-        let metrics = metrics.with_http_client(client).with_endpoint(format!("{endpoint}/v1/metrics"));
-        Pipeline::new(spans.build().unwrap(), metrics.build().unwrap())
-    }
-
-    fn shutdown(self) {
-        self.traces.shutdown().unwrap();
-        self.metrics.shutdown().unwrap();
-    }
-}
-
-async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(f).await.unwrap()
-}
-
 pub(crate) async fn over_grpc() {
     let rotel = Rotel::start().await.unwrap();
-    // The exporter's channel connects on the runtime that it is made in.
-    let pipeline = Pipeline::over_grpc(&rotel.grpc_endpoint());
-    exports_every_span_and_metric(&rotel, pipeline).await;
+    exports_every_span_and_metric(&rotel, OtlpProtocol::Grpc, rotel.grpc_endpoint()).await;
 }
 
 pub(crate) async fn over_http() {
     let rotel = Rotel::start().await.unwrap();
-    let endpoint = rotel.http_endpoint();
-    let pipeline = blocking(move || Pipeline::over_http(&endpoint)).await;
-    exports_every_span_and_metric(&rotel, pipeline).await;
+    exports_every_span_and_metric(&rotel, OtlpProtocol::HttpProtobuf, rotel.http_endpoint()).await;
 }
 
-async fn exports_every_span_and_metric(rotel: &Rotel, pipeline: Pipeline) {
+async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, endpoint: String) {
+    let telemetry = Telemetry::builder("checks").lookup(|_| None).without_globals();
+    let telemetry = telemetry.protocol(protocol).endpoint(endpoint).build().unwrap();
     // HTTP/2 with prior knowledge: one connect, and never one that loses a race against the pool.
     let answer = |_| async { Response::new(Full::new(Bytes::from("hello"))) };
     let server = H2Server::builder().start(answer).await.unwrap();
     let recorder = Recorder::new();
-    let observer =
-        OtelObserver::builder().tracer_provider(&pipeline.traces).meter_provider(&pipeline.metrics);
-    let outbound = Outbound::builder().observer(observer.build()).observer(recorder.clone()).build();
+    let outbound =
+        Outbound::builder().observer(telemetry.observer().build()).observer(recorder.clone()).build();
     let client = outbound.client_builder().http2_only(true).build();
     for _ in 0..REQUESTS {
         let request = secret::request(&server.uri("/"), Empty::<Bytes>::new());
@@ -92,7 +42,8 @@ async fn exports_every_span_and_metric(rotel: &Rotel, pipeline: Pipeline) {
     }
     drop(client);
     recorder.settled().await;
-    blocking(|| pipeline.shutdown()).await;
+    let report = telemetry.shutdown().await;
+    assert!(report.is_complete(), "{report}");
 
     let host = server.address();
     // A span for each exchange and each phase that took place, none for the head: on HTTP/2 its first byte is
@@ -120,7 +71,7 @@ async fn exports_every_span_and_metric(rotel: &Rotel, pipeline: Pipeline) {
     }
     assert_eq!(names, expected);
 
-    // What has happened, and nothing of what has not: no lookup, no failed or wasted connect. The SDK's own
+    // What has happened, and nothing of what has not: no lookup, no failed or wasted connect. The pipeline's own
     // metrics do not count.
     let expected = [
         "http.client.active_requests",

@@ -2,6 +2,7 @@
 
 pub mod certs;
 pub mod gate;
+pub mod latency;
 pub mod otlp;
 pub mod peers;
 pub mod recorder;

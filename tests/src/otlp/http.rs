@@ -57,7 +57,7 @@ async fn receive(request: Request<Incoming>, store: &Store) -> Result<(), Status
     Ok(())
 }
 
-fn decompressed(encoding: Option<&HeaderValue>, body: Bytes) -> Result<Bytes, StatusCode> {
+pub(super) fn decompressed(encoding: Option<&HeaderValue>, body: Bytes) -> Result<Bytes, StatusCode> {
     match encoding.map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(body),
         Some(b"gzip") => {
@@ -69,6 +69,6 @@ fn decompressed(encoding: Option<&HeaderValue>, body: Bytes) -> Result<Bytes, St
     }
 }
 
-fn decoded<M: Message + Default>(payload: &Bytes) -> Result<M, StatusCode> {
+pub(super) fn decoded<M: Message + Default>(payload: &Bytes) -> Result<M, StatusCode> {
     M::decode(payload.clone()).map_err(|_| StatusCode::BAD_REQUEST)
 }

@@ -2,6 +2,7 @@
 //!
 //! It runs on a thread of its own, so that an exporter that blocks the caller's runtime is still answered.
 
+mod front;
 mod grpc;
 mod http;
 mod metric;
@@ -12,6 +13,7 @@ mod store;
 mod tests;
 mod text;
 
+pub use front::{Fault, Front, FrontProtocol};
 pub use metric::{Metric, Point, Value};
 pub use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 pub use receiver::Receiver;

@@ -55,10 +55,28 @@ impl Receiver {
         format!("http://{}", self.http)
     }
 
+    /// Where it takes OTLP over gRPC.
+    #[must_use]
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where it takes OTLP over HTTP.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http
+    }
+
     /// Every span so far, in order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.store.state().spans.clone()
+    }
+
+    /// The ids of all spans received, in hex: one that came twice is one.
+    #[must_use]
+    pub fn span_ids(&self) -> BTreeSet<String> {
+        self.store.state().spans.iter().map(Span::span_id).collect()
     }
 
     /// The latest state of every metric, by name; one entry for each resource and scope that sent it.

@@ -42,6 +42,8 @@ fn traces(name: &str) -> ExportTraceServiceRequest {
         span_id: vec![1, 2, 3, 4, 5, 6, 7, 8],
         name: name.into(),
         kind: SpanKind::Client.into(),
+        // Sampled; a parent is known, and not remote.
+        flags: 0x101,
         start_time_unix_nano: 1_000,
         end_time_unix_nano: 3_500,
         attributes: vec![
@@ -90,7 +92,7 @@ async fn post(receiver: &Receiver, path: &str, headers: &str, body: &[u8]) -> St
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -116,6 +118,9 @@ async fn a_span_over_gzipped_grpc_can_be_asked_for_everything() {
     assert_eq!(span.trace_id(), "ab".repeat(16));
     assert_eq!(span.span_id(), "0102030405060708");
     assert_eq!(span.parent_span_id(), "");
+    assert_eq!((span.flags(), span.is_sampled()), (0x101, true));
+    let unsampled = trace::Span { flags: 0x100, ..span.span.clone() };
+    assert!(!super::Span { span: unsampled, ..span.clone() }.is_sampled());
     assert_eq!(span.kind(), SpanKind::Client);
     assert_eq!(span.duration(), Duration::from_nanos(2_500));
     assert_eq!(receiver.requests(), (1, 0));
@@ -156,6 +161,8 @@ async fn protobuf_over_http_is_taken_plain_and_gzipped() {
 
     let names: Vec<_> = receiver.spans().iter().map(|span| span.name().to_owned()).collect();
     assert_eq!(names, ["plain", "zipped"]);
+    // Both have the same id.
+    assert_eq!(Vec::from_iter(receiver.span_ids()), ["0102030405060708"]);
     assert_eq!(receiver.metrics()[0].points()[0].value, Value::Sum(7.0));
     assert!(receiver.bytes_contain("zipped"));
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -39,6 +40,47 @@ impl Process {
             tokio::time::sleep(POLL).await;
         }
     }
+
+    /// Sends it a signal, by its short name.
+    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+        // The shell's own `kill`: every Unix has that.
+        let kill = format!("kill -{name} {}", self.0.id());
+        match Command::new("sh").args(["-c", &kill]).status()? {
+            status if status.success() => Ok(()),
+            status => Err(io::Error::other(format!("{kill}: {status}"))),
+        }
+    }
+
+    /// Stops all its threads where they are.
+    pub(super) async fn pause(&self) -> io::Result<()> {
+        self.signal("STOP")?;
+        let tasks = format!("/proc/{}/task", self.0.id());
+        match poll(READY_WITHIN, || all_stopped(tasks.as_ref()).then_some(())).await {
+            Some(()) => Ok(()),
+            None => Err(io::Error::other("it goes on in spite of SIGSTOP")),
+        }
+    }
+
+    /// Asks it to end and waits until it has, paused or not; killed if it takes too long.
+    pub(super) async fn end(mut self) -> io::Result<()> {
+        // Of one that was waited for, the id may be somebody else's by now.
+        if self.0.try_wait()?.is_some() {
+            return Ok(());
+        }
+        self.signal("TERM")?;
+        self.signal("CONT")?;
+        match poll(READY_WITHIN, || self.0.try_wait().transpose()).await {
+            Some(ended) => ended.map(drop),
+            None => Err(io::Error::other("killed: it goes on in spite of SIGTERM")),
+        }
+    }
+}
+
+/// A thread takes the signal when it next runs. Without `/proc` the signal is taken on trust.
+fn all_stopped(tasks: &Path) -> bool {
+    let stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T "));
+    let Ok(tasks) = tasks.read_dir() else { return true };
+    tasks.flatten().all(|task| std::fs::read_to_string(task.path().join("stat")).is_ok_and(stopped))
 }
 
 impl Drop for Process {

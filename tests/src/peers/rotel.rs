@@ -3,20 +3,29 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ROTEL;
 use super::process::{Process, free_addresses, poll};
 
-/// A running rotel; killed when dropped.
+/// rotel on two ports of its own; killed when dropped.
 #[derive(Debug)]
 pub struct Rotel {
+    program: PathBuf,
     grpc: SocketAddr,
     http: SocketAddr,
     log: Arc<Mutex<String>>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
     process: Process,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Rotel {
@@ -25,30 +34,57 @@ impl Rotel {
         let program =
             ROTEL.find().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no rotel-agent"))?;
         let [grpc, http] = free_addresses()?;
-        let mut command = Command::new(program);
-        command.args(["start", "--debug-log", "traces", "--debug-log", "metrics"]);
-        command.args(["--debug-log-verbosity", "detailed", "--exporter", "blackhole"]);
-        command.args(["--otlp-grpc-endpoint", &grpc.to_string(), "--otlp-http-endpoint", &http.to_string()]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = Process::spawn(&mut command)?;
-        let log = Arc::default();
-        if let Some(stdout) = process.0.stdout.take() {
-            collect(stdout, Arc::clone(&log));
-        }
-        if let Some(stderr) = process.0.stderr.take() {
-            collect(stderr, Arc::clone(&log));
-        }
-        let rotel = Rotel { grpc, http, log, process };
-        rotel.ready().await
+        let mut rotel = Rotel { program, grpc, http, log: Arc::default(), running: None };
+        rotel.restart().await?;
+        Ok(rotel)
     }
 
-    async fn ready(mut self) -> io::Result<Rotel> {
+    /// Ends it as an operator does (SIGTERM), paused or not; its ports refuse then. What it has written stays.
+    pub async fn stop(&mut self) -> io::Result<()> {
+        let Some(Running { process, readers }) = self.running.take() else { return Ok(()) };
+        let ended = process.end().await;
+        for reader in readers {
+            // Its pipe has ended with the process.
+            let _ = reader.join();
+        }
+        ended
+    }
+
+    /// Stops it if it runs, starts it on the same ports, and waits until it accepts connections.
+    pub async fn restart(&mut self) -> io::Result<()> {
+        self.stop().await?;
+        let mut command = Command::new(&self.program);
+        command.args(["start", "--debug-log", "traces", "--debug-log", "metrics"]);
+        command.args(["--debug-log-verbosity", "detailed", "--exporter", "blackhole"]);
+        command.args(["--otlp-grpc-endpoint", &self.grpc.to_string()]);
+        command.args(["--otlp-http-endpoint", &self.http.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command)?;
+        let mut readers = Vec::new();
+        readers.extend(process.0.stdout.take().map(|stdout| collect(stdout, Arc::clone(&self.log))));
+        readers.extend(process.0.stderr.take().map(|stderr| collect(stderr, Arc::clone(&self.log))));
         for address in [self.grpc, self.http] {
-            if let Err(error) = self.process.listening(address).await {
+            if let Err(error) = process.listening(address).await {
                 return Err(io::Error::other(format!("rotel: {error}\n{}", self.log())));
             }
         }
-        Ok(self)
+        self.running = Some(Running { process, readers });
+        Ok(())
+    }
+
+    /// Stops it where it is (SIGSTOP): its ports still accept connections, and nothing is answered.
+    pub async fn pause(&self) -> io::Result<()> {
+        self.process()?.pause().await
+    }
+
+    /// Lets it go on (SIGCONT); what was sent meanwhile is served.
+    pub fn resume(&self) -> io::Result<()> {
+        self.process()?.signal("CONT")
+    }
+
+    fn process(&self) -> io::Result<&Process> {
+        let running = self.running.as_ref().ok_or_else(|| io::Error::other("rotel is stopped"))?;
+        Ok(&running.process)
     }
 }
 
@@ -65,10 +101,28 @@ impl Rotel {
         format!("http://{}", self.http)
     }
 
-    /// How many spans it has received.
+    /// Where it takes OTLP over gRPC.
+    #[must_use]
+    pub fn grpc_address(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where it takes OTLP over HTTP.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// How many spans it has received; one that came twice is two.
     #[must_use]
     pub fn spans(&self) -> usize {
         spans(&self.log())
+    }
+
+    /// The ids of the spans it has received, in hex: one that came twice is one.
+    #[must_use]
+    pub fn span_ids(&self) -> BTreeSet<String> {
+        span_ids(&self.log())
     }
 
     /// The names of the spans it has received, in order.
@@ -96,14 +150,14 @@ impl Rotel {
 }
 
 /// Adds each line to the log, until the process ends.
-fn collect(output: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+fn collect(output: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&plain(&line));
             log.push('\n');
         }
-    });
+    })
 }
 
 /// The line without ANSI escapes (`ESC [ … letter`).
@@ -127,6 +181,11 @@ fn span_names(log: &str) -> Vec<String> {
     log.lines().filter_map(name).collect()
 }
 
+fn span_ids(log: &str) -> BTreeSet<String> {
+    // Trace, parent and links have headings of their own.
+    log.lines().filter_map(|line| line.strip_prefix("    ID             : ").map(str::to_owned)).collect()
+}
+
 fn metric_names(log: &str) -> BTreeSet<String> {
     // Only the line after this heading: an attribute may be called `Name` too.
     let descriptors = log.lines().zip(log.lines().skip(1)).filter(|(line, _)| *line == "Descriptor:");
@@ -142,13 +201,23 @@ mod tests {
 ResourceSpans #0
 InstrumentationScope outbound
 Span #0
+    Trace ID       : 07070707070707070707070707070707
+    Parent ID      : 0505050505050505
     ID             : 0101010101010101
     Name           : GET /things
 Attributes:
      -> note: Str(Span #9)
      -> Name: Str(not a metric)
+Links:
+SpanLink #0
+     -> Trace ID: 09090909090909090909090909090909
+     -> ID: 0808080808080808
 Span #1
+    ID             : 0202020202020202
     Name           : POST
+Span #0
+    ID             : 0101010101010101
+    Name           : GET /things
 Metric #0
 Descriptor:
      -> Name: outbound.requests
@@ -157,8 +226,9 @@ Descriptor:
 
     #[test]
     fn only_headings_of_the_debug_log_are_counted() {
-        assert_eq!(spans(LOG), 2);
-        assert_eq!(span_names(LOG), ["GET /things", "POST"]);
+        assert_eq!(spans(LOG), 3);
+        assert_eq!(span_names(LOG), ["GET /things", "POST", "GET /things"]);
+        assert_eq!(Vec::from_iter(span_ids(LOG)), ["0101010101010101", "0202020202020202"]);
         assert_eq!(metric_names(LOG).into_iter().collect::<Vec<_>>(), ["outbound.requests"]);
     }
 

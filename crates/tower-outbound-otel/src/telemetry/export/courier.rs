@@ -31,25 +31,19 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    /// How many of it the receiver rejected, or why it has none.
+    /// How many of it the receiver rejected, or why it has none: at the end of a shutdown, what was so far.
     ///
     /// It is sent again where no acknowledgement came, as OTLP asks: a span and a cumulative point are the same
     /// when they arrive twice.
     pub(super) async fn deliver(&self, message: &impl Message) -> Result<u64, Loss> {
         let message = self.transport.prepare(message);
         let limit = Instant::now() + self.timeout;
-        let mut cutoff = self.cutoff.clone();
-        tokio::select! {
-            biased;
-            outcome = self.attempts(message, limit) => outcome,
-            () = passed(&mut cutoff) => Err(Loss::TimedOut),
-        }
-    }
-
-    async fn attempts(&self, message: Bytes, limit: Instant) -> Result<u64, Loss> {
         let mut wait = FIRST_WAIT;
+        let mut so_far = Loss::TimedOut;
         loop {
-            let (loss, again) = match timeout_at(limit, self.transport.send(message.clone())).await {
+            let attempt = timeout_at(limit, self.transport.send(message.clone()));
+            let Some(attempt) = self.before_the_end(attempt).await else { return Err(so_far) };
+            let (loss, again) = match attempt {
                 Ok(Ok(Answer::Taken { rejected })) => {
                     self.health.works();
                     return Ok(rejected);
@@ -77,12 +71,14 @@ impl Courier {
             if Instant::now().checked_add(pause).is_none_or(|end| end >= limit) {
                 return Err(loss);
             }
-            self.rest(pause).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            if self.before_the_end(self.rest(pause)).await.is_none() {
+                return Err(loss);
+            }
+            (wait, so_far) = ((wait * 2).min(LONGEST_WAIT), loss);
         }
     }
 
-    /// Waits, but goes on at once when everything is about to end.
+    /// Waits, but goes on at once when a shutdown begins.
     async fn rest(&self, pause: Duration) {
         let mut cutoff = self.cutoff.clone();
         tokio::select! {
@@ -91,7 +87,22 @@ impl Courier {
         }
     }
 
-    pub(super) fn is_ending(&self) -> bool {
+    /// `None` when the time of the shutdown is up before.
+    async fn before_the_end<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut cutoff = self.cutoff.clone();
+        tokio::select! {
+            biased;
+            () = passed(&mut cutoff) => None,
+            done = future => Some(done),
+        }
+    }
+
+    /// Whether the time of the shutdown is up.
+    pub(super) fn has_ended(&self) -> bool {
+        self.cutoff.borrow().is_some_and(|end| Instant::now() >= end)
+    }
+
+    fn is_ending(&self) -> bool {
         self.cutoff.borrow().is_some()
     }
 }

@@ -168,7 +168,8 @@ impl Exporter {
             if batch.is_empty() {
                 return;
             }
-            if let Err(reason @ (Loss::Refused | Loss::TimedOut)) = self.export(batch).await {
+            let Err(reason) = self.export(batch).await else { continue };
+            if reason == Loss::Refused || self.courier.has_ended() {
                 let rest = self.queue.try_iter().count() as u64;
                 self.shared.ledger.spans.lose(reason, rest);
                 return;

@@ -1,0 +1,69 @@
+//! A collector that nobody here wrote, behind every fault: what is said to be lost is what it did not get.
+
+use std::time::Duration;
+
+use outbound_tests::otlp::{Fault, Front, FrontProtocol};
+use outbound_tests::peers::Rotel;
+
+#[path = "../telemetry_faults/drive.rs"]
+mod drive;
+
+use drive::{BEFORE, UNDER};
+
+const RECEIVED_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) async fn over_grpc() {
+    check(FrontProtocol::Grpc).await;
+}
+
+pub(crate) async fn over_http() {
+    check(FrontProtocol::Http).await;
+}
+
+async fn check(protocol: FrontProtocol) {
+    for (fault, reasons) in drive::faults(protocol) {
+        // Which of them the front keeps is known there only.
+        if matches!(fault, Fault::Partial(_)) {
+            continue;
+        }
+        let rotel = Rotel::start().await.unwrap();
+        let front = front(&rotel, protocol);
+        let run = tokio::task::spawn_blocking(move || drive::run(&front, protocol, fault));
+        let outcome = run.await.unwrap();
+        let delivered = outcome.report.spans().delivered();
+        let arrived = |rotel: &Rotel| rotel.span_ids().len() as u64 >= delivered;
+        rotel.wait_for(arrived, RECEIVED_WITHIN).await;
+        let got = rotel.span_ids().len() as u64;
+        println!(
+            "    {protocol:?} {fault:?}: {}; not received {}; shutdown {:.2?}",
+            outcome.report,
+            BEFORE + UNDER - got,
+            outcome.shutdown
+        );
+        drive::assert_exact(&outcome, got, fault, reasons);
+    }
+}
+
+/// Paused, it accepts and never answers; its port refuses while it is stopped; nothing is lost in a restart.
+pub(crate) async fn comes_back() {
+    let mut rotel = Rotel::start().await.unwrap();
+    let front = front(&rotel, FrontProtocol::Http);
+    let telemetry = drive::long_lived(&front, FrontProtocol::Http);
+    drive::record(&telemetry, 600);
+    rotel.pause().await.unwrap();
+    drive::record(&telemetry, 600);
+    rotel.resume().unwrap();
+    drive::record(&telemetry, 100);
+    rotel.restart().await.unwrap();
+    let report = telemetry.shutdown().await;
+    assert!(report.is_complete() && report.spans().delivered() == 1_300, "{report}");
+    assert!(rotel.wait_for(|rotel| rotel.span_ids().len() == 1_300, RECEIVED_WITHIN).await);
+}
+
+fn front(rotel: &Rotel, protocol: FrontProtocol) -> Front {
+    let upstream = match protocol {
+        FrontProtocol::Http => rotel.http_address(),
+        FrontProtocol::Grpc => rotel.grpc_address(),
+    };
+    Front::start(upstream, protocol).unwrap()
+}

@@ -1,0 +1,112 @@
+//! One pipeline before one front, from health into a fault to the end.
+
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use outbound_tests::otlp::{Fault, Front, FrontProtocol};
+use tokio::time::Instant;
+use tower_outbound_otel::{Loss, OtlpProtocol, Report, Telemetry};
+
+/// While everything is well.
+pub(crate) const BEFORE: u64 = 300;
+/// Under the fault: more than the queue has room for.
+pub(crate) const UNDER: u64 = 3_000;
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What a pipeline says when it has ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) report: Report,
+    pub(crate) shutdown: Duration,
+}
+
+/// Every fault, with the reasons for which something may be lost, besides a full queue.
+pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
+    let second = Some(Duration::from_secs(1));
+    vec![
+        (Fault::None, &[]),
+        (Fault::Refused, &[Loss::Refused]),
+        (Fault::Silent, &[Loss::TimedOut]),
+        (Fault::Hanging, &[Loss::TimedOut]),
+        (Fault::Slow(Duration::from_millis(100)), &[]),
+        (Fault::Garbage, &[Loss::Broken]),
+        (Fault::TooMany { retry_after: second }, &[Loss::Rejected]),
+        (Fault::Unavailable { retry_after: None }, &[Loss::Rejected]),
+        (Fault::Unavailable { retry_after: second }, &[Loss::Rejected]),
+        (Fault::Rejects, &[Loss::Rejected]),
+        (Fault::Partial(3), &[Loss::Rejected]),
+        (Fault::CutHead, &[Loss::Broken]),
+        match protocol {
+            FrontProtocol::Http => (Fault::CutBody, &[]),
+            FrontProtocol::Grpc => (Fault::CutBody, &[Loss::Broken]),
+        },
+    ]
+}
+
+/// A pipeline with short times: a batch may take half a second, the shutdown two.
+pub(crate) fn telemetry(front: &Front, protocol: FrontProtocol) -> Telemetry {
+    let lookup = |key: &str| {
+        let value = match key {
+            "OTEL_BSP_SCHEDULE_DELAY" => "50",
+            "OTEL_EXPORTER_OTLP_TIMEOUT" => "500",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    with(front, protocol, lookup)
+}
+
+fn with(
+    front: &Front,
+    protocol: FrontProtocol,
+    lookup: impl Fn(&str) -> Option<String> + Send + 'static,
+) -> Telemetry {
+    let protocol = match protocol {
+        FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
+        FrontProtocol::Grpc => OtlpProtocol::Grpc,
+    };
+    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_limit(LIMIT);
+    builder.protocol(protocol).endpoint(front.endpoint()).build().unwrap()
+}
+
+pub(crate) fn record(telemetry: &Telemetry, spans: u64) {
+    let tracer = telemetry.tracer_provider().unwrap().tracer("test");
+    for _ in 0..spans {
+        tracer.start("a span").end();
+    }
+    telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
+}
+
+/// Health, then the fault until the end.
+pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outcome {
+    let telemetry = telemetry(front, protocol);
+    record(&telemetry, BEFORE);
+    let before = telemetry.force_flush().unwrap();
+    assert_eq!((before.spans().delivered(), before.spans().lost()), (BEFORE, 0), "{before}");
+    front.set(fault);
+    record(&telemetry, UNDER);
+    let begin = Instant::now();
+    let report = telemetry.shutdown_blocking();
+    Outcome { report, shutdown: begin.elapsed() }
+}
+
+/// What was lost is what the receiver did not get, for the reasons that are expected, and within the time.
+pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &[Loss]) {
+    let spans = outcome.report.spans();
+    assert_eq!(spans.delivered(), got, "{fault:?}: {}", outcome.report);
+    assert_eq!(spans.lost(), BEFORE + UNDER - got, "{fault:?}: {}", outcome.report);
+    for (reason, lost) in spans.losses().chain(outcome.report.metric_exports().losses()) {
+        let expected = reason == Loss::QueueFull || reasons.contains(&reason);
+        assert!(expected, "{fault:?}: {lost} lost by {reason}");
+    }
+    if let [reason] = reasons {
+        assert!(spans.lost_by(*reason) > 0, "{fault:?}: {}", outcome.report);
+    }
+    assert!(outcome.shutdown < LIMIT + Duration::from_millis(500), "{fault:?}: {:?}", outcome.shutdown);
+}
+
+/// A pipeline whose batches may take as long as a restart.
+pub(crate) fn long_lived(front: &Front, protocol: FrontProtocol) -> Telemetry {
+    with(front, protocol, |_| None)
+}

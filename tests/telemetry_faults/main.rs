@@ -1,0 +1,57 @@
+//! Every fault of a receiver: what the pipeline says that it lost is what the receiver did not get.
+//!
+//! `cargo test -p outbound-tests --test telemetry_faults -- --nocapture` prints a line for each.
+
+mod drive;
+mod told;
+
+use outbound_tests::otlp::{Fault, Front, FrontProtocol, Receiver};
+
+use drive::{BEFORE, Outcome, UNDER};
+
+fn receiver() -> Receiver {
+    // Its start only binds: the receiver runs on a thread of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Receiver::start()).unwrap()
+}
+
+fn front(receiver: &Receiver, protocol: FrontProtocol) -> Front {
+    let upstream = match protocol {
+        FrontProtocol::Http => receiver.http_address(),
+        FrontProtocol::Grpc => receiver.grpc_address(),
+    };
+    Front::start(upstream, protocol).unwrap()
+}
+
+fn check(protocol: FrontProtocol) {
+    let faults = drive::faults(protocol);
+    std::thread::scope(|scope| {
+        for (fault, reasons) in faults {
+            scope.spawn(move || {
+                let receiver = receiver();
+                let front = front(&receiver, protocol);
+                let outcome = drive::run(&front, protocol, fault);
+                let got = (receiver.span_ids().len() + front.kept_spans()) as u64;
+                let Outcome { report, shutdown } = &outcome;
+                let not_got = BEFORE + UNDER - got;
+                println!("{protocol:?} {fault:?}: {report}; not received {not_got}; shutdown {shutdown:.2?}");
+                drive::assert_exact(&outcome, got, fault, reasons);
+                let exports = report.metric_exports();
+                if fault != (Fault::Partial(3)) {
+                    assert_eq!(exports.delivered(), receiver.requests().1 as u64, "{fault:?}: {report}");
+                }
+                assert_eq!(exports.delivered() + exports.lost(), 2, "{fault:?}: the flush's and the last");
+            });
+        }
+    });
+}
+
+#[test]
+fn losses_over_http_are_what_the_receiver_did_not_get() {
+    check(FrontProtocol::Http);
+}
+
+#[test]
+fn losses_over_grpc_are_what_the_receiver_did_not_get() {
+    check(FrontProtocol::Grpc);
+}

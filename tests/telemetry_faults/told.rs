@@ -1,0 +1,86 @@
+//! What the log says of a receiver that is not there, and of one that comes back.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use outbound_tests::otlp::{Fault, FrontProtocol};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::{drive, front, receiver};
+
+type Fields = BTreeMap<String, String>;
+
+/// Every event of the pipelines, in order; the test waits for those that it expects.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<Vec<(Level, Fields)>>, Condvar)>);
+
+struct Collected(Fields);
+
+impl Visit for Collected {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").trim_matches('"').to_owned());
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "tower_outbound_otel" {
+            let mut fields = Collected(Fields::new());
+            event.record(&mut fields);
+            let mut events = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            events.push((*event.metadata().level(), fields.0));
+            self.0.1.notify_all();
+        }
+    }
+}
+
+impl Log {
+    /// Of one endpoint, by level and message, when there are so many.
+    fn of(&self, endpoint: &str, count: usize) -> Vec<(Level, String)> {
+        let told = |events: &Vec<(Level, Fields)>| -> Vec<_> {
+            let of =
+                events.iter().filter(|(_, fields)| fields.values().any(|value| value.contains(endpoint)));
+            of.map(|(level, fields)| (*level, fields["message"].clone())).collect()
+        };
+        let (events, changed) = &*self.0;
+        let events = events.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = |events: &mut Vec<_>| told(events).len() < count;
+        let (events, _) = changed.wait_timeout_while(events, Duration::from_secs(10), enough).unwrap();
+        told(&events)
+    }
+}
+
+#[test]
+fn a_receiver_that_restarts_loses_nothing_and_is_told_once_when_it_goes_and_once_when_it_is_back() {
+    let log = Log::default();
+    tracing_subscriber::registry().with(log.clone()).init();
+    for protocol in [FrontProtocol::Http, FrontProtocol::Grpc] {
+        let receiver = receiver();
+        let front = front(&receiver, protocol);
+        let telemetry = drive::long_lived(&front, protocol);
+        let endpoint = front.endpoint();
+        let exported = (Level::INFO, "telemetry is exported".to_owned());
+        assert_eq!(log.of(&endpoint, 1), [exported.clone()]);
+
+        drive::record(&telemetry, 600);
+        let _ = telemetry.force_flush().unwrap();
+        front.set(Fault::Refused);
+        // A full batch, which goes at once.
+        drive::record(&telemetry, 600);
+        let gone = (Level::WARN, "telemetry is not taken by the receiver".to_owned());
+        assert_eq!(log.of(&endpoint, 2), [exported.clone(), gone.clone()]);
+        front.set(Fault::None);
+        let back = (Level::INFO, "telemetry is taken by the receiver again".to_owned());
+        assert_eq!(log.of(&endpoint, 3), [exported.clone(), gone.clone(), back.clone()]);
+
+        let report = telemetry.shutdown_blocking();
+        assert!(report.is_complete() && report.spans().delivered() == 1_200, "{report}");
+        assert_eq!(receiver.span_ids().len(), 1_200);
+        assert_eq!(log.of(&endpoint, 3), [exported, gone, back], "each once");
+    }
+}
