@@ -12,8 +12,15 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Body, stack};
 
+/// What is written is kept; clones share it.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -53,7 +60,7 @@ async fn an_exchange_is_told_with_its_phases_and_its_connection_and_no_secret() 
         tokio::task::yield_now().await;
     }
 
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     let found =
         |parts: &[&str]| log.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count();
     assert_eq!(found(&["DEBUG", "connection opened", "origin=http://127.0.0.1"]), 1, "{log}");

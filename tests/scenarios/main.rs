@@ -10,4 +10,5 @@ mod load;
 mod log;
 mod phases;
 mod support;
+mod tcp;
 mod wrappers;

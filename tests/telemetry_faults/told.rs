@@ -14,10 +14,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::{drive, front, receiver};
 
 type Fields = BTreeMap<String, String>;
+type Told = Vec<(Level, Fields)>;
 
 /// Every event of the pipelines, in order; the test waits for those that it expects.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<Vec<(Level, Fields)>>, Condvar)>);
+struct Log(Arc<(Mutex<Told>, Condvar)>);
 
 struct Collected(Fields);
 
@@ -42,7 +43,7 @@ impl<S: Subscriber> Layer<S> for Log {
 impl Log {
     /// Of one endpoint, by level and message, when there are so many.
     fn of(&self, endpoint: &str, count: usize) -> Vec<(Level, String)> {
-        let told = |events: &Vec<(Level, Fields)>| -> Vec<_> {
+        let told = |events: &Told| -> Vec<_> {
             let of =
                 events.iter().filter(|(_, fields)| fields.values().any(|value| value.contains(endpoint)));
             of.map(|(level, fields)| (*level, fields["message"].clone())).collect()
@@ -65,7 +66,7 @@ fn a_receiver_that_restarts_loses_nothing_and_is_told_once_when_it_goes_and_once
         let telemetry = drive::long_lived(&front, protocol);
         let endpoint = front.endpoint();
         let exported = (Level::INFO, "telemetry is exported".to_owned());
-        assert_eq!(log.of(&endpoint, 1), [exported.clone()]);
+        assert_eq!(log.of(&endpoint, 1), std::slice::from_ref(&exported));
 
         drive::record(&telemetry, 600);
         let _ = telemetry.force_flush().unwrap();

@@ -12,6 +12,7 @@ macro_rules! names {
 /// Attributes of the convention.
 pub(crate) mod attribute {
     names! {
+        DNS_ANSWERS = "dns.answers";
         DNS_QUESTION_NAME = "dns.question.name";
         ERROR_TYPE = "error.type";
         HTTP_CONNECTION_STATE = "http.connection.state";
@@ -81,6 +82,7 @@ mod tests {
         use semconv::attribute as theirs;
         assert_eq!(SCHEMA_URL, semconv::SCHEMA_URL);
         for (ours, theirs) in [
+            (attribute::DNS_ANSWERS, theirs::DNS_ANSWERS),
             (attribute::DNS_QUESTION_NAME, theirs::DNS_QUESTION_NAME),
             (attribute::ERROR_TYPE, theirs::ERROR_TYPE),
             (attribute::HTTP_CONNECTION_STATE, theirs::HTTP_CONNECTION_STATE),

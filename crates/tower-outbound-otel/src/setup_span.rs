@@ -1,12 +1,14 @@
 //! The span of a setup: made once, when it is known where it belongs.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
-use opentelemetry::{Context, KeyValue, Value};
-use tower_outbound::{Exchange, Failure, Phase, Setup, SetupPhase};
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use tokio::time::Instant;
+use tower_outbound::{AddressAttempt, Exchange, Failure, Phase, Setup, SetupPhase};
 
 use crate::clock::Clock;
 use crate::exchange_span::host_port;
@@ -90,7 +92,7 @@ impl SetupState {
             Phases::Events => self.phase_events(&mut span, setup),
             Phases::Off => {}
         }
-        let end = setup.end_time().unwrap_or_else(tokio::time::Instant::now);
+        let end = setup.end_time().unwrap_or_else(Instant::now);
         span.end_with_timestamp(self.clock.at(end));
     }
 
@@ -98,27 +100,59 @@ impl SetupState {
         use opentelemetry::trace::TraceContextExt;
 
         let context = context.with_remote_span_context(parent.span_context().clone());
-        for ended in setup.phases() {
+        for stage in stages(setup) {
             let builder = tracer
-                .span_builder(phase_name(setup, &ended))
+                .span_builder(stage.name)
                 .with_kind(SpanKind::Internal)
-                .with_start_time(self.clock.at(ended.start))
-                .with_attributes(phase_attributes(setup, &ended));
+                .with_start_time(self.clock.at(stage.start))
+                .with_attributes(stage.attributes);
             let mut span = tracer.build_with_context(builder, &context);
-            if ended.failure.is_some() {
+            if stage.failed {
                 span.set_status(Status::error(""));
             }
-            span.end_with_timestamp(self.clock.at(ended.end));
+            span.end_with_timestamp(self.clock.at(stage.end));
         }
     }
 
     fn phase_events(&self, span: &mut BoxedSpan, setup: &Setup) {
-        for ended in setup.phases() {
-            let seconds = ended.end.saturating_duration_since(ended.start).as_secs_f64();
+        for stage in stages(setup) {
+            let seconds = stage.end.saturating_duration_since(stage.start).as_secs_f64();
             let attributes = vec![KeyValue::new(o::PHASE_DURATION, seconds)];
-            let name = phase_name(setup, &ended);
-            span.add_event_with_timestamp(name, self.clock.at(ended.end), attributes);
+            span.add_event_with_timestamp(stage.name, self.clock.at(stage.end), attributes);
         }
+    }
+}
+
+/// What has a span of its own below a setup's.
+struct Stage {
+    name: String,
+    start: Instant,
+    end: Instant,
+    attributes: Vec<KeyValue>,
+    failed: bool,
+}
+
+/// The phases; where the addresses that were tried are known, each of them in place of the phase `tcp`.
+fn stages(setup: &Setup) -> Vec<Stage> {
+    let attempts = setup.attempts();
+    let phases = setup.phases().into_iter().filter(|ended| ended.phase != Phase::Tcp || attempts.is_empty());
+    let phases = phases.map(|ended| Stage {
+        name: phase_name(setup, &ended),
+        start: ended.start,
+        end: ended.end,
+        attributes: phase_attributes(setup, &ended),
+        failed: ended.failure.is_some(),
+    });
+    phases.chain(attempts.iter().map(attempt_stage)).collect()
+}
+
+fn attempt_stage(attempt: &AddressAttempt) -> Stage {
+    Stage {
+        name: format!("socket connect {}", attempt.address),
+        start: attempt.start,
+        end: attempt.end,
+        attributes: socket_attributes(Some(attempt.address), attempt.failure()),
+        failed: attempt.failure().is_some(),
     }
 }
 
@@ -155,18 +189,15 @@ fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
     let error = ended.failure.as_ref().map(|failure| failure.kind().as_str().into());
     let host = || Some(setup.origin().host_shared().into());
     match ended.phase {
-        Phase::Dns => present([(a::DNS_QUESTION_NAME, host()), (a::ERROR_TYPE, error)]).collect(),
-        Phase::Tcp => {
-            let peer = setup.peer_addr();
-            let family = peer.map(|peer| if peer.is_ipv4() { "ipv4" } else { "ipv6" });
-            present([
-                (a::ERROR_TYPE, error),
-                (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
-                (a::NETWORK_PEER_PORT, peer.map(|peer| i64::from(peer.port()).into())),
-                (a::NETWORK_TYPE, family.map(Into::into)),
-            ])
-            .collect()
+        Phase::Dns => {
+            let answers = setup.dns_answers().map(|answers| {
+                let answers = answers.iter().map(|ip| StringValue::from(ip.to_string()));
+                Value::Array(Array::String(answers.collect()))
+            });
+            present([(a::DNS_ANSWERS, answers), (a::DNS_QUESTION_NAME, host()), (a::ERROR_TYPE, error)])
+                .collect()
         }
+        Phase::Tcp => socket_attributes(setup.peer_addr(), ended.failure.as_ref()),
         Phase::Tls => {
             let tls = setup.tls();
             present([
@@ -182,4 +213,15 @@ fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
         }
         _ => present([(a::ERROR_TYPE, error)]).collect(),
     }
+}
+
+fn socket_attributes(peer: Option<SocketAddr>, failure: Option<&Failure>) -> Vec<KeyValue> {
+    let family = peer.map(|peer| if peer.is_ipv4() { "ipv4" } else { "ipv6" });
+    present([
+        (a::ERROR_TYPE, failure.map(|failure| failure.kind().as_str().into())),
+        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
+        (a::NETWORK_PEER_PORT, peer.map(|peer| i64::from(peer.port()).into())),
+        (a::NETWORK_TYPE, family.map(Into::into)),
+    ])
+    .collect()
 }

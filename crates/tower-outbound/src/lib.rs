@@ -8,12 +8,13 @@
 //!  │        ╔══════════ pool (the client's, not ours) ══════════╗
 //!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO  ║
 //!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
-//!  │        ║ │ │ ┌─▼─ PhaseLayer::tcp                           ║
-//!  │        ║ │ │ │     PhaseLayer::dns, on the resolver         ║
+//!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,     ║
+//!  │        ║ │ │ │     or another one inside PhaseLayer::tcp    ║
 //!  │        ╚══════════════════════════════════════════════════╝
 //! ```
 //!
-//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `track`, `phase`;
+//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `track`, `phase`,
+//! `tcp`;
 //! `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
 
 // First for its macro.
@@ -27,12 +28,13 @@ mod event;
 mod observe;
 mod outbound;
 mod phase;
+mod tcp;
 mod track;
 
 pub use self::classify::{Class, Failure, Kind};
 pub use self::connect::{
-    CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin, PhaseError, Protocol, Registry,
-    Reuse, Setup, SetupPhase, TlsInfo, Use,
+    AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
+    PhaseError, Protocol, Registry, Reuse, Setup, SetupPhase, TlsInfo, Use,
 };
 pub use self::error::{BoxError, Error};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};
@@ -42,8 +44,9 @@ pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, Obser
 pub use self::outbound::{
     ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider,
 };
-pub use self::outbound::{Outbound, OutboundBuilder, TcpConnector};
+pub use self::outbound::{Outbound, OutboundBuilder};
 pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
+pub use self::tcp::{FirstFamily, TcpConnectError, TcpConnecting, TcpConnector};
 /// The TLS library whose types the client's options take.
 #[cfg(feature = "client")]
 pub use rustls;

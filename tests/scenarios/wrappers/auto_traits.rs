@@ -11,11 +11,11 @@ use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::Service;
 use tower_outbound::{
-    BoxError, Call, ClientBuilder, ClientFuture, Closed, ConnectError, Connection, Cumulative, Error, Event,
-    Exchange, Failure, Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody, Origin,
-    Outbound, OutboundBuilder, OutboundClient, Outcome, PhaseError, PhaseLayer, Registry, RequestBody,
-    RequestHead, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnector, Timings, TlsInfo, Track,
-    TrackLayer, TrackedIo, Use,
+    AddressAttempt, AttemptOutcome, BoxError, Call, ClientBuilder, ClientFuture, Closed, ConnectError,
+    Connection, Cumulative, Error, Event, Exchange, Failure, Observe, ObserveBody, ObserveFuture,
+    ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, Outcome, PhaseError,
+    PhaseLayer, Registry, RequestBody, RequestHead, ResponseBody, ResponseHead, Setup, SetupPhase, Slot,
+    TcpConnectError, TcpConnecting, TcpConnector, Timings, TlsInfo, Track, TrackLayer, TrackedIo, Use,
 };
 
 use super::bodies::MockBody;
@@ -55,6 +55,9 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     handle::<PhaseLayer>();
     handle::<Observe<OutboundClient>>();
     handle::<Connector>();
+    handle::<TcpConnector>();
+    handle::<AddressAttempt>();
+    handle::<AttemptOutcome>();
     handle::<Event<'static>>();
     handle::<RequestHead<'static>>();
     handle::<ResponseHead<'static>>();
@@ -65,7 +68,7 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     future::<ClientFuture>();
     future::<ObserveFuture<Inner>>();
     future::<ConnectFuture>();
-    future::<<TcpConnector as Service<Uri>>::Future>();
+    future::<TcpConnecting>();
 
     sync_body::<ResponseBody>();
     sync_body::<ObserveBody<MockBody>>();
@@ -75,6 +78,7 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     error::<Error>();
     error::<ConnectError>();
     error::<PhaseError>();
+    error::<TcpConnectError>();
 }
 
 #[test]
@@ -85,6 +89,7 @@ fn futures_and_io_can_be_moved_when_what_they_hold_can() {
     unpin::<TrackedIo<MockIo>>();
     // hyper-util asks this of every connector's future.
     unpin::<ConnectFuture>();
+    unpin::<TcpConnecting>();
 }
 
 #[test]

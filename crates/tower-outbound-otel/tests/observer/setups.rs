@@ -1,10 +1,15 @@
 //! The spans of connects.
 
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::Bytes;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::Context;
 use opentelemetry::trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
@@ -12,7 +17,8 @@ use opentelemetry_sdk::trace::SpanData;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{DuplexConnector, Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::Outbound;
+use tower_outbound::{FirstFamily, Outbound};
+use tower_outbound_otel::Phases;
 
 use crate::support::*;
 
@@ -21,24 +27,27 @@ async fn a_setup_is_a_child_of_the_exchange_that_it_serves_and_has_its_phases_in
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let port = server.address().unwrap().port().to_string();
-    let client = client(&rig.outbound());
-    exchange(&client, get(server.uri_with("http", "localhost", "/"))).await;
+    let client = resolving(&rig.outbound(), vec![server.address().unwrap()]);
+    exchange(&client, get(server.uri_with("http", "peer.test", "/"))).await;
 
-    let setup = rig.span(&format!("HTTP connection_setup localhost:{port}"));
+    let setup = rig.span(&format!("HTTP connection_setup peer.test:{port}"));
     assert!(is_child(&setup, &rig.span("GET")) && setup.links.is_empty());
     assert_eq!(setup.span_kind, SpanKind::Internal);
     assert_eq!(
         attributes(&setup),
         expected([
             ("network.peer.address", "127.0.0.1"),
-            ("server.address", "localhost"),
+            ("server.address", "peer.test"),
             ("server.port", &port),
             ("url.scheme", "http"),
         ])
     );
-    let dns = rig.span("DNS lookup localhost");
+    let dns = rig.span("DNS lookup peer.test");
     assert!(is_child(&dns, &setup));
-    assert_eq!(attributes(&dns), expected([("dns.question.name", "localhost")]));
+    assert_eq!(
+        attributes(&dns),
+        expected([("dns.answers", r#"["127.0.0.1"]"#), ("dns.question.name", "peer.test")])
+    );
     let tcp = rig.span(&format!("socket connect 127.0.0.1:{port}"));
     assert!(is_child(&tcp, &setup) && dns.end_time <= tcp.start_time && tcp.end_time <= setup.end_time);
     assert_eq!(
@@ -75,7 +84,100 @@ async fn a_failed_setup_is_a_root_with_a_link_to_its_starter() {
     );
     let tcp = rig.span(&format!("socket connect 127.0.0.1:{port}"));
     assert!(is_child(&tcp, &setup));
-    assert_eq!(attributes(&tcp), expected([("error.type", "connection_refused")]));
+    assert_eq!(
+        attributes(&tcp),
+        expected([
+            ("error.type", "connection_refused"),
+            ("network.peer.address", "127.0.0.1"),
+            ("network.peer.port", &port.to_string()),
+            ("network.type", "ipv4"),
+        ])
+    );
+}
+
+/// A client whose every name has these addresses; the ports count where the URI names none.
+fn resolving(
+    outbound: &Outbound,
+    addresses: Vec<SocketAddr>,
+) -> impl Service<
+    http::Request<Body>,
+    Response = http::Response<impl http_body::Body<Data = Bytes, Error: Send> + Send + use<>>,
+    Error = tower_outbound::Error,
+    Future: Send,
+> + Clone
++ Send
++ use<> {
+    let resolver = tower::service_fn(move |_: Name| {
+        std::future::ready(Ok::<_, std::convert::Infallible>(addresses.clone().into_iter()))
+    });
+    let tcp = outbound.http_connector().resolver(resolver).first_family(FirstFamily::AsResolved);
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(tcp));
+    outbound.layer().layer(client)
+}
+
+#[tokio::test]
+async fn each_address_that_is_tried_has_a_span_with_its_own_error() {
+    for phases in [Phases::Spans, Phases::Events] {
+        let rig = Rig::new();
+        let observer = rig.observer().phases(phases).build();
+        let outbound = Outbound::builder().observer(observer).build();
+        let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+        let (closed, open) = (closed_port().unwrap(), server.address().unwrap());
+        let nobody = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, closed.port()));
+        let client = resolving(&outbound, vec![closed, nobody, open]);
+        assert_eq!(exchange(&client, get("http://peer.test/")).await, Some(200));
+
+        let setup = rig.span("HTTP connection_setup peer.test:80");
+        let names = [closed, nobody, open].map(|address| format!("socket connect {address}"));
+        if phases == Phases::Events {
+            let events: Vec<_> = setup.events.iter().map(|event| event.name.to_string()).collect();
+            assert_eq!(events[0], "DNS lookup peer.test");
+            assert_eq!(events[1..], names);
+            continue;
+        }
+        assert_eq!(rig.names().iter().filter(|name| name.starts_with("socket connect")).count(), 3);
+        let [first, second, third] = names.map(|name| rig.span(&name));
+        for (span, address, family) in
+            [(&first, closed, "ipv4"), (&second, nobody, "ipv6"), (&third, open, "ipv4")]
+        {
+            assert!(is_child(span, &setup));
+            let attributes = attributes(span);
+            assert_eq!(attributes["network.peer.address"], address.ip().to_string());
+            assert_eq!(attributes["network.peer.port"], address.port().to_string());
+            assert_eq!(attributes["network.type"], family);
+        }
+        assert_eq!(attributes(&first)["error.type"], "connection_refused");
+        assert_eq!(first.status, Status::error(""));
+        // Where there is no IPv6, there is no way to it; else nobody listens there.
+        assert_eq!(second.status, Status::error(""));
+        assert_eq!((third.status.clone(), attributes(&third).get("error.type")), (Status::Unset, None));
+        assert!(first.end_time <= second.start_time && second.end_time <= third.start_time);
+        assert_eq!(attributes(&rig.span("DNS lookup peer.test"))["dns.answers"], r#"["127.0.0.1","::1"]"#);
+        assert_eq!(setup.status, Status::Unset, "it led to a connection");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_connect_has_a_span_without_an_error_for_the_address_that_it_tried() {
+    let rig = Rig::new();
+    // Full after one connection: the kernel passes over who comes next.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let silent = listener.local_addr().unwrap();
+    let _first = tokio::net::TcpStream::connect(silent).await.unwrap();
+    let client = resolving(&rig.outbound(), vec![silent]);
+    {
+        let mut pending = pin!(exchange(&client, get("http://peer.test/")));
+        poll_fn(|cx| {
+            assert!(pending.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+    let tried = rig.span(&format!("socket connect {silent}"));
+    assert!(is_child(&tried, &rig.span("HTTP connection_setup peer.test:80")));
+    assert_eq!((tried.status.clone(), attributes(&tried).get("error.type")), (Status::Unset, None));
 }
 
 /// A client over duplex whose n-th connect waits for the n-th gate, after opening the gate of its asking.

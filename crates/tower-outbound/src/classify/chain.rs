@@ -44,6 +44,10 @@ fn settled(error: &(dyn StdError + 'static)) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<crate::Error>() {
         return Some(error.failure().clone());
     }
+    // Of our own TCP connector: it knows more than its chain says.
+    if let Some(error) = error.downcast_ref::<crate::tcp::TcpConnectError>() {
+        return Some(error.failure().clone());
+    }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }
 

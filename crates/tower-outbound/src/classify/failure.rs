@@ -45,6 +45,8 @@ impl Failure {
     pub(crate) fn in_setup(self, phase: Phase) -> Self {
         let kind = match (phase, self.kind) {
             (Phase::Dns, Kind::Connection | Kind::Other) => Kind::NameResolution,
+            (Phase::Tcp, Kind::Other) => Kind::Connection,
+            (Phase::Dns | Phase::Tcp, Kind::ResponseTimeout) => Kind::ConnectTimeout,
             (Phase::Tls, Kind::Connection | Kind::Other | Kind::ResponseEnded) => Kind::SecureConnection,
             (_, kind) => kind,
         };

@@ -1,5 +1,6 @@
 //! Connections and their making: origins, setups, the registry.
 
+mod attempt;
 mod close;
 mod connection;
 mod error;
@@ -10,12 +11,14 @@ mod setup;
 mod tell;
 mod usage;
 
+pub use self::attempt::{AddressAttempt, AttemptOutcome};
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
 pub use self::error::{ConnectError, PhaseError};
 pub(crate) use self::flight::{Aboard, Seen};
 pub use self::origin::Origin;
+pub(crate) use self::origin::OriginParts;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
 pub use self::usage::{ConnectionState, Protocol, Reuse, Use};

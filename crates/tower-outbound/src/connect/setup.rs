@@ -2,19 +2,19 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Origin;
+use super::{AddressAttempt, Origin};
 use crate::classify::Failure;
 use crate::event::{ConnectResult, Event, Observers};
 use crate::exchange::{Exchange, Phase, Slots};
 
-/// The making of a connection: dns, tcp, tunnel, tls.
+/// The making of a connection: dns, tcp, tunnel, tls, and each address that was tried.
 ///
 /// It begins when the client asks the tracked connector and ends with a connection, a failure or a drop.
 /// Clones are handles to one record.
@@ -31,6 +31,8 @@ struct Inner {
     /// Code of the phase that began last, 0 where none has.
     running: AtomicU8,
     phases: Mutex<Vec<SetupPhase>>,
+    dns_answers: OnceLock<Box<[IpAddr]>>,
+    attempts: Mutex<Vec<AddressAttempt>>,
     peer: OnceLock<SocketAddr>,
     tls: OnceLock<TlsInfo>,
     wasted: AtomicBool,
@@ -80,6 +82,8 @@ impl Setup {
             connection: AtomicU64::new(0),
             running: AtomicU8::new(0),
             phases: Mutex::default(),
+            dns_answers: OnceLock::new(),
+            attempts: Mutex::default(),
             peer: OnceLock::new(),
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
@@ -163,6 +167,21 @@ impl Setup {
         phases.iter().find(|ended| ended.phase == phase).map(|ended| ended.end - ended.start)
     }
 
+    /// What the name resolved to; `None` where nothing was resolved, or by a resolver that cannot be seen.
+    ///
+    /// It is there when the phase [`Dns`](Phase::Dns) ends.
+    #[must_use]
+    pub fn dns_answers(&self) -> Option<&[IpAddr]> {
+        self.0.dns_answers.get().map(|answers| &**answers)
+    }
+
+    /// The addresses that were tried, in the order in which their attempts ended; none where that cannot be
+    /// seen. Only [`TcpConnector`](crate::TcpConnector) shows them.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<AddressAttempt> {
+        self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The address that was connected to.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
@@ -176,6 +195,15 @@ impl Setup {
     }
 
     observer_state!();
+
+    pub(crate) fn set_dns_answers(&self, answers: Vec<IpAddr>) {
+        let _ = self.0.dns_answers.set(answers.into());
+    }
+
+    pub(crate) fn end_attempt(&self, attempt: &AddressAttempt) {
+        self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt.clone());
+        self.0.observers.emit(&Event::AddressAttempt { setup: self, attempt });
+    }
 
     pub(crate) fn set_peer(&self, peer: SocketAddr) {
         let _ = self.0.peer.set(peer);

@@ -32,6 +32,14 @@ pub(crate) fn misplaced(warning: super::StackWarning) {
     tracing::warn!(target: "tower_outbound", "{warning}");
 }
 
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn socket_option(_: &str, _: &std::io::Error) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn socket_option(option: &str, error: &std::io::Error) {
+    tracing::warn!(target: "tower_outbound", option, %error, "a socket option is left as the system has it");
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) fn event(event: &Event<'_>) {
     use tracing::{debug, trace};
@@ -46,6 +54,13 @@ pub(crate) fn event(event: &Event<'_>) {
             trace!(
                 target: "tower_outbound", setup = setup.id(), %phase, seconds = (*end - *start).as_secs_f64(),
                 error = failure.map(|failure| failure.kind().as_str()), "phase",
+            );
+        }
+        Event::AddressAttempt { setup, attempt } => {
+            trace!(
+                target: "tower_outbound", setup = setup.id(), address = %attempt.address,
+                seconds = attempt.duration().as_secs_f64(),
+                error = attempt.failure().map(|failure| failure.kind().as_str()), "address tried",
             );
         }
         Event::ExchangeEnded { exchange, outcome } => {

@@ -8,7 +8,8 @@
 //! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
 //!
 //! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
-//! body at any frame, and when the inner service panics.
+//! body at any frame, and when the inner service panics. What is short is told once, at its end: the phases,
+//! and each address that was tried.
 //!
 //! No event carries a path, a query or a header in its `Debug` or `Display` output.
 
@@ -25,7 +26,7 @@ pub use self::request::{RequestHead, ResponseHead};
 pub use self::warning::StackWarning;
 pub(crate) use self::warning::Warnings;
 use crate::classify::Failure;
-use crate::connect::{Closed, Connection, Setup, Use};
+use crate::connect::{AddressAttempt, Closed, Connection, Setup, Use};
 use crate::exchange::{Call, Exchange, Phase};
 
 /// What has happened.
@@ -97,6 +98,14 @@ pub enum Event<'a> {
         end: Instant,
         /// What went wrong.
         failure: Option<&'a Failure>,
+    },
+    /// An address that a setup has tried is connected, has failed, or is given up; told before the phase
+    /// [`Tcp`](Phase::Tcp) and the setup end.
+    AddressAttempt {
+        /// The setup.
+        setup: &'a Setup,
+        /// Which address, how long, and how it went.
+        attempt: &'a AddressAttempt,
     },
     /// A setup is over.
     ConnectEnded {

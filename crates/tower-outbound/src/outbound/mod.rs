@@ -10,7 +10,6 @@ use tower_layer::Layer;
 pub use self::builder::OutboundBuilder;
 #[cfg(feature = "client")]
 pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
-pub use self::connector::TcpConnector;
 use crate::connect::{Connection, Registry};
 use crate::observe::ObserveLayer;
 use crate::track::{Track, TrackLayer};

@@ -30,7 +30,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct PhaseFuture<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         setup: Option<Setup>,
         timed: Timed,
         start: Instant,
@@ -38,7 +38,9 @@ pin_project! {
 
     impl<F> PinnedDrop for PhaseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
+            let mut this = this.project();
+            // First what is inside: the addresses that it gives up belong to the setup.
+            this.inner.set(None);
             if let (Some(setup), Timed::Whole) = (this.setup.take(), &this.timed) {
                 setup.finish(ConnectResult::Cancelled);
             }
@@ -48,7 +50,7 @@ pin_project! {
 
 impl<F> PhaseFuture<F> {
     pub(super) fn new(inner: F, setup: Option<Setup>, timed: Timed, start: Instant) -> Self {
-        Self { inner, setup, timed, start }
+        Self { inner: Some(inner), setup, timed, start }
     }
 }
 
@@ -61,12 +63,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let inner = this.inner.as_pin_mut().expect("only the drop takes it");
         let result = match (&this.setup, &this.timed) {
             (Some(setup), Timed::Whole) => {
                 let _scope = setup.enter();
-                ready!(this.inner.poll(cx))
+                ready!(inner.poll(cx))
             }
-            _ => ready!(this.inner.poll(cx)),
+            _ => ready!(inner.poll(cx)),
         };
         let result = match (result, *this.timed) {
             (Ok(response), _) => Ok(response),

@@ -25,7 +25,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct TrackFuture<F> {
         #[pin]
-        inner: F,
+        inner: Option<F>,
         setup: Setup,
         exchange: Option<Exchange>,
         registry: Registry,
@@ -33,6 +33,9 @@ pin_project! {
 
     impl<F> PinnedDrop for TrackFuture<F> {
         fn drop(this: Pin<&mut Self>) {
+            // First what is inside: the addresses that it gives up belong to the setup.
+            let mut this = this.project();
+            this.inner.set(None);
             this.setup.finish(ConnectResult::Cancelled);
         }
     }
@@ -40,7 +43,7 @@ pin_project! {
 
 impl<F> TrackFuture<F> {
     pub(super) fn new(inner: F, setup: Setup, exchange: Option<Exchange>, registry: Registry) -> Self {
-        Self { inner, setup, exchange, registry }
+        Self { inner: Some(inner), setup, exchange, registry }
     }
 }
 
@@ -56,7 +59,7 @@ where
         let this = self.project();
         let result = {
             let _scope = this.setup.enter();
-            ready!(this.inner.poll(cx))
+            ready!(this.inner.as_pin_mut().expect("only the drop takes it").poll(cx))
         };
         let at = Instant::now();
         Poll::Ready(match result {

@@ -6,7 +6,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tower_layer::Layer;
 
 use super::{HyperClient, OutboundClient, TlsProvider};
-use crate::outbound::{Outbound, TcpConnector};
+use crate::outbound::Outbound;
+use crate::tcp::TcpConnector;
 
 /// Idle connections kept per origin.
 const MAX_IDLE: usize = 10;
@@ -76,7 +77,7 @@ impl ClientBuilder {
         self
     }
 
-    /// The connector below TLS, with options of your own.
+    /// The connector below TLS, with a resolver or options of your own.
     pub fn tcp_connector(mut self, tcp: TcpConnector) -> Self {
         self.tcp = tcp;
         self

@@ -21,9 +21,10 @@ pub use self::body::{RequestBody, ResponseBody};
 pub use self::builder::ClientBuilder;
 pub use self::future::ClientFuture;
 pub use self::tls::TlsProvider;
-use super::{Outbound, TcpConnector};
+use super::Outbound;
 use crate::error::{BoxError, Error};
 use crate::observe::{Observe, ObserveRequestBody};
+use crate::tcp::TcpConnector;
 use crate::track::Track;
 
 type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<RequestBody>>;

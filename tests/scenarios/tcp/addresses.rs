@@ -1,0 +1,200 @@
+//! Which addresses are tried, in which order, and what is told of them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::certs::Certs;
+use outbound_tests::secret;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{FirstFamily, Phase, PhaseLayer, TcpConnector, Timings};
+
+use super::{Silent, open, peer, resolver, watched};
+use crate::support::{Body, stack};
+
+const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+#[tokio::test]
+async fn a_refused_address_is_told_and_the_next_one_serves() {
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let (closed, open) = (open(Ipv4Addr::new(127, 0, 0, 2)).1, server.address().unwrap());
+    let (outbound, recorder, told) = watched();
+    let tcp = outbound.http_connector().resolver(resolver([closed, open]));
+    let client = stack(&outbound, outbound.connector(tcp));
+    let response = client.clone().oneshot(secret::request(&peer(), Body::default())).await.unwrap();
+
+    assert_eq!(response.status(), 204);
+    assert_eq!(
+        told.take(),
+        [
+            "dns ok".to_owned(),
+            format!("{closed} connection_refused"),
+            format!("{open} connected"),
+            "tcp ok".to_owned(),
+            "ended".to_owned()
+        ]
+    );
+    let timings = response.extensions().get::<Timings>().unwrap();
+    let setup = timings.setup().unwrap();
+    assert_eq!(setup.dns_answers(), Some(&[IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])][..]));
+    assert_eq!(setup.peer_addr(), Some(open));
+    assert_eq!(timings.connection().unwrap().peer_addr(), Some(open));
+    let attempts = setup.attempts();
+    assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [closed, open]);
+    assert_eq!(attempts[0].failure().unwrap().os_error(), Some(111));
+    assert!(attempts[0].end <= attempts[1].start && attempts[1].end <= setup.end_time().unwrap());
+    let tried = attempts[1].end - attempts[0].start;
+    assert!(tried <= setup.phase(Phase::Tcp).unwrap(), "the phase holds its attempts");
+    drop((client, response));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_silent_address_loses_against_the_next_and_goes_last_from_then_on() {
+    let silent = Silent::new();
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let (outbound, recorder, told) = watched();
+    let tcp = outbound
+        .http_connector()
+        .attempt_delay(Duration::from_millis(10))
+        .resolver(resolver([silent.address, open]));
+    let connector = outbound.connector(tcp);
+    connector.clone().oneshot(peer()).await.unwrap();
+    assert_eq!(told.take()[1..3], [format!("{open} connected"), format!("{} lost", silent.address)]);
+    connector.oneshot(peer()).await.unwrap();
+    assert_eq!(told.take(), ["dns ok", &format!("{open} connected"), "tcp ok", "ended"]);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn an_address_that_has_failed_goes_last_until_it_connects_again_for_every_clone_and_that_origin_only() {
+    let (a, (listener, b)) = (closed_port().unwrap(), open(Ipv4Addr::LOCALHOST));
+    let (outbound, _recorder, told) = watched();
+    let connector = outbound.connector(outbound.http_connector().resolver(resolver([a, b])));
+    let tried = async || {
+        connector.clone().oneshot(peer()).await.unwrap();
+        told.take().into_iter().filter(|told| told.starts_with("127.")).collect::<Vec<_>>()
+    };
+    assert_eq!(tried().await, [format!("{a} connection_refused"), format!("{b} connected")]);
+    assert_eq!(tried().await, [format!("{b} connected")]);
+    connector.clone().oneshot("http://other.test/".parse().unwrap()).await.unwrap();
+    assert_eq!(told.take()[1], format!("{a} connection_refused"), "another origin has failed nowhere yet");
+
+    drop(listener);
+    let _listener = TcpListener::bind(a).unwrap();
+    assert_eq!(tried().await, [format!("{b} connection_refused"), format!("{a} connected")]);
+    assert_eq!(tried().await, [format!("{a} connected")]);
+}
+
+#[tokio::test]
+async fn the_families_take_turns_and_ipv6_is_first_unless_told_otherwise() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let closed_v4 = closed_port().unwrap();
+    // Nobody listens there, and where there is no IPv6 there is no way to it either.
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_v4.port()));
+    for (first, expected) in [
+        (None, vec![v6, closed_v4, open]),
+        (Some(FirstFamily::Ipv6), vec![v6, closed_v4, open]),
+        (Some(FirstFamily::Ipv4), vec![closed_v4, v6, open]),
+        (Some(FirstFamily::AsResolved), vec![closed_v4, v6, open]),
+    ] {
+        let (outbound, _recorder, _told) = watched();
+        let mut tcp = TcpConnector::new().resolver(resolver([closed_v4, open, v6]));
+        if let Some(first) = first {
+            tcp = tcp.first_family(first);
+        }
+        let io = outbound.connector(tcp).oneshot(peer()).await.unwrap();
+        let tried: Vec<_> =
+            io.connection().setup().attempts().iter().map(|attempt| attempt.address).collect();
+        assert_eq!(tried, expected, "{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_ip_address_is_not_resolved_and_has_no_phase_dns() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let closed_v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
+    let never = service_fn(|name: Name| async move {
+        panic!("{name} was to be resolved");
+        #[expect(unreachable_code, reason = "says what the future gives")]
+        Ok::<_, std::io::Error>(std::iter::empty())
+    });
+    let (outbound, _recorder, told) = watched();
+    let connector = outbound.connector(outbound.http_connector().resolver(never));
+    let io = connector.clone().oneshot(format!("http://{open}/").parse().unwrap()).await.unwrap();
+    assert_eq!(told.take(), [&format!("{open} connected"), "tcp ok", "ended"]);
+    assert_eq!(io.connection().setup().dns_answers(), None);
+
+    connector.oneshot(format!("http://{closed_v6}/").parse().unwrap()).await.unwrap_err();
+    let told = told.take();
+    assert!(told[0].starts_with(&format!("{closed_v6} ")) && told[1].starts_with("tcp "), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_uris_port_counts_before_the_resolvers_and_the_schemes_after_it() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let (outbound, ..) = watched();
+    for (uri, resolved) in [
+        (format!("http://peer.test:{}/", open.port()), 9),
+        (format!("http://peer.test:{}/", open.port()), 0),
+        ("http://peer.test/".to_owned(), open.port()),
+    ] {
+        let tcp = TcpConnector::new().resolver(resolver([(open.ip(), resolved).into()]));
+        let io = outbound.connector(tcp).oneshot(uri.parse().unwrap()).await.unwrap();
+        assert_eq!(io.connection().peer_addr(), Some(open), "{uri}, resolved to port {resolved}");
+    }
+    // Cut off after one poll: the port is what counts, and nobody may listen there.
+    for (scheme, port) in [("http", 80), ("https", 443)] {
+        let (outbound, _recorder, told) = watched();
+        let tcp = TcpConnector::new().resolver(resolver([(open.ip(), 0).into()]));
+        let uri = format!("{scheme}://peer.test/").parse().unwrap();
+        drop(outbound.connector(tcp).oneshot(uri).now_or_never());
+        assert!(told.take()[1].starts_with(&format!("{}:{port} ", open.ip())));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_resolved_twice_is_tried_once_and_of_a_hundred_64_are() {
+    let closed = closed_port().unwrap();
+    let (outbound, _recorder, told) = watched();
+    let tcp = TcpConnector::new().resolver(resolver([closed, closed]));
+    outbound.connector(tcp).oneshot(peer()).await.unwrap_err();
+    assert_eq!(told.take().iter().filter(|told| told.starts_with(&format!("{closed} "))).count(), 1);
+
+    let hundred: Vec<_> =
+        (1..=100).map(|last| (Ipv4Addr::new(127, 0, 1, last), closed.port()).into()).collect();
+    let tcp = TcpConnector::new().resolver(resolver(hundred));
+    outbound.connector(tcp).oneshot(peer()).await.unwrap_err();
+    assert_eq!(told.take().iter().filter(|told| told.starts_with("127.0.1.")).count(), 64);
+}
+
+#[tokio::test]
+async fn a_resolver_that_times_itself_is_not_timed_twice() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let (outbound, _recorder, told) = watched();
+    let tcp = TcpConnector::new().resolver(PhaseLayer::dns().layer(resolver([open])));
+    let io = outbound.connector(tcp).oneshot(peer()).await.unwrap();
+    assert_eq!(told.take(), ["dns ok", &format!("{open} connected"), "tcp ok", "ended"]);
+    assert_eq!(io.connection().setup().dns_answers(), Some(&[IpAddr::from(Ipv4Addr::LOCALHOST)][..]));
+}
+
+#[tokio::test]
+async fn the_whole_client_takes_a_resolver_of_ones_own_also_over_tls() {
+    let certs = Certs::new("peer.test");
+    let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(OK).repeat();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let (outbound, recorder, told) = watched();
+    let tcp = outbound.http_connector().resolver(resolver([server.address().unwrap()]));
+    let client = outbound.client_builder().tls_config(certs.client_config(&[])).tcp_connector(tcp).build();
+    let response = client.get("https://peer.test/").await.unwrap();
+    let setup = response.extensions().get::<Timings>().unwrap().setup().unwrap().clone();
+    response.into_body().collect().await.unwrap();
+    assert_eq!(setup.tls().unwrap().alpn.as_deref(), Some("http/1.1"), "its IO is one that can be asked");
+    assert_eq!(told.take()[2..], ["tcp ok", "tls ok", "ended"]);
+    drop(client);
+    recorder.settled().await;
+}

@@ -1,0 +1,133 @@
+//! What a connect that fails says.
+
+use std::error::Error as StdError;
+use std::future::{Ready, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::secret;
+use outbound_tests::server::closed_port;
+use tower::{Service, ServiceExt as _, service_fn};
+use tower_outbound::{Failure, Kind, Phase, TcpConnectError, TcpConnector};
+
+use super::{peer, resolver, tcp_error, watched};
+use crate::support::{Body, stack};
+
+#[tokio::test]
+async fn an_error_lists_every_address_with_its_own_failure() {
+    let (one, other) = (closed_port().unwrap(), closed_port().unwrap());
+    let (outbound, recorder, told) = watched();
+    let tcp = outbound.http_connector().resolver(resolver([one, other]));
+    let client = stack(&outbound, outbound.connector(tcp));
+    let error = client.oneshot(secret::request(&peer(), Body::default())).await.unwrap_err();
+
+    assert_eq!((error.failure().kind(), error.failure().os_error()), (Kind::ConnectionRefused, Some(111)));
+    assert_eq!(recorder.outcomes(), ["connection_refused in tcp"]);
+    assert_eq!(told.take()[3], "tcp connection_refused");
+    let error = tcp_error(&error);
+    assert_eq!(
+        error.to_string(),
+        format!("no connection to peer.test:80: {one} connection_refused, {other} connection_refused")
+    );
+    let attempts = error.attempts();
+    assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [one, other]);
+    assert!(attempts.iter().all(|attempt| attempt.failure() == Some(error.failure())));
+    let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(source.raw_os_error(), Some(111));
+    recorder.settled().await;
+}
+
+#[derive(Debug, PartialEq)]
+struct Unknown(&'static str);
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "nobody knows {}", self.0)
+    }
+}
+
+impl StdError for Unknown {}
+
+/// Becomes ready at its second poll, or fails instead of it.
+#[derive(Clone)]
+struct Unready {
+    polls: u8,
+    fails: bool,
+}
+
+impl Service<Name> for Unready {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Unknown;
+    type Future = Ready<Result<Self::Response, Unknown>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unknown>> {
+        self.polls += 1;
+        if self.polls == 1 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(if self.fails { Err(Unknown("readiness")) } else { Ok(()) })
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        assert!(self.polls >= 2, "called before it was ready");
+        ready(Err(Unknown("this name")))
+    }
+}
+
+#[tokio::test]
+async fn a_resolvers_own_error_is_the_source_and_fails_in_phase_dns() {
+    for (fails, unknown) in [(false, Unknown("this name")), (true, Unknown("readiness"))] {
+        let (outbound, _recorder, told) = watched();
+        let tcp = outbound.http_connector().resolver(Unready { polls: 0, fails });
+        let error = outbound.connector(tcp).oneshot(peer()).await.unwrap_err();
+        assert_eq!(told.take(), ["dns name_resolution_error", "ended"]);
+        let error = tcp_error(&*error);
+        assert_eq!(error.to_string(), "`peer.test` could not be resolved");
+        assert_eq!(error.source().unwrap().downcast_ref::<Unknown>(), Some(&unknown));
+        assert_eq!(error.failure().phase(), Some(Phase::Dns));
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_could_not_be_resolved() {
+    let (outbound, _recorder, told) = watched();
+    let nothing = service_fn(|_: Name| ready(Ok::<_, io::Error>(std::iter::empty())));
+    let error = outbound.connector(TcpConnector::new().resolver(nothing)).oneshot(peer()).await.unwrap_err();
+    assert_eq!(told.take(), ["dns name_resolution_error", "ended"]);
+    assert_eq!(tcp_error(&*error).to_string(), "`peer.test` has no address");
+}
+
+#[tokio::test]
+async fn the_systems_resolver_says_that_a_name_does_not_exist() {
+    let (outbound, _recorder, told) = watched();
+    // A label has 63 bytes at most (RFC 1035, section 2.3.4), so no server is asked.
+    let uri = format!("http://{}.test/", "a".repeat(64)).parse().unwrap();
+    let error = outbound.connector(outbound.http_connector()).oneshot(uri).await.unwrap_err();
+    assert_eq!(told.take(), ["dns name_resolution_error", "ended"]);
+    assert_eq!(Failure::of(&*error).phase(), Some(Phase::Dns));
+}
+
+#[tokio::test]
+async fn a_uri_that_says_too_little_is_an_invalid_request_and_begins_no_phase() {
+    let tcp = TcpConnector::new();
+    let http_only = tcp.clone().enforce_http(true);
+    for (tcp, uri, why) in [
+        (&tcp, "/path", "it has no scheme"),
+        (&tcp, "peer.test:80", "it has no scheme"),
+        (&tcp, "ftp://peer.test/", "it has no port, and scheme `ftp` has none that is known"),
+        (&http_only, "https://peer.test/", "its scheme is `https`, and `enforce_http` allows only `http`"),
+    ] {
+        let (outbound, _recorder, told) = watched();
+        let error = outbound.connector(tcp.clone()).oneshot(uri.parse().unwrap()).await.unwrap_err();
+        let error: &TcpConnectError = tcp_error(&*error);
+        assert_eq!(error.to_string(), format!("cannot connect to the request's URI: {why}"));
+        assert_eq!((error.failure().kind(), error.failure().phase()), (Kind::InvalidRequest, None));
+        assert_eq!(told.take(), ["ended"], "{uri}");
+    }
+    let (_listener, open) = super::open(std::net::Ipv4Addr::LOCALHOST);
+    http_only.oneshot(format!("http://{open}/").parse().unwrap()).await.unwrap();
+    tcp.oneshot(format!("ftp://{open}/").parse().unwrap()).await.unwrap();
+}

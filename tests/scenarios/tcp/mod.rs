@@ -1,0 +1,110 @@
+//! `TcpConnector`: any resolver, every address, all options.
+
+mod addresses;
+mod failures;
+mod limits;
+mod options;
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use http::Uri;
+use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::recorder::Recorder;
+use tower::{Service, service_fn};
+use tower_outbound::{AttemptOutcome, Event, Outbound, TcpConnectError};
+
+/// What was told: of each address that was tried, how it went; and of a phase and a setup that they are over.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// A stack whose addresses are told as `ADDRESS OUTCOME`, and what comes after them.
+fn watched() -> (Outbound, Recorder, Told) {
+    let (recorder, told) = (Recorder::new(), Told::default());
+    let kept = told.clone();
+    let watch = move |event: &Event<'_>| {
+        let mut told = kept.0.lock().unwrap();
+        match event {
+            Event::AddressAttempt { attempt, .. } => told.push(format!(
+                "{} {}",
+                attempt.address,
+                match &attempt.outcome {
+                    AttemptOutcome::Failed(failure) => failure.kind().as_str(),
+                    AttemptOutcome::Connected => "connected",
+                    AttemptOutcome::Lost => "lost",
+                    AttemptOutcome::Cancelled => "cancelled",
+                    _ => "other",
+                }
+            )),
+            Event::ConnectPhase { phase, failure, .. } => {
+                told.push(format!("{phase} {}", failure.map_or("ok", |failure| failure.kind().as_str())));
+            }
+            Event::ConnectEnded { .. } => told.push("ended".to_owned()),
+            _ => {}
+        }
+    };
+    (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, told)
+}
+
+/// Every name has these addresses; a URI without a port leaves the port to them.
+fn resolver(
+    addresses: impl Into<Vec<SocketAddr>>,
+) -> impl Service<
+    Name,
+    Response = std::vec::IntoIter<SocketAddr>,
+    Error = Infallible,
+    Future = std::future::Ready<Result<std::vec::IntoIter<SocketAddr>, Infallible>>,
+> + Clone
++ Send
++ Sync
++ 'static {
+    let addresses = addresses.into();
+    service_fn(move |_: Name| std::future::ready(Ok(addresses.clone().into_iter())))
+}
+
+fn peer() -> Uri {
+    "http://peer.test/".parse().unwrap()
+}
+
+/// A socket of this address that listens, and whose every connection is left to the kernel.
+fn open(ip: impl Into<IpAddr>) -> (std::net::TcpListener, SocketAddr) {
+    let listener = std::net::TcpListener::bind((ip.into(), 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// An address that does not answer: its backlog is full, and the kernel passes over who comes next.
+struct Silent {
+    _listener: socket2::Socket,
+    _first: std::net::TcpStream,
+    address: SocketAddr,
+}
+
+impl Silent {
+    fn new() -> Silent {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let first = std::net::TcpStream::connect(address).unwrap();
+        Silent { _listener: listener, _first: first, address }
+    }
+}
+
+/// Our connector's error, wherever it is in the chain.
+fn tcp_error<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a TcpConnectError {
+    loop {
+        match error.downcast_ref() {
+            Some(ours) => return ours,
+            None => error = error.source().expect("a TcpConnectError in the chain"),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The sockets' options, as the system has them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use outbound_tests::server::closed_port;
+use socket2::SockRef;
+use tower::ServiceExt as _;
+use tower_outbound::{Failure, Kind, TcpConnector};
+
+use crate::log::Lines;
+
+use super::{open, peer, resolver, tcp_error, watched};
+
+#[tokio::test]
+async fn nodelay_is_on_and_everything_else_is_as_the_system_has_it() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let io = TcpConnector::new().resolver(resolver([open])).oneshot(peer()).await.unwrap();
+    let socket = SockRef::from(io.inner());
+    assert!(
+        socket.tcp_nodelay().unwrap() && !socket.keepalive().unwrap() && !socket.reuse_address().unwrap()
+    );
+    #[cfg(target_os = "linux")]
+    assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_option_reaches_the_socket() {
+    const SIZE: usize = 64 * 1024;
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let tcp = TcpConnector::new()
+        .resolver(resolver([open]))
+        .nodelay(false)
+        .keepalive(Duration::from_secs(61))
+        .keepalive_interval(Duration::from_secs(7))
+        .keepalive_retries(3)
+        .reuse_address(true)
+        .send_buffer_size(SIZE)
+        .recv_buffer_size(SIZE);
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.tcp_user_timeout(Duration::from_millis(4321)).interface("lo");
+    let io = tcp.oneshot(peer()).await.unwrap();
+    let socket = SockRef::from(io.inner());
+    assert!(!socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap() && socket.reuse_address().unwrap());
+    assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(61));
+    assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
+    assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    #[cfg(target_os = "linux")]
+    {
+        assert_eq!(
+            (socket.send_buffer_size().unwrap(), socket.recv_buffer_size().unwrap()),
+            (2 * SIZE, 2 * SIZE)
+        );
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_millis(4321)));
+        assert_eq!(socket.device().unwrap().as_deref(), Some(&b"lo"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_local_address_is_what_the_peer_sees_and_rules_the_other_family_out() {
+    let (listener, open) = open(Ipv4Addr::LOCALHOST);
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
+    let local = Ipv4Addr::new(127, 0, 0, 3);
+    let (outbound, _recorder, told) = watched();
+    let tcp = TcpConnector::new().resolver(resolver([v6, open])).local_address(local.into());
+    let io = outbound.connector(tcp.clone()).oneshot(peer()).await.unwrap();
+    assert_eq!(told.take(), ["dns ok", &format!("{open} connected"), "tcp ok", "ended"]);
+    assert_eq!(listener.accept().unwrap().1.ip(), IpAddr::from(local));
+    assert_eq!(io.connection().local_addr().unwrap().ip(), IpAddr::from(local));
+
+    let error = tcp.resolver(resolver([v6])).oneshot(peer()).await.unwrap_err();
+    assert_eq!(error.failure().kind(), Kind::AddressNotAvailable);
+    assert_eq!(error.to_string(), "`peer.test` has no address of the family of `local_address`");
+}
+
+#[tokio::test]
+async fn with_a_local_address_of_each_family_both_are_tried() {
+    let (listener, open) = open(Ipv4Addr::LOCALHOST);
+    let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
+    let local = Ipv4Addr::new(127, 0, 0, 3);
+    let (outbound, _recorder, told) = watched();
+    let tcp = TcpConnector::new().resolver(resolver([open, v6])).local_addresses(local, Ipv6Addr::LOCALHOST);
+    outbound.connector(tcp).oneshot(peer()).await.unwrap();
+    let told = told.take();
+    assert!(told[1].starts_with(&format!("{v6} ")), "{told:?}");
+    assert_eq!(told[2], format!("{open} connected"));
+    assert_eq!(listener.accept().unwrap().1.ip(), IpAddr::from(local));
+}
+
+#[tokio::test]
+async fn an_option_that_a_connection_cannot_do_without_fails_it_by_name_and_value() {
+    let closed = closed_port().unwrap();
+    let tcp = TcpConnector::new().resolver(resolver([closed]));
+    // Of the block for documentation (RFC 5737): no host has it.
+    let cases = [
+        (
+            tcp.clone().local_address(Ipv4Addr::new(192, 0, 2, 1).into()),
+            "`local_address` 192.0.2.1 cannot be used",
+            Kind::AddressNotAvailable,
+            99,
+        ),
+        #[cfg(target_os = "linux")]
+        (tcp.interface("nosuch0"), "`interface` nosuch0 cannot be used", Kind::Connection, 19),
+    ];
+    for (tcp, message, kind, os_error) in cases {
+        let (outbound, ..) = watched();
+        let error = outbound.connector(tcp).oneshot(peer()).await.unwrap_err();
+        let failure = Failure::of(&*error);
+        assert_eq!((failure.kind(), failure.os_error()), (kind, Some(os_error)));
+        let source = std::error::Error::source(tcp_error(&*error)).unwrap();
+        assert_eq!(source.to_string(), message);
+    }
+}
+
+#[tokio::test]
+async fn an_option_that_a_connection_can_do_without_does_not_fail_it_and_is_told_once() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    // More probes than any system allows.
+    let tcp = TcpConnector::new().resolver(resolver([open])).keepalive_retries(1_000_000);
+    for _ in 0..2 {
+        let io = tcp.clone().oneshot(peer()).await.unwrap();
+        assert!(SockRef::from(io.inner()).tcp_nodelay().unwrap(), "the others are set");
+    }
+    let log = lines.text();
+    let warned = log.lines().filter(|line| line.contains("WARN tower_outbound: a socket option"));
+    let warned: Vec<_> = warned.filter(|line| line.contains("option=\"keepalive\"")).collect();
+    assert_eq!(warned.len(), 1, "{log}");
+}
+
+#[test]
+fn an_option_set_on_a_clone_leaves_the_original_alone() {
+    let original = TcpConnector::new();
+    let before = format!("{original:?}");
+    let clone = original.clone().nodelay(false);
+    assert_ne!(format!("{clone:?}"), before);
+    assert_eq!(format!("{original:?}"), before);
+}
