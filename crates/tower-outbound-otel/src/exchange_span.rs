@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use http::StatusCode;
 use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use tokio::time::Instant;
-use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead};
+use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead, ResponseHead};
 
 use crate::clock::Clock;
 use crate::keep::MayBeKept;
@@ -17,8 +19,9 @@ use crate::options::{Options, Phases};
 use crate::phases::{self, Took};
 use crate::redact::url_full;
 
-/// `outbound.head` is a span only above this: the head is usually there with its first byte.
-const HEAD_SHOWN: std::time::Duration = std::time::Duration::from_millis(1);
+/// What usually takes no time is a span only above this: `outbound.head`, since the head comes with its first
+/// byte, and the wait for a connection that is not tracked, since it may well have been at hand.
+const SHOWN: Duration = Duration::from_millis(1);
 
 /// What the observer keeps in an exchange; an exchange without it is suppressed.
 #[derive(Debug)]
@@ -88,6 +91,17 @@ impl ExchangeState {
         live.as_ref().map(|live| live.context.clone())
     }
 
+    /// Takes what the response's head tells.
+    pub(crate) fn head(&self, response: &ResponseHead<'_>, options: &Options) {
+        if !options.opt_in.wants_head() {
+            return;
+        }
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = live.as_mut().filter(|live| live.span.is_recording()) {
+            live.span.set_attributes(options.opt_in.at_head(response.headers));
+        }
+    }
+
     /// Ends the span; says whether it had not ended before.
     pub(crate) fn end(
         &self,
@@ -114,6 +128,7 @@ impl ExchangeState {
             span.add_link(setup, Vec::new());
         }
         span.set_attributes(attributes(exchange, outcome));
+        span.set_attributes(options.opt_in.at_end(exchange));
         if error_type(exchange, outcome).is_some() {
             span.set_status(Status::error(""));
         }
@@ -188,19 +203,23 @@ fn start_attributes(
     if let Some(template) = exchange.template() {
         attributes.push(KeyValue::new(a::URL_TEMPLATE, template.0));
     }
+    attributes.extend(options.opt_in.at_start(exchange, request));
     attributes
 }
 
 /// The value of `error.type`, the same on the span and on the metrics.
 pub(crate) fn error_type(exchange: &Exchange, outcome: &Outcome) -> Option<Cow<'static, str>> {
-    match outcome {
-        Outcome::Failed(failure) => Some(failure.kind().as_str().into()),
-        Outcome::Cancelled { .. } => None,
-        _ => {
-            let status = exchange.status()?;
-            (status.as_u16() >= 400).then(|| status.as_str().to_owned().into())
-        }
+    if let Outcome::Failed(failure) = outcome {
+        return Some(failure.kind().as_str().into());
     }
+    // A cancellation is no error, but an error status that came before it is: few read such a body.
+    let status = exchange.status().filter(|status| is_error(*status))?;
+    Some(status.as_str().to_owned().into())
+}
+
+/// 4xx, 5xx, and what is not in the list of status codes.
+pub(crate) fn is_error(status: StatusCode) -> bool {
+    status.as_u16() >= 400
 }
 
 pub(crate) fn failure(outcome: &Outcome) -> Option<&Failure> {
@@ -263,9 +282,13 @@ fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = Ke
 
 /// `None` for what is not worth a span.
 fn phase_name(exchange: &Exchange, took: Took) -> Option<Cow<'static, str>> {
+    let short = took.end.saturating_duration_since(took.start) <= SHOWN;
     Some(match took.phase {
         Phase::Acquire => {
-            let waited = exchange.usage().is_none_or(|usage| usage.ready_at() > exchange.start_time());
+            let waited = match exchange.usage() {
+                Some(usage) => usage.ready_at() > exchange.start_time(),
+                None => took.cut || !short,
+            };
             if !waited {
                 return None;
             }
@@ -273,7 +296,7 @@ fn phase_name(exchange: &Exchange, took: Took) -> Option<Cow<'static, str>> {
         }
         Phase::Send => "outbound.send".into(),
         Phase::Wait => "outbound.wait".into(),
-        Phase::Head if took.end.saturating_duration_since(took.start) <= HEAD_SHOWN => return None,
+        Phase::Head if short => return None,
         Phase::Head => "outbound.head".into(),
         Phase::Body => "outbound.body".into(),
         _ => return None,

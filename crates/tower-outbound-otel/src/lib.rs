@@ -9,20 +9,23 @@
 //! # let _ = outbound;
 //! ```
 //!
-//! It speaks OpenTelemetry's API directly, so that an exchange that is not sampled costs three allocations, a
-//! record of a metric none. An exchange's parent is the context of the call, which `tracing-opentelemetry` sets too.
+//! It speaks OpenTelemetry's API directly, so that an exchange that is not sampled costs three allocations below
+//! a caller that is not sampled either, and five without one; a record of a metric none. An exchange's parent is
+//! the context of the call, which `tracing-opentelemetry` sets too.
 //!
 //! # Spans
 //!
 //! | span | parent |
 //! | --- | --- |
 //! | `{METHOD}` or `{METHOD} {url.template}`, CLIENT | the caller's |
-//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
+//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
 //! | `HTTP connection_setup {host}:{port}` | the exchange that started it and is served by it, else none, with a link to the former; every other exchange that it serves links to it |
-//! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `TLS client handshake {host}` | the setup |
+//! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
-//! 4xx, 5xx and failures set the status and `error.type`; the caller's cancellation sets `outbound.cancelled_in`
-//! alone. No header is recorded; users, passwords and sensitive query values are hidden.
+//! 4xx, 5xx and failures set the status and `error.type`. The caller's cancellation is no error and sets
+//! `outbound.cancelled_in`; an error status that was received before it stays one. The convention's opt-in
+//! attributes are [options](SpanAttribute), and so is each header: none is recorded that
+//! [was not named](OtelObserverBuilder::request_header). Users, passwords and sensitive query values are hidden.
 //!
 //! # Metrics
 //!
@@ -55,10 +58,13 @@
 //!
 //! # Features
 //!
-//! `otlp`: off by default. The SDK is a dependency in either case, since its support of bound instruments must be
-//! on wherever the API's is; the application's choice of providers is its own.
+//! `otlp`, and `console`, which prints for development: off by default. The SDK is a dependency in any case, since
+//! its support of bound instruments must be on wherever the API's is; the application's choice of providers is its
+//! own.
 
 mod clock;
+#[cfg(feature = "console")]
+pub mod console;
 mod exchange_span;
 #[cfg_attr(
     not(feature = "otlp"),
@@ -70,6 +76,7 @@ mod methods;
 mod metrics;
 mod names;
 mod observer;
+mod opt_in;
 mod options;
 mod phases;
 mod propagate;
@@ -83,6 +90,7 @@ mod telemetry;
 pub use self::keep::Keep;
 pub use self::labels::Hosts;
 pub use self::observer::OtelObserver;
+pub use self::opt_in::SpanAttribute;
 pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
 pub use self::propagate::{NoPropagation, Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;

@@ -24,11 +24,11 @@ pub(crate) struct Methods {
 }
 
 impl Methods {
-    /// The list of the variable, where there is one.
+    /// The list of the variable, where there is one; an empty value is none, as the specification says.
     pub(crate) fn from_variable(value: Option<&str>) -> Self {
-        match value {
-            Some(list) => Self::listed(list.split(',')),
-            None => Self { known: CONVENTION.map(Cow::Borrowed).into() },
+        match value.map(|list| Self::listed(list.split(','))) {
+            Some(listed) if !listed.known.is_empty() => listed,
+            _ => Self { known: CONVENTION.map(Cow::Borrowed).into() },
         }
     }
 
@@ -84,5 +84,12 @@ mod tests {
         assert_eq!(label(&methods, "PROPFIND"), "PROPFIND");
         assert_eq!(label(&methods, "GET"), "GET");
         assert_eq!(label(&methods, "POST"), "_OTHER");
+    }
+
+    #[test]
+    fn an_empty_variable_is_as_good_as_none() {
+        for empty in ["", " ", ","] {
+            assert_eq!(label(&Methods::from_variable(Some(empty)), "GET"), "GET", "{empty:?}");
+        }
     }
 }

@@ -16,9 +16,11 @@ pub(crate) mod attribute {
         DNS_QUESTION_NAME = "dns.question.name";
         ERROR_TYPE = "error.type";
         HTTP_CONNECTION_STATE = "http.connection.state";
+        HTTP_REQUEST_BODY_SIZE = "http.request.body.size";
         HTTP_REQUEST_METHOD = "http.request.method";
         HTTP_REQUEST_METHOD_ORIGINAL = "http.request.method_original";
         HTTP_REQUEST_RESEND_COUNT = "http.request.resend_count";
+        HTTP_RESPONSE_BODY_SIZE = "http.response.body.size";
         HTTP_RESPONSE_STATUS_CODE = "http.response.status_code";
         NETWORK_IO_DIRECTION = "network.io.direction";
         NETWORK_PEER_ADDRESS = "network.peer.address";
@@ -35,6 +37,7 @@ pub(crate) mod attribute {
         URL_FULL = "url.full";
         URL_SCHEME = "url.scheme";
         URL_TEMPLATE = "url.template";
+        USER_AGENT_ORIGINAL = "user_agent.original";
     }
 }
 
@@ -86,9 +89,11 @@ mod tests {
             (attribute::DNS_QUESTION_NAME, theirs::DNS_QUESTION_NAME),
             (attribute::ERROR_TYPE, theirs::ERROR_TYPE),
             (attribute::HTTP_CONNECTION_STATE, theirs::HTTP_CONNECTION_STATE),
+            (attribute::HTTP_REQUEST_BODY_SIZE, theirs::HTTP_REQUEST_BODY_SIZE),
             (attribute::HTTP_REQUEST_METHOD, theirs::HTTP_REQUEST_METHOD),
             (attribute::HTTP_REQUEST_METHOD_ORIGINAL, theirs::HTTP_REQUEST_METHOD_ORIGINAL),
             (attribute::HTTP_REQUEST_RESEND_COUNT, theirs::HTTP_REQUEST_RESEND_COUNT),
+            (attribute::HTTP_RESPONSE_BODY_SIZE, theirs::HTTP_RESPONSE_BODY_SIZE),
             (attribute::HTTP_RESPONSE_STATUS_CODE, theirs::HTTP_RESPONSE_STATUS_CODE),
             (attribute::NETWORK_IO_DIRECTION, theirs::NETWORK_IO_DIRECTION),
             (attribute::NETWORK_PEER_ADDRESS, theirs::NETWORK_PEER_ADDRESS),
@@ -105,6 +110,7 @@ mod tests {
             (attribute::URL_FULL, theirs::URL_FULL),
             (attribute::URL_SCHEME, theirs::URL_SCHEME),
             (attribute::URL_TEMPLATE, theirs::URL_TEMPLATE),
+            (attribute::USER_AGENT_ORIGINAL, theirs::USER_AGENT_ORIGINAL),
             (metric::ACTIVE_REQUESTS, semconv::metric::HTTP_CLIENT_ACTIVE_REQUESTS),
             (metric::CONNECTION_DURATION, semconv::metric::HTTP_CLIENT_CONNECTION_DURATION),
             (metric::DNS_LOOKUP_DURATION, semconv::metric::DNS_LOOKUP_DURATION),

@@ -7,7 +7,8 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::{Context, InstrumentationScope, global};
 use tokio::time::Instant;
 use tower_outbound::{
-    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, RequestHead, Setup, Slot,
+    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, RequestHead, ResponseHead, Setup,
+    Slot,
 };
 
 use crate::clock::Clock;
@@ -16,7 +17,7 @@ use crate::metrics::Recorder;
 use crate::names::SCHEMA_URL;
 use crate::options::{Options, OtelObserverBuilder};
 use crate::propagate::NoPropagation;
-use crate::setup_span::SetupState;
+use crate::setup_span::{Served, SetupState};
 use crate::target::Target;
 
 /// Turns the events of a stack into spans and metrics, and writes the trace context into requests.
@@ -88,8 +89,10 @@ impl OtelObserver {
         }
     }
 
-    fn exchange_head(&self, exchange: &Exchange) {
-        if let Some(state) = exchange.slot(&self.exchanges).filter(|_| self.options.end_at_head) {
+    fn exchange_head(&self, exchange: &Exchange, response: &ResponseHead<'_>) {
+        let Some(state) = exchange.slot(&self.exchanges) else { return };
+        state.head(response, &self.options);
+        if self.options.end_at_head {
             let head = exchange.timings().cumulative().head;
             let end = head.map_or_else(Instant::now, |head| exchange.start_time() + head);
             self.end_span(exchange, state, &Outcome::Ok, end);
@@ -134,7 +137,7 @@ impl OtelObserver {
         }
     }
 
-    fn record_setup(&self, setup: &Setup, served: Option<&Exchange>, failure: Option<&Failure>) {
+    fn record_setup(&self, setup: &Setup, served: Option<Served<'_>>, failure: Option<&Failure>) {
         let Some(state) = setup.slot(&self.setups) else { return };
         let parent = state
             .take_parent(served)
@@ -158,7 +161,7 @@ impl Observer for OtelObserver {
         let Self { recorder, options, .. } = self;
         match event {
             Event::ExchangeStarted { exchange, request } => self.exchange_started(exchange, request),
-            Event::ExchangeHead { exchange, .. } => self.exchange_head(exchange),
+            Event::ExchangeHead { exchange, response } => self.exchange_head(exchange, response),
             Event::ExchangeEnded { exchange, outcome } => self.exchange_ended(exchange, outcome),
             Event::ConnectStarted { setup, exchange } => self.connect_started(setup, *exchange),
             Event::ConnectEnded { setup, result } => self.connect_ended(setup, result),
@@ -169,10 +172,10 @@ impl Observer for OtelObserver {
                 recorder.connection_opened(connection, options);
             }
             Event::ConnectionAssigned { connection, exchange, .. } => {
-                self.record_setup(connection.setup(), Some(exchange), None);
+                self.record_setup(connection.setup(), Some((connection, exchange)), None);
             }
             Event::ConnectionActive { connection } => recorder.connection_active(connection, options),
-            Event::ConnectionIdle { connection } => recorder.connection_idle(connection),
+            Event::ConnectionIdle { connection } => recorder.connection_idle(connection, options),
             Event::ConnectionClosed { connection, closed } => {
                 recorder.connection_closed(connection, closed, options);
                 self.record_setup(connection.setup(), None, None);

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use http::header::HeaderName;
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{Tracer, TracerProvider};
@@ -12,6 +13,7 @@ use crate::labels::{Admission, Hosts};
 use crate::methods::{self, Methods};
 use crate::metrics::Recorder;
 use crate::observer::{OtelObserver, scope};
+use crate::opt_in::{OptIn, SpanAttribute};
 use crate::propagate::Propagate;
 use crate::redact::RedactQuery;
 
@@ -60,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) phases: Phases,
     pub(crate) metrics: Metrics,
     pub(crate) labels: Vec<MetricLabel>,
+    pub(crate) opt_in: OptIn,
     pub(crate) body_sizes: bool,
     pub(crate) end_at_head: bool,
     pub(crate) propagate: Propagate,
@@ -85,6 +88,7 @@ impl Default for OtelObserverBuilder {
                 phases: Phases::Spans,
                 metrics: Metrics::All,
                 labels: Vec::new(),
+                opt_in: OptIn::default(),
                 body_sizes: false,
                 end_at_head: false,
                 propagate: Propagate::everywhere(),
@@ -142,9 +146,36 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Records `http.client.request.body.size` and `http.client.response.body.size`.
+    /// Records the metrics `http.client.request.body.size` and `http.client.response.body.size`.
     pub fn body_sizes(mut self) -> Self {
         self.options.body_sizes = true;
+        self
+    }
+
+    /// Adds an attribute to the exchanges' spans; several add up.
+    pub fn span_attribute(mut self, attribute: SpanAttribute) -> Self {
+        self.options.opt_in.attribute(attribute);
+        self
+    }
+
+    /// Records a header of requests, as the caller has written it, in `http.request.header.{name}`; several add
+    /// up. Hidden are values that are marked as sensitive, and those of `Authorization` and `Cookie`.
+    pub fn request_header(mut self, name: HeaderName) -> Self {
+        self.options.opt_in.request_header(name);
+        self
+    }
+
+    /// Records a header of responses in `http.response.header.{name}`; several add up. Hidden are values that
+    /// are marked as sensitive, and those of `Set-Cookie`.
+    ///
+    /// # Example
+    /// ```
+    /// # use tower_outbound_otel::OtelObserver;
+    /// let observer = OtelObserver::builder().response_header(http::header::RETRY_AFTER).build();
+    /// # let _ = observer;
+    /// ```
+    pub fn response_header(mut self, name: HeaderName) -> Self {
+        self.options.opt_in.response_header(name);
         self
     }
 

@@ -109,8 +109,7 @@ struct Headers<'a> {
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        // The SDK's propagator writes an empty tracestate where there is none.
-        if value.is_empty() || (key.eq_ignore_ascii_case(BAGGAGE) && !self.baggage) {
+        if key.eq_ignore_ascii_case(BAGGAGE) && !self.baggage {
             return;
         }
         let name = match key {
@@ -119,8 +118,11 @@ impl Injector for Headers<'_> {
             BAGGAGE => Ok(HeaderName::from_static(BAGGAGE)),
             other => HeaderName::from_bytes(other.as_bytes()),
         };
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
-            self.headers.insert(name, value);
+        match (name, HeaderValue::try_from(value)) {
+            // The SDK's propagator writes an empty tracestate where there is none: another trace's has to go.
+            (Ok(name), Ok(value)) if value.is_empty() => drop(self.headers.remove(name)),
+            (Ok(name), Ok(value)) => drop(self.headers.insert(name, value)),
+            _ => {}
         }
     }
 }

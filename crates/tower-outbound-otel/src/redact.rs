@@ -3,7 +3,7 @@
 use http::Uri;
 use tower_outbound::Origin;
 
-const REDACTED: &str = "REDACTED";
+pub(crate) const REDACTED: &str = "REDACTED";
 
 /// The convention's sensitive query keys: the union of its released lists.
 const SENSITIVE: [&str; 7] = [

@@ -8,7 +8,7 @@ use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use tokio::time::Instant;
-use tower_outbound::{AddressAttempt, Exchange, Failure, Phase, Setup, SetupPhase};
+use tower_outbound::{AddressAttempt, Connection, Exchange, Failure, Phase, Protocol, Setup, SetupPhase};
 
 use crate::clock::Clock;
 use crate::exchange_span::host_port;
@@ -28,6 +28,9 @@ pub(crate) struct SetupState {
     span: OnceLock<SpanContext>,
 }
 
+/// The connection that a setup has made, and the first exchange that it serves.
+pub(crate) type Served<'a> = (&'a Connection, &'a Exchange);
+
 impl SetupState {
     pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Exchange)>) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -35,12 +38,14 @@ impl SetupState {
         Self { clock, starter, waiting: Mutex::new(waiting), claimed, child_of, span: OnceLock::new() }
     }
 
-    /// The exchange that started it, if `served` is that one, or if that one still waits to be served: on
-    /// HTTP/2 another may get its answer first, on the connection that both wait for.
-    pub(crate) fn take_parent(&self, served: Option<&Exchange>) -> Option<Exchange> {
+    /// The exchange that started it, if it is the one served, or if it still waits on HTTP/2: there another
+    /// may get its answer first, on the connection that both are on.
+    pub(crate) fn take_parent(&self, served: Option<Served<'_>>) -> Option<Exchange> {
         let starter = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let waits = || !starter.is_ended() && starter.connection().is_none();
-        (served?.id() == starter.id() || waits()).then_some(starter)
+        let (connection, exchange) = served?;
+        let shared = connection.protocol() == Some(Protocol::Http2);
+        let waits = || shared && !starter.is_ended() && starter.connection().is_none();
+        (exchange.id() == starter.id() || waits()).then_some(starter)
     }
 
     /// What an exchange that the setup's connection has served links to, unless the setup is its child.

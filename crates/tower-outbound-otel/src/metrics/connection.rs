@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use opentelemetry::Value;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
 use tower_outbound::{CloseReason, Closed, Connection, Kind, Protocol};
 
@@ -20,8 +21,10 @@ pub(super) type CloseKey = (CloseReason, bool, Option<Kind>);
 
 #[derive(Debug)]
 pub(super) struct ConnectionHandles {
-    active: Option<BoundUpDownCounter<i64>>,
-    idle: Option<BoundUpDownCounter<i64>>,
+    key: ConnectionKey,
+    /// Bound when first recorded, as are the others: what is bound is exported.
+    active: OnceLock<Option<BoundUpDownCounter<i64>>>,
+    idle: OnceLock<Option<BoundUpDownCounter<i64>>>,
     duration: OnceLock<Option<BoundHistogram<f64>>>,
 }
 
@@ -48,16 +51,10 @@ pub(super) fn version(connection: &Connection) -> Option<&'static str> {
     }
 }
 
-fn add(counter: &Option<BoundUpDownCounter<i64>>, change: i64) {
-    if let Some(counter) = counter {
-        counter.add(change);
-    }
-}
-
 impl OriginMetrics {
     pub(super) fn connection_opened(&self, connection: &Connection) -> ConnectionState {
         let opened = self.connection_handles(connection);
-        add(&opened.idle, 1);
+        self.open_connections(&opened, IDLE, 1);
         ConnectionState {
             opened,
             used: OnceLock::new(),
@@ -69,8 +66,14 @@ impl OriginMetrics {
     pub(super) fn connection_active(&self, connection: &Connection, state: &ConnectionState) {
         let before = state.handles();
         let now = state.used.get_or_init(|| self.connection_handles(connection));
-        add(&before.idle, -1);
-        add(&now.active, 1);
+        self.open_connections(before, IDLE, -1);
+        self.open_connections(now, ACTIVE, 1);
+    }
+
+    pub(super) fn connection_idle(&self, state: &ConnectionState) {
+        let handles = state.handles();
+        self.open_connections(handles, ACTIVE, -1);
+        self.open_connections(handles, IDLE, 1);
     }
 
     pub(super) fn connection_closed(
@@ -79,9 +82,15 @@ impl OriginMetrics {
         state: &ConnectionState,
         closed: &Closed,
     ) {
-        let handles = state.handles();
-        add(if closed.was_active() { &handles.active } else { &handles.idle }, -1);
-        let duration = handles.duration.get_or_init(|| self.bind_duration(connection));
+        self.open_connections(state.handles(), if closed.was_active() { ACTIVE } else { IDLE }, -1);
+        // What it speaks may have become known since.
+        let handles = self.connection_handles(connection);
+        let duration = handles.duration.get_or_init(|| {
+            self.instruments.connection_duration.bound(&self.http([
+                (a::NETWORK_PEER_ADDRESS, handles.peer()),
+                (a::NETWORK_PROTOCOL_VERSION, handles.version()),
+            ]))
+        });
         if let Some(duration) = duration {
             duration.record(closed.lifetime().as_secs_f64());
         }
@@ -131,35 +140,41 @@ impl OriginMetrics {
 
     fn connection_handles(&self, connection: &Connection) -> Arc<ConnectionHandles> {
         let key = self.connection_key(connection);
-        self.connections.get(key, || {
-            let bind = |state| {
-                self.instruments.open_connections.bound(&self.http([
-                    (a::HTTP_CONNECTION_STATE, text(state)),
-                    (a::NETWORK_PEER_ADDRESS, key.1.map(|peer| peer.to_string().into())),
-                    (a::NETWORK_PROTOCOL_VERSION, key.0.map(Into::into)),
-                ]))
-            };
-            ConnectionHandles { active: bind(ACTIVE), idle: bind(IDLE), duration: OnceLock::new() }
+        self.connections.get(key, || ConnectionHandles {
+            key,
+            active: OnceLock::new(),
+            idle: OnceLock::new(),
+            duration: OnceLock::new(),
         })
     }
 
-    fn bind_duration(&self, connection: &Connection) -> Option<BoundHistogram<f64>> {
-        let (version, peer) = self.connection_key(connection);
-        self.instruments.connection_duration.bound(&self.http([
-            (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.to_string().into())),
-            (a::NETWORK_PROTOCOL_VERSION, version.map(Into::into)),
-        ]))
+    fn open_connections(&self, handles: &ConnectionHandles, state: &'static str, change: i64) {
+        let cell = if state == ACTIVE { &handles.active } else { &handles.idle };
+        let counter = cell.get_or_init(|| {
+            self.instruments.open_connections.bound(&self.http([
+                (a::HTTP_CONNECTION_STATE, text(state)),
+                (a::NETWORK_PEER_ADDRESS, handles.peer()),
+                (a::NETWORK_PROTOCOL_VERSION, handles.version()),
+            ]))
+        });
+        if let Some(counter) = counter {
+            counter.add(change);
+        }
+    }
+}
+
+impl ConnectionHandles {
+    fn version(&self) -> Option<Value> {
+        self.key.0.map(Into::into)
+    }
+
+    fn peer(&self) -> Option<Value> {
+        self.key.1.map(|peer| peer.to_string().into())
     }
 }
 
 impl ConnectionState {
     fn handles(&self) -> &ConnectionHandles {
         self.used.get().unwrap_or(&self.opened)
-    }
-
-    pub(super) fn idle(&self) {
-        let handles = self.handles();
-        add(&handles.active, -1);
-        add(&handles.idle, 1);
     }
 }

@@ -9,7 +9,7 @@ use tower_outbound::{Exchange, Failure, Kind, Outcome, Phase, Reuse};
 
 use super::instruments::Bind;
 use super::origin::{OriginMetrics, kind, text};
-use crate::exchange_span::{failure, version};
+use crate::exchange_span::{failure, is_error, version};
 use crate::methods::MethodId;
 use crate::names::{attribute as a, outbound as o};
 use crate::options::Options;
@@ -40,16 +40,16 @@ pub(super) struct ExchangeHandles {
 impl ExchangeKey {
     fn new(exchange: &Exchange, method: MethodId, outcome: &Outcome, with_template: bool) -> Self {
         let failure = failure(outcome).map(Failure::kind);
-        let status = exchange.status().map(|status| status.as_u16());
+        let status = exchange.status();
         let outcome = match outcome {
+            // As on the span: an error status is the exchange's error, whatever became of its body.
+            _ if failure.is_some() || status.is_some_and(is_error) => "error",
             Outcome::Cancelled { .. } => "cancelled",
-            // As on the span: an error status is the exchange's error.
-            _ if failure.is_some() || status.is_some_and(|status| status >= 400) => "error",
             _ => "ok",
         };
         Self {
             method,
-            status,
+            status: status.map(|status| status.as_u16()),
             version: exchange.version().and_then(version),
             failure,
             reuse: exchange.reuse(),

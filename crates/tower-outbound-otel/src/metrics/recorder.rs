@@ -127,9 +127,11 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn connection_idle(&self, connection: &Connection) {
-        if let Some(state) = connection.slot(&self.connections) {
-            state.idle();
+    pub(crate) fn connection_idle(&self, connection: &Connection, options: &Options) {
+        if let Some(state) = connection.slot(&self.connections)
+            && let Some(origin) = self.of(connection.origin(), options)
+        {
+            origin.connection_idle(state);
         }
     }
 

@@ -4,6 +4,8 @@
 //! variable, its value, and what is used in its place.
 
 mod builder;
+#[cfg(feature = "console")]
+mod console;
 mod error;
 mod export;
 mod globals;

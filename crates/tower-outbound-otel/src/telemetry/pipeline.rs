@@ -22,12 +22,13 @@ use crate::observer::scope;
 
 /// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
 const SERIES: usize = 10_000;
-const MANY_SERIES: [&str; 8] = [
+const MANY_SERIES: [&str; 9] = [
     "http.client.request.body.size",
     "http.client.request.duration",
     "http.client.response.body.size",
     "outbound.body.duration",
     "outbound.connect.duration",
+    "outbound.connect.failed",
     "outbound.connection.closed",
     "outbound.phase.duration",
     "outbound.requests",
@@ -122,6 +123,10 @@ impl Pipeline {
         if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
             provider = provider.with_span_processor(exporters.spans(export, &settings.batch, resource)?);
         }
+        #[cfg(feature = "console")]
+        if settings.traces.console {
+            provider = provider.with_span_processor(super::console::spans());
+        }
         Ok(provider.build())
     }
 
@@ -139,6 +144,10 @@ impl Pipeline {
             self.end_metrics_by = Some(end_by);
             let reader = PeriodicReader::builder(exporter).with_interval(settings.metric_interval);
             provider = provider.with_reader(reader.build());
+        }
+        #[cfg(feature = "console")]
+        if settings.metrics.console {
+            provider = provider.with_reader(super::console::metrics(settings.metric_interval));
         }
         let provider = provider.build();
         if let Some(export) = &settings.metrics.otlp {

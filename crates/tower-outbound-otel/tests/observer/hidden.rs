@@ -1,6 +1,8 @@
 //! What must not come out: secrets, and anything at all while telemetry is suppressed.
 
+use http_body_util::BodyExt;
 use opentelemetry::Context;
+use opentelemetry::trace::FutureExt;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::{Layer, Service, ServiceExt};
@@ -45,6 +47,60 @@ async fn a_suppressed_exchange_its_connect_and_its_connection_leave_nothing() {
     closed(&outbound).await;
     assert_eq!(rig.names(), Vec::<String>::new());
     assert_eq!(rig.metrics().len(), 0, "{:?}", rig.metrics());
+}
+
+#[tokio::test]
+async fn what_was_seen_to_start_is_seen_to_end_also_where_telemetry_is_suppressed_by_then() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let outbound = rig.outbound();
+    let mut client = client(&outbound);
+    client.ready().await.unwrap();
+    let pending = client.call(get(server.uri("/")));
+    let suppressed = Context::new().with_telemetry_suppressed();
+    async {
+        drop(pending.await.unwrap().into_body().collect().await.unwrap());
+        drop(client);
+        closed(&outbound).await;
+    }
+    .with_context(suppressed)
+    .await;
+    let at = format!("127.0.0.1:{}", server.address().unwrap().port());
+    let mut names = ["GET", "outbound.body", "outbound.send", "outbound.wait"].map(str::to_owned).to_vec();
+    names.extend([
+        format!("HTTP connection_setup {at}"),
+        format!("HTTP wait_for_connection {at}"),
+        format!("socket connect {at}"),
+    ]);
+    names.sort();
+    let got: Vec<_> = rig.names().into_iter().filter(|name| name != "outbound.head").collect();
+    assert_eq!(got, names);
+    for metric in ["http.client.active_requests", "http.client.open_connections"] {
+        let values = rig.values(metric);
+        assert!(!values.is_empty() && values.iter().all(|(_, value)| *value == 0.0), "{metric}: {values:?}");
+    }
+    for metric in ["outbound.requests", "outbound.connection.opened", "outbound.connection.closed"] {
+        assert_eq!(rig.values(metric)[0].1, 1.0, "{metric}");
+    }
+}
+
+#[tokio::test]
+async fn a_suppressed_exchange_on_a_connection_that_is_seen_leaves_it_as_it_was() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let outbound = rig.outbound();
+    let client = client(&outbound);
+    assert_eq!(exchange(&client, get(server.uri("/"))).await, Some(200));
+    let before = rig.names();
+    let suppressed = Context::new().with_telemetry_suppressed();
+    assert_eq!(exchange(&client, get(server.uri("/"))).with_context(suppressed).await, Some(200));
+    assert_eq!(server.accepted(), 1);
+    assert_eq!(rig.names(), before);
+    assert_eq!(rig.values("outbound.requests")[0].1, 1.0);
+    drop(client);
+    closed(&outbound).await;
+    let values = rig.values("http.client.open_connections");
+    assert!(!values.is_empty() && values.iter().all(|(_, value)| *value == 0.0), "{values:?}");
 }
 
 #[tokio::test]

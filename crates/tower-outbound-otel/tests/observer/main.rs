@@ -4,6 +4,7 @@ mod bounds;
 mod hidden;
 mod load;
 mod metrics;
+mod opt_in;
 mod parents;
 mod propagation;
 mod setups;

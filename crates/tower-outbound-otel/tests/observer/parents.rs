@@ -1,12 +1,15 @@
 //! Whose child an exchange's span is.
 
+use std::sync::{Arc, Mutex};
+
 use opentelemetry::trace::{
-    FutureExt, SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
+    FutureExt, Link, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
+    TracerProvider,
 };
-use opentelemetry::{Context, global};
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry::{Context, KeyValue, global};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
 use tower::{Layer, ServiceExt};
-use tower_outbound::Outbound;
+use tower_outbound::{Outbound, UrlTemplate};
 use tower_outbound_otel::OtelObserver;
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt;
@@ -87,4 +90,49 @@ async fn a_span_that_is_sampled_below_an_unsampled_parent_has_every_attribute_on
     exchange(&service, get("http://a.example/")).with_context(context).await;
     assert_eq!(rig.span("GET").parent_span_id, span);
     assert_eq!(attributes(&rig.span("GET")), under_sampled);
+}
+
+/// Samples everything, and keeps what it was shown of CLIENT spans.
+#[derive(Clone, Debug, Default)]
+struct Shown(Arc<Mutex<Vec<Attributes>>>);
+
+impl ShouldSample for Shown {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        if *kind == SpanKind::Client {
+            let pairs = attributes.iter().map(|pair| (pair.key.to_string(), pair.value.to_string()));
+            self.0.lock().unwrap().push(pairs.collect());
+        }
+        let (attributes, trace_state) = (Vec::new(), TraceState::default());
+        SamplingResult { decision: SamplingDecision::RecordAndSample, attributes, trace_state }
+    }
+}
+
+#[tokio::test]
+async fn a_sampler_is_shown_what_is_known_at_the_start() {
+    let (rig, shown) = (Rig::new(), Shown::default());
+    let sampling =
+        SdkTracerProvider::builder().with_simple_exporter(rig.exporter()).with_sampler(shown.clone()).build();
+    let observer = rig.observer().tracer_provider(&sampling).build();
+    let service = answering(&Outbound::builder().observer(observer).build(), 200);
+    let mut request = get("http://a.example/users/7?sig=marker");
+    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
+    exchange(&service, request).await;
+    assert_eq!(
+        *shown.0.lock().unwrap(),
+        [expected([
+            ("http.request.method", "GET"),
+            ("server.address", "a.example"),
+            ("server.port", "80"),
+            ("url.full", "http://a.example/users/7?sig=REDACTED"),
+            ("url.template", "/users/{id}"),
+        ])]
+    );
 }

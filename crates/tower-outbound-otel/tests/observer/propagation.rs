@@ -110,6 +110,44 @@ async fn a_request_can_be_sent_without_context() {
 }
 
 #[tokio::test]
+async fn the_tracestate_of_another_trace_does_not_go_out_with_the_exchanges_span() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let service = stack(
+        &rig,
+        Propagate::everywhere(),
+        tower::ServiceBuilder::new().map_request(unwrap).service(service),
+    );
+    // As a proxy has it that passes on what it was sent.
+    let mut request = get("http://a.example/");
+    let other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request.headers_mut().insert("traceparent", other.parse().unwrap());
+    request.headers_mut().insert("tracestate", "other=1".parse().unwrap());
+    sent(&rig, service, request).await;
+    let kept = kept.lock().unwrap();
+    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
+    assert_eq!(kept.get("tracestate"), None);
+}
+
+#[tokio::test]
+async fn the_propagate_layer_leaves_out_what_asks_for_it_and_what_is_suppressed() {
+    let rig = Rig::new();
+    let (service, kept) = keeping();
+    let mut service = PropagateLayer::new().layer(service);
+    let mut request = get("http://a.example/");
+    request.extensions_mut().insert(NoPropagation);
+    sent(&rig, service.clone(), request).await;
+    assert!(kept.lock().unwrap().is_empty());
+    let pending = {
+        let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
+        let _attached = caller.with_telemetry_suppressed().attach();
+        service.call(get("http://a.example/"))
+    };
+    drop(pending.await);
+    assert!(kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn the_propagate_layer_alone_sends_the_callers_span() {
     let rig = Rig::new();
     let (service, kept) = keeping();

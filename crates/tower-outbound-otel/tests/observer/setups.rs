@@ -320,4 +320,65 @@ async fn on_http_2_a_setup_is_its_starters_child_also_when_another_exchange_is_a
     let setup = rig.span(&format!("HTTP connection_setup {}", server.address()));
     assert!(is_child(&setup, &rig.span("GET /slow")) && setup.links.is_empty());
     assert!(links_to(&rig.span("GET /fast"), &setup));
+
+    assert_eq!(attributes(&rig.span("GET /slow"))["network.protocol.version"], "2");
+    for metric in ["http.client.request.duration", "http.client.open_connections"] {
+        let series = rig.values(metric).into_iter();
+        let mut used = series
+            .filter(|(labels, _)| labels.get("http.connection.state").is_none_or(|state| state == "active"));
+        assert!(used.all(|(labels, _)| labels["network.protocol.version"] == "2"), "{metric}");
+    }
+}
+
+#[tokio::test]
+async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_root() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let (lent, free) = (Gate::new(), Arc::new(tokio::sync::Mutex::new(None)));
+    // The first to come lends its connection to the second, and makes itself another one.
+    let client = {
+        let (connector, lent, free) = (outbound.connector(duplex), lent.clone(), Arc::clone(&free));
+        tower::service_fn(move |request: http::Request<_>| {
+            let (connector, lent, free) = (connector.clone(), lent.clone(), Arc::clone(&free));
+            Box::pin(async move {
+                let connect = || async {
+                    let io = connector.clone().oneshot("http://a.example/".parse().unwrap()).await.unwrap();
+                    let (sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+                    tokio::spawn(connection);
+                    sender
+                };
+                let mut sender = if request.uri().path() == "/borrows" {
+                    free.lock().await.take().unwrap()
+                } else {
+                    *free.lock().await = Some(connect().await);
+                    lent.wait().await;
+                    connect().await
+                };
+                sender.send_request(request).await
+            })
+        })
+    };
+    let service = outbound.layer().layer(client);
+    let send = |path: &'static str| {
+        let mut request = get(format!("http://a.example{path}").as_str());
+        request.extensions_mut().insert(tower_outbound::UrlTemplate(path));
+        let service = service.clone();
+        async move { exchange(&service, request).await }
+    };
+    let lends = tokio::spawn(send("/lends"));
+    while free.lock().await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(send("/borrows").await, Some(200));
+    lent.open();
+    assert_eq!(lends.await.unwrap(), Some(200));
+
+    let (lends, borrows) = (rig.span("GET /lends"), rig.span("GET /borrows"));
+    let setups: Vec<_> =
+        rig.spans().into_iter().filter(|span| span.name.starts_with("HTTP connection_setup")).collect();
+    let (roots, children): (Vec<_>, Vec<_>) = setups.into_iter().partition(is_root);
+    assert_eq!((roots.len(), children.len()), (1, 1));
+    assert!(links_to(&roots[0], &lends) && links_to(&borrows, &roots[0]));
+    assert!(is_child(&children[0], &lends) && children[0].links.is_empty() && lends.links.is_empty());
 }

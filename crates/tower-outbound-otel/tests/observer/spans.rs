@@ -1,11 +1,15 @@
 //! The exchange's span and its phases.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt;
-use opentelemetry::trace::{SpanKind, Status};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry::trace::{Event, SpanKind, Status};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::UrlTemplate;
+use tower_outbound::{Call, Outbound, UrlTemplate};
 use tower_outbound_otel::Phases;
 
 use crate::support::*;
@@ -164,6 +168,24 @@ async fn a_dropped_body_ends_the_span_in_phase_body() {
 }
 
 #[tokio::test]
+async fn an_error_status_whose_body_is_dropped_is_an_error_all_the_same() {
+    for at_head in [false, true] {
+        let rig = Rig::new();
+        let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
+        let outbound = Outbound::builder().observer(observer.build()).build();
+        drop(answering(&outbound, 503).oneshot(get("http://a.example/")).await.unwrap());
+
+        let span = rig.span("GET");
+        assert_eq!((attributes(&span)["error.type"].as_str(), span.status), ("503", Status::error("")));
+        for metric in ["http.client.request.duration", "outbound.requests"] {
+            assert_eq!(rig.values(metric).len(), 1, "{metric}");
+        }
+        assert_eq!(rig.values("http.client.request.duration")[0].0["error.type"], "503");
+        assert_eq!(rig.values("outbound.requests")[0].0["outbound.outcome"], "error");
+    }
+}
+
+#[tokio::test]
 async fn a_template_names_the_span_and_an_unknown_method_is_http() {
     let rig = Rig::new();
     let service = answering(&rig.outbound(), 200);
@@ -174,7 +196,10 @@ async fn a_template_names_the_span_and_an_unknown_method_is_http() {
 
     let mut request = get("http://a.example/");
     *request.method_mut() = http::Method::from_bytes(b"FETCH").unwrap();
+    exchange(&service, request.clone()).await;
+    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
     exchange(&service, request).await;
+    assert_eq!(attributes(&rig.span("HTTP /users/{id}"))["http.request.method"], "_OTHER");
     let unknown = attributes(&rig.span("HTTP"));
     assert_eq!(unknown["http.request.method"], "_OTHER");
     assert_eq!(unknown["http.request.method_original"], "FETCH");
@@ -185,7 +210,7 @@ async fn the_duration_metric_is_the_spans_duration() {
     for at_head in [false, true] {
         let rig = Rig::new();
         let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
-        let outbound = tower_outbound::Outbound::builder().observer(observer.build()).build();
+        let outbound = Outbound::builder().observer(observer.build()).build();
         let response = answering(&outbound, 200).oneshot(get("http://a.example/")).await.unwrap();
         assert_eq!(rig.names().len(), usize::from(at_head), "whether it ends at the head");
         let _ = response.into_body().collect().await.unwrap();
@@ -199,18 +224,80 @@ async fn the_duration_metric_is_the_spans_duration() {
     }
 }
 
-#[tokio::test]
+/// An exchange whose connect takes 3 ms, its first byte 5 ms, and the rest of its head `head`.
+async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
+    let (first, rest) = OK.split_at(9);
+    let script = Script::new().read_request().sleep(Duration::from_millis(5)).write(first);
+    let (_server, duplex) = ScriptedServer::duplex(script.sleep(head).write(rest).repeat());
+    let outbound = Outbound::builder().observer(rig.observer().phases(phases).build()).build();
+    let client = Client::builder(TokioExecutor::new())
+        .build(outbound.connector(duplex.delay(Duration::from_millis(3))));
+    let service = outbound.layer().layer(client);
+    assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
+}
+
+#[tokio::test(start_paused = true)]
 async fn phases_can_be_events_or_nothing() {
-    for (phases, events) in [(Phases::Events, 3), (Phases::Off, 0)] {
+    for phases in [Phases::Events, Phases::Off] {
         let rig = Rig::new();
-        let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
-        let observer = rig.observer().phases(phases).build();
-        let client = client(&tower_outbound::Outbound::builder().observer(observer).build());
-        exchange(&client, get(server.uri("/"))).await;
-        assert_eq!(rig.names().len(), 2, "the exchange and its setup: {:?}", rig.names());
-        let names: Vec<_> = rig.span("GET").events.iter().map(|event| event.name.to_string()).collect();
-        assert_eq!(names.iter().filter(|name| name.starts_with("outbound.")).count(), events, "{names:?}");
+        with_a_slow_head(&rig, phases, Duration::from_millis(2)).await;
+        assert_eq!(rig.names(), ["GET", "HTTP connection_setup a.example:80"]);
+        let events = rig.span("GET").events.events;
+        let seconds = |event: &Event| event.attributes[0].value.to_string();
+        let told: Vec<_> = events.iter().map(|event| (&*event.name, seconds(event))).collect();
+        let expected = [
+            ("HTTP wait_for_connection a.example:80", "0.003"),
+            ("outbound.send", "0"),
+            ("outbound.wait", "0.005"),
+            ("outbound.head", "0.002"),
+            ("outbound.body", "0"),
+        ];
+        let expected = expected.map(|(name, seconds)| (name, seconds.to_owned()));
+        assert_eq!(told, if phases == Phases::Events { &expected[..] } else { &[] });
+        assert!(events.iter().all(|event| event.attributes[0].key.as_str() == "outbound.phase.duration"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_head_is_a_span_only_above_a_millisecond() {
+    for (millis, spans) in [(1, 0), (2, 1)] {
+        let rig = Rig::new();
+        let head = Duration::from_millis(millis);
+        with_a_slow_head(&rig, Phases::Spans, head).await;
+        let heads: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "outbound.head").collect();
+        assert_eq!(heads.len(), spans, "{head:?}");
+        assert!(heads.iter().all(|span| span.end_time.duration_since(span.start_time).unwrap() == head));
+    }
+}
+
+#[tokio::test]
+async fn a_resend_has_its_ordinal_and_the_first_exchange_of_a_call_has_none() {
+    let rig = Rig::new();
+    let service = answering(&rig.outbound(), 200);
+    let mut request = get("http://a.example/");
+    request.extensions_mut().insert(Call::new());
+    for _ in 0..3 {
+        exchange(&service, request.clone()).await;
+    }
+    let spans = rig.spans();
+    let counts = spans.iter().filter(|span| span.name == "GET");
+    let counts: Vec<_> = counts.map(|span| attributes(span).remove("http.request.resend_count")).collect();
+    assert_eq!(counts, [None, Some("1".into()), Some("2".into())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_tracking_a_wait_for_a_connection_is_a_span_only_above_a_millisecond() {
+    let rig = Rig::new();
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let connect = Duration::from_millis(2);
+    let client = Client::builder(TokioExecutor::new()).build(duplex.delay(connect));
+    let service = rig.outbound().layer().layer(client);
+    for _ in 0..3 {
+        assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
+    }
+    // Whether there was a connection at hand is not known; the second and the third did not wait.
+    let wait = rig.span("HTTP wait_for_connection a.example:80");
+    assert_eq!(wait.end_time.duration_since(wait.start_time).unwrap(), connect);
 }
 
 #[tokio::test]

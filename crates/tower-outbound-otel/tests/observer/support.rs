@@ -21,6 +21,9 @@ use tower_outbound_otel::{OtelObserver, OtelObserverBuilder};
 
 pub(crate) type Body = Empty<Bytes>;
 pub(crate) type Answer = Full<Bytes>;
+/// What spans and metrics come under.
+pub(crate) const SCOPE: &str = "tower-outbound-otel";
+
 pub(crate) type Attributes = BTreeMap<String, String>;
 
 /// An answer with a body of two bytes that leaves the connection open.
@@ -72,8 +75,15 @@ impl Rig {
         Outbound::builder().observer(self.observer().build()).build()
     }
 
+    /// Every span that has ended; none may have lost an attribute, an event or a link to the SDK's limits.
     pub(crate) fn spans(&self) -> Vec<SpanData> {
-        self.spans.get_finished_spans().unwrap()
+        let spans = self.spans.get_finished_spans().unwrap();
+        for span in &spans {
+            let dropped =
+                [span.dropped_attributes_count, span.events.dropped_count, span.links.dropped_count];
+            assert_eq!(dropped, [0; 3], "attributes, events and links that {:?} has lost", span.name);
+        }
+        spans
     }
 
     /// The only span of this name.
@@ -95,10 +105,20 @@ impl Rig {
         self.meters.force_flush().unwrap();
         let exported = self.metrics.get_finished_metrics().unwrap();
         let Some(last) = exported.last() else { return BTreeMap::new() };
-        let ours = last.scope_metrics().filter(|scope| scope.scope().name() == "tower-outbound-otel");
+        let ours = last.scope_metrics().filter(|scope| scope.scope().name() == SCOPE);
         ours.flat_map(ScopeMetrics::metrics)
             .map(|metric| (metric.name().to_owned(), (metric.unit().to_owned(), all_series(metric.data()))))
             .collect()
+    }
+
+    /// Version and schema of what metrics come under.
+    pub(crate) fn metric_scope(&self) -> (Option<String>, Option<String>) {
+        self.meters.force_flush().unwrap();
+        let exported = self.metrics.get_finished_metrics().unwrap();
+        let last = exported.last().unwrap();
+        let scope =
+            last.scope_metrics().map(ScopeMetrics::scope).find(|scope| scope.name() == SCOPE).unwrap();
+        (scope.version().map(str::to_owned), scope.schema_url().map(str::to_owned))
     }
 
     pub(crate) fn series(&self, metric: &str) -> Vec<Series> {

@@ -1,6 +1,5 @@
 //! What a person wants to look at, made of nothing but what the receiver received.
 
-mod bar;
 mod hosts;
 mod json;
 mod table;
@@ -12,12 +11,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use outbound_tests::otlp::{Receiver, Span, SpanKind};
+use tower_outbound_otel::console::Waterfall;
 
 use self::hosts::Host;
 pub(crate) use self::json::Json;
 use self::table::Table;
 use self::traces::Wholeness;
-use self::waterfall::{Waterfall, Waterfalls};
 use crate::traffic::Traffic;
 
 const HOW_TO_READ: &str = "\
@@ -78,9 +77,12 @@ impl fmt::Display for Text<'_> {
         if report.spans.is_empty() {
             writeln!(f, "No spans were received: {OFF}OTEL_TRACES_EXPORTER or OTEL_TRACES_SAMPLER.\n")?;
         } else {
-            let waterfall = |title, trace| Waterfall::of(title, trace, &report.spans);
-            let waterfalls = vec![waterfall("COLD", traffic.cold), waterfall("WARM", traffic.warm)];
-            writeln!(f, "{}\n{HOW_TO_READ}", Waterfalls(waterfalls))?;
+            let waterfall = [("COLD", traffic.cold), ("WARM", traffic.warm)]
+                .into_iter()
+                .fold(Waterfall::new().width(WIDTH), |waterfall, (title, trace)| {
+                    waterfall::add(waterfall, title, trace, &report.spans)
+                });
+            writeln!(f, "{waterfall}\n{HOW_TO_READ}")?;
         }
         if report.hosts.is_empty() {
             writeln!(f, "No metrics were received: {OFF}OTEL_METRICS_EXPORTER.\n")?;

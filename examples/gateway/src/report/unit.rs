@@ -1,15 +1,5 @@
 //! Numbers with their units.
 
-use std::time::Duration;
-
-/// A measured time: two decimals of a millisecond, so that a column of them aligns.
-pub(super) fn millis(time: Duration) -> String {
-    match time.as_micros() {
-        0..5 => "<0.01 ms".to_owned(),
-        micros => format!("{:.2} ms", micros as f64 / 1e3),
-    }
-}
-
 /// A percentile from buckets, in seconds: the true value is at most the bound.
 pub(super) fn bound(seconds: Option<f64>) -> String {
     match seconds {

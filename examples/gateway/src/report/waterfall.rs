@@ -1,112 +1,95 @@
 //! Requests as they ran, from their spans.
 
-use std::fmt;
 use std::time::Duration;
 
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanId, TraceId};
 use outbound_tests::otlp::{Span, SpanKind};
+use tower_outbound_otel::console::{Bar, Waterfall};
 
-use super::WIDTH;
-use super::bar::bar;
-use super::unit::millis;
-
-/// The columns of the time at the end of a row.
-const TIME: usize = 10;
-
-/// Requests under one another, on one scale, so that their bars compare.
-pub(super) struct Waterfalls<'a>(pub(super) Vec<Waterfall<'a>>);
-
-/// The spans of one trace, in the order of a reader.
-pub(super) struct Waterfall<'a> {
-    title: &'static str,
-    rows: Vec<Row<'a>>,
+/// Adds what was received of a trace.
+pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Span]) -> Waterfall {
+    let trace = trace.to_bytes();
+    let spans: Vec<_> = spans.iter().filter(|span| span.span.trace_id == trace).collect();
+    waterfall.trace(title, connection(&spans), spans.iter().map(|span| bar(span)))
 }
 
-struct Row<'a> {
-    name: String,
-    span: &'a Span,
-}
-
-impl<'a> Waterfall<'a> {
-    pub(super) fn of(title: &'static str, trace: TraceId, spans: &'a [Span]) -> Waterfall<'a> {
-        let trace = trace.to_bytes();
-        let spans: Vec<_> = spans.iter().filter(|span| span.span.trace_id == trace).collect();
-        let mut rows = Vec::new();
-        // The caller's span is not exported: the root is the one whose parent is not here.
-        for root in spans.iter().filter(|span| !spans.iter().any(|other| is_parent(other, span))) {
-            descend(&mut rows, 1, root, &spans);
-        }
-        Waterfall { title, rows }
-    }
-
-    fn start(&self) -> u64 {
-        self.rows.iter().map(|row| row.span.start()).min().unwrap_or(0)
-    }
-
-    /// From the first start to the last end.
-    fn total(&self) -> Duration {
-        let end = self.rows.iter().map(|row| row.span.end()).max();
-        Duration::from_nanos(end.unwrap_or(0).saturating_sub(self.start()))
-    }
-
-    /// What the exchange says of its connection.
-    fn connection(&self) -> String {
-        let Some(row) = self.rows.iter().find(|row| row.span.kind() == SpanKind::Client) else {
-            return "no client span was received".to_owned();
-        };
-        let attr = |key| row.span.attr(key).unwrap_or_else(|| "?".to_owned());
-        let connection = format!(
-            "HTTP/{} on connection {}",
-            attr("network.protocol.version"),
-            attr("outbound.connection.id")
-        );
-        match (attr("outbound.connection.reuse").as_str(), attr("outbound.connection.setup_paid").as_str()) {
-            ("new", "true") => format!("{connection}, new: this request paid for its setup"),
-            ("reused", _) => format!("{connection}, reused: no setup to pay for"),
-            (reuse, _) => format!("{connection}, {reuse}"),
-        }
-    }
-}
-
-fn is_parent(parent: &Span, child: &Span) -> bool {
-    parent.span.span_id == child.span.parent_span_id
-}
-
-fn descend<'a>(rows: &mut Vec<Row<'a>>, depth: usize, span: &'a Span, all: &[&'a Span]) {
+fn bar(span: &Span) -> Bar {
     let kind = match span.kind() {
         SpanKind::Server => " (gateway)",
         SpanKind::Client => " (upstream)",
         _ => "",
     };
-    rows.push(Row { name: format!("{}{}{kind} ", "  ".repeat(depth), span.name()), span });
-    let mut children: Vec<_> = all.iter().filter(|child| is_parent(span, child)).collect();
-    // Of two that start together the longer contains the other.
-    children.sort_by_key(|child| (child.start(), std::cmp::Reverse(child.end())));
-    for child in children {
-        descend(rows, depth + 1, child, all);
+    let [start, end] = [span.start(), span.end()].map(Duration::from_nanos);
+    let bar = Bar::new(id(&span.span.span_id), format!("{}{kind}", span.name()), start, end);
+    bar.child_of(id(&span.span.parent_span_id))
+}
+
+/// A root has none in place of its parent's.
+fn id(bytes: &[u8]) -> SpanId {
+    bytes.try_into().map_or(SpanId::INVALID, SpanId::from_bytes)
+}
+
+/// What the exchange says of its connection.
+fn connection(spans: &[&Span]) -> String {
+    let clients = spans.iter().filter(|span| span.kind() == SpanKind::Client);
+    let Some(span) = clients.min_by_key(|span| span.start()) else {
+        return "no client span was received".to_owned();
+    };
+    let attr = |key| span.attr(key).unwrap_or_else(|| "?".to_owned());
+    let connection =
+        format!("HTTP/{} on connection {}", attr("network.protocol.version"), attr("outbound.connection.id"));
+    match (attr("outbound.connection.reuse").as_str(), attr("outbound.connection.setup_paid").as_str()) {
+        ("new", "true") => format!("{connection}, new: this request paid for its setup"),
+        ("reused", _) => format!("{connection}, reused: no setup to pay for"),
+        (reuse, _) => format!("{connection}, {reuse}"),
     }
 }
 
-impl fmt::Display for Waterfalls<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.0.iter().flat_map(|waterfall| &waterfall.rows);
-        let names = rows.map(|row| row.name.chars().count()).max().unwrap_or(0).min(WIDTH / 2);
-        let width = WIDTH - names - TIME - 2;
-        let scale = self.0.iter().map(Waterfall::total).max().unwrap_or_default();
-        for (number, waterfall) in self.0.iter().enumerate() {
-            if number > 0 {
-                writeln!(f)?;
-            }
-            let Waterfall { title, rows } = waterfall;
-            writeln!(f, "{title}  {}, {}", millis(waterfall.total()), waterfall.connection())?;
-            let share = |at: u64| (at - waterfall.start()) as f64 / scale.as_nanos() as f64;
-            for Row { name, span } in rows {
-                let name: String = name.chars().take(names).collect();
-                let bar = bar(share(span.start()), share(span.end()), width);
-                writeln!(f, "{name:names$}│{bar}│{:>TIME$}", millis(span.duration()))?;
-            }
-            writeln!(f, "{:names$} 0{:>2$}", "", millis(scale), width - 1)?;
-        }
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use outbound_tests::otlp::SpanKind;
+
+    use super::*;
+
+    /// From one millisecond to another.
+    fn span(id: u8, parent: u8, kind: SpanKind, name: &str, from: u64, to: u64) -> Span {
+        let mut span =
+            Span { resource_service: String::new(), scope: String::new(), span: Default::default() };
+        span.span.trace_id = vec![1; 16];
+        span.span.span_id = vec![id; 8];
+        span.span.parent_span_id = vec![parent; 8];
+        span.span.kind = kind.into();
+        span.span.name = name.to_owned();
+        span.span.start_time_unix_nano = 1_700_000_000_000_000_000 + from * 1_000_000;
+        span.span.end_time_unix_nano = 1_700_000_000_000_000_000 + to * 1_000_000;
+        span
+    }
+
+    #[test]
+    fn the_spans_of_a_trace_are_drawn_below_one_another_as_they_were_received() {
+        // The caller's span, 9, is not exported.
+        let spans = [
+            span(3, 2, SpanKind::Internal, "outbound.wait", 21, 35),
+            span(2, 1, SpanKind::Client, "GET /body/60k", 7, 50),
+            span(1, 9, SpanKind::Server, "GET /tls/body/60k", 0, 58),
+        ];
+        let trace = TraceId::from_bytes([1; 16]);
+        let text = add(Waterfall::new().width(100), "COLD", trace, &spans).to_string();
+        assert_eq!(
+            text,
+            "\
+COLD  58.00 ms, HTTP/? on connection ?, ?
+  GET /tls/body/60k (gateway) │██████████████████████████████████████████████████████████│  58.00 ms
+    GET /body/60k (upstream)  │       ███████████████████████████████████████████        │  43.00 ms
+      outbound.wait           │                     ██████████████                       │  14.00 ms
+                               0                                                 58.00 ms
+"
+        );
+    }
+
+    #[test]
+    fn a_trace_of_which_nothing_came_says_so() {
+        let text = add(Waterfall::new(), "WARM", TraceId::from_bytes([2; 16]), &[]).to_string();
+        assert!(text.starts_with("WARM  <0.01 ms, no client span was received\n"), "{text}");
     }
 }

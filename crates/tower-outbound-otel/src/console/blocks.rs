@@ -1,11 +1,11 @@
-//! Bars of block characters.
+//! A bar drawn with block characters.
 
 /// The parts of a cell that a block character can fill.
 const EIGHTHS: usize = 8;
 const BLOCKS: [char; EIGHTHS] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
 /// A bar of `width` cells from one share of it to another; never invisible.
-pub(super) fn bar(from: f64, to: f64, width: usize) -> String {
+pub(super) fn blocks(from: f64, to: f64, width: usize) -> String {
     let at = |share: f64| (share.clamp(0.0, 1.0) * (width * EIGHTHS) as f64).round() as usize;
     let from = at(from).min(width * EIGHTHS - 1);
     let to = at(to).max(from + 1);
@@ -39,7 +39,7 @@ mod tests {
             (0.0, 9.0, "████"),
             (f64::NAN, f64::NAN, "▏   "),
         ] {
-            assert_eq!(bar(from, to, 4), drawn, "{from} to {to}");
+            assert_eq!(blocks(from, to, 4), drawn, "{from} to {to}");
         }
     }
 }

@@ -1,0 +1,34 @@
+//! Text from elsewhere that is to stay on its line.
+
+use std::borrow::Cow;
+
+/// Without line breaks and escape sequences, which would redraw the terminal.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_control) {
+        true => text.replace(char::is_control, "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
+/// At most so many characters.
+pub(super) fn clip(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(clean("GET /users/{id}"), "GET /users/{id}");
+        assert_eq!(clean("a\nb\u{1b}[31mc\u{9b}d"), "a\u{fffd}b\u{fffd}[31mc\u{fffd}d");
+    }
+
+    #[test]
+    fn a_clip_counts_characters() {
+        assert_eq!(clip("äöü", 2), "äö");
+        assert_eq!(clip("äöü", 3), "äöü");
+        assert_eq!(clip("", 3), "");
+    }
+}

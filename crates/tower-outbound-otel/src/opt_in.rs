@@ -1,0 +1,110 @@
+//! What the convention leaves to the user: attributes that an exchange's span has by option only.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
+use tower_outbound::{Exchange, RequestHead};
+
+use crate::names::attribute as a;
+use crate::redact::REDACTED;
+
+/// Named or not, their values stay hidden, as do those that are marked as sensitive.
+const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
+
+/// An attribute that an exchange's span has by option only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpanAttribute {
+    /// `http.request.body.size`: bytes handed to the client.
+    RequestBodySize,
+    /// `http.response.body.size`: bytes received, where there was a response.
+    ResponseBodySize,
+    /// `url.scheme`.
+    UrlScheme,
+    /// `user_agent.original`: the request's own `User-Agent`, if it has one.
+    UserAgent,
+}
+
+/// What was asked for, each thing once.
+#[derive(Debug, Default)]
+pub(crate) struct OptIn {
+    attributes: Vec<SpanAttribute>,
+    request_headers: Vec<(HeaderName, Key)>,
+    response_headers: Vec<(HeaderName, Key)>,
+}
+
+impl OptIn {
+    pub(crate) fn attribute(&mut self, attribute: SpanAttribute) {
+        if !self.has(attribute) {
+            self.attributes.push(attribute);
+        }
+    }
+
+    pub(crate) fn request_header(&mut self, name: HeaderName) {
+        add(&mut self.request_headers, "http.request.header", name);
+    }
+
+    pub(crate) fn response_header(&mut self, name: HeaderName) {
+        add(&mut self.response_headers, "http.response.header", name);
+    }
+
+    fn has(&self, attribute: SpanAttribute) -> bool {
+        self.attributes.contains(&attribute)
+    }
+
+    /// What is known at the start.
+    pub(crate) fn at_start(&self, exchange: &Exchange, request: &RequestHead<'_>) -> Vec<KeyValue> {
+        let mut attributes = headers(&self.request_headers, request.headers);
+        if self.has(SpanAttribute::UrlScheme) {
+            attributes.push(KeyValue::new(a::URL_SCHEME, exchange.origin().scheme().to_owned()));
+        }
+        let agent = request.headers.get(USER_AGENT).filter(|_| self.has(SpanAttribute::UserAgent));
+        attributes.extend(agent.map(|agent| KeyValue::new(a::USER_AGENT_ORIGINAL, text(agent))));
+        attributes
+    }
+
+    /// Whether the response's head tells anything.
+    pub(crate) fn wants_head(&self) -> bool {
+        !self.response_headers.is_empty()
+    }
+
+    /// What the response's head tells.
+    pub(crate) fn at_head(&self, response: &HeaderMap) -> Vec<KeyValue> {
+        headers(&self.response_headers, response)
+    }
+
+    /// What is known at the end.
+    pub(crate) fn at_end(&self, exchange: &Exchange) -> impl Iterator<Item = KeyValue> {
+        let sent = self.has(SpanAttribute::RequestBodySize).then(|| exchange.request_body_bytes());
+        let answered = self.has(SpanAttribute::ResponseBodySize) && exchange.status().is_some();
+        let received = answered.then(|| exchange.response_body_bytes());
+        [(a::HTTP_REQUEST_BODY_SIZE, sent), (a::HTTP_RESPONSE_BODY_SIZE, received)]
+            .into_iter()
+            .filter_map(|(key, bytes)| Some(KeyValue::new(key, i64::try_from(bytes?).unwrap_or(i64::MAX))))
+    }
+}
+
+fn add(names: &mut Vec<(HeaderName, Key)>, prefix: &str, name: HeaderName) {
+    if names.iter().all(|(known, _)| *known != name) {
+        let key: Arc<str> = format!("{prefix}.{name}").into();
+        names.push((name, key.into()));
+    }
+}
+
+/// Each header that is there, with all its values.
+fn headers(names: &[(HeaderName, Key)], map: &HeaderMap) -> Vec<KeyValue> {
+    let there = names.iter().filter(|(name, _)| map.contains_key(name));
+    let value = |name: &HeaderName, value: &HeaderValue| match value.is_sensitive() || SECRET.contains(name) {
+        true => REDACTED.into(),
+        false => text(value),
+    };
+    let values =
+        |name| Value::Array(Array::String(map.get_all(name).iter().map(|v| value(name, v)).collect()));
+    there.map(|(name, key)| KeyValue::new(key.clone(), values(name))).collect()
+}
+
+fn text(value: &HeaderValue) -> StringValue {
+    String::from_utf8_lossy(value.as_bytes()).into_owned().into()
+}
