@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// An authority, and a certificate of it for `localhost`, `127.0.0.1`, `::1` and one more host.
@@ -63,6 +64,23 @@ impl Certs {
             .with_safe_default_protocol_versions()
             .expect("ring has TLS 1.2 and 1.3")
             .with_no_client_auth()
+            .with_single_cert(vec![self.leaf.clone()], key)
+            .expect("the key is the certificate's");
+        config.alpn_protocols = protocols(alpn);
+        Arc::new(config)
+    }
+
+    /// As [`server_config`](Self::server_config), for a server that asks for a certificate of `clients`' authority.
+    #[must_use]
+    pub fn server_config_asking_for(&self, clients: &Certs, alpn: &[&str]) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients.roots()), provider())
+            .build()
+            .expect("one authority is enough");
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has TLS 1.2 and 1.3")
+            .with_client_cert_verifier(verifier)
             .with_single_cert(vec![self.leaf.clone()], key)
             .expect("the key is the certificate's");
         config.alpn_protocols = protocols(alpn);

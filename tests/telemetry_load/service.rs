@@ -13,6 +13,7 @@ use tower_outbound::OutboundClient;
 /// What the upstream takes for an answer.
 const WORK: Duration = Duration::from_millis(2);
 /// Between two requests: a service that is not at its limit.
+const CALLERS: usize = 4;
 const PAUSE: Duration = Duration::from_micros(500);
 
 /// On a thread of its own, as a peer has its own processor.
@@ -47,14 +48,25 @@ pub(crate) async fn start(client: OutboundClient, upstream: SocketAddr) -> Strin
     format!("http://{address}/")
 }
 
+/// Of so many requests by a few callers, each of which sends the next one a moment after its last answer.
 pub(crate) async fn latencies(caller: &OutboundClient, service: &str, count: usize) -> Vec<Duration> {
+    let callers = (0..CALLERS).map(|_| {
+        let (caller, service) = (caller.clone(), service.to_owned());
+        tokio::spawn(async move {
+            let mut latencies = Vec::with_capacity(count / CALLERS);
+            for _ in 0..count / CALLERS {
+                let begin = Instant::now();
+                let response = caller.get(&*service).await.unwrap();
+                response.into_body().collect().await.unwrap();
+                latencies.push(begin.elapsed());
+                tokio::time::sleep(PAUSE).await;
+            }
+            latencies
+        })
+    });
     let mut latencies = Vec::with_capacity(count);
-    for _ in 0..count {
-        let begin = Instant::now();
-        let response = caller.get(service).await.unwrap();
-        response.into_body().collect().await.unwrap();
-        latencies.push(begin.elapsed());
-        tokio::time::sleep(PAUSE).await;
+    for caller in callers.collect::<Vec<_>>() {
+        latencies.extend(caller.await.unwrap());
     }
     latencies
 }

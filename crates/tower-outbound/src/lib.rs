@@ -23,6 +23,7 @@ mod exchange;
 
 mod classify;
 mod connect;
+pub mod docs;
 mod error;
 mod event;
 mod observe;
@@ -31,10 +32,10 @@ mod phase;
 mod tcp;
 mod track;
 
-pub use self::classify::{Class, Failure, Kind};
+pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, TlsAlert};
 pub use self::connect::{
     AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
-    PhaseError, Protocol, Registry, Reuse, Setup, SetupPhase, TlsInfo, Use,
+    PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,
 };
 pub use self::error::{BoxError, Error};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};

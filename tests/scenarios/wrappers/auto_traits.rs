@@ -11,11 +11,12 @@ use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::Service;
 use tower_outbound::{
-    AddressAttempt, AttemptOutcome, BoxError, Call, ClientBuilder, ClientFuture, Closed, ConnectError,
-    Connection, Cumulative, Error, Event, Exchange, Failure, Observe, ObserveBody, ObserveFuture,
-    ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, Outcome, PhaseError,
-    PhaseLayer, Registry, RequestBody, RequestHead, ResponseBody, ResponseHead, Setup, SetupPhase, Slot,
-    TcpConnectError, TcpConnecting, TcpConnector, Timings, TlsInfo, Track, TrackLayer, TrackedIo, Use,
+    AddressAttempt, AttemptOutcome, BoxError, Call, CertificateProblem, ClientBuilder, ClientFuture, Closed,
+    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, Failure, Observe, ObserveBody,
+    ObserveFuture, ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient,
+    Outcome, PhaseError, PhaseLayer, Registry, RequestBody, RequestHead, ResolveError, ResponseBody,
+    ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting, TcpConnector, Timings, TlsAlert,
+    TlsInfo, Track, TrackLayer, TrackedIo, Use,
 };
 
 use super::bodies::MockBody;
@@ -44,6 +45,9 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     handle::<Origin>();
     handle::<Timings>();
     handle::<Failure>();
+    handle::<DnsFailure>();
+    handle::<TlsAlert>();
+    handle::<CertificateProblem>();
     handle::<Outcome>();
     handle::<Closed>();
     handle::<Use>();
@@ -79,6 +83,7 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     error::<ConnectError>();
     error::<PhaseError>();
     error::<TcpConnectError>();
+    error::<ResolveError>();
 }
 
 #[test]

@@ -75,6 +75,22 @@ impl AsyncWrite for Raw {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self, Raw::Tcp(s) => s, Raw::Duplex(s, _) => s; io => io.poll_shutdown(cx))
     }
+
+    // TLS writes its last record and the alert behind it in one call, or not at all.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self, Raw::Tcp(s) => s, Raw::Duplex(s, _) => s; io => io.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Raw::Tcp(stream) => stream.is_write_vectored(),
+            Raw::Duplex(stream, _) => stream.is_write_vectored(),
+        }
+    }
 }
 
 impl AsyncRead for Transport {

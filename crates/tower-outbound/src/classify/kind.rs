@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use crate::exchange::Phase;
+
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $class:expr;)+) => {
         /// What kind of error it was: the values of `error.type` on spans and metrics.
+        ///
+        /// [`docs::failures`](crate::docs::failures) tells what causes each.
         ///
         /// Source: the names of .NET's `HttpRequestError` and socket errors, as the OpenTelemetry semantic
         /// conventions for `error.type` ask (few, predictable, documented).
@@ -52,23 +56,39 @@ kinds! {
     TooManyOpenSockets = "too_many_open_sockets", Some(Class::Network);
     /// The system forbids the connection.
     AccessDenied = "access_denied", Some(Class::Network);
-    /// Another failure of connecting.
+    /// Another failure of the connection, mostly of making it.
     Connection = "connection_error", Some(Class::Network);
-    /// The TLS handshake or the certificate.
+    /// The proxy made no tunnel.
+    ProxyTunnel = "proxy_tunnel_error", Some(Class::Network);
+    /// The proxy asks for credentials (407).
+    UserAuthentication = "user_authentication_error", Some(Class::Network);
+    /// TLS: the handshake, a certificate, or an alert later on.
     SecureConnection = "secure_connection_error", Some(Class::Network);
-    /// The connect took longer than it may.
-    ConnectTimeout = "connect_timeout", Some(Class::Timeout);
-    /// No first response byte in time.
-    ResponseTimeout = "response_timeout", Some(Class::Timeout);
+    /// The two sides have no HTTP version in common (ALPN).
+    VersionNegotiation = "version_negotiation_error", Some(Class::Network);
+    /// No slot or connection of our own limits became free in time.
+    PoolTimeout = "pool_timeout", Some(Class::Timeout);
+    /// The queue in front of a limit was full.
+    QueueFull = "queue_full", None;
     /// The call's deadline has passed.
     DeadlineExceeded = "deadline_exceeded", Some(Class::Timeout);
+    /// The connect took longer than it may.
+    ConnectTimeout = "connect_timeout", Some(Class::Timeout);
+    /// The connect took longer than it may, and was in the TLS handshake.
+    TlsTimeout = "tls_timeout", Some(Class::Timeout);
+    /// The peer took nothing of the request for too long.
+    WriteTimeout = "write_timeout", Some(Class::Timeout);
+    /// No first response byte in time.
+    ResponseTimeout = "response_timeout", Some(Class::Timeout);
+    /// No part of the response's body for too long, or not the whole in time.
+    BodyTimeout = "body_timeout", Some(Class::Timeout);
     /// The peer broke the protocol.
     Protocol = "http_protocol_error", Some(Class::Network);
-    /// The response's head is not HTTP.
+    /// The response is not well-formed HTTP: its head, or the framing of its body.
     InvalidResponse = "invalid_response", Some(Class::Network);
     /// The connection ended before the response did.
     ResponseEnded = "response_ended", Some(Class::ConnectionReset);
-    /// The response's head is larger than is allowed.
+    /// The response is larger than this side allows: mostly its head.
     LimitExceeded = "configuration_limit_exceeded", Some(Class::Network);
     /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`).
     StreamRefused = "stream_refused", Some(Class::ConnectionReset);
@@ -82,6 +102,23 @@ kinds! {
     RequestBody = "request_body_error", None;
     /// Anything else.
     Other = "_OTHER", Some(Class::Network);
+}
+
+impl Kind {
+    /// What a kind that was seen from outside was, given the stage of the connect that was running.
+    pub(super) const fn in_setup(self, stage: Option<Phase>) -> Self {
+        match (stage, self) {
+            (Some(Phase::Tls), Self::ResponseTimeout) => Self::TlsTimeout,
+            (_, Self::ResponseTimeout) => Self::ConnectTimeout,
+            (Some(Phase::Dns), Self::Connection | Self::Other) => Self::NameResolution,
+            (Some(Phase::Tunnel), Self::Connection | Self::Other | Self::ResponseEnded) => Self::ProxyTunnel,
+            (Some(Phase::Tls), Self::Connection | Self::Other | Self::ResponseEnded) => {
+                Self::SecureConnection
+            }
+            (_, Self::Other) => Self::Connection,
+            (_, kind) => kind,
+        }
+    }
 }
 
 impl fmt::Display for Kind {

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::classify::Failure;
+use crate::classify::{DnsFailure, Failure};
 use crate::error::BoxError;
 use crate::exchange::Phase;
 
@@ -59,12 +59,65 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "connect failed: {}", self.failure)
+        // The stage that failed, and why, is the source's to say.
+        f.write_str("connect failed")
     }
 }
 
 impl StdError for ConnectError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&*self.source)
+    }
+}
+
+/// What a resolver returns to say why: the kind is `name_resolution_error` in any case, and
+/// [`Failure::dns`] gives the finer reason.
+///
+/// std's `getaddrinfo` keeps no code, so only other resolvers can tell.
+///
+/// # Example
+/// ```
+/// use tower_outbound::{Class, DnsFailure, Failure, ResolveError};
+///
+/// let failure = Failure::of(&ResolveError::new(DnsFailure::TryAgain));
+/// assert_eq!(failure.kind().as_str(), "name_resolution_error");
+/// assert_eq!(failure.dns(), Some(DnsFailure::TryAgain));
+/// assert_eq!(failure.class(), Some(Class::Timeout));
+/// ```
+#[derive(Debug)]
+pub struct ResolveError {
+    failure: DnsFailure,
+    source: Option<BoxError>,
+}
+
+impl ResolveError {
+    /// The name was not resolved, for this reason.
+    #[must_use]
+    pub const fn new(failure: DnsFailure) -> Self {
+        Self { failure, source: None }
+    }
+
+    /// Keeps the resolver's own error as the source.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// The reason.
+    #[must_use]
+    pub const fn failure(&self) -> DnsFailure {
+        self.failure
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the name was not resolved: {}", self.failure)
+    }
+}
+
+impl StdError for ResolveError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
     }
 }

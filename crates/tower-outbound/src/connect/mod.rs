@@ -15,7 +15,7 @@ pub use self::attempt::{AddressAttempt, AttemptOutcome};
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
-pub use self::error::{ConnectError, PhaseError};
+pub use self::error::{ConnectError, PhaseError, ResolveError};
 pub(crate) use self::flight::{Aboard, Seen};
 pub use self::origin::Origin;
 pub(crate) use self::origin::OriginParts;

@@ -172,13 +172,3 @@ impl Exchange {
         self.0.registry.emit(&Event::ExchangePhase { exchange: self, phase, start, end, failure });
     }
 }
-
-impl Failure {
-    /// Fills in the phase that the exchange was in, where the error itself tells none.
-    pub(crate) fn in_exchange(self, exchange: &Exchange) -> Self {
-        match self.phase() {
-            Some(_) => self,
-            None => self.with_phase(exchange.failing_phase()),
-        }
-    }
-}

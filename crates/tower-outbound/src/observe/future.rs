@@ -140,7 +140,7 @@ fn fail(error: BoxError, exchange: &Exchange) -> Error {
     if let Some(connection) = extras.get::<Connection>() {
         exchange.settle(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_exchange(exchange);
+    let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase());
     exchange.finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(exchange.clone()), error)
 }

@@ -87,8 +87,10 @@ where
                     setup.end_phase(*phase, start, Instant::now(), failure.as_ref());
                     setup.resume_phase(*outer);
                 }
-                Timed::Whole => match &failure {
-                    Some(failure) => setup.finish(ConnectResult::Failed(failure)),
+                Timed::Whole => match failure {
+                    Some(failure) => {
+                        setup.finish(ConnectResult::Failed(&failure.in_setup(setup.running_phase())));
+                    }
                     None => setup.finish(ConnectResult::Untracked),
                 },
             }

@@ -79,7 +79,7 @@ impl TcpConnectError {
     }
 
     pub(super) fn lookup(host: &str, error: BoxError) -> Self {
-        let failure = Failure::of(&*error).in_setup(Phase::Dns);
+        let failure = Failure::of(&*error).in_setup(Some(Phase::Dns));
         Self::new(format!("`{host}` could not be resolved"), failure, Some(error))
     }
 

@@ -100,7 +100,7 @@ where
                     Poll::Ready(Err(error)) => {
                         // The last one that runs is the last that was begun: the next begins when it fails.
                         is_due |= at + 1 == self.running.len();
-                        let failure = Failure::of(&error).in_setup(Phase::Tcp);
+                        let failure = Failure::of(&error).in_setup(Some(Phase::Tcp));
                         self.end(at, AttemptOutcome::Failed(failure), Some(error));
                     }
                 }

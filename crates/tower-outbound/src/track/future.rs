@@ -74,10 +74,7 @@ where
             }
             Err(error) => {
                 let error = error.into();
-                let mut failure = Failure::of(&*error);
-                if let (None, Some(running)) = (failure.phase(), this.setup.running_phase()) {
-                    failure = failure.in_setup(running);
-                }
+                let failure = Failure::of(&*error).in_setup(this.setup.running_phase());
                 end_tls(this.setup, at, Some(&failure));
                 this.setup.finish(ConnectResult::Failed(&failure));
                 Err(ConnectError::new(failure, error).into())

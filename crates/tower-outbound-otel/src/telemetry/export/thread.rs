@@ -11,6 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::telemetry::TelemetryError;
 
+/// Of 0 (as the service) to 19 (when nothing else runs).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 /// What a lookup of a name may still take when everything else has ended.
 const BLOCKING: Duration = Duration::from_millis(100);
 
@@ -29,6 +33,7 @@ impl ExportThread {
         let (end, ended) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("otlp-export".into()).spawn(move || {
             // Nothing that happens here becomes telemetry, in whichever task.
+            yield_to_the_service();
             let _suppressed = Context::enter_telemetry_suppressed_scope();
             let suppress = || std::mem::forget(Context::enter_telemetry_suppressed_scope());
             let mut builder = Builder::new_current_thread();
@@ -65,6 +70,13 @@ impl ExportThread {
             let _ = thread.join();
         }
     }
+}
+
+/// Where processors are short, the service's threads come first: encoding a batch is work that can wait.
+fn yield_to_the_service() {
+    // Of this thread alone; who may not do it exports at the service's priority.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICENESS);
 }
 
 impl Drop for ExportThread {

@@ -1,0 +1,59 @@
+//! h2: errors of a stream and of the whole connection, and who has made them.
+
+use h2::{Error, Reason};
+
+use crate::classify::Kind;
+use crate::classify::chain::{Found, Level};
+
+/// h2 does not give the IO's error as a source.
+pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
+    error.downcast_ref::<Error>()?.get_io().map(|error| error as _)
+}
+
+pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+    let Some(error) = error.downcast_ref::<Error>() else { return false };
+    if error.is_io() {
+        found.from_io = true;
+        found.reading_body = false;
+    } else if error.is_go_away() {
+        found.say(go_away(error));
+    } else if error.is_reset() {
+        found.say(reset(error));
+    } else if error.reason().is_some() {
+        found.say(Kind::Protocol);
+    } else {
+        // What is left: h2 was asked for what it cannot do.
+        found.settle(Kind::InvalidRequest);
+    }
+    true
+}
+
+fn go_away(error: &Error) -> Kind {
+    if error.is_remote() {
+        Kind::GoAway
+    } else if error.is_library() {
+        broken(error)
+    } else {
+        Kind::ConnectionAborted
+    }
+}
+
+fn reset(error: &Error) -> Kind {
+    if error.is_remote() {
+        let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+        if refused { Kind::StreamRefused } else { Kind::StreamReset }
+    } else if error.is_library() {
+        broken(error)
+    } else {
+        // hyper resets a stream whose request body has failed.
+        Kind::RequestBody
+    }
+}
+
+/// h2 itself has found fault with what the peer sent; these two reasons say that it was too much.
+fn broken(error: &Error) -> Kind {
+    match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM) => Kind::LimitExceeded,
+        _ => Kind::Protocol,
+    }
+}

@@ -1,0 +1,77 @@
+//! rustls, and what tokio-rustls and hyper-rustls pass on of it.
+
+use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
+
+use crate::classify::chain::{Found, Level};
+use crate::classify::detail::Detail;
+use crate::classify::{CertificateProblem, Kind, TlsAlert};
+
+pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+    if error.is::<rustls::pki_types::InvalidDnsNameError>() {
+        // The URI's host is no name that a certificate could be for.
+        found.settle(Kind::InvalidRequest);
+        return true;
+    }
+    let Some(error) = error.downcast_ref::<Error>() else { return false };
+    found.say(match error {
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol)
+        | Error::NoApplicationProtocol
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
+            Kind::VersionNegotiation
+        }
+        _ => Kind::SecureConnection,
+    });
+    match error {
+        Error::AlertReceived(alert) => found.detail(Detail::Alert(TlsAlert::received(u8::from(*alert)))),
+        Error::InvalidCertificate(error) => found.detail(refused(error)),
+        Error::NoCertificatesPresented => {
+            found.detail(certificate(CertificateProblem::Missing, AlertDescription::CertificateRequired));
+        }
+        _ => {}
+    }
+    true
+}
+
+/// rustls tells the alert that it sends by the error's value, a copy of which would allocate.
+fn refused(error: &CertificateError) -> Detail {
+    use CertificateProblem as Problem;
+    let (problem, alert) = match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            (Problem::Expired, AlertDescription::CertificateExpired)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (Problem::NotYetValid, AlertDescription::CertificateExpired)
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            (Problem::WrongName, AlertDescription::BadCertificate)
+        }
+        CertificateError::UnknownIssuer => (Problem::UnknownIssuer, AlertDescription::UnknownCA),
+        CertificateError::Revoked => (Problem::Revoked, AlertDescription::CertificateRevoked),
+        CertificateError::UnknownRevocationStatus
+        | CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => {
+            (Problem::Other, AlertDescription::UnknownCA)
+        }
+        CertificateError::BadEncoding | CertificateError::UnhandledCriticalExtension => {
+            (Problem::Other, AlertDescription::BadCertificate)
+        }
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            (Problem::Other, AlertDescription::DecryptError)
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            (Problem::Other, AlertDescription::UnsupportedCertificate)
+        }
+        CertificateError::InvalidOcspResponse => {
+            (Problem::Other, AlertDescription::BadCertificateStatusResponse)
+        }
+        CertificateError::ApplicationVerificationFailure => (Problem::Other, AlertDescription::AccessDenied),
+        _ => (Problem::Other, AlertDescription::CertificateUnknown),
+    };
+    certificate(problem, alert)
+}
+
+fn certificate(problem: CertificateProblem, alert: AlertDescription) -> Detail {
+    Detail::Certificate(problem, TlsAlert::sent(u8::from(alert)))
+}

@@ -1,0 +1,33 @@
+//! Our own errors, which were classified where they happened: each has its line here.
+
+use super::Failure;
+use super::chain::{Found, Level};
+use super::detail::Detail;
+use crate::connect::{ConnectError, PhaseError, ResolveError};
+use crate::exchange::Phase;
+use crate::tcp::TcpConnectError;
+
+/// What an error of ours says of the whole chain.
+pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
+    if let Some(error) = error.downcast_ref::<crate::Error>() {
+        return Some(error.failure().clone());
+    }
+    if let Some(error) = error.downcast_ref::<TcpConnectError>() {
+        return Some(error.failure().clone());
+    }
+    error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
+}
+
+/// What an error of ours adds to what others say; `false` if it is none of ours.
+pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+    if let Some(error) = error.downcast_ref::<PhaseError>() {
+        found.in_stage(error.phase());
+    } else if let Some(error) = error.downcast_ref::<ResolveError>() {
+        found.in_stage(Phase::Dns);
+        found.detail(Detail::Dns(error.failure()));
+        found.settle(super::Kind::NameResolution);
+    } else {
+        return false;
+    }
+    true
+}

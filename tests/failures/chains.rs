@@ -1,0 +1,333 @@
+//! Errors as other crates hand them out, and what is known of each.
+
+use std::future::ready;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Full, Limited};
+use outbound_tests::server::closed_port;
+use rustls::{AlertDescription, CertificateError};
+use tower::{Service as _, ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{
+    BoxError, CertificateProblem, Class, DnsFailure, Failure, Kind, Phase, PhaseLayer, ResolveError,
+};
+
+/// The error, as if it had come from this stage of a connect.
+pub(crate) fn staged(stage: &PhaseLayer, error: BoxError) -> BoxError {
+    let mut error = Some(error);
+    let mut stage = stage.layer(service_fn(move |()| ready(Err::<(), _>(error.take().unwrap()))));
+    stage.call(()).now_or_never().unwrap().unwrap_err()
+}
+
+fn tls(error: rustls::Error) -> BoxError {
+    staged(&PhaseLayer::tls(), io::Error::new(io::ErrorKind::InvalidData, error).into())
+}
+
+fn elapsed() -> tower::timeout::error::Elapsed {
+    tower::timeout::error::Elapsed::new()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_systems_errors_are_told_by_number_and_keep_it() {
+    for (number, kind) in [
+        (111, Kind::ConnectionRefused),  // ECONNREFUSED
+        (104, Kind::ConnectionReset),    // ECONNRESET
+        (32, Kind::ConnectionReset),     // EPIPE
+        (107, Kind::ConnectionReset),    // ENOTCONN
+        (103, Kind::ConnectionAborted),  // ECONNABORTED
+        (113, Kind::HostUnreachable),    // EHOSTUNREACH
+        (101, Kind::NetworkUnreachable), // ENETUNREACH
+        (100, Kind::NetworkUnreachable), // ENETDOWN
+        (99, Kind::AddressNotAvailable), // EADDRNOTAVAIL
+        (98, Kind::AddressNotAvailable), // EADDRINUSE
+        (24, Kind::TooManyOpenSockets),  // EMFILE
+        (23, Kind::TooManyOpenSockets),  // ENFILE
+        (13, Kind::AccessDenied),        // EACCES
+        (1, Kind::AccessDenied),         // EPERM
+        (110, Kind::ConnectTimeout),     // ETIMEDOUT
+        (97, Kind::Connection),          // EAFNOSUPPORT
+    ] {
+        let error = staged(&PhaseLayer::tcp(), io::Error::from_raw_os_error(number).into());
+        let failure = Failure::of(&*error);
+        assert_eq!((failure.kind(), failure.os_error()), (kind, Some(number)), "{error:?}");
+        assert_eq!(failure.phase(), Some(Phase::Tcp));
+        assert!(failure.is_connect());
+    }
+}
+
+#[test]
+fn a_stage_says_what_a_vague_error_was() {
+    let other = || BoxError::from("what");
+    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused).into();
+    let eof = || io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof").into();
+    for (stage, error, kind, class) in [
+        (PhaseLayer::dns(), other(), Kind::NameResolution, Class::Network),
+        (PhaseLayer::dns(), refused(), Kind::ConnectionRefused, Class::ConnectionRefused),
+        (PhaseLayer::dns(), elapsed().into(), Kind::NameResolution, Class::Timeout),
+        (PhaseLayer::tcp(), other(), Kind::Connection, Class::Network),
+        (PhaseLayer::tcp(), elapsed().into(), Kind::ConnectTimeout, Class::Timeout),
+        (PhaseLayer::tunnel(), other(), Kind::ProxyTunnel, Class::Network),
+        (PhaseLayer::tunnel(), elapsed().into(), Kind::ConnectTimeout, Class::Timeout),
+        (PhaseLayer::tls(), other(), Kind::SecureConnection, Class::Network),
+        (PhaseLayer::tls(), eof(), Kind::SecureConnection, Class::Network),
+        (PhaseLayer::tls(), elapsed().into(), Kind::TlsTimeout, Class::Timeout),
+        (PhaseLayer::tls(), refused(), Kind::ConnectionRefused, Class::ConnectionRefused),
+    ] {
+        let what = format!("{error:?} in {stage:?}");
+        let failure = Failure::of(&*staged(&stage, error));
+        assert_eq!((failure.kind(), failure.class()), (kind, Some(class)), "{what}");
+        assert!(failure.is_connect());
+        assert_eq!(failure.is_timeout(), class == Class::Timeout);
+        assert_eq!(failure.is_dns(), kind == Kind::NameResolution);
+    }
+}
+
+#[test]
+fn a_resolver_that_tells_is_heard() {
+    for (said, name, class) in [
+        (DnsFailure::HostNotFound, "host_not_found", Class::Network),
+        (DnsFailure::TryAgain, "try_again", Class::Timeout),
+        (DnsFailure::NoRecovery, "no_recovery", Class::Network),
+        (DnsFailure::AddressFamilyNotSupported, "address_family_not_supported", Class::Network),
+    ] {
+        let error = ResolveError::new(said).with_source(io::Error::from(io::ErrorKind::ConnectionReset));
+        // Also without a stage around it, and passed on by others.
+        for error in
+            [io::Error::other(error).into(), staged(&PhaseLayer::dns(), ResolveError::new(said).into())]
+        {
+            let error: BoxError = error;
+            let failure = Failure::of(&*error);
+            assert_eq!((failure.kind(), failure.dns()), (Kind::NameResolution, Some(said)));
+            assert_eq!(failure.dns().unwrap().as_str(), name);
+            assert_eq!((failure.class(), failure.phase()), (Some(class), Some(Phase::Dns)));
+        }
+    }
+    let error = staged(&PhaseLayer::dns(), "failed to lookup address information".into());
+    assert_eq!(Failure::of(&*error).dns(), None, "nobody has told");
+}
+
+#[test]
+fn tls_tells_the_alert_and_what_was_wrong_with_the_certificate() {
+    use CertificateProblem as Problem;
+    let received = rustls::Error::AlertReceived;
+    let refused = rustls::Error::InvalidCertificate;
+    let cases = [
+        (received(AlertDescription::HandshakeFailure), Some((40, "handshake_failure", true)), None),
+        (received(AlertDescription::UnknownCA), Some((48, "unknown_ca", true)), None),
+        (received(AlertDescription::CertificateRequired), Some((116, "certificate_required", true)), None),
+        (received(AlertDescription::Unknown(200)), Some((200, "unknown", true)), None),
+        (
+            refused(CertificateError::Expired),
+            Some((45, "certificate_expired", false)),
+            Some(Problem::Expired),
+        ),
+        (
+            refused(CertificateError::NotValidYet),
+            Some((45, "certificate_expired", false)),
+            Some(Problem::NotYetValid),
+        ),
+        (
+            refused(CertificateError::NotValidForName),
+            Some((42, "bad_certificate", false)),
+            Some(Problem::WrongName),
+        ),
+        (
+            refused(CertificateError::UnknownIssuer),
+            Some((48, "unknown_ca", false)),
+            Some(Problem::UnknownIssuer),
+        ),
+        (
+            refused(CertificateError::Revoked),
+            Some((44, "certificate_revoked", false)),
+            Some(Problem::Revoked),
+        ),
+        (refused(CertificateError::BadSignature), Some((51, "decrypt_error", false)), Some(Problem::Other)),
+        (rustls::Error::DecryptError, None, None),
+    ];
+    for (error, alert, certificate) in cases {
+        let what = error.to_string();
+        let failure = Failure::of(&*tls(error));
+        assert_eq!((failure.kind(), failure.phase()), (Kind::SecureConnection, Some(Phase::Tls)), "{what}");
+        let told = failure.tls_alert().map(|alert| (alert.code(), alert.as_str(), alert.is_received()));
+        assert_eq!((told, failure.certificate()), (alert, certificate), "{what}");
+        assert!(failure.is_tls() && failure.is_connect());
+    }
+}
+
+#[test]
+fn the_alerts_of_refused_certificates_are_those_that_rustls_sends() {
+    for error in [
+        CertificateError::BadEncoding,
+        CertificateError::Expired,
+        CertificateError::NotValidYet,
+        CertificateError::Revoked,
+        CertificateError::UnhandledCriticalExtension,
+        CertificateError::UnknownIssuer,
+        CertificateError::UnknownRevocationStatus,
+        CertificateError::ExpiredRevocationList,
+        CertificateError::BadSignature,
+        CertificateError::NotValidForName,
+        CertificateError::InvalidPurpose,
+        CertificateError::InvalidOcspResponse,
+        CertificateError::ApplicationVerificationFailure,
+        CertificateError::Other(rustls::OtherError(Arc::new(io::Error::other("its own reason")))),
+    ] {
+        let failure = Failure::of(&rustls::Error::InvalidCertificate(error.clone()));
+        let sent = u8::from(AlertDescription::from(error.clone()));
+        assert_eq!(failure.tls_alert().unwrap().code(), sent, "{error:?}");
+    }
+}
+
+#[test]
+fn no_common_version_of_http_is_no_failure_of_security() {
+    let error = tls(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol));
+    let failure = Failure::of(&*error);
+    assert_eq!((failure.kind(), failure.phase()), (Kind::VersionNegotiation, Some(Phase::Tls)));
+    assert_eq!(failure.tls_alert().unwrap().as_str(), "no_application_protocol");
+}
+
+#[test]
+fn towers_errors_are_told() {
+    assert_eq!(Failure::of(&elapsed()).kind(), Kind::ResponseTimeout);
+    let shed = Failure::of(&tower::load_shed::error::Overloaded::new());
+    assert_eq!((shed.kind(), shed.class()), (Kind::QueueFull, None));
+}
+
+#[tokio::test]
+async fn an_error_behind_a_buffer_is_told_by_what_is_inside() {
+    let refused = || ready(Err::<(), _>(BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused))));
+    let (mut buffer, worker) = tower::buffer::Buffer::pair(service_fn(move |()| refused()), 1);
+    let worker = tokio::spawn(worker);
+    let error = buffer.ready().await.unwrap().call(()).await.unwrap_err();
+    assert_eq!(Failure::of(&*error).kind(), Kind::ConnectionRefused);
+    worker.abort();
+    let _ = worker.await;
+    let closed = buffer.ready().await.map(drop).unwrap_err();
+    assert_eq!(Failure::of(&*closed).kind(), Kind::Other, "{closed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokios_errors_are_told() {
+    let elapsed = tokio::time::timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!(Failure::of(&elapsed).kind(), Kind::ResponseTimeout);
+    let elapsed: io::Error = elapsed.into();
+    assert_eq!(Failure::of(&elapsed).kind(), Kind::ResponseTimeout);
+
+    let cancelled = tokio::spawn(std::future::pending::<()>());
+    cancelled.abort();
+    for task in [cancelled, tokio::spawn(async { panic!("a task's panic") })] {
+        let error = task.await.unwrap_err();
+        assert_eq!(Failure::of(&error).kind(), Kind::Other);
+        let error = staged(&PhaseLayer::dns(), error.into());
+        assert_eq!(Failure::of(&*error).kind(), Kind::NameResolution, "a resolver's own task");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_with_limits_say_which_one() {
+    let body = Limited::new(Full::<Bytes>::from("more than four"), 4);
+    let error = body.collect().await.map(drop).unwrap_err();
+    assert_eq!(Failure::of(&*error).kind(), Kind::LimitExceeded);
+
+    let stuck = http_body_util::StreamBody::new(futures_util::stream::pending::<
+        Result<http_body::Frame<Bytes>, io::Error>,
+    >());
+    let error = tower_http::timeout::TimeoutBody::new(Duration::from_secs(1), stuck);
+    let error = Box::pin(error).collect().await.map(drop).unwrap_err();
+    assert_eq!(Failure::of(&*error).kind(), Kind::BodyTimeout);
+}
+
+#[test]
+fn a_grpc_status_is_an_answer_unless_it_has_a_source() {
+    let answer = Failure::of(&tonic::Status::not_found("no such thing"));
+    assert_eq!((answer.kind(), answer.class(), answer.grpc_code()), (Kind::Other, None, Some(5)));
+
+    let made = |source: BoxError| {
+        let mut status = tonic::Status::unavailable("what tonic makes of it");
+        status.set_source(Arc::from(source));
+        Failure::of(&status)
+    };
+    let refused = made(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    assert_eq!((refused.kind(), refused.grpc_code()), (Kind::ConnectionRefused, Some(14)));
+    let unknown = made("what".into());
+    assert_eq!((unknown.kind(), unknown.class()), (Kind::Other, Some(Class::Network)));
+    assert_eq!(made(tonic::TimeoutExpired(()).into()).kind(), Kind::ResponseTimeout);
+    let connect = made(tonic::ConnectError("what".into()).into());
+    assert_eq!((connect.kind(), connect.is_connect()), (Kind::Connection, true));
+}
+
+#[tokio::test]
+async fn a_grpc_channel_that_cannot_connect_says_why() {
+    let uri = format!("http://{}", closed_port().unwrap());
+    let endpoint = tonic::transport::Endpoint::from_shared(uri).unwrap();
+    let failure = Failure::of(&endpoint.connect().await.unwrap_err());
+    assert_eq!((failure.kind(), failure.os_error()), (Kind::ConnectionRefused, Some(111)));
+    assert!(failure.is_connect());
+    let invalid = tonic::transport::Endpoint::from_shared("not a uri").unwrap_err();
+    assert_eq!(Failure::of(&invalid).kind(), Kind::Other, "tonic does not tell");
+}
+
+#[tokio::test]
+async fn what_reqwest_returns_is_told() {
+    let client = reqwest_builder().build().unwrap();
+    let send = |uri: String| {
+        let client = client.clone();
+        async move { client.get(uri).send().await.unwrap_err() }
+    };
+    let refused = Failure::of(&send(format!("http://{}/", closed_port().unwrap())).await);
+    assert_eq!((refused.kind(), refused.is_connect()), (Kind::ConnectionRefused, true));
+    assert_eq!(refused.os_error(), Some(111));
+    let invalid = Failure::of(&send("ftp://example.test/".to_owned()).await);
+    assert_eq!((invalid.kind(), invalid.class()), (Kind::InvalidRequest, None));
+    let client = reqwest_builder().dns_resolver(Nameless).build().unwrap();
+    let unknown = client.get("http://example.test/").send().await.unwrap_err();
+    let failure = Failure::of(&unknown);
+    assert_eq!((failure.kind(), failure.phase()), (Kind::NameResolution, Some(Phase::Dns)), "{unknown:?}");
+
+    let response = http::Response::builder().status(503).body("").unwrap();
+    let status = reqwest::Response::from(response).error_for_status().unwrap_err();
+    let failure = Failure::of(&status);
+    assert_eq!((failure.kind(), failure.class()), (Kind::Other, None));
+    assert_eq!(failure.status(), Some(http::StatusCode::SERVICE_UNAVAILABLE));
+}
+
+fn reqwest_builder() -> reqwest::ClientBuilder {
+    let tls = outbound_tests::certs::Certs::new("example.test").client_config(&[]);
+    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls)
+}
+
+/// A resolver that knows no name.
+struct Nameless;
+
+impl reqwest::dns::Resolve for Nameless {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(ready(Err("no such name".into())))
+    }
+}
+
+/// A resolver that never answers, so that nothing but the clock moves.
+struct Stalled;
+
+impl reqwest::dns::Resolve for Stalled {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reqwests_time_limits_are_told() {
+    let limit = Duration::from_secs(1);
+    let send = async |builder: reqwest::ClientBuilder| {
+        let client = builder.dns_resolver(Stalled).build().unwrap();
+        Failure::of(&client.get("http://example.test/").send().await.unwrap_err())
+    };
+    let total = send(reqwest_builder().timeout(limit)).await;
+    assert_eq!((total.kind(), total.is_timeout()), (Kind::ResponseTimeout, true));
+    let connect = send(reqwest_builder().connect_timeout(limit)).await;
+    assert_eq!((connect.kind(), connect.is_connect()), (Kind::ConnectTimeout, true));
+}

@@ -1,0 +1,55 @@
+//! What it costs to tell: no allocation, and little time.
+
+use std::io;
+
+use outbound_tests::server::{Script, closed_port};
+use tower_outbound::{BoxError, Error, Failure, Kind, PhaseLayer};
+
+use crate::chains::staged;
+use crate::frames::rst_stream;
+use crate::pipe::{Then, http1_error, http2_error};
+use crate::stack::failing;
+
+const TIMES: u32 = 10_000;
+
+fn tells_without_allocating(what: &str, error: &(dyn std::error::Error + 'static), kind: Kind) {
+    assert_eq!(Failure::of(error).kind(), kind, "{what}");
+    let start = tokio::time::Instant::now();
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..TIMES {
+            std::hint::black_box(Failure::of(std::hint::black_box(error)));
+        }
+    });
+    let each = start.elapsed() / TIMES;
+    println!("{what}: {each:?}, {} allocations in {TIMES} times", counted.count_total);
+    assert_eq!(counted.count_total, 0, "{what}");
+}
+
+#[tokio::test]
+async fn telling_an_error_allocates_nothing() {
+    let refused = failing(&format!("http://{}/", closed_port().unwrap()).parse().unwrap()).await;
+    tells_without_allocating("our own error", &refused, Kind::ConnectionRefused);
+    let client: BoxError = Error::into_source(refused).unwrap();
+    tells_without_allocating("hyper-util, around our connect error", &*client, Kind::ConnectionRefused);
+    let bare = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build_http::<http_body_util::Empty<bytes::Bytes>>();
+    let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
+    let bare = bare.get(uri).await.unwrap_err();
+    tells_without_allocating("hyper-util, connect refused", &bare, Kind::ConnectionRefused);
+    let reset = http1_error(Script::new().read_request().reset()).await;
+    tells_without_allocating("hyper, reset", &*reset, Kind::ConnectionReset);
+    let chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n";
+    let chunk = http1_error(Script::new().read_request().write(chunk).hang()).await;
+    tells_without_allocating("hyper, bad chunk (by message)", &*chunk, Kind::InvalidResponse);
+    let stream = http2_error(rst_stream(1, 7), Then::Stay).await;
+    tells_without_allocating("hyper and h2, stream refused", &*stream, Kind::StreamRefused);
+    let name = rustls::CertificateError::NotValidForNameContext {
+        expected: "localhost".try_into().unwrap(),
+        presented: vec!["example.test".to_owned()],
+    };
+    let name = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(name));
+    let name = staged(&PhaseLayer::tls(), name.into());
+    tells_without_allocating("rustls, wrong name", &*name, Kind::SecureConnection);
+    let unknown = BoxError::from("what");
+    tells_without_allocating("an unknown error", &*unknown, Kind::Other);
+}

@@ -1,0 +1,65 @@
+//! The tables of the document are in step with the code: names, classes and phases.
+
+use std::collections::BTreeSet;
+
+use tower_outbound::{Class, Kind};
+
+const DOCUMENT: &str = include_str!("../../crates/tower-outbound/src/docs/failures.md");
+const PHASES: [&str; 10] =
+    ["queue", "acquire", "dns", "tcp", "tunnel", "tls", "send", "wait", "head", "body"];
+
+/// The cells of the table whose first column has this name.
+fn table(first: &str) -> Vec<Vec<String>> {
+    let head = format!("| {first} |");
+    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with(&head)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells = row.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    })
+    .collect()
+}
+
+fn class_of(kind: &str) -> &'static str {
+    let kind = Kind::ALL.iter().find(|known| known.as_str() == kind);
+    kind.unwrap_or_else(|| panic!("no such kind")).class().map_or("–", Class::as_str)
+}
+
+#[test]
+fn every_kind_has_a_row_with_its_class() {
+    let rows = table("kind");
+    let named: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
+    let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(named, known);
+    for row in &rows {
+        assert_eq!(row.len(), 5, "{row:?}");
+        assert_eq!(row[1], class_of(&row[0]), "{row:?}");
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+}
+
+#[test]
+fn the_faults_name_kinds_with_their_class_and_phases_that_exist() {
+    let rows = table("fault");
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    let slugs: BTreeSet<_> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(slugs.len(), rows.len(), "a fault has two rows");
+    for row in &rows {
+        let [slug, http1, http2, class, phase] = row.as_slice() else { panic!("{row:?}") };
+        let mut expected = Vec::new();
+        for kind in [http1, http2] {
+            match kind.as_str() {
+                "–" | "ok" | "cancelled" => {}
+                // What a resolver may answer later is a time limit, whatever the kind.
+                "name_resolution_error" if slug == "dns-try-again" => expected.push("timeout"),
+                kind => expected.push(class_of(kind)),
+            }
+        }
+        expected.dedup();
+        let expected = if expected.is_empty() { "–".to_owned() } else { expected.join(" / ") };
+        assert_eq!(*class, expected, "{slug}");
+        for phase in phase.split([',', '/']).map(str::trim).filter(|phase| *phase != "–") {
+            assert!(PHASES.contains(&phase), "{slug}: {phase}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Failures told apart: every error that a client can return has a kind, and the document says which.
+
+mod chains;
+mod cost;
+mod document;
+mod frames;
+mod h2;
+mod hyper;
+mod kinds;
+mod locked;
+mod messages;
+mod pipe;
+mod property;
+mod stack;

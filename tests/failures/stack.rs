@@ -1,0 +1,288 @@
+//! Failures as an application sees them: through the layers.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, StreamBody};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use outbound_tests::certs::Certs;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{
+    BoxError, CertificateProblem, Class, DnsFailure, Error, Failure, Kind, Observe, ObserveRequestBody,
+    Outbound, Phase, PhaseLayer, ResolveError,
+};
+
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
+
+fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .retry_canceled_requests(false)
+        .http2_only(http2)
+        .build(connector);
+    outbound.layer().layer(client)
+}
+
+fn get(uri: &Uri) -> http::Request<Body> {
+    http::Request::get(uri).body(Empty::new().map_err(|never| match never {}).boxed_unsync()).unwrap()
+}
+
+/// The error of an exchange that fails before its head or in its body.
+async fn error_of<C>(stack: Stack<C>, request: http::Request<Body>) -> Error
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    match stack.oneshot(request).await {
+        Err(error) => error,
+        Ok(response) => response.into_body().collect().await.map(drop).expect_err("it fails"),
+    }
+}
+
+/// What a GET over plain TCP fails with.
+pub(crate) async fn failing(uri: &Uri) -> Error {
+    let outbound = Outbound::new();
+    error_of(stack(&outbound, outbound.connector(outbound.http_connector()), false), get(uri)).await
+}
+
+async fn over_tls(server: Arc<rustls::ServerConfig>, certs: &Certs, host: &str, alpn: &[&str]) -> Error {
+    let script = Script::new().tls(server).read_to_end();
+    let peer = ScriptedServer::tcp(script).await.unwrap();
+    let outbound = Outbound::new();
+    let builder =
+        hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(certs.client_config(&[])).https_only();
+    let http2 = alpn == ["h2"];
+    let tcp = outbound.http_connector();
+    let https = if http2 {
+        builder.enable_http2().wrap_connector(tcp)
+    } else {
+        builder.enable_http1().wrap_connector(tcp)
+    };
+    let uri = peer.uri_with("https", host, "/");
+    error_of(stack(&outbound, outbound.connector(https), http2), get(&uri)).await
+}
+
+/// What a GET over TLS fails with; the client trusts the certificates' authority.
+pub(crate) async fn tls_error(certs: &Certs, host: &str, alpn: &[&str]) -> Error {
+    over_tls(certs.server_config(alpn), certs, host, alpn).await
+}
+
+#[tokio::test]
+async fn cuts_are_told_apart_by_what_the_peer_does_and_by_the_phase() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
+    for (script, kind, phase) in [
+        (Script::new().read_request().close(), Kind::ResponseEnded, Phase::Wait),
+        (Script::new().read_request().reset(), Kind::ConnectionReset, Phase::Wait),
+        (Script::new().read_request().write("HTTP/1.1 20").close(), Kind::ResponseEnded, Phase::Head),
+        (Script::new().read_request().write(head).close(), Kind::ResponseEnded, Phase::Body),
+        (Script::new().read_request().write("no http\r\n\r\n").hang(), Kind::InvalidResponse, Phase::Head),
+    ] {
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        let error = failing(&server.uri("/")).await;
+        let failure = error.failure();
+        assert_eq!((failure.kind(), failure.phase()), (kind, Some(phase)), "{error:?}");
+        assert!(!failure.is_connect());
+    }
+}
+
+#[tokio::test]
+async fn certificates_say_what_was_wrong_with_them() {
+    use CertificateProblem as Problem;
+    let good = Certs::new("example.test");
+    let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(stranger.signing_key.serialize_der()).unwrap();
+    let stranger = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![stranger.cert.der().clone()], key)
+        .unwrap();
+    let cases = [
+        (tls_error(&Certs::expired("example.test"), "localhost", &[]).await, Problem::Expired, 45),
+        (tls_error(&Certs::only_for("example.test"), "localhost", &[]).await, Problem::WrongName, 42),
+        (over_tls(Arc::new(stranger), &good, "localhost", &[]).await, Problem::UnknownIssuer, 48),
+    ];
+    for (error, problem, alert) in cases {
+        let failure = error.failure();
+        assert_eq!(
+            (failure.kind(), failure.phase()),
+            (Kind::SecureConnection, Some(Phase::Tls)),
+            "{error:?}"
+        );
+        assert_eq!(failure.certificate(), Some(problem), "{error:?}");
+        let sent = failure.tls_alert().unwrap();
+        assert_eq!((sent.code(), sent.is_received()), (alert, false));
+        assert!(failure.is_connect() && failure.is_tls());
+    }
+}
+
+#[tokio::test]
+async fn a_peer_without_the_wanted_http_version_is_told_by_its_alert() {
+    let certs = Certs::new("example.test");
+    let error = over_tls(certs.server_config(&["http/1.1"]), &certs, "localhost", &["h2"]).await;
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::VersionNegotiation, Some(Phase::Tls)), "{error:?}");
+    assert_eq!(failure.class(), Some(Class::Network));
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn asks_for_certificates(
+    certs: &Certs,
+    version: &'static rustls::SupportedProtocolVersion,
+    alpn: &str,
+) -> Arc<rustls::ServerConfig> {
+    let provider = provider();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(certs.roots()), provider.clone());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(certs.certificate_pem().as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(certs.key_pem().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn a_peer_that_refuses_the_client_certificate_is_no_reset_whenever_it_says_so() {
+    let certs = Certs::new("example.test");
+    for (version, alpn) in [
+        (&rustls::version::TLS12, "http/1.1"),
+        (&rustls::version::TLS13, "http/1.1"),
+        (&rustls::version::TLS12, "h2"),
+        (&rustls::version::TLS13, "h2"),
+    ] {
+        let server = asks_for_certificates(&certs, version, alpn);
+        let error = over_tls(server, &certs, "localhost", &[alpn]).await;
+        let failure = error.failure();
+        assert_eq!(failure.kind(), Kind::SecureConnection, "{version:?} {alpn}: {error:?}");
+        // With TLS 1.3 the client is done before the peer looks at its certificate.
+        let phase =
+            if version.version == rustls::ProtocolVersion::TLSv1_2 { Phase::Tls } else { Phase::Wait };
+        assert_eq!(failure.phase(), Some(phase), "{version:?} {alpn}");
+        // h2 turns the IO's error into text, and with it the alert.
+        let alert = failure.tls_alert().map(tower_outbound::TlsAlert::as_str);
+        let lost = phase == Phase::Wait && alpn == "h2";
+        assert_eq!(alert, (!lost).then_some("certificate_required"), "{version:?} {alpn}");
+    }
+}
+
+#[tokio::test]
+async fn a_tls_handshake_with_a_peer_that_speaks_http_fails_in_tls() {
+    let certs = Certs::new("example.test");
+    let script = Script::new().write("HTTP/1.1 400 Bad Request\r\n\r\n").read_to_end();
+    let peer = ScriptedServer::tcp(script).await.unwrap();
+    let outbound = Outbound::new();
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(certs.client_config(&[]))
+        .https_only()
+        .enable_http1()
+        .wrap_connector(outbound.http_connector());
+    let uri = peer.uri_with("https", "localhost", "/");
+    let error = error_of(stack(&outbound, outbound.connector(https), false), get(&uri)).await;
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::SecureConnection, Some(Phase::Tls)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_resolver_of_the_callers_own_is_heard_through_the_whole_stack() {
+    let resolver = service_fn(|_: hyper_util::client::legacy::connect::dns::Name| async {
+        Err::<std::vec::IntoIter<std::net::SocketAddr>, _>(ResolveError::new(DnsFailure::TryAgain))
+    });
+    let tcp = PhaseLayer::tcp().layer(HttpConnector::new_with_resolver(PhaseLayer::dns().layer(resolver)));
+    let outbound = Outbound::new();
+    let uri = "http://example.test/".parse().unwrap();
+    let error = error_of(stack(&outbound, outbound.connector(tcp), false), get(&uri)).await;
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::NameResolution, Some(Phase::Dns)), "{error:?}");
+    assert_eq!((failure.dns(), failure.class()), (Some(DnsFailure::TryAgain), Some(Class::Timeout)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_of_towers_is_told_by_where_it_stands() {
+    let (_server, peer) = ScriptedServer::duplex(Script::new().read_request().hang());
+    let uri: Uri = "http://example.test/".parse().unwrap();
+    let limit = tower::timeout::TimeoutLayer::new(Duration::from_secs(1));
+
+    // Around the connector: the connect took too long.
+    let outbound = Outbound::new();
+    let connector = limit.layer(peer.clone().delay(Duration::from_secs(60)));
+    let connector = tower::ServiceBuilder::new().map_future(Box::pin).service(connector);
+    let error = error_of(stack(&outbound, outbound.connector(connector), false), get(&uri)).await;
+    assert_eq!(error.failure().kind(), Kind::ConnectTimeout, "{error:?}");
+    assert!(error.failure().is_connect());
+
+    // Around the client: the answer did.
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
+    let service = outbound.layer().layer(limit.layer(client));
+    let error = service.oneshot(get(&uri)).await.map(drop).unwrap_err();
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::ResponseTimeout, Some(Phase::Wait)), "{error:?}");
+    assert!(!failure.is_connect() && failure.is_timeout());
+}
+
+#[tokio::test]
+async fn a_request_body_that_fails_is_the_callers_even_if_it_comes_from_another_exchange() {
+    let other = failing(&format!("http://{}/", closed_port().unwrap()).parse().unwrap()).await;
+    assert_eq!(other.failure().kind(), Kind::ConnectionRefused);
+    for error in [BoxError::from(other), io::Error::from(io::ErrorKind::ConnectionReset).into()] {
+        let server = ScriptedServer::tcp(Script::new().read_to_end()).await.unwrap();
+        let outbound = Outbound::new();
+        let body = StreamBody::new(futures_util::stream::once(std::future::ready(Err(error)))).boxed_unsync();
+        let request = http::Request::post(server.uri("/")).body(body).unwrap();
+        let connector = outbound.connector(outbound.http_connector());
+        let error = error_of(stack(&outbound, connector, false), request).await;
+        let failure = error.failure();
+        assert_eq!((failure.kind(), failure.class()), (Kind::RequestBody, None), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_an_idle_connection_just_when_it_is_used_again_has_ended_the_response() {
+    let answer = Script::new().read_request().write("HTTP/1.1 204 No Content\r\n\r\n");
+    let (server, peer) = ScriptedServer::duplex(answer.read_exact(1).close());
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(peer), false);
+    let uri: Uri = "http://example.test/".parse().unwrap();
+    stack.clone().oneshot(get(&uri)).await.unwrap().into_body().collect().await.unwrap();
+    let error = error_of(stack, get(&uri)).await;
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::ResponseEnded, Some(Phase::Wait)), "{error:?}");
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_waited_for_a_connect_that_was_cancelled_are_told_that_this_side_has_given_up() {
+    let (_server, peer) = ScriptedServer::duplex(Script::new().hang());
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), true);
+    let uri: Uri = "http://example.test/".parse().unwrap();
+    let opener = tokio::spawn(stack.clone().oneshot(get(&uri)));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let waiting: Vec<_> = (0..9).map(|_| tokio::spawn(stack.clone().oneshot(get(&uri)))).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    opener.abort();
+    for waiting in waiting {
+        let error = waiting.await.unwrap().map(drop).unwrap_err();
+        let failure: &Failure = error.failure();
+        assert_eq!(failure.kind(), Kind::ConnectionAborted, "{error:?}");
+        assert_eq!(failure.phase(), Some(Phase::Acquire));
+    }
+}
