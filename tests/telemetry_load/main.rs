@@ -19,7 +19,7 @@ use tower_outbound_otel::{OtlpProtocol, Telemetry};
 
 /// Spans that wait, or as many as the fault lets wait.
 const QUEUED: usize = 10_000;
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 31;
 const REQUESTS: usize = 250;
 
 #[tokio::main]
@@ -29,10 +29,14 @@ async fn main() {
         return;
     }
     println!(
-        "{ROUNDS} interleaved rounds of {REQUESTS} requests each, with and without telemetry; {QUEUED} spans queued\n\
+        "{ROUNDS} interleaved pairs of {REQUESTS} requests each, without and with telemetry; {QUEUED} spans queued;\n\
+         ratios are the medians of the pairs'\n\
          {:<50} {:>9} {:>9} {:>6} {:>6} {:>9} {:>9} {:>9}",
-        "fault", "p99 off", "p99 on", "ratio", "p50", "lost", "not got", "shutdown"
+        "fault", "p99 off", "p99 on", "p99", "p50", "lost", "not got", "shutdown"
     );
+    if wanted("no telemetry in either") {
+        control().await;
+    }
     for protocol in [FrontProtocol::Http, FrontProtocol::Grpc] {
         for (fault, _) in drive::faults(protocol) {
             if wanted(&format!("{protocol:?} {fault:?}")) {
@@ -70,19 +74,7 @@ async fn measure(protocol: FrontProtocol, fault: Fault) {
     let on = service::start(observed, upstream).await;
     drive::record(&telemetry, QUEUED as u64);
 
-    let caller = Outbound::new().client();
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        let mut order = [(&off, &mut without), (&on, &mut with)];
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for (service, latencies) in order {
-            latencies.extend(service::latencies(&caller, service, REQUESTS).await);
-        }
-    }
-    without.sort_unstable();
-    with.sort_unstable();
+    let measured = interleaved([&off, &on]).await;
 
     let begin = Instant::now();
     let report = telemetry.shutdown().await;
@@ -90,18 +82,52 @@ async fn measure(protocol: FrontProtocol, fault: Fault) {
     let spans = report.spans();
     let got = receiver.span_ids().len() as u64 + front.kept_spans() as u64;
     let not_got = spans.delivered() + spans.lost() - got;
-    let ratio = |p: f64| percentile(&with, p).as_secs_f64() / percentile(&without, p).as_secs_f64();
-    println!(
-        "{:<50} {:>9} {:>9} {:>6.3} {:>6.3} {:>9} {:>9} {:>9}",
-        format!("{protocol:?} {fault:?}"),
-        micros(percentile(&without, 99.0)),
-        micros(percentile(&with, 99.0)),
-        ratio(99.0),
-        ratio(50.0),
-        spans.lost(),
-        not_got,
-        format!("{took:.2?}"),
-    );
+    let rest = format!("{:>9} {not_got:>9} {:>9}", spans.lost(), format!("{took:.2?}"));
+    measured.print(&format!("{protocol:?} {fault:?}"), &rest);
+}
+
+/// What the ratios are when there is no difference.
+async fn control() {
+    let upstream = service::upstream();
+    let one = service::start(Outbound::new().client(), upstream).await;
+    let other = service::start(Outbound::new().client(), upstream).await;
+    interleaved([&one, &other]).await.print("no telemetry in either", "");
+}
+
+/// The latencies of each round, sorted: without telemetry, and with it.
+struct Measured([Vec<Vec<Duration>>; 2]);
+
+async fn interleaved(services: [&str; 2]) -> Measured {
+    let caller = Outbound::new().client();
+    let mut rounds = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        for which in order {
+            let mut latencies = service::latencies(&caller, services[which], REQUESTS).await;
+            latencies.sort_unstable();
+            rounds[which].push(latencies);
+        }
+    }
+    Measured(rounds)
+}
+
+impl Measured {
+    fn ratio(&self, percent: f64) -> f64 {
+        let [off, on] = &self.0;
+        let of = |latencies: &Vec<Duration>| percentile(latencies, percent).as_secs_f64();
+        let mut ratios: Vec<_> = on.iter().zip(off).map(|(on, off)| of(on) / of(off)).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
+    }
+
+    fn print(&self, name: &str, rest: &str) {
+        let [off, on] = self.0.each_ref().map(|rounds| {
+            let mut p99s: Vec<_> = rounds.iter().map(|latencies| percentile(latencies, 99.0)).collect();
+            p99s.sort_unstable();
+            micros(p99s[p99s.len() / 2])
+        });
+        println!("{name:<50} {off:>9} {on:>9} {:>6.3} {:>6.3} {rest}", self.ratio(99.0), self.ratio(50.0));
+    }
 }
 
 fn micros(duration: Duration) -> String {

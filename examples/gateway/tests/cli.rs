@@ -1,7 +1,8 @@
 //! The gateway from outside: what it takes, what it refuses, what it prints.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -84,6 +85,23 @@ fn a_run_without_a_receiver_that_answers_ends_in_time_and_says_what_was_lost_and
             });
         }
     });
+}
+
+#[test]
+fn sigterm_ends_the_service_with_exit_code_0_and_the_report_of_what_was_lost() {
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command
+        .args(["--seconds", "1", "--serve"])
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"));
+    let mut gateway = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(gateway.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("Serving on http://")));
+    let killed = Command::new("kill").args(["-TERM", &gateway.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let last = lines.last().unwrap();
+    assert!(last.starts_with(&format!("Telemetry to http://{receiver}: spans: 0 delivered, ")), "{last}");
+    assert_eq!(gateway.wait().unwrap().code(), Some(0));
 }
 
 /// The one run: also with variables that cannot be used, which must change nothing but the warnings.
