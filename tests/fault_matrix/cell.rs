@@ -14,8 +14,9 @@ use outbound_tests::server::{Script, ScriptedServer};
 use tower::ServiceExt as _;
 use tower_outbound::{Class, Connection, Kind, TcpConnector};
 
-use crate::http1::{Fault, OK};
+use crate::peer::{Peer, Plan};
 use crate::stack::{Body, Stack, request};
+use crate::{http1, http2};
 
 /// A cell that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -50,8 +51,8 @@ pub(crate) struct Result {
     pub(crate) disagreement: String,
 }
 
-/// Runs a fault of a peer that was reached.
-pub(crate) async fn run(fault: &Fault, tls: bool, reused: bool) -> Result {
+/// Runs a fault of a peer that speaks HTTP/1.
+pub(crate) async fn run_http1(fault: &http1::Fault, tls: bool, reused: bool) -> Result {
     let certs = Certs::new("peer.test");
     let gate = Gate::new();
     let mut script = Script::new();
@@ -59,32 +60,62 @@ pub(crate) async fn run(fault: &Fault, tls: bool, reused: bool) -> Result {
         script = script.tls(certs.server_config(&["http/1.1"]));
     }
     if reused {
-        script = script.read_request().write(OK);
+        script = script.read_request().write(http1::OK);
     }
     let server = ScriptedServer::tcp((fault.script)(script, &gate)).await.unwrap();
-    let stack = Stack::new(certs.client_config(&[]), TcpConnector::new());
+    let stack = Stack::new(certs.client_config(&[]), TcpConnector::new(), false);
     let uri = server.uri_with(if tls { "https" } else { "http" }, "localhost", "/");
+    let told = run(&stack, &uri, reused, fault.slug, fault.upload, fault.cut, &gate).await;
+    server.stop();
+    finish(stack, told).await
+}
+
+/// Runs a fault of a peer that speaks HTTP/2.
+pub(crate) async fn run_http2(fault: &http2::Fault, tls: bool, reused: bool) -> Result {
+    let certs = Certs::new("peer.test");
+    let gate = Gate::new();
+    let plan = Plan { at: fault.at, steps: fault.steps.clone(), reused, gate: gate.clone() };
+    let peer = Peer::start(plan, tls.then(|| certs.server_config(&["h2"]))).await;
+    let stack = Stack::new(certs.client_config(&[]), TcpConnector::new(), true);
+    let scheme = if tls { "https" } else { "http" };
+    let uri = format!("{scheme}://localhost:{}/", peer.address.port()).parse().unwrap();
+    let upload = if fault.uploads() { Upload::Unfinished } else { Upload::None };
+    let told = run(&stack, &uri, reused, fault.slug, upload, fault.cut, &gate).await;
+    drop(peer);
+    finish(stack, told).await
+}
+
+/// The method of the exchange in question.
+async fn run(
+    stack: &Stack,
+    uri: &Uri,
+    reused: bool,
+    slug: &str,
+    upload: Upload,
+    cut: Cut,
+    gate: &Gate,
+) -> &'static str {
     if reused {
-        let response = stack.service.clone().oneshot(request("GET", &uri, empty())).await.unwrap();
+        let response = stack.service.clone().oneshot(request("GET", uri, empty())).await.unwrap();
         response.into_body().collect().await.unwrap();
     }
-    let method = if fault.upload == Upload::None { "GET" } else { "POST" };
-    let done = exchange(&stack, &uri, method, fault, &gate);
-    tokio::time::timeout(LIMIT, done).await.unwrap_or_else(|_| panic!("{} hangs", fault.slug));
-    finish(stack, method, &[&server]).await
+    let method = if upload == Upload::None { "GET" } else { "POST" };
+    let done = exchange(stack, uri, method, upload, cut, gate);
+    tokio::time::timeout(LIMIT, done).await.unwrap_or_else(|_| panic!("{slug} hangs"));
+    method
 }
 
 /// Sends the request in question, to its end or to where the test gives up.
-async fn exchange(stack: &Stack, uri: &Uri, method: &str, fault: &Fault, gate: &Gate) {
-    let body = match fault.upload {
+async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: Cut, gate: &Gate) {
+    let body = match upload {
         Upload::None => empty(),
         Upload::Unfinished => unfinished(),
     };
     let mut request = request(method, uri, body);
-    if fault.upload == Upload::Unfinished {
+    if upload == Upload::Unfinished {
         request.headers_mut().insert("content-length", 2000.into());
     }
-    if fault.cut == Cut::GateBeforeRequest {
+    if cut == Cut::GateBeforeRequest {
         gate.open();
     }
     let read = |stack: &Stack| stack.outbound.connections().iter().map(Connection::bytes_in).sum::<u64>();
@@ -96,7 +127,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, fault: &Fault, gate: &
             tokio::task::yield_now().await;
         }
     };
-    let answered = match fault.cut {
+    let answered = match cut {
         Cut::CancelAtGate => tokio::select! {
             answered = &mut call => answered,
             () = gate.wait() => return,
@@ -115,7 +146,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, fault: &Fault, gate: &
         _ => call.await,
     };
     let Ok(response) = answered else { return };
-    match fault.cut {
+    match cut {
         Cut::GateAfterHead => gate.open(),
         Cut::CancelAfterHead => return,
         _ => {}
@@ -124,10 +155,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, fault: &Fault, gate: &
 }
 
 /// What was told of the last exchange; fails if anything is left over.
-pub(crate) async fn finish(stack: Stack, method: &str, servers: &[&ScriptedServer]) -> Result {
-    for server in servers {
-        server.stop();
-    }
+pub(crate) async fn finish(stack: Stack, method: &str) -> Result {
     let Stack { ref recorder, .. } = stack;
     let recorder = recorder.clone();
     recorder

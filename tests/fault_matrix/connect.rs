@@ -21,14 +21,14 @@ fn resolving(failure: DnsFailure) -> TcpConnector {
     TcpConnector::new().resolver(service_fn(answer))
 }
 
-async fn attempt(stack: Stack, uri: &str, servers: &[&ScriptedServer]) -> Result {
+async fn attempt(stack: Stack, uri: &str) -> Result {
     let uri = uri.parse().unwrap();
     let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
-    finish(stack, "GET", servers).await
+    finish(stack, "GET").await
 }
 
-fn stack(certs: &Certs, tcp: TcpConnector) -> Stack {
-    Stack::new(certs.client_config(&[]), tcp)
+fn stack(certs: &Certs, tcp: TcpConnector, http2: bool) -> Stack {
+    Stack::new(certs.client_config(&[]), tcp, http2)
 }
 
 /// A resolver that says nothing, but opens the gate when it is asked.
@@ -66,32 +66,27 @@ impl Full {
 }
 
 /// The clock is paused, so that the connector's limit passes at once.
-async fn stalled(certs: &Certs, uri: &str, tcp: TcpConnector) -> Result {
-    let stack = stack(certs, tcp);
+async fn stalled(certs: &Certs, uri: &str, tcp: TcpConnector, http2: bool) -> Result {
+    let stack = stack(certs, tcp, http2);
     let uri = uri.parse().unwrap();
     tokio::time::pause();
     let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
     tokio::time::resume();
-    finish(stack, "GET", &[]).await
+    finish(stack, "GET").await
 }
 
-async fn cancelled(
-    stack: Stack,
-    uri: &str,
-    when: impl Future<Output = ()>,
-    servers: &[&ScriptedServer],
-) -> Result {
+async fn cancelled(stack: Stack, uri: &str, when: impl Future<Output = ()>) -> Result {
     let uri = uri.parse().unwrap();
     tokio::select! {
         biased;
         _ = stack.service.clone().oneshot(request("GET", &uri, empty())) => {}
         () = when => {}
     }
-    finish(stack, "GET", servers).await
+    finish(stack, "GET").await
 }
 
 /// Runs the fault of this name, if it is one of these.
-pub(crate) async fn run(slug: &str, tls: bool) -> Option<Result> {
+pub(crate) async fn run(slug: &str, tls: bool, http2: bool) -> Option<Result> {
     let certs = Certs::new("peer.test");
     let scheme = if tls { "https" } else { "http" };
     let peer = format!("{scheme}://peer.test/");
@@ -99,47 +94,61 @@ pub(crate) async fn run(slug: &str, tls: bool) -> Option<Result> {
         "name-not-found" => resolving(DnsFailure::HostNotFound),
         "dns-no-recovery" => resolving(DnsFailure::NoRecovery),
         "dns-try-again" => resolving(DnsFailure::TryAgain),
-        "dns-stalled" => return Some(stalled(&certs, &peer, never_resolving(None)).await),
+        "dns-stalled" => return Some(stalled(&certs, &peer, never_resolving(None), http2).await),
         "connect-backlog-full" => {
             let full = Full::new();
             let uri = format!("{scheme}://{}/", full.address);
-            return Some(stalled(&certs, &uri, TcpConnector::new()).await);
+            return Some(stalled(&certs, &uri, TcpConnector::new(), http2).await);
         }
         "cancelled-in-dns" => {
             let asked = Gate::new();
-            let stack = stack(&certs, never_resolving(Some(asked.clone())));
-            return Some(cancelled(stack, &peer, asked.wait(), &[]).await);
+            let stack = stack(&certs, never_resolving(Some(asked.clone())), http2);
+            return Some(cancelled(stack, &peer, asked.wait()).await);
         }
         "cancelled-in-tcp" => {
             let full = Full::new();
             let uri = format!("{scheme}://{}/", full.address);
             // The attempt begins with the first poll.
             let polled = tokio::task::yield_now();
-            return Some(cancelled(stack(&certs, TcpConnector::new()), &uri, polled, &[]).await);
+            return Some(cancelled(stack(&certs, TcpConnector::new(), http2), &uri, polled).await);
         }
         "connect-refused" => {
             let uri = format!("{scheme}://{}/", closed_port().unwrap());
-            return Some(attempt(stack(&certs, TcpConnector::new()), &uri, &[]).await);
+            return Some(attempt(stack(&certs, TcpConnector::new(), http2), &uri).await);
         }
-        _ if tls => return handshake(slug).await,
+        _ if tls => return handshake(slug, http2).await,
         "http-on-tls-port" => {
-            let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_to_end();
+            let script = Script::new().tls(certs.server_config(alpn(http2))).read_to_end();
             let server = ScriptedServer::tcp(script).await.unwrap();
-            let stack = stack(&certs, TcpConnector::new());
-            return Some(attempt(stack, &server.uri("/").to_string(), &[&server]).await);
+            let stack = stack(&certs, TcpConnector::new(), http2);
+            return Some(attempt(stack, &server.uri("/").to_string()).await);
         }
         _ => return None,
     };
-    Some(attempt(stack(&certs, tcp), &peer, &[]).await)
+    Some(attempt(stack(&certs, tcp, http2), &peer).await)
+}
+
+fn alpn(http2: bool) -> &'static [&'static str] {
+    if http2 { &["h2"] } else { &["http/1.1"] }
 }
 
 /// Over TLS only.
-async fn handshake(slug: &str) -> Option<Result> {
+async fn handshake(slug: &str, http2: bool) -> Option<Result> {
     let trusted = Certs::new("peer.test");
     let script = match slug {
-        "certificate-expired" => return Some(certificate(&Certs::expired("peer.test"), None).await),
-        "certificate-wrong-host" => return Some(certificate(&Certs::only_for("peer.test"), None).await),
-        "certificate-untrusted" => return Some(certificate(&Certs::new("peer.test"), Some(&trusted)).await),
+        "certificate-expired" => return Some(certificate(&Certs::expired("peer.test"), None, http2).await),
+        "certificate-wrong-host" => {
+            return Some(certificate(&Certs::only_for("peer.test"), None, http2).await);
+        }
+        "certificate-untrusted" => {
+            return Some(certificate(&Certs::new("peer.test"), Some(&trusted), http2).await);
+        }
+        "alpn-mismatch" => {
+            let script = Script::new().tls(trusted.server_config(alpn(!http2))).read_to_end();
+            let server = ScriptedServer::tcp(script).await.unwrap();
+            let uri = server.uri_with("https", "localhost", "/").to_string();
+            return Some(attempt(stack(&trusted, TcpConnector::new(), http2), &uri).await);
+        }
         "tls-on-http-port" => {
             Script::new().read_exact(5).write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").hang()
         }
@@ -148,20 +157,20 @@ async fn handshake(slug: &str) -> Option<Result> {
             let script = Script::new().read_exact(5).open(&begun).hang();
             let server = ScriptedServer::tcp(script).await.unwrap();
             let uri = server.uri_with("https", "localhost", "/").to_string();
-            let stack = stack(&trusted, TcpConnector::new());
-            return Some(cancelled(stack, &uri, begun.wait(), &[&server]).await);
+            let stack = stack(&trusted, TcpConnector::new(), http2);
+            return Some(cancelled(stack, &uri, begun.wait()).await);
         }
         _ => return None,
     };
     let server = ScriptedServer::tcp(script).await.unwrap();
     let uri = server.uri_with("https", "localhost", "/").to_string();
-    Some(attempt(stack(&trusted, TcpConnector::new()), &uri, &[&server]).await)
+    Some(attempt(stack(&trusted, TcpConnector::new(), http2), &uri).await)
 }
 
 /// A server with these certificates, and a client that trusts their authority or another.
-async fn certificate(certs: &Certs, trusted: Option<&Certs>) -> Result {
-    let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_to_end();
+async fn certificate(certs: &Certs, trusted: Option<&Certs>, http2: bool) -> Result {
+    let script = Script::new().tls(certs.server_config(alpn(http2))).read_to_end();
     let server = ScriptedServer::tcp(script).await.unwrap();
     let uri = server.uri_with("https", "localhost", "/").to_string();
-    attempt(stack(trusted.unwrap_or(certs), TcpConnector::new()), &uri, &[&server]).await
+    attempt(stack(trusted.unwrap_or(certs), TcpConnector::new(), http2), &uri).await
 }

@@ -13,8 +13,8 @@ pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 pub(crate) struct Fault {
     pub(crate) slug: &'static str,
     pub(crate) upload: Upload,
-    pub(crate) fresh: bool,
-    pub(crate) reused: bool,
+    fresh: bool,
+    reused: bool,
     /// Where the test opens `gate`, or gives up.
     pub(crate) cut: Cut,
     /// What the peer does with the request in question.
@@ -26,6 +26,10 @@ const fn fault(slug: &'static str, script: fn(Script, &Gate) -> Script) -> Fault
 }
 
 impl Fault {
+    pub(crate) fn runs(&self, reused: bool) -> bool {
+        if reused { self.reused } else { self.fresh }
+    }
+
     const fn at(mut self, cut: Cut) -> Fault {
         self.cut = cut;
         self

@@ -5,7 +5,12 @@
 mod cell;
 mod connect;
 mod expected;
+#[path = "../failures/frames.rs"]
+#[allow(dead_code, reason = "shared with the tests of failures")]
+mod frames;
 mod http1;
+mod http2;
+mod peer;
 mod stack;
 
 use std::collections::BTreeSet;
@@ -22,11 +27,38 @@ struct Matrix {
 }
 
 impl Matrix {
+    /// The cells of a fault on one kind of connection.
+    async fn run(&mut self, slug: &str, expected: &Expected, http2: bool, tls: bool) {
+        let how = |reused: bool| {
+            let version = if http2 { "HTTP/2" } else { "HTTP/1" };
+            let (tls, reused) = (if tls { " over TLS" } else { "" }, if reused { "reused" } else { "fresh" });
+            format!("{version}{tls}, {reused}")
+        };
+        // Before a handshake a cut is one of TLS.
+        if tls && slug.ends_with("-at-accept") {
+            return;
+        }
+        if let Some(result) = connect::run(slug, tls, http2).await {
+            self.check(slug, &how(false), expected, &result);
+        }
+        for reused in [false, true] {
+            if http2 {
+                for fault in http2::faults().iter().filter(|fault| fault.slug == slug && fault.runs(reused)) {
+                    self.check(slug, &how(reused), expected, &cell::run_http2(fault, tls, reused).await);
+                }
+            } else {
+                for fault in http1::faults().iter().filter(|fault| fault.slug == slug && fault.runs(reused)) {
+                    self.check(slug, &how(reused), expected, &cell::run_http1(fault, tls, reused).await);
+                }
+            }
+        }
+    }
+
     fn check(&mut self, slug: &str, how: &str, expected: &Expected, result: &Result) {
         self.faults.insert(slug.to_owned());
         self.cells += 1;
         let differs = expected.differs(&result.outcome, &result.class) || !result.disagreement.is_empty();
-        println!("{slug:<32} {how:<18} {:<44} {}", result.outcome, result.class);
+        println!("{slug:<32} {how:<24} {:<44} {}", result.outcome, result.class);
         if differs {
             let line =
                 format!("{slug}, {how}: {} ({}) {}", result.outcome, result.class, result.disagreement);
@@ -40,28 +72,16 @@ impl Matrix {
 async fn fault_matrix() {
     let mut matrix = Matrix::default();
     let mut not_run = Vec::new();
-    let peers = http1::faults();
-    for (slug, [http1, _]) in table() {
+    for (slug, expected) in table() {
         let cells = matrix.cells;
-        let Some(expected) = http1 else { continue };
-        for tls in [false, true] {
-            let transport = if tls { "HTTP/1 over TLS" } else { "HTTP/1" };
-            // Before a handshake a cut is one of TLS.
-            let applies = !(tls && slug.ends_with("-at-accept"));
-            for fault in peers.iter().filter(|fault| fault.slug == slug && applies) {
-                for reused in [false, true]
-                    .into_iter()
-                    .filter(|reused| if *reused { fault.reused } else { fault.fresh })
-                {
-                    let how = format!("{transport}, {}", if reused { "reused" } else { "fresh" });
-                    matrix.check(&slug, &how, &expected, &cell::run(fault, tls, reused).await);
-                }
-            }
-            if let Some(result) = connect::run(&slug, tls).await {
-                matrix.check(&slug, &format!("{transport}, fresh"), &expected, &result);
+        let applies = expected.iter().any(Option::is_some);
+        for (expected, http2) in expected.iter().zip([false, true]) {
+            let Some(expected) = expected else { continue };
+            for tls in [false, true] {
+                matrix.run(&slug, expected, http2, tls).await;
             }
         }
-        if matrix.cells == cells {
+        if applies && matrix.cells == cells {
             not_run.push(slug);
         }
     }

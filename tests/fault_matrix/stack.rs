@@ -35,7 +35,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(tls: rustls::ClientConfig, tcp: TcpConnector) -> Stack {
+    pub(crate) fn new(tls: rustls::ClientConfig, tcp: TcpConnector, http2: bool) -> Stack {
         let (spans, metrics) = (InMemorySpanExporter::default(), InMemoryMetricExporter::default());
         let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
         let meters = SdkMeterProvider::builder().with_periodic_exporter(metrics.clone()).build();
@@ -50,12 +50,18 @@ impl Stack {
         };
         let outbound =
             Outbound::builder().observer(recorder.clone()).observer(observer).observer(classes).build();
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let https = if http2 {
+            https.enable_http2().wrap_connector(tcp)
+        } else {
+            https.enable_http1().wrap_connector(tcp)
+        };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             // One attempt is one exchange: what it meets is what is told.
             .retry_canceled_requests(false)
-            .build(outbound.connector(https.wrap_connector(tcp)));
+            .http2_only(http2)
+            .build(outbound.connector(https));
         let service = outbound.layer().layer(client);
         Stack { outbound, service, recorder, class, spans, metrics, meters, _traces: traces }
     }
