@@ -2,11 +2,15 @@
 
 use std::future::{Future, Ready, pending, ready};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use rustls::crypto::ring;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use socket2::{Domain, Socket, Type};
 use tower::{ServiceExt as _, service_fn};
 use tower_outbound::{BoxError, DnsFailure, ResolveError, TcpConnector};
@@ -94,6 +98,11 @@ pub(crate) async fn run(slug: &str, tls: bool, http2: bool) -> Option<Result> {
         "name-not-found" => resolving(DnsFailure::HostNotFound),
         "dns-no-recovery" => resolving(DnsFailure::NoRecovery),
         "dns-try-again" => resolving(DnsFailure::TryAgain),
+        // TCP knows no way to a multicast address.
+        "network-unreachable" => {
+            let uri = format!("{scheme}://224.0.0.1/");
+            return Some(attempt(stack(&certs, TcpConnector::new(), http2), &uri).await);
+        }
         "dns-stalled" => return Some(stalled(&certs, &peer, never_resolving(None), http2).await),
         "connect-backlog-full" => {
             let full = Full::new();
@@ -143,6 +152,8 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
         "certificate-untrusted" => {
             return Some(certificate(&Certs::new("peer.test"), Some(&trusted), http2).await);
         }
+        "client-certificate-refused-tls12" => return Some(without_certificate(&TLS12, http2).await),
+        "client-certificate-refused-tls13" => return Some(without_certificate(&TLS13, http2).await),
         "alpn-mismatch" => {
             let script = Script::new().tls(trusted.server_config(alpn(!http2))).read_to_end();
             let server = ScriptedServer::tcp(script).await.unwrap();
@@ -165,6 +176,20 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
     let server = ScriptedServer::tcp(script).await.unwrap();
     let uri = server.uri_with("https", "localhost", "/").to_string();
     Some(attempt(stack(&trusted, TcpConnector::new(), http2), &uri).await)
+}
+
+/// A server that asks for a client certificate, and a client that has none.
+async fn without_certificate(version: &'static SupportedProtocolVersion, http2: bool) -> Result {
+    let (certs, clients) = (Certs::new("peer.test"), Certs::new("client.test"));
+    let script = Script::new().tls(certs.server_config_asking_for(&clients, alpn(http2))).read_to_end();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let uri = server.uri_with("https", "localhost", "/").to_string();
+    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(certs.roots())
+        .with_no_client_auth();
+    attempt(Stack::new(client, TcpConnector::new(), http2), &uri).await
 }
 
 /// A server with these certificates, and a client that trusts their authority or another.
