@@ -19,7 +19,7 @@ use tower_outbound_otel::{OtlpProtocol, Telemetry};
 
 /// Spans that wait, or as many as the fault lets wait.
 const QUEUED: usize = 10_000;
-const ROUNDS: usize = 31;
+const ROUNDS: usize = 21;
 const REQUESTS: usize = 250;
 
 #[tokio::main]
