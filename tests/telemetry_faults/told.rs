@@ -54,6 +54,13 @@ impl Log {
         let (events, _) = changed.wait_timeout_while(events, Duration::from_secs(10), enough).unwrap();
         told(&events)
     }
+
+    /// What the first warning of one endpoint gives as its cause.
+    fn cause(&self, endpoint: &str) -> String {
+        let events = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |fields: &Fields| fields.get("endpoint").is_some_and(|value| value.contains(endpoint));
+        events.iter().find(|(_, fields)| of(fields)).map(|(_, fields)| fields["cause"].clone()).unwrap()
+    }
 }
 
 #[test]
@@ -75,6 +82,9 @@ fn a_receiver_that_restarts_loses_nothing_and_is_told_once_when_it_goes_and_once
         drive::record(&telemetry, 600);
         let gone = (Level::WARN, "telemetry is not taken by the receiver".to_owned());
         assert_eq!(log.of(&endpoint, 2), [exported.clone(), gone.clone()]);
+        let cause = log.cause(&endpoint);
+        assert!(cause.starts_with("POST http"), "{cause}");
+        assert!(!cause.contains("Failure") && cause.len() < 400, "for people, not for debugging: {cause}");
         front.set(Fault::None);
         let back = (Level::INFO, "telemetry is taken by the receiver again".to_owned());
         assert_eq!(log.of(&endpoint, 3), [exported.clone(), gone.clone(), back.clone()]);

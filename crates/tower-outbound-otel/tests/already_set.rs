@@ -1,8 +1,12 @@
 //! A process that has telemetry already keeps it, and is told what to do instead.
 
+use std::net::TcpListener;
+use std::time::Duration;
+
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use tokio::time::Instant;
 use tower_outbound_otel::{Telemetry, TelemetryBuilder, TelemetryError};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -24,6 +28,14 @@ fn what_is_set_stays_and_the_error_says_which_it_is_and_what_to_do() {
     assert!(text.contains("without_subscriber()") && text.contains("layer()"), "{text}");
     let probe = opentelemetry::global::tracer_provider().tracer("test").start("probe");
     assert!(!probe.span_context().is_valid(), "what failed has set nothing");
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let begin = Instant::now();
+    let _ = builder().endpoint(format!("http://{}", hanging.local_addr().unwrap())).build().unwrap_err();
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "the refusal waits for no receiver: {:?}",
+        begin.elapsed()
+    );
     let telemetry = builder().without_globals().build().unwrap();
     assert!(telemetry.layer::<tracing_subscriber::Registry>().is_some());
     drop(telemetry);

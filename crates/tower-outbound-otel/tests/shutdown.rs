@@ -185,3 +185,56 @@ fn a_shutdown_keeps_to_its_limit_and_leaves_no_thread_when_the_receiver_hangs() 
         assert_no_thread_is_left(&format!("{protocol:?}"));
     }
 }
+
+#[test]
+fn a_limit_without_end_is_no_panic_and_everything_is_delivered() {
+    let _alone = alone();
+    let got = current_thread().block_on(Receiver::start()).unwrap();
+    let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().endpoint(got.http_endpoint());
+    let telemetry = builder.shutdown_limit(Duration::MAX).build().unwrap();
+    record(&telemetry);
+    assert_whole(telemetry.shutdown_blocking(), &got, "without a limit");
+}
+
+#[test]
+fn an_export_of_metrics_that_hangs_is_counted_however_long_the_limit_is() {
+    let _alone = alone();
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hanging.local_addr().unwrap());
+    let lookup = |key: &str| match key {
+        "OTEL_METRIC_EXPORT_INTERVAL" => Some("1".to_owned()),
+        "OTEL_TRACES_EXPORTER" => Some("none".to_owned()),
+        _ => None,
+    };
+    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().endpoint(endpoint);
+    let telemetry = builder.shutdown_limit(Duration::from_secs(60)).build().unwrap();
+    telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
+    // One is under way; the last follows.
+    let _connection = hanging.accept().unwrap();
+    let report = telemetry.shutdown_blocking();
+    assert_eq!(report.metric_exports().lost_by(Loss::TimedOut), 2, "{report}");
+    assert_eq!(report.metric_exports().lost(), 2, "{report}");
+    assert_no_thread_is_left("metrics only");
+}
+
+#[test]
+fn a_flush_takes_five_seconds_for_each_signal_at_most_when_the_receiver_hangs() {
+    let _alone = alone();
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hanging.local_addr().unwrap());
+    let lookup = |key: &str| match key {
+        "OTEL_EXPORTER_OTLP_TIMEOUT" => Some("20000".to_owned()),
+        "OTEL_TRACES_EXPORTER" => Some("none".to_owned()),
+        _ => None,
+    };
+    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().endpoint(endpoint);
+    let telemetry = builder.shutdown_limit(Duration::ZERO).build().unwrap();
+    telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
+    let begin = Instant::now();
+    let flushed = telemetry.force_flush();
+    let took = begin.elapsed();
+    assert!(flushed.is_err() && took < Duration::from_millis(5_500), "{flushed:?} after {took:?}");
+    let report = telemetry.shutdown_blocking();
+    assert_eq!(report.metric_exports().lost_by(Loss::TimedOut), 2, "{report}");
+    assert_no_thread_is_left("flushed");
+}

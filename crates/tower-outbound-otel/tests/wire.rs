@@ -136,10 +136,12 @@ async fn headers_and_encoding_are_on_the_wire() {
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()),
         ("OTEL_METRICS_EXPORTER", "none".to_owned()),
     ]);
-    let (report, _) = export(OtlpProtocol::Grpc, format!("http://{}", server.address()), variables).await;
+    let endpoint = format!("http://user:marker@{}", server.address());
+    let (report, _) = export(OtlpProtocol::Grpc, endpoint, variables).await;
     assert_eq!(report.spans().lost_by(Loss::Rejected), 1, "{report}");
     let head = requests.recv().await.unwrap();
     let header = |name: &str| head.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(head.uri.authority().unwrap().as_str(), server.address().to_string(), "without the user");
     assert_eq!(head.uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
     assert_eq!([header("content-type"), header("te")], ["application/grpc", "trailers"]);
     assert_eq!([header("authorization"), header("x-tenant")], ["Bearer marker", "a"]);

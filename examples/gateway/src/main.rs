@@ -81,11 +81,11 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
 
 /// Alone on standard output, JSON has no place for it.
 fn say(cli: &Cli, text: &str) {
-    if cli.json {
-        eprintln!("{text}");
-    } else {
-        println!("{text}");
-    }
+    // A reader that has had enough (`| head`) is no reason to fail; `println!` would panic.
+    let _ = match cli.json {
+        true => writeln!(io::stderr(), "{text}"),
+        false => writeln!(io::stdout(), "{text}"),
+    };
 }
 
 /// The service, with one client for all its handlers.

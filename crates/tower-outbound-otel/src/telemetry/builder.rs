@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tower_outbound::OutboundClient;
 
-use super::handle::SHUTDOWN_LIMIT;
+use super::handle::{LONGEST_LIMIT, SHUTDOWN_LIMIT};
 use super::pipeline::{Choices, Pipeline};
 use super::settings::Settings;
 use super::{Telemetry, TelemetryError};
@@ -81,9 +81,10 @@ impl TelemetryBuilder {
         self.without_subscriber()
     }
 
-    /// What a shutdown may take, whatever the receiver does: 5 s unless set.
+    /// What a shutdown may take, whatever the receiver does: 5 s unless set, 24 days at most. The last export of
+    /// metrics has 4.5 s of it.
     pub fn shutdown_limit(mut self, limit: Duration) -> Self {
-        self.shutdown_limit = limit;
+        self.shutdown_limit = limit.min(LONGEST_LIMIT);
         self
     }
 

@@ -137,7 +137,7 @@ impl Telemetry {
     }
 
     /// Sends what was not sent yet, and says what was delivered and lost so far; blocks for at most five seconds
-    /// for each signal.
+    /// for each signal. A batch that is lost ends it: what is behind that waits for the next export.
     ///
     /// # Errors
     /// When the time is up. What was lost is in the report.
@@ -182,3 +182,37 @@ impl Drop for Telemetry {
 
 /// The default of [`TelemetryBuilder::shutdown_limit`].
 pub(super) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// As long as any timeout of the variables: 24 days.
+pub(super) const LONGEST_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+
+    use super::*;
+    use crate::telemetry::Loss;
+
+    #[test]
+    fn a_span_that_ends_while_the_shutdown_goes_on_is_counted() {
+        let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+        let builder = Telemetry::builder("shop").lookup(|_| None).without_globals();
+        let builder = builder.endpoint(format!("http://{}", hanging.local_addr().unwrap()));
+        let mut telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
+        let mut pipeline = telemetry.pipeline.take().unwrap();
+        let (ledger, tracer) = (pipeline.ledger.clone(), pipeline.traces.clone().unwrap().tracer("test"));
+        let mut ended = 0;
+        let report = std::thread::scope(|scope| {
+            let end = scope.spawn(|| pipeline.end());
+            while ledger.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {
+                let mut span = tracer.start("a span");
+                ended += u64::from(span.is_recording());
+                span.end();
+            }
+            end.join().unwrap()
+        });
+        let spans = report.spans();
+        assert_eq!((spans.lost(), spans.lost_by(Loss::ShutDown)), (ended, 1), "{report}");
+    }
+}

@@ -1,19 +1,20 @@
 //! Providers and propagators from settings, and their end.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use opentelemetry::global;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
 };
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 
-use super::export::{EndBy, ExportThread, Exporters, Ledger, SelfMetrics};
+use super::export::{EndBy, ExportThread, Exporters, FLUSH, Ledger, SelfMetrics, SpanQueue};
 use super::sampler::KeepingSampler;
 use super::settings::Settings;
 use super::{Report, TelemetryError, Warning, globals, subscriber};
@@ -40,6 +41,8 @@ const EXPONENTIAL: Aggregation =
 
 /// Of the time for a shutdown, what spans may take: the last metrics say what became of them.
 const FOR_SPANS: f64 = 0.8;
+/// The SDK waits 5 s for its reader, which has something to count when the export has ended.
+const FOR_METRICS: Duration = Duration::from_millis(4_500);
 
 /// Everything that runs; it ends when dropped.
 #[derive(Debug, Default)]
@@ -51,6 +54,7 @@ pub(super) struct Pipeline {
     pub(super) keep: Option<Keep>,
     limit: Duration,
     client: Option<OutboundClient>,
+    spans: Option<SpanQueue>,
     end_metrics_by: Option<EndBy>,
     thread: Option<ExportThread>,
     ended: bool,
@@ -79,7 +83,15 @@ impl Pipeline {
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if choices.subscriber {
             let filter = settings.log_filter.as_deref();
-            pipeline.warnings.extend(subscriber::install(pipeline.traces.as_ref(), filter)?);
+            match subscriber::install(pipeline.traces.as_ref(), filter) {
+                Ok(warning) => pipeline.warnings.extend(warning),
+                Err(error) => {
+                    // There is nothing yet to wait for.
+                    pipeline.limit = Duration::ZERO;
+                    let _ = pipeline.end();
+                    return Err(error);
+                }
+            }
         }
         if choices.globals {
             if let Some(traces) = &pipeline.traces {
@@ -121,7 +133,9 @@ impl Pipeline {
             None => provider.with_sampler(settings.sampler.clone()),
         };
         if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
-            provider = provider.with_span_processor(exporters.spans(export, &settings.batch, resource)?);
+            let spans = exporters.spans(export, &settings.batch, resource)?;
+            provider = provider.with_span_processor(spans.clone());
+            self.spans = Some(spans);
         }
         #[cfg(feature = "console")]
         if settings.traces.console {
@@ -177,7 +191,7 @@ impl Pipeline {
     /// Sends what waits.
     pub(super) fn flush(&self) -> Result<(), TelemetryError> {
         let traces = self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush);
-        let metrics = self.metrics.as_ref().map_or(Ok(()), SdkMeterProvider::force_flush);
+        let metrics = self.metrics.clone().map_or(Ok(()), flush_metrics);
         TelemetryError::of_sdk("flushing traces", traces)
             .and(TelemetryError::of_sdk("flushing metrics", metrics))
     }
@@ -187,11 +201,16 @@ impl Pipeline {
         if !std::mem::replace(&mut self.ended, true) {
             let end = Instant::now() + self.limit;
             // Spans first: what became of them is part of the last metrics.
+            let for_spans = self.limit.mul_f64(FOR_SPANS);
+            // Before its provider, which would drop uncounted what ends meanwhile.
+            if let Some(spans) = self.spans.take() {
+                let _ = spans.shutdown_with_timeout(for_spans);
+            }
             if let Some(traces) = self.traces.take() {
-                let _ = traces.shutdown_with_timeout(self.limit.mul_f64(FOR_SPANS));
+                let _ = traces.shutdown_with_timeout(for_spans);
             }
             if let Some(end_by) = &self.end_metrics_by {
-                end_by.send_replace(Some(end));
+                end_by.send_replace(Some(end.min(Instant::now() + FOR_METRICS)));
             }
             if let Some(metrics) = self.metrics.take() {
                 let _ = metrics.shutdown();
@@ -214,6 +233,17 @@ impl Drop for Pipeline {
             tracing::warn!(target: "tower_outbound_otel", %report, "telemetry was lost");
         }
     }
+}
+
+/// The SDK itself waits for as long as the export takes.
+fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
+    let (done, wait) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("otlp-flush".into());
+    let started = thread.spawn(move || {
+        let _ = done.send(metrics.force_flush());
+    });
+    started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
+    wait.recv_timeout(FLUSH).unwrap_or(Err(OTelSdkError::Timeout(FLUSH)))
 }
 
 /// One view for both, since each that fits makes a stream of its own.

@@ -16,7 +16,7 @@ pub enum Loss {
     Rejected,
     /// The connection broke, or what came back was no answer.
     Broken,
-    /// Spans that ended after the shutdown.
+    /// Spans that ended while the shutdown sent those before them. What ends later is not recorded at all.
     ShutDown,
 }
 

@@ -5,11 +5,11 @@ use std::io::IsTerminal;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
+use tracing::subscriber::set_global_default;
 use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{TelemetryError, Warning};
 
@@ -47,7 +47,9 @@ pub(super) fn install(
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
-    registry.try_init().map_err(|_| {
+    // `try_init` also sets the logger of the crate `log` where a feature that we do not have is on, and fails
+    // after it has set the subscriber if the process has a logger already.
+    set_global_default(registry).map_err(|_| {
         let instead = "use `Telemetry::builder(..).without_subscriber()` and add its `layer()` to that one";
         TelemetryError::already_set("tracing subscriber", instead)
     })?;

@@ -2,7 +2,8 @@
 //!
 //! Source: the OTLP specification, section OTLP/gRPC, with its table of codes that may be sent again.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::fmt;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
@@ -25,8 +26,24 @@ pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer
     match client.unary(request, path(transport.signal), Encoded).await {
         Ok(answer) => Ok(Answer::Taken { rejected: transport.signal.rejected(answer.get_ref()) }),
         // With a source it is tonic's, for an answer that did not come.
-        Err(status) if status.source().is_some() => Err(status.into()),
+        Err(status) if status.source().is_some() => Err(NoAnswer(status).into()),
         Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),
+    }
+}
+
+/// Without the `Debug` output of the source, which is a part of the status's own text.
+#[derive(Debug)]
+struct NoAnswer(Status);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.message())
+    }
+}
+
+impl Error for NoAnswer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 

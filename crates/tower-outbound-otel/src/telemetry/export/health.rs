@@ -23,7 +23,9 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct Told {
-    failing: Option<Instant>,
+    failed: Option<Instant>,
+    /// Told so, and not yet that it works again.
+    failing: bool,
     full: Option<Instant>,
     overflowed: u64,
 }
@@ -37,7 +39,9 @@ impl Health {
     pub(super) fn fails(&self, cause: &str) {
         let due = {
             let mut told = self.told();
-            is_due(&mut told.failing)
+            let due = is_due(&mut told.failed);
+            told.failing |= due;
+            due
         };
         if due {
             let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
@@ -47,7 +51,8 @@ impl Health {
 
     /// An attempt succeeded.
     pub(super) fn works(&self) {
-        if self.told().failing.take().is_some() {
+        let was_failing = std::mem::take(&mut self.told().failing);
+        if was_failing {
             let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
             tracing::info!(target: TARGET, endpoint, signal, lost, "telemetry is taken by the receiver again");
         }
@@ -89,4 +94,38 @@ fn is_due(last: &mut Option<Instant>) -> bool {
         *last = Some(now);
     }
     due
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Lines {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_takes_every_second_attempt_is_told_once_a_minute() {
+        let lines = Lines::default();
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+        let health = Health::new("endpoint".into(), Signal::Traces, Arc::default());
+        // Ten minutes, an attempt each second.
+        for _ in 0..300 {
+            health.fails("503");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            health.works();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines.0.load(Ordering::Relaxed), 20, "that it fails, and that it works again");
+    }
 }

@@ -41,6 +41,9 @@ use self::transport::{Signal, Transport};
 use super::settings::{Batch, Export};
 use super::{TelemetryError, Warning};
 
+/// What a flush of one signal may take.
+pub(super) const FLUSH: Duration = Duration::from_secs(5);
+
 /// Sets the time at which everything of a signal must have ended.
 pub(super) type EndBy = watch::Sender<Option<Instant>>;
 

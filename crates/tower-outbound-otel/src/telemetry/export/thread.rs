@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::telemetry::TelemetryError;
 
-/// Of 0 (as the service) to 19 (when nothing else runs).
+/// Above the service's; 19 in all is when nothing else runs.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
@@ -76,7 +76,7 @@ impl ExportThread {
 fn yield_to_the_service() {
     // Of this thread alone; who may not do it exports at the service's priority.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICENESS);
+    let _ = rustix::process::nice(NICENESS);
 }
 
 impl Drop for ExportThread {

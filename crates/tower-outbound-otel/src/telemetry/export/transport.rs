@@ -55,8 +55,8 @@ impl Transport {
         client: Option<OutboundClient>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, TelemetryError> {
-        let failed = |error| TelemetryError::new("parsing the endpoint", error);
-        let uri: Uri = export.endpoint.parse().map_err(failed)?;
+        let uri = without_user(&export.endpoint)
+            .map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
         let client = match client {
             Some(given) => given,
             // No observer: this is the one client that nobody watches.
@@ -85,6 +85,17 @@ impl Transport {
             OtlpProtocol::Grpc => grpc::send(self, message).await,
         }
     }
+}
+
+/// OTLP has headers for that, and a client may tell its URI in its own log.
+fn without_user(endpoint: &str) -> Result<Uri, http::Error> {
+    let mut parts = endpoint.parse::<Uri>()?.into_parts();
+    if let Some((_, host)) =
+        parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'))
+    {
+        parts.authority = Some(host.parse()?);
+    }
+    Ok(Uri::from_parts(parts)?)
 }
 
 impl Signal {

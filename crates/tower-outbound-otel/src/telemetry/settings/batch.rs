@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::{MAX, Reader};
 
-/// The SDK reserves the whole queue at its start.
+/// The room is reserved at the start.
 const LARGEST_QUEUE: u32 = 1_000_000;
 const SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 
