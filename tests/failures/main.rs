@@ -11,4 +11,5 @@ mod locked;
 mod messages;
 mod pipe;
 mod property;
+mod send_state;
 mod stack;

@@ -23,10 +23,10 @@ use tower_outbound::{
     Outbound, Phase, PhaseLayer, ResolveError,
 };
 
-type Body = UnsyncBoxBody<Bytes, BoxError>;
-type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
 
-fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
+pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .retry_canceled_requests(false)
@@ -35,12 +35,12 @@ fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> 
     outbound.layer().layer(client)
 }
 
-fn get(uri: &Uri) -> http::Request<Body> {
+pub(crate) fn get(uri: &Uri) -> http::Request<Body> {
     http::Request::get(uri).body(Empty::new().map_err(|never| match never {}).boxed_unsync()).unwrap()
 }
 
 /// The error of an exchange that fails before its head or in its body.
-async fn error_of<C>(stack: Stack<C>, request: http::Request<Body>) -> Error
+pub(crate) async fn error_of<C>(stack: Stack<C>, request: http::Request<Body>) -> Error
 where
     C: Connect + Clone + Send + Sync + 'static,
 {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
@@ -119,6 +120,37 @@ async fn an_answer_that_is_not_http_is_a_protocol_error() {
     recorder.settled().await;
     assert_eq!(recorder.outcomes(), ["invalid_response in head"]);
     assert_eq!(recorder.close_reasons(), ["protocol_error"]);
+}
+
+#[tokio::test]
+async fn a_peer_that_speaks_on_an_idle_connection_is_a_protocol_error_even_if_it_then_closes() {
+    let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let idle = Gate::new();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let script = Script::new().read_request().write(answer).wait(&idle).write(stale).close();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = tcp(&outbound);
+    send(&client, &server.uri("/"), 1, true).await;
+    recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
+    idle.open();
+    recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
+    assert_eq!(recorder.close_reasons(), ["protocol_error"]);
+    assert_eq!(recorder.outcomes(), ["ok"]);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_nobody_reads_is_no_protocol_error() {
+    let rest = Gate::new();
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab";
+    let script = Script::new().read_request().write(head).wait(&rest).write("cd").close();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = tcp(&outbound);
+    send(&client, &server.uri("/"), 1, false).await;
+    rest.open();
+    recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
+    assert_eq!(recorder.close_reasons(), ["body_dropped"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,7 @@ async fn every_phase_is_within_10_ms_of_its_gate() {
     response.into_body().collect().await.unwrap();
     assert_eq!(timings.phase(Phase::Dns), None);
     assert_eq!(timings.usage().unwrap().number(), 2);
+    assert!(!timings.exchange().answered_early());
     assert!(!timings.setup_paid());
     assert!(timings.setup().unwrap().phase(Phase::Tls).unwrap().abs_diff(ms(50)) <= TOLERANCE);
     recorder.wait_until(|recorder| recorder.gauges().0 == 0).await;
@@ -161,6 +162,7 @@ async fn an_answer_before_the_request_was_sent_whole_has_no_wait() {
     let timings = response.extensions().get::<Timings>().unwrap();
     assert_eq!(response.status(), 413);
     assert_eq!(timings.phase(Phase::Wait), None);
+    assert!(timings.exchange().answered_early());
     let sent = timings.phase(Phase::Send).unwrap();
     assert!(sent.abs_diff(ms(40)) <= TOLERANCE, "{sent:?}, {timings}");
 }

@@ -9,7 +9,7 @@ use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use tokio::time::Instant;
-use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead, ResponseHead};
+use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead, ResponseHead, SendState};
 
 use crate::clock::Clock;
 use crate::keep::MayBeKept;
@@ -260,6 +260,7 @@ fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = Ke
     };
     let version = exchange.version().and_then(version);
     let failed_in = failure(outcome).and_then(Failure::phase).map(Phase::as_str);
+    let sent = failure(outcome).and_then(Failure::send_state).map(SendState::as_str);
     let text = |value: &'static str| Value::from(value);
     let int = |value: u64| Value::from(i64::try_from(value).unwrap_or(i64::MAX));
     [
@@ -275,6 +276,7 @@ fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = Ke
         (o::CONNECTION_SETUP_PAID, connection.as_ref().map(|_| exchange.setup_paid().into())),
         (o::CONNECTION_USES, usage.as_ref().map(|usage| int(usage.number()))),
         (o::PHASE, failed_in.map(text)),
+        (o::SEND_STATE, sent.map(text)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(KeyValue::new(key, value?)))

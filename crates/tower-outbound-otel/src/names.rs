@@ -55,6 +55,8 @@ pub(crate) mod outbound {
         OUTCOME = "outbound.outcome";
         PHASE = "outbound.phase";
         PHASE_DURATION = "outbound.phase.duration";
+        SEND_STATE = "outbound.send_state";
+        TLS_ALERT = "outbound.tls.alert";
     }
 }
 

@@ -205,8 +205,10 @@ fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
         Phase::Tcp => socket_attributes(setup.peer_addr(), ended.failure.as_ref()),
         Phase::Tls => {
             let tls = setup.tls();
+            let alert = ended.failure.as_ref().and_then(Failure::tls_alert);
             present([
                 (a::ERROR_TYPE, error),
+                (o::TLS_ALERT, alert.map(|alert| alert.as_str().into())),
                 (a::SERVER_ADDRESS, host()),
                 (a::TLS_CIPHER, tls.and_then(|tls| tls.cipher.clone()).map(Into::into)),
                 (a::TLS_NEXT_PROTOCOL, tls.and_then(|tls| tls.alpn.clone()).map(Into::into)),

@@ -29,7 +29,7 @@ impl Error {
 
     #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
-        let failure = Failure::new(crate::Kind::InvalidRequest);
+        let failure = Failure::new(crate::Kind::InvalidRequest).unsent();
         Self(Box::new(Inner { failure, exchange: None, message: Some(message), source: None }))
     }
 

@@ -32,7 +32,7 @@ mod phase;
 mod tcp;
 mod track;
 
-pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, TlsAlert};
+pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, SendState, TlsAlert};
 pub use self::connect::{
     AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
     PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,

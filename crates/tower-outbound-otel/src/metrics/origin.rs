@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
 use opentelemetry::{KeyValue, Value};
-use tower_outbound::{ConnectResult, Failure, Kind, Phase, Setup};
+use tower_outbound::{ConnectResult, DnsFailure, Failure, Kind, Phase, Setup};
 
 use super::cache::Cache;
 use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
@@ -27,7 +27,7 @@ pub(super) struct OriginMetrics {
     pub(super) connections: Cache<ConnectionKey, ConnectionHandles>,
     pub(super) closed: Cache<CloseKey, Option<BoundCounter<u64>>>,
     connects: Cache<Option<Kind>, ConnectHandles>,
-    lookups: Cache<Option<Kind>, Option<BoundHistogram<f64>>>,
+    lookups: Cache<Option<&'static str>, Option<BoundHistogram<f64>>>,
     opened: Cache<Option<&'static str>, Option<BoundCounter<u64>>>,
     wasted: Cache<(), Option<BoundCounter<u64>>>,
     pub(super) io: Cache<&'static str, Option<BoundCounter<u64>>>,
@@ -134,7 +134,7 @@ impl OriginMetrics {
             let resumed = setup.tls().and_then(|tls| tls.resumed).filter(|_| ended.phase == Phase::Tls);
             self.phase(ended.phase, failure, resumed, seconds);
             if ended.phase == Phase::Dns {
-                self.lookup(failure, seconds);
+                self.lookup(ended.failure.as_ref().map(lookup_error), seconds);
             }
         }
         let failure = match result {
@@ -168,11 +168,11 @@ impl OriginMetrics {
         }
     }
 
-    fn lookup(&self, failure: Option<Kind>, seconds: f64) {
-        let handle = self.lookups.get(failure, || {
+    fn lookup(&self, error: Option<&'static str>, seconds: f64) {
+        let handle = self.lookups.get(error, || {
             self.instruments.dns_lookup_duration.bound(&sorted([
                 (a::DNS_QUESTION_NAME, Some(self.labels.address.clone().into())),
-                (a::ERROR_TYPE, kind(failure)),
+                (a::ERROR_TYPE, error.and_then(text)),
             ]))
         });
         if let Some(handle) = &*handle {
@@ -196,6 +196,11 @@ impl OriginMetrics {
             handle.add(1);
         }
     }
+}
+
+/// Why the name could not be resolved, where the resolver tells, or else the kind.
+fn lookup_error(failure: &Failure) -> &'static str {
+    failure.dns().map_or(failure.kind().as_str(), DnsFailure::as_str)
 }
 
 /// Present pairs in the order that the SDK stores: by key.

@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::SpanData;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{DuplexConnector, Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::{FirstFamily, Outbound};
+use tower_outbound::{DnsFailure, FirstFamily, Outbound, ResolveError};
 use tower_outbound_otel::Phases;
 
 use crate::support::*;
@@ -381,4 +381,20 @@ async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_ro
     assert_eq!((roots.len(), children.len()), (1, 1));
     assert!(links_to(&roots[0], &lends) && links_to(&borrows, &roots[0]));
     assert!(is_child(&children[0], &lends) && children[0].links.is_empty() && lends.links.is_empty());
+}
+
+#[tokio::test]
+async fn a_lookup_that_failed_is_counted_with_the_resolvers_own_reason() {
+    let rig = Rig::new();
+    let outbound = rig.outbound();
+    let resolver = tower::service_fn(|_: Name| {
+        let failed = ResolveError::new(DnsFailure::HostNotFound);
+        std::future::ready(Err::<std::vec::IntoIter<SocketAddr>, _>(failed))
+    });
+    let client =
+        outbound.client_builder().tcp_connector(outbound.http_connector().resolver(resolver)).build();
+    assert!(client.oneshot(get("http://peer.test/")).await.is_err());
+    let lookup = expected([("dns.question.name", "peer.test"), ("error.type", "host_not_found")]);
+    assert_eq!(rig.values("dns.lookup.duration"), [(lookup, 1.0)]);
+    assert_eq!(attributes(&rig.span("GET"))["error.type"], "name_resolution_error");
 }

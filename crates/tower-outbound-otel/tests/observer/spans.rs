@@ -126,6 +126,7 @@ async fn a_refused_exchange_says_where_and_why() {
             ("http.request.method", "GET"),
             ("outbound.connection.reuse", "unknown"),
             ("outbound.phase", "tcp"),
+            ("outbound.send_state", "not_sent"),
             ("server.address", "127.0.0.1"),
             ("server.port", &port.to_string()),
             ("url.full", &uri),

@@ -53,5 +53,10 @@ async fn a_certificate_that_is_not_trusted_fails_the_handshake_the_setup_and_the
         let span = rig.span(name);
         assert_eq!(attributes(&span)["error.type"], "secure_connection_error", "{name}");
     }
-    assert_eq!(attributes(&rig.span("GET"))["outbound.phase"], "tls");
+    let exchange = attributes(&rig.span("GET"));
+    assert_eq!((&*exchange["outbound.phase"], &*exchange["outbound.send_state"]), ("tls", "not_sent"));
+    assert_eq!(
+        attributes(&rig.span("TLS client handshake localhost"))["outbound.tls.alert"],
+        "decrypt_error"
+    );
 }

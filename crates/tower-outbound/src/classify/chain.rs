@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use super::detail::Detail;
-use super::{DnsFailure, Failure, Kind, foreign, own};
+use super::{DnsFailure, Failure, Kind, SendState, foreign, own};
 use crate::exchange::Phase;
 
 /// Deeper chains than this are made by accident (a cycle), not by layers.
@@ -51,6 +51,7 @@ pub(super) struct Found {
     phase: Option<Phase>,
     os_error: Option<i32>,
     detail: Detail,
+    send: Option<SendState>,
     /// The connection could not be made.
     connecting: bool,
     /// hyper or h2 has passed on an error of the IO below it.
@@ -99,6 +100,16 @@ impl Found {
         self.detail = detail;
     }
 
+    /// The client had not begun with the request: it was given back, or refused.
+    pub(super) fn unsent(&mut self) {
+        self.send = Some(SendState::NotSent);
+    }
+
+    /// The peer says that it has not processed the request.
+    pub(super) fn not_processed(&mut self) {
+        self.send = Some(SendState::NotProcessed);
+    }
+
     fn weigh(&mut self, weight: Weight, kind: Kind) {
         if weight >= self.weight {
             self.weight = weight;
@@ -117,6 +128,6 @@ impl Found {
             (phase, kind) if self.connecting => kind.in_setup(phase),
             (_, kind) => kind,
         };
-        Failure::found(kind, self.phase, self.os_error, self.connecting, self.detail)
+        Failure::found(kind, self.phase, self.os_error, self.connecting, self.detail, self.send)
     }
 }

@@ -6,10 +6,12 @@ use std::fmt;
 use http::StatusCode;
 
 use super::detail::Detail;
-use super::{CertificateProblem, Class, DnsFailure, Kind, TlsAlert, chain};
-use crate::exchange::Phase;
+use super::{CertificateProblem, Class, DnsFailure, Kind, SendState, TlsAlert, chain};
+use crate::connect::Connection;
+use crate::exchange::{Exchange, Phase};
 
-/// What is known of a failed exchange or setup: its kind, and the phase it happened in.
+/// What is known of a failed exchange or setup: its kind, the phase it happened in, whether its request has
+/// gone out.
 ///
 /// [`docs::failures`](crate::docs::failures) tells each kind: where it is seen, what causes it, and whether
 /// its request may be sent again.
@@ -30,6 +32,10 @@ pub struct Failure {
     os_error: Option<i32>,
     connecting: bool,
     detail: Detail,
+    send: Option<SendState>,
+    /// The exchange that it ended has been asked what was sent.
+    of_exchange: bool,
+    connection: Option<Connection>,
 }
 
 impl Failure {
@@ -45,7 +51,7 @@ impl Failure {
     }
 
     pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, phase: None, os_error: None, connecting: false, detail: Detail::None }
+        Self::found(kind, None, None, false, Detail::None, None)
     }
 
     pub(super) const fn found(
@@ -54,8 +60,10 @@ impl Failure {
         os_error: Option<i32>,
         connecting: bool,
         detail: Detail,
+        send: Option<SendState>,
     ) -> Self {
-        Self { kind, phase, os_error, connecting, detail }
+        let (of_exchange, connection) = (false, None);
+        Self { kind, phase, os_error, connecting, detail, send, of_exchange, connection }
     }
 
     pub(crate) const fn with_phase(mut self, phase: Phase) -> Self {
@@ -67,6 +75,8 @@ impl Failure {
     /// stays.
     pub(crate) fn in_setup(mut self, running: Option<Phase>) -> Self {
         self.connecting = true;
+        // A connector may well send requests of its own.
+        (self.send, self.of_exchange, self.connection) = (None, false, None);
         if self.phase.is_none() {
             self.kind = self.kind.in_setup(running);
             self.phase = running;
@@ -86,6 +96,24 @@ impl Failure {
             };
             self.phase = Some(phase);
         }
+        self
+    }
+
+    /// It ended this exchange: what of the request was sent, and on which connection.
+    pub(crate) fn sent_by(mut self, exchange: &Exchange) -> Self {
+        // What another exchange's failure proves says nothing of this one.
+        let unsent = self.connecting.then_some(SendState::NotSent);
+        let evidence = if self.of_exchange { None } else { self.send.or(unsent) };
+        self.send = Some(exchange.send_state(evidence));
+        self.of_exchange = true;
+        self.connection = exchange.connection();
+        self
+    }
+
+    /// It was refused on this side, before any connection.
+    #[cfg(feature = "client")]
+    pub(crate) const fn unsent(mut self) -> Self {
+        self.send = Some(SendState::NotSent);
         self
     }
 
@@ -129,6 +157,21 @@ impl Failure {
     #[must_use]
     pub const fn is_connect(&self) -> bool {
         self.connecting
+    }
+
+    /// How much of the request has gone out.
+    ///
+    /// `None` where no exchange has failed and the error by itself proves nothing. The failure of an
+    /// [`Exchange`] always has one.
+    #[must_use]
+    pub const fn send_state(&self) -> Option<SendState> {
+        self.send
+    }
+
+    /// The connection that the exchange was on, if it had one that is tracked.
+    #[must_use]
+    pub const fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
     }
 
     /// Whether the name could not be resolved; [`dns`](Self::dns) says why where the resolver tells.

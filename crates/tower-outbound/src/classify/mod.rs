@@ -10,8 +10,10 @@ mod failure;
 mod foreign;
 mod kind;
 mod own;
+mod send_state;
 
 pub use self::detail::{CertificateProblem, DnsFailure, TlsAlert};
 pub use self::failure::Failure;
 pub(crate) use self::foreign::connect_extras;
 pub use self::kind::{Class, Kind};
+pub use self::send_state::SendState;

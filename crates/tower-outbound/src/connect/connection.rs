@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::flight::Flight;
-use super::{ConnectionState, Origin, Protocol, Registry, Setup};
+use super::{ConnectionState, Origin, Protocol, Registry, Setup, Use};
 use crate::event::Event;
 use crate::exchange::{Mark, Slots};
 
@@ -28,6 +28,8 @@ pub(super) struct Inner {
     pub(super) peer: Option<SocketAddr>,
     pub(super) protocol: AtomicU8,
     pub(super) upgraded: AtomicBool,
+    /// The last use (HTTP/1) whose response has come whole.
+    pub(super) answered: AtomicU64,
     pub(super) flight: Mutex<Flight>,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
@@ -56,6 +58,7 @@ impl Connection {
             peer,
             protocol: AtomicU8::new(code(protocol)),
             upgraded: AtomicBool::new(false),
+            answered: AtomicU64::new(0),
             flight: Mutex::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -169,6 +172,16 @@ impl Connection {
         self.0.upgraded.load(Ordering::Acquire)
     }
 
+    /// The response of this use has come whole: nothing follows it but the next one's.
+    pub(crate) fn answered(&self, usage: &Use) {
+        self.0.answered.fetch_max(usage.number(), Ordering::AcqRel);
+    }
+
+    /// Whether what comes in this use belongs to no request.
+    pub(crate) fn is_answered(&self, usage: u64) -> bool {
+        usage > 0 && self.0.answered.load(Ordering::Acquire) == usage && !self.is_upgraded()
+    }
+
     pub(crate) fn set_protocol(&self, protocol: Protocol) {
         self.0.protocol.store(code(Some(protocol)), Ordering::Relaxed);
     }
@@ -183,6 +196,15 @@ impl Connection {
         self.0.last_write.set(self.0.opened, at);
     }
 }
+
+/// Two handles to one record are equal.
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Connection {}
 
 fn code(protocol: Option<Protocol>) -> u8 {
     match protocol {

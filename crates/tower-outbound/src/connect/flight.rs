@@ -190,10 +190,10 @@ impl Flight {
         }
     }
 
-    /// A new turn proves that a dropped body or a cut exchange did not cost the connection.
+    /// A new turn proves that a dropped body, a cut exchange or stray bytes did not cost the connection.
     fn survive(&mut self) {
         self.cut = false;
-        self.hint.take_if(|hint| *hint == CloseHint::BodyDropped);
+        self.hint.take_if(|hint| matches!(hint, CloseHint::BodyDropped | CloseHint::ProtocolError));
     }
 
     fn close(&mut self, was_active: bool, opened: Instant, at: Instant, idle_timeout: Duration) {

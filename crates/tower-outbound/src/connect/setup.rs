@@ -36,6 +36,8 @@ struct Inner {
     peer: OnceLock<SocketAddr>,
     tls: OnceLock<TlsInfo>,
     wasted: AtomicBool,
+    /// Its connection will be tracked.
+    tracked: AtomicBool,
     observers: Observers,
     slots: Slots,
 }
@@ -87,6 +89,7 @@ impl Setup {
             peer: OnceLock::new(),
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
+            tracked: AtomicBool::new(false),
             observers,
             slots: Slots::default(),
         }));
@@ -95,6 +98,15 @@ impl Setup {
         }
         setup.0.observers.emit(&Event::ConnectStarted { setup: &setup, exchange });
         setup
+    }
+
+    /// Its connection will be tracked.
+    pub(crate) fn track(&self) {
+        self.0.tracked.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.0.tracked.load(Ordering::Acquire)
     }
 
     /// The setup whose connector is being polled on this thread.

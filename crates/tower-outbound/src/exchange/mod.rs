@@ -12,6 +12,7 @@ mod scope;
 mod serving;
 mod template;
 mod timings;
+mod wire;
 
 pub use self::call::{Call, EndCause};
 pub(crate) use self::marks::Mark;

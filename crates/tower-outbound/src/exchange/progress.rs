@@ -22,7 +22,7 @@ impl Exchange {
         let on_the_callers_side = Self::current().is_some_and(|current| current.id() == self.id());
         if !on_the_callers_side && !self.0.marks.send_start.is_set() {
             self.0.marks.taken.set(self.0.start, Instant::now());
-            self.offer();
+            self.offer(self.is_sealed());
         }
     }
 
@@ -51,13 +51,24 @@ impl Exchange {
             marks.send_end.clear();
             marks.first_byte.clear();
         }
-        self.serve(connection, at, Seen::Turn)
+        let there = self.serve(connection, at, Seen::Turn);
+        if there {
+            self.take_turn();
+        }
+        there
     }
 
-    pub(crate) fn written(&self, at: Instant) {
+    /// A write has returned so many bytes.
+    pub(crate) fn written(&self, bytes: u64, at: Instant) {
+        self.count_wire(bytes);
         if !self.0.marks.first_byte.is_set() && !self.is_ended() {
             self.0.marks.send_end.set(self.0.start, at);
         }
+    }
+
+    /// A write has failed; TLS may have sent a part of it before that.
+    pub(crate) fn write_failed(&self) {
+        self.count_wire(0);
     }
 
     pub(crate) fn first_byte(&self, at: Instant, still_writing: bool) {
@@ -96,6 +107,7 @@ impl Exchange {
         for mark in [&marks.send_start, &marks.send_end, &marks.first_byte] {
             mark.clear();
         }
+        self.lose_turn();
         let seen = if marks.taken.is_set() { Seen::Named } else { Seen::Unsent };
         self.serve(connection, at, seen);
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::marks::Marks;
 use super::serving::Serving;
 use super::slots::Slots;
+use super::wire::Wire;
 use super::{Call, Timings, UrlTemplate};
 use crate::connect::{Connection, Origin, Registry, Reuse, Setup, Use};
 use crate::event::Event;
@@ -37,6 +38,7 @@ pub(super) struct Inner {
     pub(super) identity: usize,
     pub(super) start: Instant,
     pub(super) marks: Marks,
+    pub(super) wire: Wire,
     pub(super) answered_early: AtomicBool,
     pub(super) first_byte_bound: AtomicBool,
     pub(super) request_bytes: AtomicU64,
@@ -83,6 +85,7 @@ impl Exchange {
             identity: start.identity,
             asks_close: start.asks_close,
             marks: Marks::default(),
+            wire: Wire::default(),
             answered_early: AtomicBool::new(false),
             first_byte_bound: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
@@ -204,6 +207,13 @@ impl Exchange {
         self.setup().is_some_and(|setup| setup.started_by() == Some(self.id()))
     }
 
+    /// Whether the peer answered before the request was sent whole: an upload that it refuses, or does not
+    /// need.
+    #[must_use]
+    pub fn answered_early(&self) -> bool {
+        self.0.answered_early.load(Ordering::Acquire) && self.0.marks.first_byte.is_set()
+    }
+
     /// Its timings, as far as they are known; complete when it has ended.
     #[must_use]
     pub fn timings(&self) -> Timings {
@@ -232,10 +242,6 @@ impl Exchange {
 
     pub(super) fn inner(&self) -> &Inner {
         &self.0
-    }
-
-    pub(super) fn answered_early(&self) -> bool {
-        self.0.answered_early.load(Ordering::Acquire)
     }
 
     pub(super) fn first_byte_is_bound(&self) -> bool {

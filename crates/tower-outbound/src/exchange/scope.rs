@@ -9,7 +9,7 @@ use super::record::Inner;
 thread_local! {
     static CURRENT: RefCell<Option<Exchange>> = const { RefCell::new(None) };
     /// The exchange whose request body was last asked for by a client on this thread.
-    static OFFERED: Cell<Option<WeakExchange>> = const { Cell::new(None) };
+    static OFFERED: Cell<Option<Offered>> = const { Cell::new(None) };
 }
 
 /// An exchange that may be gone: what is kept with a connection must not keep it.
@@ -20,6 +20,12 @@ impl WeakExchange {
     pub(crate) fn upgrade(&self) -> Option<Exchange> {
         self.0.upgrade().map(Exchange)
     }
+}
+
+/// One that was said to be unsent is kept, so that the connection cannot miss it.
+enum Offered {
+    Open(WeakExchange),
+    Sealed(Exchange),
 }
 
 /// Puts the exchange back that was current before.
@@ -48,13 +54,17 @@ impl Exchange {
     ///
     /// hyper asks an HTTP/1 request's body whether it is empty in the poll of the connection's task that
     /// then writes the request: so the connection learns whose turn it is, where no extension reaches it.
-    pub(crate) fn offer(&self) {
-        let _ = OFFERED.try_with(|offered| offered.set(Some(self.downgrade())));
+    pub(crate) fn offer(&self, sealed: bool) {
+        let offer = if sealed { Offered::Sealed(self.clone()) } else { Offered::Open(self.downgrade()) };
+        let _ = OFFERED.try_with(|offered| offered.set(Some(offer)));
     }
 
     /// The exchange that was offered last on this thread, if it still is one.
     pub(crate) fn take_offered() -> Option<Self> {
-        OFFERED.try_with(Cell::take).ok().flatten().and_then(|offered| offered.upgrade())
+        match OFFERED.try_with(Cell::take).ok().flatten()? {
+            Offered::Open(exchange) => exchange.upgrade(),
+            Offered::Sealed(exchange) => Some(exchange),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{Exchange, Phase};
+use super::{EndCause, Exchange, Phase};
 use crate::classify::Kind;
 use crate::connect::{Aboard, CloseHint, Connection, Seen, Setup, Use};
 use crate::event::{Event, Outcome, StackWarning};
@@ -143,6 +143,10 @@ impl Exchange {
             // A connection that has gone on to another exchange is that one's affair.
             if usage.number() == connection.uses() {
                 give_reason(connection, outcome, *phase);
+                let released = inner.call.end_cause() == Some(EndCause::ReleasedByRetry);
+                if matches!(outcome, Outcome::Ok) && !released {
+                    connection.answered(&usage);
+                }
             }
         }
         inner.registry.emit(&Event::ExchangeEnded { exchange: self, outcome });

@@ -72,7 +72,7 @@ where
             }
             Some(Err(error)) => {
                 let error = error.into();
-                let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase());
+                let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
                 exchange.finish(&Outcome::Failed(failure.clone()));
                 Some(Err(Error::new(failure, Some(exchange.clone()), error)))
             }

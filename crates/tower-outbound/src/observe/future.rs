@@ -37,7 +37,7 @@ impl Drop for Guard {
             return;
         }
         let phase = self.exchange.failing_phase();
-        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
+        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase).sent_by(&self.exchange));
         let outcome = match self.exchange.call().end_cause() {
             Some(EndCause::DeadlineElapsed) => cut(Kind::DeadlineExceeded),
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
@@ -140,7 +140,7 @@ fn fail(error: BoxError, exchange: &Exchange) -> Error {
     if let Some(connection) = extras.get::<Connection>() {
         exchange.settle(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase());
+    let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
     exchange.finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(exchange.clone()), error)
 }

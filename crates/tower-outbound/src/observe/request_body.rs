@@ -21,6 +21,12 @@ pin_project! {
         // Bytes until the body is whole: a client that was told the length does not poll for the end.
         left: Option<u64>,
     }
+
+    impl<B> PinnedDrop for ObserveRequestBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            this.exchange.body_astray();
+        }
+    }
 }
 
 impl<B> ObserveRequestBody<B> {
@@ -43,7 +49,9 @@ impl<B: Body> Body for ObserveRequestBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        *this.polled = true;
+        if !std::mem::replace(this.polled, true) {
+            this.exchange.body_astray();
+        }
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {

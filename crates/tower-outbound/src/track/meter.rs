@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::frames::{Change, Streams};
 use crate::classify::{Failure, Kind};
-use crate::connect::{Connection, IoEnd, Protocol};
+use crate::connect::{CloseHint, Connection, IoEnd, Protocol};
 use crate::exchange::{Exchange, WeakExchange};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
@@ -27,6 +27,12 @@ pub(super) struct Meter<T> {
 struct Turns {
     connection: Connection,
     exchange: Option<WeakExchange>,
+    /// Which use of the connection it is, counted from 1.
+    turn: u64,
+    /// No write of this turn has returned yet.
+    untouched: bool,
+    /// The whole request is out, and nothing was written since.
+    whole: bool,
     begun: bool,
     read_since_write: bool,
     /// The last write could not be made: the request is not whole on the wire.
@@ -39,7 +45,19 @@ impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
         let end = IoEnd::default();
         let (exchange, begun, read_since_write, blocked) = (None, false, false, false);
-        let turns = Turns { connection, exchange, begun, read_since_write, blocked, streams: None, end };
+        let (turn, untouched, whole, streams) = (0, true, false, None);
+        let turns = Turns {
+            connection,
+            exchange,
+            turn,
+            untouched,
+            whole,
+            begun,
+            read_since_write,
+            blocked,
+            streams,
+            end,
+        };
         Self { inner, turns }
     }
 
@@ -54,7 +72,10 @@ impl<T> Meter<T> {
 
 impl Turns {
     /// Before the first write of a turn: whose is it?
-    fn before_write(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// Nothing may go out of a request that was already said to be unsent.
+    fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
             let http2 = bytes.starts_with(HTTP2_PREFACE);
@@ -66,6 +87,11 @@ impl Turns {
         } else if self.streams.is_none() && self.read_since_write && !self.blocked {
             self.begin_next_turn();
         }
+        let refuses = |weak: &WeakExchange| !weak.upgrade().is_some_and(|exchange| exchange.claim_write());
+        if self.untouched && self.exchange.as_ref().is_some_and(refuses) {
+            return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+        }
+        Ok(())
     }
 
     /// A write after a read begins a turn, unless an upload goes on behind an early answer, or the bytes are
@@ -80,13 +106,18 @@ impl Turns {
 
     fn begin_turn(&mut self, offered: Option<Exchange>) {
         self.read_since_write = false;
+        (self.untouched, self.whole) = (true, false);
+        self.turn += 1;
         // One that has a connection is offered by mistake: HTTP/2 asks for the body too.
         let mine = |exchange: &Exchange| {
             exchange.origin() == self.connection.origin() && exchange.connection().is_none()
         };
         let sending = |exchange: &Exchange| exchange.begin_send(&self.connection, Instant::now());
-        self.exchange = offered.filter(mine).filter(sending).map(|exchange| exchange.downgrade());
-        if self.exchange.is_none() {
+        let offered = offered.filter(mine);
+        let there = offered.as_ref().is_some_and(sending);
+        // One that is over may have been said to be unsent: the write will ask it.
+        self.exchange = offered.filter(|exchange| there || exchange.is_sealed()).map(|one| one.downgrade());
+        if !there {
             self.connection.begin_unknown_use();
         }
     }
@@ -98,17 +129,28 @@ impl Turns {
     fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
         self.blocked = result.is_pending();
         match result {
-            Poll::Pending => {}
+            Poll::Pending => {
+                if let Some(exchange) = self.exchange().filter(|_| self.untouched) {
+                    exchange.unclaim_write();
+                }
+            }
             Poll::Ready(Ok(bytes)) => {
                 let at = Instant::now();
                 self.connection.count_written(*bytes, at);
                 if let Some(exchange) = self.exchange() {
-                    exchange.written(at);
+                    exchange.written(*bytes as u64, at);
                 }
                 self.sent(*bytes, bufs, at);
             }
-            Poll::Ready(Err(error)) => self.failed(error),
+            Poll::Ready(Err(error)) => {
+                if let Some(exchange) = self.exchange() {
+                    exchange.write_failed();
+                }
+                self.failed(error);
+            }
         }
+        self.untouched &= result.is_pending();
+        self.whole &= result.is_pending();
     }
 
     /// On HTTP/2, the streams that what was written opens or resets.
@@ -143,12 +185,23 @@ impl Turns {
             if let Some(exchange) = self.exchange() {
                 exchange.first_byte(at, self.blocked);
             }
+        } else if self.connection.is_answered(self.turn) {
+            // Nobody has asked: hyper closes the connection.
+            self.connection.hint(CloseHint::ProtocolError);
         }
     }
 
+    /// hyper flushes when it has written all that it had.
     fn flushed(&mut self, result: &Poll<io::Result<()>>) {
-        if let Poll::Ready(Err(error)) = result {
-            self.failed(error);
+        match result {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) if self.untouched || self.blocked || self.whole => {}
+            Poll::Ready(Ok(())) => {
+                if let Some(exchange) = self.exchange() {
+                    self.whole = exchange.flushed();
+                }
+            }
+            Poll::Ready(Err(error)) => self.failed(error),
         }
     }
 
@@ -195,7 +248,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.turns.before_write(buf);
+        self.turns.before_write(buf)?;
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.turns.written(&result, &[io::IoSlice::new(buf)]);
         result
@@ -206,7 +259,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
+        self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))?;
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.turns.written(&result, bufs);
         result

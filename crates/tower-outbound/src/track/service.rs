@@ -48,6 +48,7 @@ where
         let exchange = Exchange::current();
         let origin = self.registry.origin(&uri);
         let setup = Setup::start(origin, exchange.as_ref(), self.registry.observers().clone());
+        setup.track();
         let inner = {
             let _scope = setup.enter();
             self.inner.call(uri)

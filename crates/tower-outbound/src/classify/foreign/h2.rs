@@ -16,9 +16,16 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         found.from_io = true;
         found.reading_body = false;
     } else if error.is_go_away() {
+        if error.is_remote() {
+            found.not_processed();
+        }
         found.say(go_away(error));
     } else if error.is_reset() {
-        found.say(reset(error));
+        let kind = reset(error);
+        if kind == Kind::StreamRefused {
+            found.not_processed();
+        }
+        found.say(kind);
     } else if error.reason().is_some() {
         found.say(Kind::Protocol);
     } else {

@@ -53,6 +53,9 @@ fn message(error: &hyper::Error, found: &mut Found) {
         user(error, found);
     } else if error.is_canceled() || error.is_closed() {
         // The connection was gone before the request was written; the source may say why.
+        if error.is_canceled() {
+            found.unsent();
+        }
         found.perhaps(Kind::ResponseEnded);
     } else if error.source().is_none() {
         // What is left without a source: a message that nobody has asked for.
@@ -88,9 +91,11 @@ fn client(error: &legacy::Error, found: &mut Found) {
             found.say(Kind::ResponseEnded);
         }
     } else if says(error, "client error (Canceled)") {
+        found.unsent();
         found.perhaps(Kind::ConnectionAborted);
     } else if source.is_none() {
         // Its errors about the network have a source: it has refused the request itself.
+        found.unsent();
         found.settle(Kind::InvalidRequest);
     }
 }

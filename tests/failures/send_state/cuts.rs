@@ -1,0 +1,295 @@
+//! Exchanges that are dropped because a time limit has passed: nothing may go out that was said to be unsent.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use http_body_util::{BodyExt as _, Empty, StreamBody};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{
+    Call, EndCause, Event, Kind, ObserveRequestBody, Outbound, Outcome, SendState, UrlTemplate,
+};
+
+use super::{ANSWER, Failures, nowhere, post, read_by};
+use crate::stack::{Body, get, stack};
+
+/// The request, and the call that is to be cut.
+fn cuttable(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
+    let call = Call::new();
+    request.extensions_mut().insert(call.clone());
+    (request, call)
+}
+
+/// Drops the exchange for a time limit when `when` is over.
+async fn cut<T>(exchange: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
+    let exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        _ = exchange => panic!("it ends by itself"),
+        () = when => call.set_end_cause(EndCause::AttemptTimeout),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_in_the_connect_has_sent_nothing() {
+    let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), false);
+    let (request, call) = cuttable(post(&nowhere(), 9));
+    cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+    let failure = failures.one();
+    assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
+    assert_eq!(failure.connection(), None);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(read_by(&server), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_in_wait_was_sent_on_a_fresh_and_on_a_reused_connection() {
+    let gate = Gate::new();
+    let script = Script::new().read_request().write(ANSWER).read_request().open(&gate).hang();
+    let (_server, peer) = ScriptedServer::duplex(script);
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let stack = stack(&outbound, outbound.connector(peer), false);
+    stack.clone().oneshot(get(&nowhere())).await.unwrap().into_body().collect().await.unwrap();
+    let (request, call) = cuttable(post(&nowhere(), 9));
+    cut(stack.oneshot(request), &call, gate.wait()).await;
+    assert_eq!(failures.one().send_state(), Some(SendState::Sent));
+    assert!(failures.one().connection().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_in_send_is_partial_by_what_the_server_has_read() {
+    let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let stack = stack(&outbound, outbound.connector(peer), false);
+    let frames = stream::iter([Ok(http_body::Frame::data(Bytes::from("abc")))]).chain(stream::pending());
+    let request = http::Request::post(nowhere()).body(StreamBody::new(frames).boxed_unsync()).unwrap();
+    let (request, call) = cuttable(request);
+    cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+    let read = read_by(&server);
+    assert!(read > 3);
+    assert_eq!(failures.one().send_state(), Some(SendState::Partial(read)));
+}
+
+/// Takes no byte before the gate is open.
+struct Gated {
+    stream: DuplexStream,
+    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
+    open: Gate,
+}
+
+impl AsyncRead for Gated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Gated {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        if !self.open.is_open() && self.waiting.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+struct GatedIo(TokioIo<Gated>);
+
+impl Connection for GatedIo {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl hyper::rt::Read for GatedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for GatedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_cut_before_its_first_write_does_not_go_out_when_the_connection_could_write() {
+    for keeps_the_exchange in [true, false] {
+        let (client, mut peer) = tokio::io::duplex(1 << 16);
+        let gate = Gate::new();
+        let client = Arc::new(Mutex::new(Some(client)));
+        let open = gate.clone();
+        let connector = service_fn(move |_: http::Uri| {
+            let (stream, open) = (client.lock().unwrap().take().expect("one connect"), open.clone());
+            let waits = open.clone();
+            let waiting = Box::pin(async move { waits.wait().await });
+            let io = GatedIo(TokioIo::new(Gated { stream, waiting, open }));
+            std::future::ready(Ok::<_, std::io::Error>(io))
+        });
+        let failures = Failures::default();
+        let outbound = failures.outbound();
+        let stack = stack(&outbound, outbound.connector(connector), false);
+        let (request, call) = cuttable(post(&nowhere(), 9));
+        // The cut and the gate: the connection's task finds both at once.
+        cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+        let failure = if keeps_the_exchange { failures.one() } else { failures.take() };
+        gate.open();
+        assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
+        let mut read = Vec::new();
+        peer.read_to_end(&mut read).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&read), "");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_on_http_2_after_the_head_went_out_is_unknown() {
+    let (asked, never) = (Gate::new(), Gate::new());
+    let handler = {
+        let (asked, never) = (asked.clone(), never.clone());
+        move |_| {
+            let (asked, never) = (asked.clone(), never.clone());
+            async move {
+                asked.open();
+                never.wait().await;
+                http::Response::new(Empty::<Bytes>::new())
+            }
+        }
+    };
+    let server = H2Server::builder().start(handler).await.unwrap();
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let stack = stack(&outbound, outbound.connector(outbound.http_connector()), true);
+    let (request, call) = cuttable(get(&server.uri("/")));
+    cut(stack.oneshot(request), &call, asked.wait()).await;
+    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_not_tracked_says_nothing_of_a_cut() {
+    let gate = Gate::new();
+    let (_server, peer) = ScriptedServer::duplex(Script::new().read_request().open(&gate).hang());
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let client: hyper_util::client::legacy::Client<_, ObserveRequestBody<Body>> =
+        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(peer);
+    let (request, call) = cuttable(post(&nowhere(), 9));
+    cut(outbound.layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_sends_another_body_hides_the_sending_and_nothing_is_claimed() {
+    let gate = Gate::new();
+    let (server, peer) = ScriptedServer::duplex(Script::new().read_request().open(&gate).hang());
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build::<_, Empty<Bytes>>(outbound.connector(peer));
+    let client = tower_http::map_request_body::MapRequestBodyLayer::new(|_: ObserveRequestBody<Body>| {
+        Empty::<Bytes>::new()
+    })
+    .layer(client);
+    let (request, call) = cuttable(post(&nowhere(), 9));
+    cut(outbound.layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    assert_eq!(server.requests(), 1);
+    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_was_said_to_be_unsent_never_reaches_the_server_wherever_the_cut_falls() {
+    const EXCHANGES: usize = 3_000;
+    // Every exchange has to connect, so that each can be cut on both sides of that.
+    let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+    let script = Script::new().read_request().write(answer).close();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let unsent = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let unsent = unsent.clone();
+        move |event: &Event<'_>| {
+            if let Event::ExchangeEnded { exchange, outcome: Outcome::Failed(failure) } = event
+                && failure.send_state() == Some(SendState::NotSent)
+            {
+                unsent.lock().unwrap().push(exchange.template().unwrap().0);
+            }
+        }
+    };
+    let outbound = Outbound::builder().observer(observer).build();
+    let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+    let mut rounds = Vec::new();
+    for at in 0..EXCHANGES {
+        let path: &'static str = format!("/{at}").leak();
+        let mut request = get(&server.uri(path));
+        request.extensions_mut().insert(UrlTemplate(path));
+        let (request, call) = cuttable(request);
+        let mut exchange = stack.clone().oneshot(request).boxed();
+        rounds.push(tokio::spawn(async move {
+            for _ in 0..at % 16 {
+                if futures_util::poll!(&mut exchange).is_ready() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+            call.set_end_cause(EndCause::AttemptTimeout);
+        }));
+        if rounds.len() == 16 {
+            futures_util::future::join_all(rounds.drain(..)).await;
+        }
+    }
+    futures_util::future::join_all(rounds).await;
+    drop(stack);
+    server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
+    let unsent = unsent.lock().unwrap();
+    println!("{} of {EXCHANGES} unsent, {} requests seen", unsent.len(), server.requests());
+    assert!(unsent.len() > EXCHANGES / 100, "only {} were cut early", unsent.len());
+    for connection in server.log() {
+        for head in &connection.heads {
+            let path = head.split(' ').nth(1).unwrap();
+            assert!(!unsent.contains(&path), "{path} was said to be unsent");
+        }
+    }
+}

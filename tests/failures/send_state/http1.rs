@@ -1,0 +1,244 @@
+//! HTTP/1: every place where a peer can fail, on fresh and on reused connections.
+
+use http_body_util::BodyExt as _;
+use outbound_tests::certs::Certs;
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tower::{ServiceExt as _, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{Error, Failure, Kind, ObserveRequestBody, Outbound, Phase, Reuse, SendState};
+
+use super::{ANSWER, fits, nowhere, post, read_by};
+use crate::stack::{Body, error_of, get, stack};
+
+/// Length of the upload's body; its head is below 200 bytes.
+const BODY: usize = 300;
+
+/// The request as the server sees it, in bytes.
+async fn length() -> u64 {
+    let server = ScriptedServer::tcp(Script::new().read_request().close()).await.unwrap();
+    let (error, read) = failing(&server, 0).await;
+    assert_eq!(error.failure().send_state(), Some(SendState::Sent));
+    read
+}
+
+/// What an upload fails with over TCP after `before` others that did not, and what the server read of it.
+async fn failing(server: &ScriptedServer, before: usize) -> (Error, u64) {
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+    let uri = server.uri("/");
+    for _ in 0..before {
+        let response = stack.clone().oneshot(post(&uri, BODY)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+    let read_before = read_by(server);
+    let error = error_of(stack, post(&uri, BODY)).await;
+    server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
+    let read = match server.accepted() {
+        1 => read_by(server) - read_before,
+        _ => read_by(server),
+    };
+    (error, read)
+}
+
+fn state(failure: &Failure) -> SendState {
+    failure.send_state().expect("an exchange has failed")
+}
+
+#[tokio::test]
+async fn a_refused_connect_has_sent_nothing_and_has_no_connection() {
+    let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+    let error = error_of(stack, post(&uri, BODY)).await;
+    assert_eq!(error.failure().send_state(), Some(SendState::NotSent));
+    assert_eq!(error.failure().connection(), None);
+}
+
+#[tokio::test]
+async fn what_a_fresh_connection_fails_with_fits_what_the_server_has_read() {
+    let length = length().await;
+    for (script, expected) in [
+        (Script::new().reset(), None),
+        (Script::new().close(), None),
+        (Script::new().read_request().close(), Some(SendState::Sent)),
+        (Script::new().read_request().reset(), Some(SendState::Sent)),
+        (Script::new().read_request().write("HTTP/1.1 20").close(), Some(SendState::Sent)),
+        (
+            Script::new().read_request().write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc").reset(),
+            Some(SendState::Sent),
+        ),
+        (Script::new().read_request().write("SSH-2.0-no\r\n").hang(), Some(SendState::Sent)),
+    ] {
+        let name = format!("{script:?}");
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        let outbound = Outbound::new();
+        let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+        let error = error_of(stack, post(&server.uri("/"), BODY)).await;
+        let failure = error.failure();
+        fits(state(failure), read_by(&server), length);
+        assert_eq!(failure.send_state(), expected.or(failure.send_state()), "{name}");
+        assert_eq!(failure.connection(), error.exchange().unwrap().connection().as_ref(), "{name}");
+        assert!(failure.connection().is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_after_any_number_of_bytes_is_never_said_to_be_unsent() {
+    let length = length().await;
+    for read in 0..=usize::try_from(length).unwrap() {
+        for before in [0, 1] {
+            let mut script = Script::new();
+            if before == 1 {
+                script = script.read_request().write(ANSWER);
+            }
+            // A client that has seen the reset in time takes another connection.
+            let fault = |script: Script| script.read_exact(read).reset();
+            let server = ScriptedServer::tcp([fault(script), fault(Script::new())]).await.unwrap();
+            let (error, seen) = failing(&server, before).await;
+            // The server may have got more than the script has asked for.
+            assert!(server.accepted() > 1 || seen >= read as u64, "{seen} of {read}");
+            fits(state(error.failure()), seen, length);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_the_peer_stops_reading_is_partial_by_the_bytes_that_were_written() {
+    // The pipe holds 64 KiB.
+    for (read, written) in [(0, 65_536), (1, 65_536), (1_000, 65_536)] {
+        for before in [0, 1] {
+            let mut script = Script::new();
+            if before == 1 {
+                script = script.read_request().write(ANSWER);
+            }
+            let gate = Gate::new();
+            let script = script.wait(&gate).read_exact(read).reset();
+            let (server, peer) = ScriptedServer::duplex(script);
+            let outbound = Outbound::new();
+            let stack = stack(&outbound, outbound.connector(peer), false);
+            for _ in 0..before {
+                let response = stack.clone().oneshot(get(&nowhere())).await.unwrap();
+                response.into_body().collect().await.unwrap();
+            }
+            let later = async {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                gate.open();
+            };
+            let (error, ()) = tokio::join!(error_of(stack, post(&nowhere(), 1_000_000)), later);
+            let Some(SendState::Partial(sent)) = error.failure().send_state() else { panic!("{error:?}") };
+            assert!(sent >= written && sent < 1_000_000, "{sent} after {read} and {before}");
+            assert_eq!(server.accepted(), 1);
+            let exchange = error.exchange().unwrap();
+            assert_eq!(exchange.reuse(), if before == 1 { Reuse::Reused } else { Reuse::New });
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_an_idle_connection_exactly_when_it_is_reused_got_nothing_or_answered() {
+    let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    for (last_words, kind) in [("", Kind::ResponseEnded), (stale, Kind::Protocol)] {
+        let gate = Gate::new();
+        let script = Script::new().read_request().write(ANSWER).wait(&gate).write(last_words).close();
+        let (server, peer) = ScriptedServer::duplex(script);
+        let outbound = Outbound::new();
+        let stack = stack(&outbound, outbound.connector(peer), false);
+        let response = stack.clone().oneshot(get(&nowhere())).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        let read = read_by(&server);
+        // The server's task runs first, then the connection's, which finds both at once.
+        gate.open();
+        let error = error_of(stack, post(&nowhere(), BODY)).await;
+        let failure = error.failure();
+        assert_eq!((failure.kind(), failure.send_state()), (kind, Some(SendState::NotSent)), "{error:?}");
+        assert_eq!((server.accepted(), read_by(&server)), (1, read));
+        assert_eq!(error.exchange().unwrap().reuse(), Reuse::Reused);
+        assert!(failure.connection().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_408_that_comes_after_the_first_byte_of_a_request_is_its_answer() {
+    let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let script = Script::new().read_request().write(ANSWER).read_exact(1).write(stale).close();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(peer), false);
+    for status in [204, 408] {
+        let response = stack.clone().oneshot(get(&nowhere())).await.unwrap();
+        assert_eq!(response.status(), status);
+        response.into_body().collect().await.unwrap();
+    }
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn inside_tls_the_bytes_of_http_count() {
+    let certs = Certs::new("localhost");
+    let length = length().await;
+    for (script, expected) in [
+        (Script::new().tls(certs.server_config(&[])).read_request().close(), Some(SendState::Sent)),
+        (Script::new().tls(certs.server_config(&[])).read_request().reset(), Some(SendState::Sent)),
+        (Script::new().tls(certs.server_config(&[])).read_exact(1).reset(), None),
+        (Script::new().tls(certs.server_config(&[])).reset(), None),
+        (Script::new().reset(), Some(SendState::NotSent)),
+        (Script::new().write("no TLS\r\n").hang(), Some(SendState::NotSent)),
+    ] {
+        let name = format!("{script:?}");
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        let outbound = Outbound::new();
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(certs.client_config(&[]))
+            .https_only()
+            .enable_http1()
+            .wrap_connector(outbound.http_connector());
+        let stack = stack(&outbound, outbound.connector(https), false);
+        let error = error_of(stack, post(&server.uri_with("https", "localhost", "/"), BODY)).await;
+        let failure = error.failure();
+        if server.log()[0].alpn.is_some() || failure.connection().is_some() {
+            // The host is longer than 127.0.0.1 by no byte.
+            fits(state(failure), read_by(&server), length);
+        }
+        assert_eq!(failure.send_state(), expected.or(failure.send_state()), "{name}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_another_exchange_has_not_sent_says_nothing_of_this_one() {
+    let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
+    let outbound = Outbound::new();
+    let client = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+    // A service below that needs another exchange first, and fails with what that one has failed with.
+    let service = service_fn(move |_: http::Request<ObserveRequestBody<Body>>| {
+        let client = client.clone();
+        let other = get(&uri);
+        async move { client.oneshot(other).await }
+    });
+    let error = outbound.layer().layer(service).oneshot(post(&nowhere(), BODY)).await.map(drop).unwrap_err();
+    assert_eq!(
+        (error.failure().kind(), error.failure().phase()),
+        (Kind::ConnectionRefused, Some(Phase::Tcp))
+    );
+    assert_eq!(error.failure().send_state(), Some(SendState::Unknown));
+}
+
+#[test]
+fn an_error_that_no_request_has_led_to_has_no_state() {
+    let failure = Failure::of(&std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+    assert_eq!((failure.send_state(), failure.connection()), (None, None));
+}
+
+#[test]
+fn the_states_have_the_names_of_the_contract() {
+    let states = [
+        SendState::NotSent,
+        SendState::Partial(7),
+        SendState::Sent,
+        SendState::NotProcessed,
+        SendState::Unknown,
+    ];
+    let names = ["not_sent", "partial", "sent", "not_processed", "unknown"];
+    assert_eq!(states.map(SendState::as_str), names);
+    assert_eq!(states.map(|state| state.to_string()), names);
+}

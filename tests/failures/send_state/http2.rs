@@ -1,0 +1,92 @@
+//! HTTP/2: what the peer itself says is not processed, and nothing else.
+
+use std::time::Duration;
+
+use outbound_tests::server::{Script, ScriptedServer};
+use tower_outbound::{Kind, Outbound, SendState};
+
+use super::{nowhere, post};
+use crate::frames::{
+    CONTINUATION, DATA, END_HEADERS, HEADERS, OK, SETTINGS, frame, goaway, header, rst_stream,
+};
+use crate::stack::{error_of, get, stack};
+
+/// Sends the frames when the request is there, and then closes or not.
+fn peer(frames: Vec<u8>, closes: bool) -> Script {
+    let script = Script::new().write(frame(SETTINGS, 0, 0, &[])).sleep(Duration::from_secs(1)).write(frames);
+    if closes { script.sleep(Duration::from_secs(1)).close() } else { script.hang() }
+}
+
+async fn state(frames: Vec<u8>, closes: bool, upload: bool) -> (Kind, SendState) {
+    let (_server, connector) = ScriptedServer::duplex(peer(frames, closes));
+    let outbound = Outbound::new();
+    let stack = stack(&outbound, outbound.connector(connector), true);
+    let request = if upload { post(&nowhere(), 9) } else { get(&nowhere()) };
+    let error = error_of(stack, request).await;
+    let failure = error.failure();
+    assert!(failure.connection().is_some(), "{error:?}");
+    (failure.kind(), failure.send_state().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_refused_stream_and_a_goaway_below_it_are_not_processed() {
+    let head = || frame(HEADERS, END_HEADERS, 1, OK);
+    let begun = [head(), frame(DATA, 0, 1, b"abc")].concat();
+    let cases = [
+        ("refused", rst_stream(1, 7), false, Kind::StreamRefused, SendState::NotProcessed),
+        ("goaway below", goaway(0, 0), false, Kind::GoAway, SendState::NotProcessed),
+        ("goaway below, with an error", goaway(0, 2), false, Kind::GoAway, SendState::NotProcessed),
+        ("goaway above, then the end", goaway(1, 0), true, Kind::ResponseEnded, SendState::Unknown),
+        ("cancelled by the peer", rst_stream(1, 8), false, Kind::StreamReset, SendState::Unknown),
+        ("internal error", rst_stream(1, 2), false, Kind::StreamReset, SendState::Unknown),
+        ("the end", Vec::new(), true, Kind::ResponseEnded, SendState::Unknown),
+        (
+            "reset in the body",
+            [begun.clone(), rst_stream(1, 2)].concat(),
+            false,
+            Kind::StreamReset,
+            SendState::Unknown,
+        ),
+        // It has answered, so it has processed: who takes that back breaks the protocol.
+        (
+            "refused in the body",
+            [begun, rst_stream(1, 7)].concat(),
+            false,
+            Kind::StreamRefused,
+            SendState::Unknown,
+        ),
+        ("broken", frame(DATA, 0, 1, b"abc"), false, Kind::Protocol, SendState::Unknown),
+    ];
+    for (name, frames, closes, kind, expected) in cases {
+        for upload in [false, true] {
+            let seen = state(frames.clone(), closes, upload).await;
+            assert_eq!(seen, (kind, expected), "{name}, upload: {upload}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_refused_on_this_side_and_was_processed() {
+    let value = "y".repeat(100);
+    let field: Vec<u8> = (0..9).flat_map(|_| header("x-field", &value)).collect();
+    let mut frames = frame(HEADERS, 0, 1, OK);
+    for _ in 0..20 {
+        frames.extend(frame(CONTINUATION, 0, 1, &field));
+    }
+    frames.extend(frame(CONTINUATION, END_HEADERS, 1, &[]));
+    assert_eq!(state(frames, false, false).await, (Kind::LimitExceeded, SendState::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_waited_for_a_connect_that_came_to_nothing_have_sent_nothing() {
+    let (server, connector) = ScriptedServer::duplex(Script::new().hang());
+    server.stop();
+    let outbound = Outbound::new();
+    let connector = outbound.connector(connector.delay(Duration::from_secs(9)));
+    let stack = stack(&outbound, connector, true);
+    let all = (0..5).map(|_| error_of(stack.clone(), post(&nowhere(), 9)));
+    for error in futures_util::future::join_all(all).await {
+        assert_eq!(error.failure().send_state(), Some(SendState::NotSent), "{error:?}");
+    }
+    assert_eq!(server.accepted(), 0);
+}

@@ -1,0 +1,79 @@
+//! What a failure says of the request is compared with what the server has read of it.
+
+mod cuts;
+mod http1;
+mod http2;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::{BodyExt as _, Full};
+use outbound_tests::server::ScriptedServer;
+use tower_outbound::{Event, Exchange, Failure, Outbound, Outcome, SendState};
+
+use crate::stack::Body;
+
+pub(crate) const ANSWER: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// An upload of so many bytes.
+pub(crate) fn post(uri: &Uri, bytes: usize) -> http::Request<Body> {
+    let body = Full::new(Bytes::from(vec![b'x'; bytes])).map_err(|never| match never {}).boxed_unsync();
+    http::Request::post(uri).body(body).unwrap()
+}
+
+/// A URI for servers without sockets.
+pub(crate) fn nowhere() -> Uri {
+    "http://example.test/".parse().unwrap()
+}
+
+/// Bytes that the server has read on its last connection.
+pub(crate) fn read_by(server: &ScriptedServer) -> u64 {
+    server.log().last().map_or(0, |connection| connection.raw.len() as u64)
+}
+
+/// Fails unless the state fits what the server has read of the request, whose length is given.
+#[track_caller]
+pub(crate) fn fits(state: SendState, read: u64, length: u64) {
+    match state {
+        SendState::NotSent => assert_eq!(read, 0, "said to be unsent"),
+        SendState::Partial(written) => assert!(read <= written && written <= length, "{read} {written}"),
+        SendState::Sent => assert!(read <= length),
+        state => panic!("{state} on HTTP/1"),
+    }
+    if read == length && length > 0 {
+        assert_eq!(state, SendState::Sent, "the server has read all of it");
+    }
+}
+
+/// Keeps the failures of exchanges that nobody gets an error of.
+#[derive(Clone, Default)]
+pub(crate) struct Failures(Arc<Mutex<Vec<(Exchange, Failure)>>>);
+
+impl Failures {
+    pub(crate) fn outbound(&self) -> Outbound {
+        let kept = self.clone();
+        let observer = move |event: &Event<'_>| {
+            if let Event::ExchangeEnded { exchange, outcome: Outcome::Failed(failure) } = event {
+                kept.0.lock().unwrap().push((Exchange::clone(exchange), failure.clone()));
+            }
+        };
+        Outbound::builder().observer(observer).build()
+    }
+
+    /// The only one.
+    #[track_caller]
+    pub(crate) fn one(&self) -> Failure {
+        let kept = self.0.lock().unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        kept[0].1.clone()
+    }
+
+    /// Lets go of the exchange, and returns its failure.
+    #[track_caller]
+    pub(crate) fn take(&self) -> Failure {
+        let failure = self.one();
+        self.0.lock().unwrap().clear();
+        failure
+    }
+}
