@@ -4,6 +4,7 @@ mod telemetry;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::Outbound;
+use tower_outbound::{Outbound, TimeLimits};
 
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
@@ -117,6 +118,17 @@ fn an_observer_that_does_nothing_costs_no_allocation() {
         layered(&Outbound::builder().observer(|_: &tower_outbound::Event<'_>| {}).build(), address);
     println!("allocations per request: without an observer {silent:.2}, with one {observed:.2}");
     assert!(observed - silent < 0.05, "without an observer {silent}, with one {observed}");
+}
+
+#[test]
+fn all_time_limits_together_cost_one_allocation() {
+    let address = serve(b"response", 1);
+    let minute = Duration::from_secs(60);
+    let limits = TimeLimits::new().attempt(minute).first_byte(minute).write_idle(minute).body_idle(minute);
+    let limited = Outbound::builder().time_limits(limits).build();
+    let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
+    println!("allocations per request: without time limits {without:.2}, with all four {with:.2}");
+    assert!(with - without <= 1.05, "without {without}, with {with}");
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod log;
 mod phases;
 mod support;
 mod tcp;
+mod time_limits;
 mod wrappers;

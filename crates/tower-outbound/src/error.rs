@@ -2,8 +2,9 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
-use crate::classify::Failure;
+use crate::classify::{Failure, Kind};
 use crate::exchange::Exchange;
 
 /// Any error, boxed.
@@ -29,7 +30,7 @@ impl Error {
 
     #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
-        let failure = Failure::new(crate::Kind::InvalidRequest).unsent();
+        let failure = Failure::new(Kind::InvalidRequest).unsent();
         Self(Box::new(Inner { failure, exchange: None, message: Some(message), source: None }))
     }
 
@@ -79,3 +80,77 @@ impl StdError for Error {
         self.0.source.as_ref().map(|source| &**source as _)
     }
 }
+
+/// A time limit of one exchange or connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimeLimit {
+    /// The whole exchange, to the end of the response's body.
+    Attempt,
+    /// The request is whole until the response's head is there.
+    FirstByte,
+    /// The peer takes nothing of the request.
+    WriteIdle,
+    /// The peer sends nothing of the response's body.
+    BodyIdle,
+    /// The making of a connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+}
+
+impl TimeLimit {
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Self::Attempt | Self::FirstByte => Kind::ResponseTimeout,
+            Self::WriteIdle => Kind::WriteTimeout,
+            Self::BodyIdle => Kind::BodyTimeout,
+            Self::Connect => Kind::ConnectTimeout,
+            Self::Tls => Kind::TlsTimeout,
+        }
+    }
+
+    const fn complaint(self) -> &'static str {
+        match self {
+            Self::Attempt => "the exchange was not over",
+            Self::FirstByte => "no response",
+            Self::WriteIdle => "nothing of the request was taken",
+            Self::BodyIdle => "nothing of the response's body came",
+            Self::Connect => "no connection",
+            Self::Tls => "no TLS handshake",
+        }
+    }
+}
+
+/// A time limit was hit: the [`source`](StdError::source) of the [`Error`], in the place of a client's.
+#[derive(Clone, Debug)]
+pub struct TimeLimitError {
+    limit: TimeLimit,
+    after: Duration,
+}
+
+impl TimeLimitError {
+    pub(crate) const fn new(limit: TimeLimit, after: Duration) -> Self {
+        Self { limit, after }
+    }
+
+    /// Which limit.
+    #[must_use]
+    pub const fn limit(&self) -> TimeLimit {
+        self.limit
+    }
+
+    /// What it was set to.
+    #[must_use]
+    pub const fn after(&self) -> Duration {
+        self.after
+    }
+}
+
+impl fmt::Display for TimeLimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} within {:?}", self.limit.complaint(), self.after)
+    }
+}
+
+impl StdError for TimeLimitError {}

@@ -30,6 +30,7 @@ mod observe;
 mod outbound;
 mod phase;
 mod tcp;
+mod timer;
 mod track;
 
 pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, SendState, TlsAlert};
@@ -37,10 +38,10 @@ pub use self::connect::{
     AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
     PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,
 };
-pub use self::error::{BoxError, Error};
+pub use self::error::{BoxError, Error, TimeLimit, TimeLimitError};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};
 pub use self::exchange::{Call, Cumulative, EndCause, Exchange, Phase, Slot, Timings, UrlTemplate};
-pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody};
+pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody, TimeLimits};
 #[cfg(feature = "client")]
 pub use self::outbound::{
     ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider,

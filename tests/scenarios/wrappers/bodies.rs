@@ -164,5 +164,5 @@ async fn observed_bodies_show_their_inside() {
     let body = || MockBody::new(SizeHint::with_exact(7), true);
     let (request, response, _recorder) = observe(body(), body()).await;
     assert_eq!(request.get_ref().frames.len(), FRAMES.len());
-    assert_eq!(response.body().get_ref().frames.len(), FRAMES.len());
+    assert_eq!(response.body().get_ref().unwrap().frames.len(), FRAMES.len());
 }

@@ -4,6 +4,7 @@ use super::Failure;
 use super::chain::{Found, Level};
 use super::detail::Detail;
 use crate::connect::{ConnectError, PhaseError, ResolveError};
+use crate::error::TimeLimitError;
 use crate::exchange::Phase;
 use crate::tcp::TcpConnectError;
 
@@ -14,6 +15,9 @@ pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
     }
     if let Some(error) = error.downcast_ref::<TcpConnectError>() {
         return Some(error.failure().clone());
+    }
+    if let Some(error) = error.downcast_ref::<TimeLimitError>() {
+        return Some(Failure::new(error.limit().kind()));
     }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }

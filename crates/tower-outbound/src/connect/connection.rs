@@ -163,6 +163,11 @@ impl Connection {
 
     observer_state!();
 
+    /// Whether nothing was read since then.
+    pub(crate) fn is_silent_since(&self, since: Instant) -> bool {
+        self.last_read().is_none_or(|read| read < since)
+    }
+
     pub(crate) fn is_http2(&self) -> bool {
         self.protocol() == Some(Protocol::Http2)
     }

@@ -11,6 +11,8 @@ mod setup;
 mod tell;
 mod usage;
 
+use std::time::Duration;
+
 pub use self::attempt::{AddressAttempt, AttemptOutcome};
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
@@ -22,3 +24,6 @@ pub(crate) use self::origin::OriginParts;
 pub use self::registry::Registry;
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
 pub use self::usage::{ConnectionState, Protocol, Reuse, Use};
+
+/// What a connect may take unless set: dns, tcp, tunnel and tls together.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use http::Uri;
+use tokio::time::Instant;
 
 use super::origin::OriginParts;
 use super::{Connection, Origin};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
+use crate::timer::Timers;
 
 /// Origins kept beyond this many are swept when nothing uses them any more.
 const ORIGINS_KEPT: usize = 1024;
@@ -29,6 +31,7 @@ struct Inner {
     hasher: DefaultHashBuilder,
     connections: Mutex<HashMap<u64, Connection>>,
     warnings: Warnings,
+    timers: Timers,
     exchanges_seen: AtomicBool,
     connections_seen: AtomicBool,
 }
@@ -42,6 +45,7 @@ impl Registry {
             hasher: DefaultHashBuilder::default(),
             connections: Mutex::default(),
             warnings: Warnings::default(),
+            timers: Timers::default(),
             exchanges_seen: AtomicBool::new(false),
             connections_seen: AtomicBool::new(false),
         }))
@@ -59,6 +63,10 @@ impl Registry {
 
     pub(crate) fn observers(&self) -> &Observers {
         &self.0.observers
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.0.timers
     }
 
     pub(crate) fn emit(&self, event: &Event<'_>) {
@@ -109,6 +117,13 @@ impl Registry {
         self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert(connection.id(), connection.clone());
+    }
+
+    /// Whether there are HTTP/2 connections to the origin and none has read a byte since then.
+    pub(crate) fn is_http2_silent(&self, origin: &Origin, since: Instant) -> bool {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut http2 = open.values().filter(|one| one.is_http2() && one.origin() == origin).peekable();
+        http2.peek().is_some() && http2.all(|one| one.is_silent_since(since))
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {

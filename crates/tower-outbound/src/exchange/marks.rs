@@ -49,6 +49,10 @@ pub(crate) struct Marks {
     pub(crate) send_start: Mark,
     /// The last write of the request so far.
     pub(crate) send_end: Mark,
+    /// Since when the client asks for no more of the request's body than it has; cleared while it waits for more.
+    pub(crate) given: Mark,
+    /// Since when the peer's side takes no byte of the request; cleared when it does.
+    pub(crate) blocked: Mark,
     /// The request's body was handed over whole.
     pub(crate) body_sent: Mark,
     /// The first byte of the response.

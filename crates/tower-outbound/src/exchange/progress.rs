@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use http::{StatusCode, Version};
 use tokio::time::Instant;
 
-use super::marks::Mark;
+use super::marks::{Mark, Marks};
 use super::{Exchange, Phase};
 use crate::classify::Failure;
 use crate::connect::{Connection, Seen, Setup};
@@ -21,13 +21,23 @@ impl Exchange {
     pub(crate) fn asked(&self) {
         let on_the_callers_side = Self::current().is_some_and(|current| current.id() == self.id());
         if !on_the_callers_side && !self.0.marks.send_start.is_set() {
-            self.0.marks.taken.set(self.0.start, Instant::now());
+            let at = Instant::now();
+            self.0.marks.taken.set(self.0.start, at);
+            self.0.marks.given.set(self.0.start, at);
             self.offer(self.is_sealed());
         }
     }
 
     pub(crate) fn count_request(&self, bytes: u64) {
         self.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The client has another part of the body, or waits for one.
+    pub(crate) fn given(&self, waits: bool) {
+        match waits {
+            true => self.0.marks.given.clear(),
+            false => self.0.marks.given.set(self.0.start, Instant::now()),
+        }
     }
 
     /// The request's body was handed over whole.
@@ -50,6 +60,7 @@ impl Exchange {
             marks.send_start.set(self.0.start, at);
             marks.send_end.clear();
             marks.first_byte.clear();
+            marks.blocked.clear();
         }
         let there = self.serve(connection, at, Seen::Turn);
         if there {
@@ -58,9 +69,19 @@ impl Exchange {
         there
     }
 
+    /// The peer's side takes nothing now.
+    pub(crate) fn blocked(&self) {
+        if !self.0.marks.blocked.is_set() {
+            self.0.marks.blocked.set_once(self.0.start, Instant::now());
+        }
+    }
+
     /// A write has returned so many bytes.
     pub(crate) fn written(&self, bytes: u64, at: Instant) {
         self.count_wire(bytes);
+        if self.0.marks.blocked.is_set() {
+            self.0.marks.blocked.clear();
+        }
         if !self.0.marks.first_byte.is_set() && !self.is_ended() {
             self.0.marks.send_end.set(self.0.start, at);
         }
@@ -116,6 +137,38 @@ impl Exchange {
         self.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    // === what time limits ask ===
+
+    /// Since when the peer has the whole request and has not answered.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        let Marks { taken, body_sent, send_end, blocked, .. } = &self.0.marks;
+        let at = |mark: &Mark| mark.get(self.0.start);
+        let whole = at(taken)?.max(at(body_sent)?);
+        if blocked.is_set() { None } else { Some(at(send_end).map_or(whole, |sent| sent.max(whole))) }
+    }
+
+    /// Since when the peer takes nothing of a request that is not whole yet: on HTTP/1 the IO has the say,
+    /// elsewhere the body.
+    pub(crate) fn stuck_since(&self) -> Option<Instant> {
+        let marks = &self.0.marks;
+        let at = |mark: &Mark| mark.get(self.0.start);
+        match at(&marks.blocked) {
+            None if !marks.send_start.is_set() && !self.is_request_done() => at(&marks.given),
+            blocked => blocked,
+        }
+    }
+
+    /// A time limit is about to end it: is it alone in hearing nothing?
+    pub(crate) fn look_for_silence(&self) {
+        let inner = &*self.0;
+        let silent = match self.connection() {
+            Some(connection) => connection.is_silent_since(inner.start),
+            // What no connection has taken says nothing of any.
+            None => inner.marks.taken.is_set() && inner.registry.is_http2_silent(&inner.origin, inner.start),
+        };
+        inner.silent.store(silent, Ordering::Release);
+    }
+
     // === phases ===
 
     /// Where no IO tells whose bytes it carries (HTTP/2, a connection that is not tracked), the request's
@@ -149,7 +202,9 @@ impl Exchange {
             return (Phase::Head, first_byte);
         }
         match (at(&inner.marks.send_start), at(&inner.marks.send_end)) {
-            (Some(_), Some(sent)) if self.is_request_done() => (Phase::Wait, sent),
+            (Some(_), Some(sent)) if self.is_request_done() && !inner.marks.blocked.is_set() => {
+                (Phase::Wait, sent)
+            }
             (Some(start), _) => (Phase::Send, start),
             (None, _) => (Phase::Acquire, inner.start),
         }

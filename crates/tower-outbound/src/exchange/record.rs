@@ -41,6 +41,7 @@ pub(super) struct Inner {
     pub(super) wire: Wire,
     pub(super) answered_early: AtomicBool,
     pub(super) first_byte_bound: AtomicBool,
+    pub(super) silent: AtomicBool,
     pub(super) request_bytes: AtomicU64,
     pub(super) response_bytes: AtomicU64,
     pub(super) status: AtomicU16,
@@ -88,6 +89,7 @@ impl Exchange {
             wire: Wire::default(),
             answered_early: AtomicBool::new(false),
             first_byte_bound: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(0),
@@ -224,6 +226,16 @@ impl Exchange {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.0.marks.end.is_set()
+    }
+
+    /// Whether a time limit has ended it, and nothing at all was read on its connection since it started: then
+    /// the connection is silent, and not only this exchange.
+    ///
+    /// On HTTP/2, where the connection is not known before a response, it is true only if it holds for every
+    /// HTTP/2 connection to the origin. `false` also where that is not known.
+    #[must_use]
+    pub fn connection_was_silent(&self) -> bool {
+        self.0.silent.load(Ordering::Acquire)
     }
 
     observer_state!();

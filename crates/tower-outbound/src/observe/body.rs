@@ -1,11 +1,12 @@
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::future::Guard;
+use super::limits::{Watch, cut};
 use crate::classify::Failure;
 use crate::error::{BoxError, Error};
 use crate::event::Outcome;
@@ -18,30 +19,34 @@ pin_project! {
     ///
     /// # Cancel safety
     /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and
-    /// resets only the stream on HTTP/2. The exchange ends as cancelled in phase body.
+    /// resets only the stream on HTTP/2. The exchange ends as cancelled in phase body. A time limit that is hit
+    /// drops the client's body in the same way, before the error is returned; after it there is no frame.
     #[derive(Debug)]
     pub struct ObserveBody<B> {
         // Before `inner`, so that a drop tells why before the connection goes.
         guard: Guard,
         #[pin]
-        inner: B,
+        inner: Option<B>,
+        watch: Option<Box<Watch>>,
     }
 }
 
 impl<B: Body> ObserveBody<B> {
-    pub(super) fn new(inner: B, guard: Guard) -> Self {
-        let body = Self { inner, guard };
-        if body.inner.is_end_stream() {
-            body.guard.exchange().finish(&Outcome::Ok);
+    pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<Watch>>) -> Self {
+        if inner.is_end_stream() {
+            guard.exchange().finish(&Outcome::Ok);
+            watch = None;
+        } else if let Some(watch) = &mut watch {
+            watch.head();
         }
-        body
+        Self { guard, inner: Some(inner), watch }
     }
 }
 
 impl<B> ObserveBody<B> {
-    /// The client's own body.
-    pub fn get_ref(&self) -> &B {
-        &self.inner
+    /// The client's own body; `None` once a time limit has cut it off.
+    pub fn get_ref(&self) -> Option<&B> {
+        self.inner.as_ref()
     }
 }
 
@@ -56,17 +61,30 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
         let mut this = self.project();
         let exchange = this.guard.exchange();
-        let frame = {
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let polled = {
             let _scope = exchange.enter();
-            ready!(this.inner.as_mut().poll_frame(cx))
+            inner.as_mut().poll_frame(cx)
         };
-        Poll::Ready(match frame {
+        let hit = match &polled {
+            Poll::Pending => this.watch.as_mut().and_then(|watch| watch.poll_body(exchange, cx)),
+            Poll::Ready(Some(Ok(_))) => this.watch.as_mut().and_then(|watch| watch.frame(exchange)),
+            Poll::Ready(_) => None,
+        };
+        if let Some(hit) = hit.filter(|_| !inner.is_end_stream()) {
+            let error = cut(exchange, hit);
+            this.inner.set(None);
+            *this.watch = None;
+            return Poll::Ready(Some(Err(error)));
+        }
+        polled.map(|frame| match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     exchange.count_response(data.remaining() as u64);
                 }
-                if this.inner.is_end_stream() {
+                if inner.is_end_stream() {
                     exchange.finish(&Outcome::Ok);
+                    *this.watch = None;
                 }
                 Some(Ok(frame))
             }
@@ -74,20 +92,22 @@ where
                 let error = error.into();
                 let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
                 exchange.finish(&Outcome::Failed(failure.clone()));
+                *this.watch = None;
                 Some(Err(Error::new(failure, Some(exchange.clone()), error)))
             }
             None => {
                 exchange.finish(&Outcome::Ok);
+                *this.watch = None;
                 None
             }
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

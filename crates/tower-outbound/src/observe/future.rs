@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::header::CONNECTION;
 use http::{Extensions, HeaderMap, Method, Response, StatusCode, Version};
@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::ObserveBody;
+use super::limits::{Watch, cut};
 use crate::classify::{Failure, Kind, connect_extras};
 use crate::connect::{CloseHint, Connection};
 use crate::error::{BoxError, Error};
@@ -55,20 +56,22 @@ pin_project! {
     /// # Cancel safety
     /// Dropping it drops the client's future. On HTTP/1 the connection is closed if the request was being
     /// sent or answered; on HTTP/2 the stream is reset; a connect may go on in the client's background. The
-    /// exchange ends as cancelled, or for the reason that the [`Call`](crate::Call) names.
+    /// exchange ends as cancelled, or for the reason that the [`Call`](crate::Call) names. A time limit that is
+    /// hit drops the client's future in the same way, before the error is returned.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveFuture<F> {
         // Before `inner`, so that a drop tells why before the connection goes.
         guard: Option<Guard>,
         #[pin]
-        inner: F,
+        inner: Option<F>,
+        watch: Option<Box<Watch>>,
     }
 }
 
 impl<F> ObserveFuture<F> {
-    pub(super) fn new(inner: F, guard: Guard) -> Self {
-        Self { guard: Some(guard), inner }
+    pub(super) fn new(inner: F, guard: Guard, watch: Option<Box<Watch>>) -> Self {
+        Self { guard: Some(guard), inner: Some(inner), watch }
     }
 }
 
@@ -82,21 +85,34 @@ where
     type Output = Result<Response<ObserveBody<R>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let exchange = this.guard.as_ref().expect("polled after it was ready").exchange();
-        let result = {
+        let polled = {
             let _scope = exchange.enter();
-            ready!(this.inner.poll(cx))
+            this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
+        };
+        let Poll::Ready(result) = polled else {
+            let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(exchange, cx));
+            let Some(hit) = hit else { return Poll::Pending };
+            let error = cut(exchange, hit);
+            this.inner.set(None);
+            (*this.guard, *this.watch) = (None, None);
+            return Poll::Ready(Err(error));
         };
         let guard = this.guard.take().expect("checked above");
+        let watch = this.watch.take();
         Poll::Ready(match result {
-            Ok(response) => Ok(respond(response, guard)),
+            Ok(response) => Ok(respond(response, guard, watch)),
             Err(error) => Err(fail(error.into(), guard.exchange())),
         })
     }
 }
 
-fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<ObserveBody<R>> {
+fn respond<R: Body>(
+    mut response: Response<R>,
+    guard: Guard,
+    watch: Option<Box<Watch>>,
+) -> Response<ObserveBody<R>> {
     let exchange = guard.exchange();
     let connection = response.extensions().get::<Connection>();
     exchange.head(response.status(), response.version(), connection);
@@ -108,7 +124,7 @@ fn respond<R: Body>(mut response: Response<R>, guard: Guard) -> Response<Observe
         ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
     exchange.registry().emit(&Event::ExchangeHead { exchange, response: head });
     response.extensions_mut().insert(exchange.timings());
-    response.map(|body| ObserveBody::new(body, guard))
+    response.map(|body| ObserveBody::new(body, guard, watch))
 }
 
 /// Whether the heads say that the connection will not be used again (RFC 9112, section 9.3).

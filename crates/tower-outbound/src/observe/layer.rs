@@ -1,7 +1,7 @@
 use http::Uri;
 use tower_layer::Layer;
 
-use super::Observe;
+use super::{Observe, TimeLimits};
 use crate::connect::{Origin, Registry};
 
 /// Opens an [`Exchange`](crate::Exchange) for each request, enters its scope at every poll, and ends it with
@@ -27,13 +27,14 @@ use crate::connect::{Origin, Registry};
 pub struct ObserveLayer {
     registry: Registry,
     origin: Option<Origin>,
+    limits: TimeLimits,
 }
 
 impl ObserveLayer {
     /// Tells this registry's observers.
     #[must_use]
     pub const fn new(registry: Registry) -> Self {
-        Self { registry, origin: None }
+        Self { registry, origin: None, limits: TimeLimits::new() }
     }
 
     /// Where requests go whose URI has no host (tonic's channel, hyper's `SendRequest`).
@@ -42,12 +43,20 @@ impl ObserveLayer {
         self.origin = Some(self.registry.origin(uri));
         self
     }
+
+    /// The time limits of each exchange: all off unless set. A request's own are in its extensions.
+    #[must_use]
+    pub const fn time_limits(mut self, limits: TimeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
 }
 
 impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner, registry: self.registry.clone(), origin: self.origin.clone() }
+        let Self { registry, origin, limits } = self.clone();
+        Observe { inner, registry, origin, limits }
     }
 }

@@ -3,11 +3,13 @@
 mod body;
 mod future;
 mod layer;
+mod limits;
 mod request_body;
 mod service;
 
 pub use self::body::ObserveBody;
 pub use self::future::ObserveFuture;
 pub use self::layer::ObserveLayer;
+pub use self::limits::TimeLimits;
 pub use self::request_body::ObserveRequestBody;
 pub use self::service::Observe;

@@ -20,6 +20,8 @@ pin_project! {
         polled: bool,
         // Bytes until the body is whole: a client that was told the length does not poll for the end.
         left: Option<u64>,
+        // A time limit wants to know when the client takes something of it.
+        watched: bool,
     }
 
     impl<B> PinnedDrop for ObserveRequestBody<B> {
@@ -30,8 +32,8 @@ pin_project! {
 }
 
 impl<B> ObserveRequestBody<B> {
-    pub(super) fn new(inner: B, exchange: Exchange, length: Option<u64>) -> Self {
-        Self { inner, exchange, polled: false, left: length }
+    pub(super) fn new(inner: B, exchange: Exchange, length: Option<u64>, watched: bool) -> Self {
+        Self { inner, exchange, polled: false, left: length, watched }
     }
 
     /// The caller's own body.
@@ -52,7 +54,11 @@ impl<B: Body> Body for ObserveRequestBody<B> {
         if !std::mem::replace(this.polled, true) {
             this.exchange.body_astray();
         }
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let polled = this.inner.as_mut().poll_frame(cx);
+        if *this.watched {
+            this.exchange.given(polled.is_pending());
+        }
+        let frame = ready!(polled);
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {

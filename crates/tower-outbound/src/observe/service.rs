@@ -5,7 +5,8 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ObserveBody, ObserveFuture, ObserveRequestBody};
+use super::limits::Watch;
+use super::{ObserveBody, ObserveFuture, ObserveRequestBody, TimeLimits};
 use crate::classify::Failure;
 use crate::connect::{Origin, Registry, Setup};
 use crate::error::{BoxError, Error};
@@ -18,6 +19,7 @@ pub struct Observe<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
     pub(super) origin: Option<Origin>,
+    pub(super) limits: TimeLimits,
 }
 
 impl<S> Observe<S> {
@@ -106,14 +108,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let own = request.extensions().get::<TimeLimits>();
+        let watch = own.map_or(self.limits, |own| own.or(self.limits)).watch();
         let exchange = self.start(&mut request);
         let length = body_length(&request);
-        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone(), length));
+        let watched = watch.as_deref().is_some_and(Watch::watches_writes);
+        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone(), length, watched));
         let guard = super::future::Guard::new(exchange);
         let inner = {
             let _scope = guard.exchange().enter();
             self.inner.call(request)
         };
-        ObserveFuture::new(inner, guard)
+        ObserveFuture::new(inner, guard, watch)
     }
 }

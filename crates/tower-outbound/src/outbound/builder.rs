@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::Outbound;
 use crate::connect::Registry;
 use crate::event::{Observer, ObserversBuilder};
+use crate::observe::TimeLimits;
+use crate::track::ConnectLimits;
 
 /// Below the common 60 to 75 s of servers, so that this side closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -13,6 +15,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct OutboundBuilder {
     observers: ObserversBuilder,
     idle_timeout: Duration,
+    time_limits: TimeLimits,
+    connect_limits: ConnectLimits,
 }
 
 impl OutboundBuilder {
@@ -28,15 +32,44 @@ impl OutboundBuilder {
         self
     }
 
+    /// The time limits of each exchange: all off unless set. A request's own are in its extensions.
+    pub fn time_limits(mut self, limits: TimeLimits) -> Self {
+        self.time_limits = limits;
+        self
+    }
+
+    /// How long a connect may take, dns, tcp and tls together: 10 s unless set; zero is off. See
+    /// [`TrackLayer::connect_timeout`](crate::TrackLayer::connect_timeout).
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_limits.connect = connect_timeout;
+        self
+    }
+
+    /// How long the TLS handshake alone may take: off unless set; zero is off. See
+    /// [`TrackLayer::tls_timeout`](crate::TrackLayer::tls_timeout).
+    pub fn tls_timeout(mut self, tls_timeout: Duration) -> Self {
+        self.connect_limits.tls = tls_timeout;
+        self
+    }
+
     /// The stack.
     #[must_use]
     pub fn build(self) -> Outbound {
-        Outbound { registry: Registry::new(self.observers.build(), self.idle_timeout) }
+        Outbound {
+            registry: Registry::new(self.observers.build(), self.idle_timeout),
+            time_limits: self.time_limits,
+            connect_limits: self.connect_limits,
+        }
     }
 }
 
 impl Default for OutboundBuilder {
     fn default() -> Self {
-        Self { observers: ObserversBuilder::default(), idle_timeout: IDLE_TIMEOUT }
+        Self {
+            observers: ObserversBuilder::default(),
+            idle_timeout: IDLE_TIMEOUT,
+            time_limits: TimeLimits::new(),
+            connect_limits: ConnectLimits::new(),
+        }
     }
 }

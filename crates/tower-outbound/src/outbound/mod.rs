@@ -11,8 +11,8 @@ pub use self::builder::OutboundBuilder;
 #[cfg(feature = "client")]
 pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
 use crate::connect::{Connection, Registry};
-use crate::observe::ObserveLayer;
-use crate::track::{Track, TrackLayer};
+use crate::observe::{ObserveLayer, TimeLimits};
+use crate::track::{ConnectLimits, Track, TrackLayer};
 
 /// The handle that an application keeps: it puts the layers together and owns what they share.
 ///
@@ -38,6 +38,8 @@ use crate::track::{Track, TrackLayer};
 #[derive(Clone, Debug)]
 pub struct Outbound {
     registry: Registry,
+    time_limits: TimeLimits,
+    connect_limits: ConnectLimits,
 }
 
 impl Outbound {
@@ -57,13 +59,13 @@ impl Outbound {
     /// Around a connector whose inside it cannot reach it knows the whole connect only: the phases are
     /// absent, not zero.
     pub fn connector<C>(&self, connector: C) -> Track<C> {
-        TrackLayer::new(self.registry.clone()).layer(connector)
+        TrackLayer::new(self.registry.clone()).limits(self.connect_limits).layer(connector)
     }
 
     /// The upper stack, to be put around the client.
     #[must_use]
     pub fn layer(&self) -> ObserveLayer {
-        ObserveLayer::new(self.registry.clone())
+        ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
     }
 
     /// The connections that are open now, in the order in which they were opened.

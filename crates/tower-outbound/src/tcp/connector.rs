@@ -120,6 +120,9 @@ impl TcpConnector {
     }
 
     /// How long a connect may take, the resolver included: 10 s unless set; zero is off.
+    ///
+    /// The limit of the layer around it holds as well, TLS included, and is 10 s too unless set:
+    /// [`OutboundBuilder::connect_timeout`](crate::OutboundBuilder::connect_timeout) sets both.
     #[must_use]
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         self.with(|options| options.connect_timeout = connect_timeout)

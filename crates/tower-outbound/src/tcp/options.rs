@@ -12,9 +12,9 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::TcpSocket;
 
 use super::FirstFamily;
+use crate::connect::CONNECT_TIMEOUT;
 use crate::event::log;
 
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 8305, section 8: recommended, and the least that is allowed.
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 pub(super) const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);

@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::Extensions;
 use hyper::rt::{Read, Write};
@@ -8,7 +8,8 @@ use hyper_util::client::legacy::connect::{Connection as Connect, HttpInfo};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::TrackedIo;
+use super::limits::Watch;
+use super::{ConnectLimits, TrackedIo};
 use crate::classify::Failure;
 use crate::connect::{ConnectError, Connection, Protocol, Registry, Setup};
 use crate::error::BoxError;
@@ -20,7 +21,7 @@ pin_project! {
     ///
     /// # Cancel safety
     /// Dropping it drops the connector's future: the connect is given up and its socket closed. It ends as
-    /// cancelled.
+    /// cancelled. A time limit that is hit does the same, but the connect ends as failed.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct TrackFuture<F> {
@@ -29,6 +30,7 @@ pin_project! {
         setup: Setup,
         exchange: Option<Exchange>,
         registry: Registry,
+        watch: Watch,
     }
 
     impl<F> PinnedDrop for TrackFuture<F> {
@@ -42,8 +44,14 @@ pin_project! {
 }
 
 impl<F> TrackFuture<F> {
-    pub(super) fn new(inner: F, setup: Setup, exchange: Option<Exchange>, registry: Registry) -> Self {
-        Self { inner: Some(inner), setup, exchange, registry }
+    pub(super) fn new(
+        inner: F,
+        setup: Setup,
+        exchange: Option<Exchange>,
+        registry: Registry,
+        limits: ConnectLimits,
+    ) -> Self {
+        Self { inner: Some(inner), setup, exchange, registry, watch: Watch::new(limits) }
     }
 }
 
@@ -56,10 +64,23 @@ where
     type Output = Result<TrackedIo<T>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = {
+        let mut this = self.project();
+        let polled = {
             let _scope = this.setup.enter();
-            ready!(this.inner.as_pin_mut().expect("only the drop takes it").poll(cx))
+            this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
+        };
+        let result = match polled {
+            Poll::Ready(result) => result.map_err(|error| {
+                let error = error.into();
+                (Failure::of(&*error).in_setup(this.setup.running_phase()), error)
+            }),
+            Poll::Pending => {
+                let Some(hit) = this.watch.poll(this.setup, cx) else { return Poll::Pending };
+                let failure = Failure::of(&hit).in_setup(this.setup.running_phase());
+                // The socket is closed before anybody is told.
+                this.inner.set(None);
+                Err((failure, BoxError::from(hit)))
+            }
         };
         let at = Instant::now();
         Poll::Ready(match result {
@@ -72,9 +93,7 @@ where
                 }
                 Ok(TrackedIo::new(io, connection))
             }
-            Err(error) => {
-                let error = error.into();
-                let failure = Failure::of(&*error).in_setup(this.setup.running_phase());
+            Err((failure, error)) => {
                 end_tls(this.setup, at, Some(&failure));
                 this.setup.finish(ConnectResult::Failed(&failure));
                 Err(ConnectError::new(failure, error).into())

@@ -130,8 +130,11 @@ impl Turns {
         self.blocked = result.is_pending();
         match result {
             Poll::Pending => {
-                if let Some(exchange) = self.exchange().filter(|_| self.untouched) {
-                    exchange.unclaim_write();
+                if let Some(exchange) = self.exchange() {
+                    if self.untouched {
+                        exchange.unclaim_write();
+                    }
+                    exchange.blocked();
                 }
             }
             Poll::Ready(Ok(bytes)) => {

@@ -5,7 +5,7 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection;
 use tower_service::Service;
 
-use super::{TrackFuture, TrackedIo};
+use super::{ConnectLimits, TrackFuture, TrackedIo};
 use crate::connect::{Registry, Setup};
 use crate::error::BoxError;
 use crate::exchange::Exchange;
@@ -15,6 +15,7 @@ use crate::exchange::Exchange;
 pub struct Track<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
+    pub(super) limits: ConnectLimits,
 }
 
 impl<S> Track<S> {
@@ -53,6 +54,6 @@ where
             let _scope = setup.enter();
             self.inner.call(uri)
         };
-        TrackFuture::new(inner, setup, exchange, self.registry.clone())
+        TrackFuture::new(inner, setup, exchange, self.registry.clone(), self.limits)
     }
 }
