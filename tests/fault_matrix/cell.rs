@@ -39,6 +39,10 @@ pub(crate) enum Cut {
     CancelAtGate,
     CancelAfterFirstByte,
     CancelAfterHead,
+    /// The clock is paused, so that a time limit is hit at once.
+    PauseAtGate,
+    PauseAfterFirstByte,
+    PauseAfterHead,
 }
 
 /// What came of it.
@@ -102,6 +106,9 @@ async fn run(
     let method = if upload == Upload::None { "GET" } else { "POST" };
     let done = exchange(stack, uri, method, upload, cut, gate);
     tokio::time::timeout(LIMIT, done).await.unwrap_or_else(|_| panic!("{slug} hangs"));
+    if matches!(cut, Cut::PauseAtGate | Cut::PauseAfterFirstByte | Cut::PauseAfterHead) {
+        tokio::time::resume();
+    }
     method
 }
 
@@ -136,6 +143,20 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
             answered = &mut call => answered,
             () = first_byte => return,
         },
+        Cut::PauseAtGate => {
+            let pause = async {
+                gate.wait().await;
+                tokio::time::pause();
+            };
+            tokio::join!(&mut call, pause).0
+        }
+        Cut::PauseAfterFirstByte => {
+            let pause = async {
+                first_byte.await;
+                tokio::time::pause();
+            };
+            tokio::join!(&mut call, pause).0
+        }
         Cut::GateAfterFirstByte => {
             let open = async {
                 first_byte.await;
@@ -149,6 +170,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
     match cut {
         Cut::GateAfterHead => gate.open(),
         Cut::CancelAfterHead => return,
+        Cut::PauseAfterHead => tokio::time::pause(),
         _ => {}
     }
     let _ = response.into_body().collect().await;

@@ -163,6 +163,21 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
         "tls-on-http-port" => {
             Script::new().read_exact(5).write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").hang()
         }
+        "tls-stalled" => {
+            let begun = Gate::new();
+            let script = Script::new().read_exact(5).open(&begun).hang();
+            let server = ScriptedServer::tcp(script).await.unwrap();
+            let uri = server.uri_with("https", "localhost", "/").to_string();
+            let stack = stack(&trusted, TcpConnector::new(), http2);
+            let pause = async {
+                begun.wait().await;
+                tokio::time::pause();
+                std::future::pending::<()>().await;
+            };
+            let told = cancelled(stack, &uri, pause).await;
+            tokio::time::resume();
+            return Some(told);
+        }
         "cancelled-in-tls" => {
             let begun = Gate::new();
             let script = Script::new().read_exact(5).open(&begun).hang();

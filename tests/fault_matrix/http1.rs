@@ -109,6 +109,11 @@ pub(crate) fn faults() -> Vec<Fault> {
         })
         .uploading()
         .at(Cut::GateAfterHead),
+        fault("no-answer", |script, gate| script.read_request().open(gate).hang()).at(Cut::PauseAtGate),
+        fault("slow-head", |script, _| script.read_request().write("HTTP/1.1 20").hang())
+            .at(Cut::PauseAfterFirstByte),
+        fault("slow-body", |script, _| script.read_request().write(HEAD).write("abc").hang())
+            .at(Cut::PauseAfterHead),
         fault("cancelled-in-send", |script, gate| script.read_head().open(gate).hang())
             .uploading()
             .at(Cut::CancelAtGate),

@@ -1,6 +1,7 @@
 //! The stack that every cell runs through, and what it tells.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -14,9 +15,11 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Class, Event, Observe, ObserveRequestBody, Outbound, Outcome, TcpConnector, Track,
+    BoxError, Class, Event, Observe, ObserveRequestBody, Outbound, Outcome, TcpConnector, TimeLimits, Track,
 };
 use tower_outbound_otel::OtelObserver;
+
+const LIMIT: Duration = Duration::from_secs(9);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Service = Observe<Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<Body>>>;
@@ -48,8 +51,9 @@ impl Stack {
                 *told.lock().unwrap() = failure.class();
             }
         };
-        let outbound =
-            Outbound::builder().observer(recorder.clone()).observer(observer).observer(classes).build();
+        let outbound = Outbound::builder().observer(recorder.clone()).observer(observer).observer(classes);
+        // The clock is paused where one of them is to be hit.
+        let outbound = outbound.time_limits(TimeLimits::new().first_byte(LIMIT).body_idle(LIMIT)).build();
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = if http2 {
             https.enable_http2().wrap_connector(tcp)

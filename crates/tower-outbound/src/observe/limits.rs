@@ -193,7 +193,7 @@ impl Watch {
 pub(super) fn cut(exchange: &Exchange, hit: TimeLimitError) -> Error {
     exchange.call().set_end_cause(EndCause::AttemptTimeout);
     exchange.look_for_silence();
-    let failure = Failure::new(hit.limit().kind()).in_exchange(|| exchange.failing_phase());
+    let failure = Failure::new(hit.limit().kind()).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
     exchange.finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(exchange.clone()), hit.into())
 }
