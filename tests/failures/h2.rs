@@ -194,7 +194,7 @@ async fn a_peer_that_speaks_no_http_2_breaks_the_protocol() {
     let (client, mut peer) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         peer.read_exact(&mut [0; 24]).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        pipe::all_wait().await;
         peer.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         tokio::io::copy(&mut peer, &mut tokio::io::sink()).await
     });

@@ -328,7 +328,7 @@ async fn runtime_gone() -> BoxError {
     let mut connection = http1(Script::new().read_request().hang()).await;
     let response = connection.sender.send_request(get());
     let cut = async {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        pipe::all_wait().await;
         connection.connection.abort();
     };
     let (response, ()) = soon(async { tokio::join!(response, cut) }).await;

@@ -38,6 +38,11 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(3600), future).await.expect("it hangs")
 }
 
+/// Returns when everybody waits: the clock is paused, and moves only then.
+pub(crate) async fn all_wait() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
 /// An HTTP/1 connection to a script.
 pub(crate) struct Http1 {
     pub(crate) sender: http1::SendRequest<Body>,

@@ -23,6 +23,8 @@ use tower_outbound::{
     Outbound, Phase, PhaseLayer, ResolveError,
 };
 
+use crate::pipe::all_wait;
+
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
 
@@ -275,9 +277,9 @@ async fn those_who_waited_for_a_connect_that_was_cancelled_are_told_that_this_si
     let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), true);
     let uri: Uri = "http://example.test/".parse().unwrap();
     let opener = tokio::spawn(stack.clone().oneshot(get(&uri)));
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    all_wait().await;
     let waiting: Vec<_> = (0..9).map(|_| tokio::spawn(stack.clone().oneshot(get(&uri)))).collect();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    all_wait().await;
     opener.abort();
     for waiting in waiting {
         let error = waiting.await.unwrap().map(drop).unwrap_err();

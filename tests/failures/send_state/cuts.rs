@@ -20,6 +20,7 @@ use tower_outbound::{
 };
 
 use super::{ANSWER, Failures, nowhere, post, read_by};
+use crate::pipe::all_wait;
 use crate::stack::{Body, get, stack};
 
 /// The request, and the call that is to be cut.
@@ -45,11 +46,12 @@ async fn a_cut_in_the_connect_has_sent_nothing() {
     let outbound = failures.outbound();
     let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), false);
     let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+    cut(stack.oneshot(request), &call, all_wait()).await;
     let failure = failures.one();
     assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
     assert_eq!(failure.connection(), None);
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::advance(Duration::from_secs(120)).await;
+    all_wait().await;
     assert_eq!(read_by(&server), 0);
 }
 
@@ -77,7 +79,7 @@ async fn a_cut_in_send_is_partial_by_what_the_server_has_read() {
     let frames = stream::iter([Ok(http_body::Frame::data(Bytes::from("abc")))]).chain(stream::pending());
     let request = http::Request::post(nowhere()).body(StreamBody::new(frames).boxed_unsync()).unwrap();
     let (request, call) = cuttable(request);
-    cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+    cut(stack.oneshot(request), &call, all_wait()).await;
     let read = read_by(&server);
     assert!(read > 3);
     assert_eq!(failures.one().send_state(), Some(SendState::Partial(read)));
@@ -176,7 +178,7 @@ async fn a_request_that_was_cut_before_its_first_write_does_not_go_out_when_the_
         let stack = stack(&outbound, outbound.connector(connector), false);
         let (request, call) = cuttable(post(&nowhere(), 9));
         // The cut and the gate: the connection's task finds both at once.
-        cut(stack.oneshot(request), &call, tokio::time::sleep(Duration::from_secs(1))).await;
+        cut(stack.oneshot(request), &call, all_wait()).await;
         let failure = if keeps_the_exchange { failures.one() } else { failures.take() };
         gate.open();
         assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));

@@ -9,6 +9,7 @@ use tower_layer::Layer as _;
 use tower_outbound::{Error, Failure, Kind, ObserveRequestBody, Outbound, Phase, Reuse, SendState};
 
 use super::{ANSWER, fits, nowhere, post, read_by};
+use crate::pipe::all_wait;
 use crate::stack::{Body, error_of, get, stack};
 
 /// Length of the upload's body; its head is below 200 bytes.
@@ -122,7 +123,7 @@ async fn an_upload_that_the_peer_stops_reading_is_partial_by_the_bytes_that_were
                 response.into_body().collect().await.unwrap();
             }
             let later = async {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                all_wait().await;
                 gate.open();
             };
             let (error, ()) = tokio::join!(error_of(stack, post(&nowhere(), 1_000_000)), later);

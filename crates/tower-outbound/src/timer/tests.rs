@@ -327,7 +327,7 @@ proptest! {
 
 /// `cargo test --release -p tower-outbound --lib timer -- --ignored --nocapture`
 #[tokio::test]
-#[ignore = "a figure, not a fact"]
+#[ignore = "prints what it takes and asserts nothing: to be run in release and alone"]
 async fn what_arm_and_disarm_cost() {
     const ROUNDS: u32 = 1_000_000;
     let timers = Timers::default();
