@@ -9,6 +9,7 @@ mod interleavings;
 mod load;
 mod log;
 mod phases;
+mod retry;
 mod support;
 mod tcp;
 mod time_limits;

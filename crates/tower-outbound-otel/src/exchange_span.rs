@@ -196,6 +196,10 @@ fn start_attributes(
     }
     if exchange.ordinal() > 0 {
         attributes.push(KeyValue::new(a::HTTP_REQUEST_RESEND_COUNT, i64::from(exchange.ordinal())));
+        if let Some((reason, backoff)) = exchange.call().resend() {
+            attributes.push(KeyValue::new(o::RETRY_BACKOFF, backoff.as_secs_f64()));
+            attributes.push(KeyValue::new(o::RETRY_REASON, reason.as_str()));
+        }
     }
     attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
     attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));

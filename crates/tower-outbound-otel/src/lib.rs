@@ -62,6 +62,7 @@
 //! its support of bound instruments must be on wherever the API's is; the application's choice of providers is its
 //! own.
 
+mod call_state;
 mod clock;
 #[cfg(feature = "console")]
 pub mod console;

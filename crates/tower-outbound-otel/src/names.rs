@@ -55,6 +55,10 @@ pub(crate) mod outbound {
         OUTCOME = "outbound.outcome";
         PHASE = "outbound.phase";
         PHASE_DURATION = "outbound.phase.duration";
+        RELEASE = "outbound.release";
+        RETRY_BACKOFF = "outbound.retry.backoff";
+        RETRY_LIMIT = "outbound.retry.limit";
+        RETRY_REASON = "outbound.retry.reason";
         SEND_STATE = "outbound.send_state";
         TLS_ALERT = "outbound.tls.alert";
     }

@@ -7,13 +7,14 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::{Context, InstrumentationScope, global};
 use tokio::time::Instant;
 use tower_outbound::{
-    ConnectResult, Connection, Event, Exchange, Failure, Observer, Outcome, RequestHead, ResponseHead, Setup,
-    Slot,
+    Call, ConnectResult, Connection, Event, Exchange, Failure, Observer, Origin, Outcome, RequestHead,
+    ResponseHead, Setup, Slot,
 };
 
+use crate::call_state::CallState;
 use crate::clock::Clock;
 use crate::exchange_span::ExchangeState;
-use crate::metrics::Recorder;
+use crate::metrics::{Recorder, outcome_name};
 use crate::names::SCHEMA_URL;
 use crate::options::{Options, OtelObserverBuilder};
 use crate::propagate::NoPropagation;
@@ -40,6 +41,7 @@ pub struct OtelObserver {
     pub(crate) tracer: OnceLock<BoxedTracer>,
     pub(crate) exchanges: Slot<ExchangeState>,
     pub(crate) setups: Slot<SetupState>,
+    pub(crate) calls: Slot<CallState>,
 }
 
 /// What the spans and metrics come under.
@@ -67,7 +69,8 @@ impl OtelObserver {
     }
 
     fn exchange_started(&self, exchange: &Exchange, request: &RequestHead<'_>) {
-        let parent = Context::current();
+        let call = exchange.call().slot(&self.calls);
+        let parent = call.map_or_else(Context::current, CallState::parent);
         if parent.is_telemetry_suppressed() {
             return;
         }
@@ -75,6 +78,9 @@ impl OtelObserver {
         let options = &self.options;
         let state = ExchangeState::start(self.tracer(), &parent, exchange, request, options, propagates);
         let state = exchange.slot_or_init(&self.exchanges, || state);
+        if let Some(call) = call {
+            call.exchange_started(state.span_context(), exchange.origin());
+        }
         self.recorder.exchange_active(exchange, state.method, options, 1);
     }
 
@@ -91,6 +97,9 @@ impl OtelObserver {
 
     fn exchange_head(&self, exchange: &Exchange, response: &ResponseHead<'_>) {
         let Some(state) = exchange.slot(&self.exchanges) else { return };
+        if let Some(call) = exchange.call().slot(&self.calls) {
+            call.answered(response.status);
+        }
         state.head(response, &self.options);
         if self.options.end_at_head {
             let head = exchange.timings().cumulative().head;
@@ -106,6 +115,24 @@ impl OtelObserver {
         self.end_span(exchange, state, outcome, end);
         recorder.exchange_ended(exchange, state.method, options, outcome, end);
         recorder.exchange_active(exchange, state.method, options, -1);
+        if !exchange.call().may_resend() {
+            let outcome = outcome_name(outcome, exchange.status());
+            recorder.call_ended(exchange.origin(), outcome, 1, None, options);
+        }
+    }
+
+    fn call_ended(&self, call: &Call, outcome: &Outcome) {
+        let Some(state) = call.slot(&self.calls) else { return };
+        let waited = state.end();
+        if let Some(origin) = state.origin() {
+            let outcome = outcome_name(outcome, state.status());
+            self.recorder.call_ended(origin, outcome, call.exchanges().into(), waited, &self.options);
+        }
+    }
+
+    /// Where the call goes; `None` where nothing is told of it.
+    fn origin_of<'a>(&self, call: &'a Call) -> Option<&'a Origin> {
+        call.slot(&self.calls)?.origin()
     }
 
     fn connect_started(&self, setup: &Setup, exchange: Option<&Exchange>) {
@@ -160,6 +187,25 @@ impl Observer for OtelObserver {
     fn on_event(&self, event: &Event<'_>) {
         let Self { recorder, options, .. } = self;
         match event {
+            Event::CallStarted { call } if call.may_resend() => {
+                call.slot_or_init(&self.calls, || CallState::new(Context::current()));
+            }
+            Event::RetryDecided { call, reason, decision } => {
+                if let Some(origin) = self.origin_of(call) {
+                    recorder.retry_decided(origin, *reason, decision.err(), options);
+                }
+            }
+            Event::Released { call, release } => {
+                if let Some(origin) = self.origin_of(call) {
+                    recorder.released(origin, *release, options);
+                }
+            }
+            Event::BackoffEnded { call, start, end } => {
+                if let Some(state) = call.slot(&self.calls) {
+                    state.waited(end.saturating_duration_since(*start));
+                }
+            }
+            Event::CallEnded { call, outcome } => self.call_ended(call, outcome),
             Event::ExchangeStarted { exchange, request } => self.exchange_started(exchange, request),
             Event::ExchangeHead { exchange, response } => self.exchange_head(exchange, response),
             Event::ExchangeEnded { exchange, outcome } => self.exchange_ended(exchange, outcome),

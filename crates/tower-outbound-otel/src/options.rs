@@ -218,6 +218,7 @@ impl OtelObserverBuilder {
             tracer: self.tracer,
             exchanges: Slot::new(),
             setups: Slot::new(),
+            calls: Slot::new(),
         }
     }
 }

@@ -1,11 +1,16 @@
 //! The error of the layers.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use http::Request;
 
 use crate::classify::{Failure, Kind};
 use crate::exchange::Exchange;
+use crate::retry::FailedAttempt;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -21,17 +26,46 @@ struct Inner {
     exchange: Option<Exchange>,
     message: Option<String>,
     source: Option<BoxError>,
+    history: Vec<FailedAttempt>,
+    request: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(failure: Failure, exchange: Option<Exchange>, source: BoxError) -> Self {
-        Self(Box::new(Inner { failure, exchange, message: None, source: Some(source) }))
+        Self::made(failure, exchange, None, Some(source))
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
         let failure = Failure::new(Kind::InvalidRequest).unsent();
-        Self(Box::new(Inner { failure, exchange: None, message: Some(message), source: None }))
+        Self::made(failure, None, Some(message), None)
+    }
+
+    fn made(
+        failure: Failure,
+        exchange: Option<Exchange>,
+        message: Option<String>,
+        source: Option<BoxError>,
+    ) -> Self {
+        Self(Box::new(Inner { failure, exchange, message, source, history: Vec::new(), request: None }))
+    }
+
+    /// What the service below has returned: an error of this crate as it is.
+    pub(crate) fn from_client(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::new(Failure::of(&*error), None, error),
+        }
+    }
+
+    pub(crate) fn with_history(mut self, history: Vec<FailedAttempt>) -> Self {
+        self.0.history = history;
+        self
+    }
+
+    pub(crate) fn with_request<B: Send + 'static>(mut self, request: Request<B>) -> Self {
+        self.0.request = Some(Box::new(Mutex::new(Some(request))));
+        self
     }
 
     /// What is known of the failure.
@@ -44,6 +78,20 @@ impl Error {
     #[must_use]
     pub fn exchange(&self) -> Option<&Exchange> {
         self.0.exchange.as_ref()
+    }
+
+    /// The exchanges before this one, in order, if the request was sent more than once.
+    #[must_use]
+    pub fn history(&self) -> &[FailedAttempt] {
+        &self.0.history
+    }
+
+    /// The request, if nothing of it was sent and its body was never polled: once, from the retry layer, whose body
+    /// type it has ([`RequestBody`](crate::RequestBody) for the client of this crate).
+    #[must_use]
+    pub fn take_request<B: 'static>(&mut self) -> Option<Request<B>> {
+        let request = self.0.request.as_mut()?.downcast_mut::<Mutex<Option<Request<B>>>>()?;
+        request.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The client's own error.

@@ -29,6 +29,7 @@ mod event;
 mod observe;
 mod outbound;
 mod phase;
+mod retry;
 mod tcp;
 mod timer;
 mod track;
@@ -48,6 +49,10 @@ pub use self::outbound::{
 };
 pub use self::outbound::{Outbound, OutboundBuilder};
 pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
+pub use self::retry::{
+    Attempt, FailedAttempt, Lease, LeasedBody, Release, Retry, RetryBudget, RetryFuture, RetryHistory,
+    RetryLayer, RetryLimit, RetryOptions, RetryPolicy, RetryReason, Unboxed, Verdict,
+};
 pub use self::tcp::{FirstFamily, TcpConnectError, TcpConnecting, TcpConnector};
 /// The TLS library whose types the client's options take.
 #[cfg(feature = "client")]

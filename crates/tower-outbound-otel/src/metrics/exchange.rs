@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::StatusCode;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram};
 use tokio::time::Instant;
 use tower_outbound::{Exchange, Failure, Kind, Outcome, Phase, Reuse};
@@ -37,16 +38,23 @@ pub(super) struct ExchangeHandles {
     sizes: OnceLock<[Option<BoundHistogram<u64>>; 2]>,
 }
 
+/// The value of `outbound.outcome`.
+///
+/// As on the span: an error status is the exchange's error, whatever became of its body.
+pub(crate) fn outcome_name(outcome: &Outcome, status: Option<StatusCode>) -> &'static str {
+    match outcome {
+        Outcome::Failed(_) => "error",
+        _ if status.is_some_and(is_error) => "error",
+        Outcome::Cancelled { .. } => "cancelled",
+        _ => "ok",
+    }
+}
+
 impl ExchangeKey {
     fn new(exchange: &Exchange, method: MethodId, outcome: &Outcome, with_template: bool) -> Self {
         let failure = failure(outcome).map(Failure::kind);
         let status = exchange.status();
-        let outcome = match outcome {
-            // As on the span: an error status is the exchange's error, whatever became of its body.
-            _ if failure.is_some() || status.is_some_and(is_error) => "error",
-            Outcome::Cancelled { .. } => "cancelled",
-            _ => "ok",
-        };
+        let outcome = outcome_name(outcome, status);
         Self {
             method,
             status: status.map(|status| status.as_u16()),

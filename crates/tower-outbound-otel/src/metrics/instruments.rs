@@ -20,6 +20,7 @@ const SECONDS: [f64; 17] = [
     30.0,
 ];
 const EXCHANGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+const CALL_EXCHANGES: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
 /// The convention gives none, and the SDK's default ends at 10,000.
 const BYTES: [f64; 10] =
     [128.0, 512.0, 2048.0, 8192.0, 32_768.0, 131_072.0, 524_288.0, 2_097_152.0, 8_388_608.0, 33_554_432.0];
@@ -45,6 +46,11 @@ pub(super) struct Instruments {
     pub(super) phase_duration: Option<Histogram<f64>>,
     pub(super) ttfb_duration: Option<Histogram<f64>>,
     pub(super) body_duration: Option<Histogram<f64>>,
+    pub(super) retries: Option<Counter<u64>>,
+    pub(super) retry_given_up: Option<Counter<u64>>,
+    pub(super) retry_delay: Option<Histogram<f64>>,
+    pub(super) releases: Option<Counter<u64>>,
+    pub(super) call_exchanges: Option<Histogram<u64>>,
 }
 
 impl Instruments {
@@ -159,6 +165,32 @@ impl Instruments {
                 "outbound.body.duration",
                 &SECONDS,
                 "First byte of the response until the body's end, failure or drop.",
+            ),
+            retries: counter(core, "outbound.retries", "{resend}", "Requests that were sent again, and why."),
+            retry_given_up: counter(
+                all,
+                "outbound.retry.given_up",
+                "{call}",
+                "Calls whose request was to be sent again and was not, and what spoke against it.",
+            ),
+            retry_delay: seconds(
+                all,
+                "outbound.retry.delay",
+                &SECONDS,
+                "The pauses before the resends of a call that had any, together.",
+            ),
+            releases: counter(
+                all,
+                "outbound.releases",
+                "{response}",
+                "Failed responses that were let go before a pause, and how.",
+            ),
+            call_exchanges: amounts(
+                all,
+                "outbound.call.exchanges",
+                "{request}",
+                &CALL_EXCHANGES,
+                "How many times the request of a call was sent.",
             ),
         }
     }

@@ -4,10 +4,12 @@
 //! Attributes are sorted by key everywhere; hosts and methods are bounded.
 
 mod cache;
+mod call;
 mod connection;
 mod exchange;
 mod instruments;
 mod origin;
 mod recorder;
 
+pub(crate) use self::exchange::outcome_name;
 pub(crate) use self::recorder::Recorder;

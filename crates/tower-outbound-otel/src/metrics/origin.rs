@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
 use opentelemetry::{KeyValue, Value};
-use tower_outbound::{ConnectResult, DnsFailure, Failure, Kind, Phase, Setup};
+use tower_outbound::{
+    ConnectResult, DnsFailure, Failure, Kind, Phase, Release, RetryLimit, RetryReason, Setup,
+};
 
 use super::cache::Cache;
 use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
@@ -32,6 +34,10 @@ pub(super) struct OriginMetrics {
     wasted: Cache<(), Option<BoundCounter<u64>>>,
     pub(super) io: Cache<&'static str, Option<BoundCounter<u64>>>,
     pub(super) uses: Cache<(), Option<BoundHistogram<u64>>>,
+    pub(super) retries: Cache<(RetryReason, Option<RetryLimit>), Option<BoundCounter<u64>>>,
+    pub(super) releases: Cache<Release, Option<BoundCounter<u64>>>,
+    pub(super) calls: Cache<&'static str, Option<BoundHistogram<u64>>>,
+    pub(super) delays: Cache<(), Option<BoundHistogram<f64>>>,
 }
 
 /// Which optional attributes metrics have.
@@ -86,6 +92,10 @@ impl OriginMetrics {
             wasted: Cache::default(),
             io: Cache::default(),
             uses: Cache::default(),
+            retries: Cache::default(),
+            releases: Cache::default(),
+            calls: Cache::default(),
+            delays: Cache::default(),
         }
     }
 

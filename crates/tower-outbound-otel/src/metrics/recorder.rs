@@ -1,11 +1,15 @@
 //! Finds an origin's handles and passes on what happened.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use opentelemetry::global;
 use opentelemetry::metrics::Meter;
 use tokio::time::Instant;
-use tower_outbound::{Closed, ConnectResult, Connection, Exchange, Origin, Outcome, Setup, Slot};
+use tower_outbound::{
+    Closed, ConnectResult, Connection, Exchange, Origin, Outcome, Release, RetryLimit, RetryReason, Setup,
+    Slot,
+};
 
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
@@ -96,6 +100,37 @@ impl Recorder {
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_io(&connection, state);
+        }
+    }
+
+    pub(crate) fn retry_decided(
+        &self,
+        origin: &Origin,
+        reason: RetryReason,
+        limit: Option<RetryLimit>,
+        options: &Options,
+    ) {
+        if let Some(origin) = self.of(origin, options) {
+            origin.retry(reason, limit);
+        }
+    }
+
+    pub(crate) fn released(&self, origin: &Origin, release: Release, options: &Options) {
+        if let Some(origin) = self.of(origin, options) {
+            origin.released(release);
+        }
+    }
+
+    pub(crate) fn call_ended(
+        &self,
+        origin: &Origin,
+        outcome: &'static str,
+        exchanges: u64,
+        waited: Option<Duration>,
+        options: &Options,
+    ) {
+        if let Some(origin) = self.of(origin, options) {
+            origin.call_ended(outcome, exchanges, waited);
         }
     }
 

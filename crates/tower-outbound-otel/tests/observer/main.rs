@@ -7,6 +7,7 @@ mod metrics;
 mod opt_in;
 mod parents;
 mod propagation;
+mod retries;
 mod setups;
 mod spans;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::Uri;
 
@@ -17,6 +18,7 @@ struct Inner {
     scheme: Box<str>,
     host: Arc<str>,
     port: u16,
+    calls: AtomicU64,
     slots: Slots,
 }
 
@@ -66,6 +68,7 @@ impl Origin {
             scheme: parts.scheme.into(),
             host: parts.host.to_ascii_lowercase().into(),
             port: parts.port,
+            calls: AtomicU64::new(0),
             slots: Slots::default(),
         }))
     }
@@ -95,6 +98,15 @@ impl Origin {
     }
 
     observer_state!();
+
+    pub(crate) fn count_call(&self) {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls to it were observed.
+    pub(crate) fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
+    }
 
     pub(crate) fn parts(&self) -> OriginParts<'_> {
         OriginParts { scheme: &self.0.scheme, host: &self.0.host, port: self.0.port }

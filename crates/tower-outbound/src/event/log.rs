@@ -87,6 +87,15 @@ pub(crate) fn event(event: &Event<'_>) {
                 reason = closed.reason().as_str(), uses = connection.uses(), "connection closed",
             );
         }
+        Event::RetryDecided { call, reason, decision: Ok(delay) } => {
+            debug!(target: "tower_outbound", call = call.id(), %reason, seconds = delay.as_secs_f64(), "resend");
+        }
+        Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.resend().is_some() => {
+            tracing::warn!(
+                target: "tower_outbound", call = call.id(), error = failure.kind().as_str(),
+                exchanges = call.exchanges(), "a call failed after resends",
+            );
+        }
         _ => {}
     }
 }

@@ -5,6 +5,7 @@
 //! | [`CallStarted`](Event::CallStarted) | [`CallEnded`](Event::CallEnded) |
 //! | [`ExchangeStarted`](Event::ExchangeStarted) | [`ExchangeEnded`](Event::ExchangeEnded) |
 //! | [`ConnectStarted`](Event::ConnectStarted) | [`ConnectEnded`](Event::ConnectEnded) |
+//! | [`BackoffStarted`](Event::BackoffStarted) | [`BackoffEnded`](Event::BackoffEnded) |
 //! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
 //!
 //! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
@@ -18,6 +19,8 @@ mod observer;
 mod request;
 mod warning;
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 pub use self::observer::Observer;
@@ -28,6 +31,7 @@ pub(crate) use self::warning::Warnings;
 use crate::classify::Failure;
 use crate::connect::{AddressAttempt, Closed, Connection, Setup, Use};
 use crate::exchange::{Call, Exchange, Phase};
+use crate::retry::{Release, RetryLimit, RetryReason};
 
 /// What has happened.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,38 @@ pub enum Event<'a> {
         call: &'a Call,
         /// How its last exchange went.
         outcome: &'a Outcome,
+    },
+    /// A request is to be sent again, or would be but for a limit.
+    RetryDecided {
+        /// The call.
+        call: &'a Call,
+        /// Why.
+        reason: RetryReason,
+        /// How long is waited before that, or which limit speaks against it.
+        decision: Result<Duration, RetryLimit>,
+    },
+    /// A failed response was let go, with everything that it held.
+    Released {
+        /// The call.
+        call: &'a Call,
+        /// What became of it.
+        release: Release,
+    },
+    /// The pause before a resend has begun; ends with [`BackoffEnded`](Self::BackoffEnded).
+    BackoffStarted {
+        /// The call.
+        call: &'a Call,
+        /// How long it is to be.
+        delay: Duration,
+    },
+    /// The pause before a resend is over, or the caller has gone.
+    BackoffEnded {
+        /// The call.
+        call: &'a Call,
+        /// When it began.
+        start: Instant,
+        /// When it ended.
+        end: Instant,
     },
     /// A request goes to the client; ends with [`ExchangeEnded`](Self::ExchangeEnded).
     ExchangeStarted {

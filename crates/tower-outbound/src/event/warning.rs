@@ -13,6 +13,8 @@ pub enum StackWarning {
     Unobserved,
     /// One request passes two observe layers.
     ObservedTwice,
+    /// The retry layer is below the observe layer.
+    RetryInsideObserve,
 }
 
 impl StackWarning {
@@ -21,6 +23,7 @@ impl StackWarning {
             Self::Untracked => 1,
             Self::Unobserved => 2,
             Self::ObservedTwice => 4,
+            Self::RetryInsideObserve => 8,
         }
     }
 }
@@ -38,6 +41,10 @@ impl fmt::Display for StackWarning {
             }
             Self::ObservedTwice => {
                 "a request passes two observe layers and is counted twice: remove one `outbound.layer()`"
+            }
+            Self::RetryInsideObserve => {
+                "the retry layer is below the observe layer, so its resends are one exchange and nothing proves what \
+                 was sent: put `RetryLayer` above `outbound.layer()`"
             }
         })
     }

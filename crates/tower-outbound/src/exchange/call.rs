@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Phase;
 use super::slots::Slots;
+use crate::connect::Registry;
+use crate::event::{Event, Outcome};
+use crate::retry::RetryReason;
 
 /// What the caller asked for: one or more exchanges, and the pauses between them.
 ///
@@ -33,6 +38,17 @@ struct Inner {
     start: Instant,
     exchanges: AtomicU32,
     end_cause: AtomicU8,
+    /// Nanoseconds after the start; no deadline where it is the greatest.
+    deadline: AtomicU64,
+    /// Some layer tells its start and its end.
+    claimed: AtomicBool,
+    /// Its end is that of its last exchange.
+    last: AtomicBool,
+    ended: AtomicBool,
+    /// In which phase its last exchange was cancelled, and why it was sent again: 1 more than the place in the list.
+    cancelled_in: AtomicU8,
+    resend: AtomicU8,
+    backoff: AtomicU64,
     slots: Slots,
 }
 
@@ -58,6 +74,13 @@ impl Call {
             start: Instant::now(),
             exchanges: AtomicU32::new(0),
             end_cause: AtomicU8::new(0),
+            deadline: AtomicU64::new(u64::MAX),
+            claimed: AtomicBool::new(false),
+            last: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            cancelled_in: AtomicU8::new(0),
+            resend: AtomicU8::new(0),
+            backoff: AtomicU64::new(0),
             slots: Slots::default(),
         }))
     }
@@ -109,6 +132,90 @@ impl Call {
     /// To be called before the next exchange of the call.
     pub fn clear_end_cause(&self) {
         self.0.end_cause.store(0, Ordering::Release);
+    }
+
+    /// It must be over by then; a deadline can be moved forward, never back.
+    ///
+    /// The retry layer never waits beyond it. What is under way then is not cut off by the call itself.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_outbound::Call;
+    /// # use tokio::time::Instant;
+    /// let mut request = http::Request::get("http://localhost/").body(()).unwrap();
+    /// let deadline = Instant::now() + Duration::from_secs(2);
+    /// request.extensions_mut().insert(Call::new().with_deadline(deadline));
+    /// ```
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        let after = deadline.saturating_duration_since(self.0.start);
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.0.deadline.fetch_min(after, Ordering::AcqRel);
+        self
+    }
+
+    /// When it must be over, if it has a deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let after = self.0.deadline.load(Ordering::Acquire);
+        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+    }
+
+    /// Why its request was sent again for the exchange that is under way or was the last one, and how long was waited
+    /// before that; `None` for the first exchange.
+    #[must_use]
+    pub fn resend(&self) -> Option<(RetryReason, Duration)> {
+        let at = self.0.resend.load(Ordering::Acquire).checked_sub(1)?;
+        let reason = RetryReason::ALL.get(usize::from(at))?;
+        Some((*reason, Duration::from_nanos(self.0.backoff.load(Ordering::Acquire))))
+    }
+
+    pub(crate) fn resent(&self, reason: RetryReason, backoff: Duration) {
+        let at = RetryReason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
+        let backoff = u64::try_from(backoff.as_nanos()).unwrap_or(u64::MAX);
+        self.0.backoff.store(backoff, Ordering::Release);
+        self.0.resend.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
+    }
+
+    /// Whether a layer above the observe layer has made it, so that it may have more than one exchange.
+    #[must_use]
+    pub fn may_resend(&self) -> bool {
+        self.0.claimed.load(Ordering::Acquire)
+    }
+
+    /// Whether it is the asker's to tell its start and its end: once.
+    pub(crate) fn claim(&self) -> bool {
+        !self.0.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// The exchange that is under way is the last one.
+    pub(crate) fn mark_last(&self) {
+        self.0.last.store(true, Ordering::Release);
+    }
+
+    /// Tells its end, once.
+    pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
+        if !self.0.ended.swap(true, Ordering::AcqRel) {
+            registry.emit(&Event::CallEnded { call: self, outcome });
+        }
+    }
+
+    /// An exchange of it is over.
+    pub(super) fn exchange_ended(&self, registry: &Registry, outcome: &Outcome) {
+        if let Outcome::Cancelled { phase } = outcome {
+            let at = Phase::ALL.iter().position(|each| each == phase).unwrap_or_default();
+            self.0.cancelled_in.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
+        }
+        if self.0.last.load(Ordering::Acquire) {
+            self.end(registry, outcome);
+        }
+    }
+
+    /// In which phase its last exchange was cancelled.
+    pub(crate) fn cancelled_in(&self) -> Option<Phase> {
+        let at = self.0.cancelled_in.load(Ordering::Acquire).checked_sub(1)?;
+        Phase::ALL.get(usize::from(at)).copied()
     }
 
     observer_state!();

@@ -18,7 +18,7 @@ pub use self::call::{Call, EndCause};
 pub(crate) use self::marks::Mark;
 pub use self::phase::Phase;
 pub use self::record::Exchange;
-pub(crate) use self::record::Start;
+pub(crate) use self::record::{Start, identity};
 pub(crate) use self::scope::WeakExchange;
 pub use self::slots::Slot;
 pub(crate) use self::slots::Slots;

@@ -31,6 +31,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::Queue,
+        Self::Acquire,
+        Self::Dns,
+        Self::Tcp,
+        Self::Tunnel,
+        Self::Tls,
+        Self::Send,
+        Self::Wait,
+        Self::Head,
+        Self::Body,
+        Self::Backoff,
+    ];
+
     /// The phase's name in spans and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

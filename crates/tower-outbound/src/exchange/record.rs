@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use super::marks::Marks;
@@ -51,6 +51,11 @@ pub(super) struct Inner {
     pub(super) slots: Slots,
 }
 
+/// Clones of one request share their URI's memory, and no two live requests do.
+pub(crate) fn identity(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |path| path.as_str().as_ptr() as usize)
+}
+
 /// What an exchange is made from.
 pub(crate) struct Start {
     pub(crate) registry: Registry,
@@ -68,6 +73,9 @@ impl Exchange {
         let sole = start.call.is_none();
         let call = start.call.unwrap_or_default();
         let ordinal = call.begin_exchange();
+        if ordinal == 0 {
+            start.origin.count_call();
+        }
         start.registry.see_exchange();
         if sole {
             start.registry.emit(&Event::CallStarted { call: &call });

@@ -152,6 +152,8 @@ impl Exchange {
         inner.registry.emit(&Event::ExchangeEnded { exchange: self, outcome });
         if inner.sole {
             inner.registry.emit(&Event::CallEnded { call: &inner.call, outcome });
+        } else {
+            inner.call.exchange_ended(&inner.registry, outcome);
         }
         match connection {
             Some(connection) if counted => connection.end_use(*at),

@@ -11,7 +11,7 @@ use crate::classify::Failure;
 use crate::connect::{Origin, Registry, Setup};
 use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
-use crate::exchange::{Call, Exchange, Start, UrlTemplate};
+use crate::exchange::{Call, Exchange, Start, UrlTemplate, identity};
 
 /// A client whose exchanges are observed: see [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
@@ -81,11 +81,6 @@ impl<S> Observe<S> {
 fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
     let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
-}
-
-/// Clones of one request share their URI's memory, and no two live requests do.
-fn identity(uri: &Uri) -> usize {
-    uri.path_and_query().map_or(0, |path| path.as_str().as_ptr() as usize)
 }
 
 impl<S, B, R> Service<Request<B>> for Observe<S>

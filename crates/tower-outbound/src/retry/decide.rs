@@ -1,0 +1,144 @@
+//! The rules: what the layer sends again by itself.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::RetryReason;
+use super::retry_after::{Asked, pushback, retry_after};
+use crate::classify::{Class, DnsFailure, Failure, Kind, SendState};
+use crate::connect::Reuse;
+use crate::event::ResponseHead;
+
+/// Says that a peer processes requests with the same key once.
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Which of the rules are on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules {
+    pub(super) connect_only: bool,
+    pub(super) idempotent: bool,
+    pub(super) statuses: Vec<StatusCode>,
+    pub(super) grpc: bool,
+}
+
+/// What an exchange has come to.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) result: Result<ResponseHead<'a>, &'a Failure>,
+    pub(super) reuse: Reuse,
+    /// By its method, or by a key.
+    pub(super) idempotent: bool,
+    /// How many exchanges of the call the peer has said not to have processed.
+    pub(super) not_processed: u32,
+}
+
+/// A resend that is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) reason: RetryReason,
+    pub(super) cost: Cost,
+    pub(super) wait: Wait,
+}
+
+/// Which budget it draws on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// The connections that were there bound it.
+    Free,
+    Connect,
+    Request,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    AtOnce,
+    Backoff,
+    /// The peer has asked for it, or the user's policy.
+    Asked(Duration),
+    /// The peer has asked not to be tried again.
+    Forbidden,
+}
+
+/// Whether such a failure may ever be followed by a resend, sent or not.
+pub(super) fn is_permanent(failure: &Failure) -> bool {
+    match failure.kind() {
+        // Our own refusals.
+        Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => true,
+        // The same certificate or version comes again.
+        Kind::SecureConnection | Kind::VersionNegotiation => true,
+        Kind::NameResolution => failure.dns() != Some(DnsFailure::TryAgain),
+        Kind::UserAuthentication => true,
+        Kind::InvalidRequest | Kind::RequestBody => true,
+        _ => false,
+    }
+}
+
+impl Rules {
+    /// What is to be done by the rules; `None` where the caller gets the result.
+    pub(super) fn wanted(&self, seen: Seen<'_>) -> Option<Wanted> {
+        match seen.result {
+            Ok(head) => self.by_head(head),
+            Err(failure) => self.by_failure(failure, seen),
+        }
+    }
+
+    fn by_failure(&self, failure: &Failure, seen: Seen<'_>) -> Option<Wanted> {
+        let wanted = |reason, cost, wait| Some(Wanted { reason, cost, wait });
+        let reused = seen.reuse == Reuse::Reused;
+        match failure.send_state()? {
+            SendState::NotSent if failure.is_connect() => {
+                wanted(RetryReason::Connect, Cost::Connect, Wait::Backoff)
+            }
+            SendState::NotSent if reused && failure.class() != Some(Class::Timeout) => {
+                wanted(RetryReason::ReusedConnection, Cost::Free, Wait::AtOnce)
+            }
+            _ if self.connect_only => None,
+            SendState::NotSent => wanted(RetryReason::NotSent, Cost::Request, Wait::Backoff),
+            SendState::NotProcessed if seen.not_processed == 0 => {
+                wanted(RetryReason::NotProcessed, Cost::Free, Wait::AtOnce)
+            }
+            SendState::NotProcessed => wanted(RetryReason::NotProcessed, Cost::Request, Wait::Backoff),
+            SendState::Partial(_) | SendState::Sent | SendState::Unknown
+                if self.idempotent
+                    && seen.idempotent
+                    && reused
+                    && failure.class() == Some(Class::ConnectionReset) =>
+            {
+                wanted(RetryReason::Idempotent, Cost::Request, Wait::AtOnce)
+            }
+            _ => None,
+        }
+    }
+
+    fn by_head(&self, head: ResponseHead<'_>) -> Option<Wanted> {
+        let (reason, asked) = if self.statuses.contains(&head.status) {
+            (RetryReason::Status, retry_after(head.headers, SystemTime::now))
+        } else if self.grpc && is_unavailable(head.headers) {
+            (RetryReason::GrpcStatus, pushback(head.headers))
+        } else {
+            return None;
+        };
+        let wait = match asked {
+            Asked::Nothing => Wait::Backoff,
+            Asked::Wait(wait) => Wait::Asked(wait),
+            Asked::Never => Wait::Forbidden,
+        };
+        Some(Wanted { reason, cost: Cost::Request, wait })
+    }
+}
+
+/// gRPC's UNAVAILABLE in a response of trailers only: in its head, so that no message has come.
+fn is_unavailable(headers: &HeaderMap) -> bool {
+    let grpc = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    grpc && headers.get("grpc-status").is_some_and(|status| status.as_bytes() == b"14")
+}
+
+/// RFC 9110, section 9.2.2.
+pub(super) fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    ) || method.as_str() == "QUERY"
+}

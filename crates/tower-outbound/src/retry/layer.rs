@@ -1,0 +1,160 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::HeaderName;
+use tower_layer::Layer;
+
+use super::settings::Settings;
+use super::{Retry, RetryBudget, RetryPolicy, Unboxed};
+use crate::connect::Registry;
+
+/// Sends again what was certainly not processed, and holds nothing while it waits: no response, permit, connection or
+/// readied service.
+///
+/// It goes above [`ObserveLayer`](crate::ObserveLayer), which proves what was sent: without it only what no client has
+/// taken is sent again. The inner service is cloned for each request.
+///
+/// Unless set otherwise it sends again, twice at most, whatever was not sent (any method, streaming bodies too, which
+/// were never polled) and what the peer says not to have processed (HTTP/2 `REFUSED_STREAM`, `GOAWAY`). It never sends
+/// again, although never sent: our own refusals (`pool_timeout`, `queue_full`, `deadline_exceeded`), what TLS has
+/// refused, a name that does not exist, an invalid request, a failing request body, and what the caller has cancelled;
+/// nor anything that was answered before its body was handed over whole.
+///
+/// # Example
+/// ```
+/// use http::StatusCode;
+/// use tower_outbound::{Outbound, RetryLayer};
+///
+/// let outbound = Outbound::new();
+/// // 429 and 503 too, with the wait that the peer asks for.
+/// let layer = RetryLayer::new(outbound.registry().clone())
+///     .status([StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE])
+///     .resends(3);
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing unless put around a service"]
+pub struct RetryLayer<L = Unboxed> {
+    settings: Arc<Settings>,
+    lease: L,
+}
+
+impl RetryLayer {
+    /// What was not processed, twice at most.
+    pub fn new(registry: Registry) -> Self {
+        Self { settings: Arc::new(Settings::new(registry)), lease: Unboxed }
+    }
+
+    /// Stricter: only where no connection was had, or a reused one was dead before a byte was sent; once.
+    pub fn connect_only(registry: Registry) -> Self {
+        Self::new(registry).set(|settings| {
+            settings.rules.connect_only = true;
+            settings.resends = 1;
+        })
+    }
+}
+
+impl<L> RetryLayer<L> {
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        match Arc::get_mut(&mut self.settings) {
+            Some(settings) => change(settings),
+            // A clone that goes its own way has budgets of its own.
+            None => {
+                let mut settings = self.settings.fork();
+                change(&mut settings);
+                self.settings = Arc::new(settings);
+            }
+        }
+        self
+    }
+
+    /// How many times a request is sent again at most: 2 unless set; 0 is off.
+    pub fn resends(self, resends: u32) -> Self {
+        self.set(|settings| settings.resends = resends)
+    }
+
+    /// Also what was sent on a reused connection that then died, where the method is idempotent (RFC 9110, section
+    /// 9.2.2) or the request has an `Idempotency-Key`. Off unless set.
+    pub fn idempotent(self) -> Self {
+        self.set(|settings| settings.rules.idempotent = true)
+    }
+
+    /// Also what is answered with one of these, whatever the method. None unless set.
+    ///
+    /// `Retry-After` (seconds or a date) says how long to wait; an answer that asks for more than
+    /// [`longest_wait`](Self::longest_wait), or beyond the call's deadline, is returned as it is.
+    pub fn status(self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
+        self.set(|settings| settings.rules.statuses = statuses.into_iter().collect())
+    }
+
+    /// Also what gRPC answers with `UNAVAILABLE` in a response of trailers only; `grpc-retry-pushback-ms` says how
+    /// long to wait, or not to try again. Off unless set.
+    pub fn grpc(self) -> Self {
+        self.set(|settings| settings.rules.grpc = true)
+    }
+
+    /// How much of a request's body is kept so that it can be sent again once it was polled: 64 KiB unless set; 0
+    /// keeps nothing. Data is kept by clones: of `Bytes` a reference count.
+    pub fn replay_up_to(self, bytes: usize) -> Self {
+        self.set(|settings| settings.replay = bytes)
+    }
+
+    /// The wait before a resend is anything from zero to a bound, which is `base` (25 ms unless set) for the first,
+    /// doubles with each, and is never above `cap` (250 ms unless set). There is none where a reused connection turned
+    /// out to be dead.
+    pub fn backoff(self, base: Duration, cap: Duration) -> Self {
+        self.set(|settings| (settings.backoff.base, settings.backoff.cap) = (base, cap))
+    }
+
+    /// Makes the waits the same in each run.
+    pub fn seed(self, seed: u64) -> Self {
+        self.set(|settings| settings.backoff = settings.backoff.seeded(seed))
+    }
+
+    /// The longest wait that a peer may ask for: 30 s unless set.
+    pub fn longest_wait(self, longest_wait: Duration) -> Self {
+        self.set(|settings| settings.longest_wait = longest_wait)
+    }
+
+    /// How much of a failed response is read, and for how long, so that its connection can be used again: 64 KiB and
+    /// 50 ms unless set. What is longer is dropped, which closes an HTTP/1 connection.
+    pub fn release_within(self, bytes: usize, time: Duration) -> Self {
+        self.set(|settings| (settings.bounds.bytes, settings.bounds.time) = (bytes, time))
+    }
+
+    /// How many failed connects to an origin may be followed by another one.
+    pub fn connect_budget(self, budget: RetryBudget) -> Self {
+        self.set(|settings| settings.connect_budget = budget)
+    }
+
+    /// How many other resends an origin gets. Those for which a reused connection was dead, and the first of a call that
+    /// the peer says not to have processed, are free.
+    pub fn budget(self, budget: RetryBudget) -> Self {
+        self.set(|settings| settings.budget = budget)
+    }
+
+    /// Tells the peer in this header how many times the request was sent before (gRPC:
+    /// `grpc-previous-rpc-attempts`); on resends only. Off unless set.
+    pub fn attempt_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.attempt_header = Some(name))
+    }
+
+    /// The user's own decision.
+    pub fn policy(self, policy: impl RetryPolicy) -> Self {
+        self.set(|settings| settings.policy = Some(Arc::new(policy)))
+    }
+
+    /// What the client takes as body, for one that takes a type of its own: see [`Lease`](crate::Lease).
+    pub fn lease<M>(self, lease: M) -> RetryLayer<M> {
+        RetryLayer { settings: self.settings, lease }
+    }
+}
+
+impl<S, L: Clone> Layer<S> for RetryLayer<L> {
+    type Service = Retry<S, L>;
+
+    fn layer(&self, inner: S) -> Retry<S, L> {
+        Retry::new(inner, self.settings.clone(), self.lease.clone())
+    }
+}

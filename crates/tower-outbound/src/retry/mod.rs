@@ -1,0 +1,31 @@
+//! Sends again what was certainly not processed, and holds nothing while it waits.
+//!
+//! What is decided: `decide` (the rules), `policy` (the user's own), `budget`, `backoff`, `retry_after`. How it is
+//! done: `lease` (the request's body), `head` (its head), `release` (the failed response), `future` (the order).
+
+mod backoff;
+mod budget;
+mod decide;
+mod future;
+mod head;
+mod history;
+mod layer;
+mod lease;
+mod options;
+mod plan;
+mod policy;
+mod reason;
+mod release;
+mod retry_after;
+mod service;
+mod settings;
+
+pub use self::budget::RetryBudget;
+pub use self::future::RetryFuture;
+pub use self::history::{FailedAttempt, RetryHistory};
+pub use self::layer::RetryLayer;
+pub use self::lease::{Lease, LeasedBody, Unboxed};
+pub use self::options::RetryOptions;
+pub use self::policy::{Attempt, RetryPolicy, Verdict};
+pub use self::reason::{Release, RetryLimit, RetryReason};
+pub use self::service::Retry;

@@ -1,0 +1,350 @@
+//! What is known of one call, and what comes after each of its exchanges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+
+use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_idempotent, is_permanent};
+use super::head::Head;
+use super::lease::Slot;
+use super::settings::Settings;
+use super::{
+    Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
+};
+use crate::classify::{Failure, Kind, SendState};
+use crate::connect::{Connection, Reuse, Setup};
+use crate::error::Error;
+use crate::event::{Event, Outcome, ResponseHead, StackWarning};
+use crate::exchange::{Call, EndCause, Exchange, Phase, Timings};
+
+/// One call, and what is needed to send its request again. Its end is told when it is dropped, if not before.
+pub(super) struct Plan<L, B: Body> {
+    settings: Arc<Settings>,
+    lease: L,
+    call: Call,
+    /// The call is this layer's to end.
+    owner: bool,
+    kept: Option<Kept<B>>,
+    resends: u32,
+    not_processed: u32,
+    history: Vec<FailedAttempt>,
+    phase: Phase,
+    /// Since when it waits.
+    pause: Option<Instant>,
+    finished: bool,
+}
+
+/// The request.
+struct Kept<B: Body> {
+    head: Head,
+    body: Source<B>,
+}
+
+enum Source<B: Body> {
+    /// It has no data, so that the client gets another one that has none.
+    Empty(B),
+    Slot(Arc<Slot<B>>),
+}
+
+impl<B: Body> Source<B> {
+    fn lease(&self) -> LeasedBody<B> {
+        match self {
+            Self::Empty(_) => LeasedBody::empty(),
+            Self::Slot(slot) => slot.lease(),
+        }
+    }
+
+    fn can_be_had_again(&self) -> bool {
+        match self {
+            Self::Empty(_) => true,
+            Self::Slot(slot) => slot.is_whole_again(),
+        }
+    }
+
+    fn is_handed_over(&self) -> bool {
+        match self {
+            Self::Empty(_) => true,
+            Self::Slot(slot) => slot.is_handed_over(),
+        }
+    }
+
+    fn untouched(self) -> Option<B> {
+        match self {
+            Self::Empty(body) => Some(body),
+            Self::Slot(slot) => slot.untouched(),
+        }
+    }
+}
+
+impl<L: Lease<B>, B: Body> Plan<L, B> {
+    /// With the request for the first exchange.
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        lease: L,
+        mut request: Request<B>,
+    ) -> (Self, Request<L::Leased>) {
+        let options = request.extensions().get::<RetryOptions>();
+        let resends = options.and_then(|options| options.resends).unwrap_or(settings.resends);
+        if let Some(key) = options.and_then(|options| options.key.clone()) {
+            request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
+        }
+        warn_of_observe_above(&settings, &request);
+        let made_above = request.extensions().get::<Call>().cloned();
+        let call = made_above.unwrap_or_default();
+        let owner = resends > 0 && call.claim();
+        let mut plan = Self {
+            settings,
+            lease,
+            call,
+            owner,
+            kept: None,
+            resends,
+            not_processed: 0,
+            history: Vec::new(),
+            phase: Phase::Acquire,
+            pause: None,
+            finished: false,
+        };
+        if resends == 0 {
+            let request = request.map(|body| plan.lease.lease(LeasedBody::own(body)));
+            return (plan, request);
+        }
+        if owner {
+            plan.settings.registry.emit(&Event::CallStarted { call: &plan.call });
+        }
+        let head = Head::of(&request);
+        request.extensions_mut().insert(plan.call.clone());
+        let (parts, body) = request.into_parts();
+        let body = match body.is_end_stream() {
+            true => Source::Empty(body),
+            false => Source::Slot(Slot::new(body, plan.settings.replay)),
+        };
+        let leased = plan.lease.lease(body.lease());
+        plan.kept = Some(Kept { head, body });
+        (plan, Request::from_parts(parts, leased))
+    }
+
+    /// The request for the next exchange.
+    pub(super) fn again(&mut self) -> Request<L::Leased> {
+        self.phase = Phase::Acquire;
+        self.call.clear_end_cause();
+        let kept = self.kept.as_ref().expect("kept until the call is over");
+        let mut request = kept.head.request(self.lease.lease(kept.body.lease()));
+        request.extensions_mut().insert(self.call.clone());
+        if let Some(name) = &self.settings.attempt_header {
+            request.headers_mut().insert(name, self.made().into());
+        }
+        request
+    }
+}
+
+impl<L, B: Body> Plan<L, B> {
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    pub(super) fn emit(&self, event: &Event<'_>) {
+        self.settings.registry.emit(event);
+    }
+
+    pub(super) fn pause_begins(&mut self, delay: Duration) {
+        self.pause = Some(Instant::now());
+        self.emit(&Event::BackoffStarted { call: &self.call, delay });
+    }
+
+    pub(super) fn pause_ends(&mut self) {
+        if let Some(start) = self.pause.take() {
+            self.emit(&Event::BackoffEnded { call: &self.call, start, end: Instant::now() });
+        }
+    }
+
+    /// How many times it was sent again.
+    fn made(&self) -> u32 {
+        u32::try_from(self.history.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How long to wait before it is sent again; `None` where the caller gets this response.
+    pub(super) fn after_response<R>(&mut self, response: &Response<R>) -> Option<Duration> {
+        self.kept.as_ref()?;
+        let head = ResponseHead {
+            status: response.status(),
+            version: response.version(),
+            headers: response.headers(),
+        };
+        let exchange = response.extensions().get::<Timings>().map(Timings::exchange);
+        let (reason, delay) = self.judge(Ok(head), exchange)?;
+        let connection = exchange.and_then(Exchange::connection);
+        self.remember(None, Some(response.status()), connection, reason, delay);
+        self.call.set_end_cause(EndCause::ReleasedByRetry);
+        Some(delay)
+    }
+
+    /// How long to wait before it is sent again; `None` where the caller gets this error.
+    pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration> {
+        self.kept.as_ref()?;
+        let failure = error.failure();
+        let (reason, delay) = self.judge(Err(failure), error.exchange())?;
+        self.not_processed += u32::from(failure.send_state() == Some(SendState::NotProcessed));
+        self.remember(Some(failure.clone()), None, failure.connection().cloned(), reason, delay);
+        Some(delay)
+    }
+
+    fn remember(
+        &mut self,
+        failure: Option<Failure>,
+        status: Option<http::StatusCode>,
+        connection: Option<Connection>,
+        reason: RetryReason,
+        delay: Duration,
+    ) {
+        self.phase = Phase::Backoff;
+        self.call.resent(reason, delay);
+        self.history.push(FailedAttempt { failure, status, connection, reason, delay });
+    }
+
+    fn judge(
+        &self,
+        result: Result<ResponseHead<'_>, &Failure>,
+        exchange: Option<&Exchange>,
+    ) -> Option<(RetryReason, Duration)> {
+        let kept = self.kept.as_ref()?;
+        if result.is_err_and(is_permanent) {
+            return None;
+        }
+        let seen = Seen {
+            result,
+            reuse: exchange.map_or(Reuse::Unknown, Exchange::reuse),
+            idempotent: is_idempotent(kept.head.method()) || kept.head.has(&IDEMPOTENCY_KEY),
+            not_processed: self.not_processed,
+        };
+        let wanted = self.consult(seen, &kept.head, self.settings.rules.wanted(seen))?;
+        let decision = self.check(wanted, result.is_ok(), kept, exchange);
+        let (call, reason) = (&self.call, wanted.reason);
+        self.emit(&Event::RetryDecided { call, reason, decision });
+        decision.ok().map(|delay| (reason, delay))
+    }
+
+    /// Asks the user's policy, if there is one.
+    fn consult(&self, seen: Seen<'_>, head: &Head, wanted: Option<Wanted>) -> Option<Wanted> {
+        let Some(policy) = &self.settings.policy else { return wanted };
+        let attempt = Attempt {
+            result: seen.result,
+            head,
+            ordinal: self.made(),
+            elapsed: self.call.start().elapsed(),
+            deadline: self.call.deadline(),
+            wanted: wanted.map(|wanted| wanted.reason),
+        };
+        let resend = |wait| Some(Wanted { reason: RetryReason::Policy, cost: Cost::Request, wait });
+        match policy.decide(&attempt) {
+            Verdict::Default => wanted,
+            Verdict::Return => None,
+            Verdict::Resend => resend(Wait::Backoff),
+            Verdict::ResendAfter(wait) => resend(Wait::Asked(wait)),
+        }
+    }
+
+    /// Whether the resend can be made; what it costs is drawn last.
+    fn check(
+        &self,
+        wanted: Wanted,
+        answered: bool,
+        kept: &Kept<B>,
+        exchange: Option<&Exchange>,
+    ) -> Result<Duration, RetryLimit> {
+        if self.made() >= self.resends {
+            return Err(RetryLimit::Attempts);
+        }
+        if !kept.body.can_be_had_again() || answered && !kept.body.is_handed_over() {
+            return Err(RetryLimit::Body);
+        }
+        let delay = match wanted.wait {
+            Wait::AtOnce => Duration::ZERO,
+            Wait::Backoff => self.settings.backoff.delay(self.made()),
+            Wait::Asked(wait) if wait <= self.settings.longest_wait => wait,
+            Wait::Asked(_) | Wait::Forbidden => return Err(RetryLimit::RetryAfter),
+        };
+        let end = Instant::now().checked_add(delay);
+        if self.call.deadline().is_some_and(|deadline| end.is_none_or(|end| end >= deadline)) {
+            return Err(RetryLimit::Deadline);
+        }
+        match exchange {
+            Some(exchange) => self.settings.draw(wanted.cost, exchange.origin()),
+            None => self.settings.draw(wanted.cost, &self.settings.registry.origin(kept.head.uri())),
+        }?;
+        Ok(delay)
+    }
+
+    /// The caller gets this response.
+    pub(super) fn respond<R>(&mut self, response: &mut Response<R>) {
+        self.finished = true;
+        if let Some(Kept { body: Source::Slot(slot), .. }) = &self.kept {
+            slot.settle();
+        }
+        if self.owner {
+            let ended = |timings: &Timings| timings.exchange().is_ended();
+            self.call.mark_last();
+            if response.extensions().get::<Timings>().is_none_or(ended) {
+                self.call.end(&self.settings.registry, &Outcome::Ok);
+            }
+        }
+        if !self.history.is_empty() {
+            response.extensions_mut().insert(RetryHistory::new(std::mem::take(&mut self.history)));
+        }
+    }
+
+    /// The caller gets this error.
+    pub(super) fn fail(&mut self, error: Error) -> Error
+    where
+        B: Send + 'static,
+    {
+        self.finished = true;
+        if self.owner {
+            let outcome = Outcome::Failed(error.failure().clone());
+            self.call.end(&self.settings.registry, &outcome);
+        }
+        let unsent = error.failure().send_state() == Some(SendState::NotSent);
+        let kept = self.kept.take().filter(|_| unsent);
+        let request = kept.and_then(|kept| Some(kept.head.request(kept.body.untouched()?)));
+        let error = error.with_history(std::mem::take(&mut self.history));
+        match request {
+            Some(request) => error.with_request(request),
+            None => error,
+        }
+    }
+}
+
+/// The caller gives up, or the client has panicked.
+impl<L, B: Body> Drop for Plan<L, B> {
+    fn drop(&mut self) {
+        self.pause_ends();
+        if self.finished || !self.owner {
+            return;
+        }
+        let phase = self.call.cancelled_in().unwrap_or(self.phase);
+        let failed = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
+        let outcome = match self.call.end_cause() {
+            Some(EndCause::DeadlineElapsed) => failed(Kind::DeadlineExceeded),
+            Some(EndCause::AttemptTimeout) => failed(Kind::ResponseTimeout),
+            _ if std::thread::panicking() => failed(Kind::Other),
+            _ => Outcome::Cancelled { phase },
+        };
+        self.call.end(&self.settings.registry, &outcome);
+    }
+}
+
+/// Then all its exchanges would be one to the layer above.
+fn warn_of_observe_above<B>(settings: &Settings, request: &Request<B>) {
+    let identity = crate::exchange::identity(request.uri());
+    let inside = Exchange::current().is_some_and(|outer| outer.identity() == identity && identity != 0);
+    if inside && Setup::current().is_none() {
+        settings.registry.warn(StackWarning::RetryInsideObserve);
+    }
+}

@@ -1,0 +1,62 @@
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::future::RetryFuture;
+use super::plan::Plan;
+use super::settings::Settings;
+use super::{Lease, Unboxed};
+use crate::error::{BoxError, Error};
+
+/// A client whose requests are sent again where that is safe: see [`RetryLayer`](super::RetryLayer).
+#[derive(Clone, Debug)]
+pub struct Retry<S, L = Unboxed> {
+    inner: S,
+    settings: Arc<Settings>,
+    lease: L,
+}
+
+impl<S, L> Retry<S, L> {
+    pub(super) const fn new(inner: S, settings: Arc<Settings>, lease: L) -> Self {
+        Self { inner, settings, lease }
+    }
+
+    /// The client itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The client itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S, L, B, R> Service<Request<B>> for Retry<S, L>
+where
+    S: Service<Request<L::Leased>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    L: Lease<B> + Clone,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Clone + Send,
+    R: Body,
+{
+    type Response = Response<R>;
+    type Error = Error;
+    type Future = RetryFuture<S, L, B, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(|error| Error::from_client(error.into()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that is ready goes to the first exchange; the clone is made ready when it is needed.
+        let clone = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, clone.clone());
+        let (plan, first) = Plan::new(self.settings.clone(), self.lease.clone(), request);
+        RetryFuture::new(ready.call(first), clone, plan)
+    }
+}

@@ -1,0 +1,129 @@
+//! What is sent again, and what is not.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tower_outbound::{Call, Kind, RetryHistory, RetryLayer, RetryOptions, RetryReason, Verdict};
+
+use super::*;
+
+fn refused() -> http::Uri {
+    format!("http://{}/", closed_port().unwrap()).parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_on_the_list_is_sent_again_and_the_last_answer_returned() {
+    let bench = Bench::new();
+    let script = Script::new().read_request().write(BUSY).repeat();
+    let (server, connector) = ScriptedServer::duplex(script);
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let response = send(&client, post(server.uri("/"), upload("hello"))).await.unwrap();
+    let history = response.extensions().get::<RetryHistory>().unwrap().clone();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "busy");
+    assert_eq!((server.requests(), server.accepted()), (3, 1), "all on one connection");
+    assert_eq!(history.len(), 2);
+    assert_eq!(history[0].status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+    assert!(history.iter().all(|attempt| attempt.reason() == RetryReason::Status));
+    assert_eq!(
+        bench.told(),
+        [
+            "call",
+            "exchange 0",
+            "resend status",
+            "released drained",
+            "backoff",
+            "backoff over",
+            "exchange 1",
+            "resend status",
+            "released drained",
+            "backoff",
+            "backoff over",
+            "exchange 2",
+            "no resend status: attempts",
+            "call ok",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_no_answer_is_sent_again() {
+    let bench = Bench::new();
+    let (server, connector) = ScriptedServer::duplex(Script::answering(BUSY));
+    let client = bench.stack(bench.outbound.connector(connector), &bench.layer());
+    assert_eq!(read(&client, get(server.uri("/"))).await.unwrap().0, 503);
+    assert_eq!(bench.told(), ["call", "exchange 0", "call ok"]);
+}
+
+#[tokio::test]
+async fn a_refused_connect_is_tried_three_times_and_gives_the_request_back() {
+    let bench = Bench::new();
+    let layer = bench.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
+    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
+    let mut error = read(&client, post(refused(), upload("hello"))).await.unwrap_err();
+    assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
+    assert_eq!(error.history().len(), 2);
+    for attempt in error.history() {
+        assert_eq!(attempt.reason(), RetryReason::Connect);
+        assert_eq!(attempt.failure().unwrap().kind(), Kind::ConnectionRefused);
+    }
+    assert_eq!(error.exchange().unwrap().ordinal(), 2);
+    let request = error.take_request::<Upload>().unwrap();
+    assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "hello");
+    assert!(error.take_request::<Upload>().is_none(), "once");
+    assert_eq!(bench.told().last().unwrap(), "call connection_refused");
+    bench.recorder.settled().await;
+}
+
+#[tokio::test]
+async fn connect_only_is_once_and_an_option_turns_it_off() {
+    let bench = Bench::new();
+    let layer = RetryLayer::connect_only(bench.outbound.registry().clone());
+    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
+    let error = read(&client, get(refused())).await.unwrap_err();
+    assert_eq!(error.history().len(), 1);
+
+    let mut request = get(refused());
+    request.extensions_mut().insert(RetryOptions::off());
+    let mut error = read(&client, request).await.unwrap_err();
+    assert_eq!(error.history().len(), 0);
+    assert!(error.take_request::<Upload>().is_none(), "nothing was kept");
+    bench.recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_wait_than_the_deadline_or_the_limit_returns_the_answer() {
+    for (after, expected) in [("31", "no resend status: retry_after"), ("20", "no resend status: deadline")] {
+        let bench = Bench::new();
+        let answer = format!("HTTP/1.1 429 Too Many\r\nretry-after: {after}\r\ncontent-length: 0\r\n\r\n");
+        let (server, connector) = ScriptedServer::duplex(Script::answering(answer));
+        let layer = bench.layer().status([StatusCode::TOO_MANY_REQUESTS]);
+        let client = bench.stack(bench.outbound.connector(connector), &layer);
+        let mut request = get(server.uri("/"));
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        request.extensions_mut().insert(Call::new().with_deadline(deadline));
+        let begun = tokio::time::Instant::now();
+        assert_eq!(read(&client, request).await.unwrap().0, 429);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(server.requests(), 1);
+        assert_eq!(bench.told()[2], expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_the_users_has_the_last_word_within_the_limits() {
+    let bench = Bench::new();
+    let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
+    let layer = bench.layer().resends(1).policy(|attempt: &tower_outbound::Attempt<'_>| {
+        assert!(attempt.result().is_ok_and(|head| head.status == 200));
+        Verdict::ResendAfter(Duration::from_secs(7))
+    });
+    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(read(&client, get(server.uri("/"))).await.unwrap().1, "ok");
+    assert_eq!(begun.elapsed(), Duration::from_secs(7));
+    assert_eq!(server.requests(), 2);
+    assert_eq!(bench.told()[2], "resend policy");
+}
