@@ -4,6 +4,7 @@ use super::Outbound;
 use crate::connect::Registry;
 use crate::event::{Observer, ObserversBuilder};
 use crate::observe::TimeLimits;
+use crate::retry::RetryLayer;
 use crate::track::ConnectLimits;
 
 /// Below the common 60 to 75 s of servers, so that this side closes first.
@@ -17,6 +18,7 @@ pub struct OutboundBuilder {
     idle_timeout: Duration,
     time_limits: TimeLimits,
     connect_limits: ConnectLimits,
+    retry: RetryLayer,
 }
 
 impl OutboundBuilder {
@@ -52,11 +54,30 @@ impl OutboundBuilder {
         self
     }
 
+    /// Options of the [retry layer](Outbound::retry_layer): what was certainly not processed is sent again, twice at
+    /// most, unless set otherwise.
+    ///
+    /// # Example
+    /// ```
+    /// use http::StatusCode;
+    /// use tower_outbound::Outbound;
+    ///
+    /// let patient = Outbound::builder().retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS])).build();
+    /// let never = Outbound::builder().retry(|retry| retry.resends(0)).build();
+    /// # let _ = (patient, never);
+    /// ```
+    pub fn retry(mut self, options: impl FnOnce(RetryLayer) -> RetryLayer) -> Self {
+        self.retry = options(self.retry);
+        self
+    }
+
     /// The stack.
     #[must_use]
     pub fn build(self) -> Outbound {
+        let registry = Registry::new(self.observers.build(), self.idle_timeout);
         Outbound {
-            registry: Registry::new(self.observers.build(), self.idle_timeout),
+            retry: self.retry.on(registry.clone()),
+            registry,
             time_limits: self.time_limits,
             connect_limits: self.connect_limits,
         }
@@ -70,6 +91,8 @@ impl Default for OutboundBuilder {
             idle_timeout: IDLE_TIMEOUT,
             time_limits: TimeLimits::new(),
             connect_limits: ConnectLimits::new(),
+            // The stack's own registry comes when it is built.
+            retry: RetryLayer::new(Registry::new(ObserversBuilder::default().build(), IDLE_TIMEOUT)),
         }
     }
 }

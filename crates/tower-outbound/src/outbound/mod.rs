@@ -12,6 +12,7 @@ pub use self::builder::OutboundBuilder;
 pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
 use crate::connect::{Connection, Registry};
 use crate::observe::{ObserveLayer, TimeLimits};
+use crate::retry::RetryLayer;
 use crate::track::{ConnectLimits, Track, TrackLayer};
 
 /// The handle that an application keeps: it puts the layers together and owns what they share.
@@ -40,6 +41,7 @@ pub struct Outbound {
     registry: Registry,
     time_limits: TimeLimits,
     connect_limits: ConnectLimits,
+    retry: RetryLayer,
 }
 
 impl Outbound {
@@ -66,6 +68,31 @@ impl Outbound {
     #[must_use]
     pub fn layer(&self) -> ObserveLayer {
         ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
+    }
+
+    /// The retry layer, to be put above [`layer`](Self::layer) where the client can be cloned; the client of this crate
+    /// has it already.
+    ///
+    /// Let the client below not send again on its own: hyper-util's by `retry_canceled_requests(false)`.
+    ///
+    /// # Example
+    /// ```
+    /// use hyper_util::client::legacy::Client;
+    /// use hyper_util::rt::{TokioExecutor, TokioTimer};
+    /// use tower::ServiceBuilder;
+    /// use tower_outbound::Outbound;
+    ///
+    /// let outbound = Outbound::new();
+    /// let client = Client::builder(TokioExecutor::new())
+    ///     .pool_timer(TokioTimer::new())
+    ///     .retry_canceled_requests(false)
+    ///     .build(outbound.connector(outbound.http_connector()));
+    /// let service = ServiceBuilder::new().layer(outbound.retry_layer()).layer(outbound.layer()).service(client);
+    /// # fn check<S: tower_service::Service<http::Request<String>>>(_: S) {}
+    /// # check(service);
+    /// ```
+    pub fn retry_layer(&self) -> RetryLayer {
+        self.retry.clone()
     }
 
     /// The connections that are open now, in the order in which they were opened.

@@ -108,6 +108,7 @@ impl ClientBuilder {
             true => https.enable_http2().wrap_connector(self.tcp),
             false => https.enable_all_versions().wrap_connector(self.tcp),
         };
+        let retry = self.outbound.retry_layer();
         let client: HyperClient = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             // Without a timer of its own the pool never closes what is idle.
@@ -115,7 +116,10 @@ impl ClientBuilder {
             .pool_idle_timeout(self.outbound.idle_timeout())
             .pool_max_idle_per_host(self.max_idle)
             .http2_only(self.http2_only)
+            // Its own resends are silent and without a bound.
+            .retry_canceled_requests(retry.is_off())
             .build(self.outbound.connector(https));
-        OutboundClient { service: self.outbound.layer().layer(client), outbound: self.outbound }
+        let service = retry.layer(self.outbound.layer().layer(client));
+        OutboundClient { service, outbound: self.outbound }
     }
 }

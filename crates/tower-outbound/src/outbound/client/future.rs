@@ -4,27 +4,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Response;
-use hyper_util::client::legacy::ResponseFuture;
+use hyper::body::Incoming;
 
-use super::ResponseBody;
+use super::{Observed, RequestBody, ResponseBody};
 use crate::error::Error;
-use crate::observe::ObserveFuture;
+use crate::observe::ObserveBody;
+use crate::retry::{RetryFuture, Unboxed};
 
 /// The future of a request, until the response's head.
 ///
 /// # Cancel safety
 /// Dropping it closes an HTTP/1 connection on which the request was being sent or answered, and resets the
-/// stream on HTTP/2. A connect that has begun may go on in the background and serve another request.
+/// stream on HTTP/2. A connect that has begun may go on in the background and serve another request. While it
+/// waits for a resend there is nothing to close.
 #[must_use = "futures do nothing unless polled"]
 pub struct ClientFuture(State);
 
+#[expect(clippy::large_enum_variant, reason = "a box would be paid by each request that is valid")]
 enum State {
-    Sent(ObserveFuture<ResponseFuture>),
+    Sent(RetryFuture<Observed, Unboxed, RequestBody, ObserveBody<Incoming>>),
     Failed(Option<Error>),
 }
 
 impl ClientFuture {
-    pub(super) fn new(future: ObserveFuture<ResponseFuture>) -> Self {
+    pub(super) fn new(future: RetryFuture<Observed, Unboxed, RequestBody, ObserveBody<Incoming>>) -> Self {
         Self(State::Sent(future))
     }
 

@@ -24,12 +24,15 @@ pub use self::tls::TlsProvider;
 use super::Outbound;
 use crate::error::{BoxError, Error};
 use crate::observe::{Observe, ObserveRequestBody};
+use crate::retry::{LeasedBody, Retry};
 use crate::tcp::TcpConnector;
 use crate::track::Track;
 
-type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<RequestBody>>;
+type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<LeasedBody<RequestBody>>>;
+type Observed = Observe<HyperClient>;
 
-/// A pooled HTTP/1 and HTTP/2 client with TLS, observed and tracked; made by [`Outbound::client`].
+/// A pooled HTTP/1 and HTTP/2 client with TLS, observed, tracked, and sent again
+/// where that is safe ([`RetryLayer`](crate::RetryLayer)); made by [`Outbound::client`].
 ///
 /// Clones share one pool: keep one in your application's state. A request's extensions take a
 /// [`UrlTemplate`](crate::UrlTemplate); [`outbound`](Self::outbound) gives the open connections.
@@ -51,7 +54,7 @@ type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBod
 #[derive(Clone)]
 pub struct OutboundClient {
     outbound: Outbound,
-    service: Observe<HyperClient>,
+    service: Retry<Observed>,
 }
 
 impl OutboundClient {
