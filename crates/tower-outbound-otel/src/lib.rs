@@ -22,6 +22,10 @@
 //! | `HTTP connection_setup {host}:{port}` | the exchange that started it and is served by it, else none, with a link to the former; every other exchange that it serves links to it |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
+//! There is no span around the exchanges of one call. Each is a child of what was current when the call was made; where
+//! that is no span, resends are children of the call's first exchange, so that all are in one trace. A resend has
+//! `http.request.resend_count`, `outbound.retry.reason` and `outbound.retry.backoff`.
+//!
 //! 4xx, 5xx and failures set the status and `error.type`. The caller's cancellation is no error and sets
 //! `outbound.cancelled_in`; an error status that was received before it stays one. The convention's opt-in
 //! attributes are [options](SpanAttribute), and so is each header: none is recorded that
@@ -39,6 +43,8 @@
 //! | `http.client.connection.duration` | `outbound.connect.duration` c, `outbound.connect.failed`, `outbound.connect.wasted` |
 //! | `dns.lookup.duration` | `outbound.connection.exchanges`, `outbound.connection.io` |
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
+//! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
+//! | | `outbound.call.exchanges` |
 //!
 //! Bounded: 100 pairs of host and port ([`Hosts`]), the known methods; everything else is `_OTHER`. A
 //! connection's version is part of `http.client.open_connections` as soon as it is known.
