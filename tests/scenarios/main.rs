@@ -10,6 +10,7 @@ mod load;
 mod log;
 mod phases;
 mod retry;
+mod silent;
 mod support;
 mod tcp;
 mod time_limits;

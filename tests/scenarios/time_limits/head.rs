@@ -20,7 +20,7 @@ async fn a_peer_that_does_not_answer_on_a_new_connection_is_cut_off_in_wait() {
     assert_eq!(recorder.outcomes(), ["response_timeout in wait"]);
     // The error is still there, and keeps nothing.
     recorder.settled().await;
-    assert_eq!(recorder.close_reasons(), ["dropped"]);
+    assert_eq!(recorder.close_reasons(), ["silent"]);
     drop((client, outbound, error, server));
     nothing_left(&recorder).await;
 }

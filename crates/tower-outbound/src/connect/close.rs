@@ -41,6 +41,9 @@ reasons! {
     ProtocolError = "protocol_error";
     /// Reading or writing failed.
     Error = "error";
+    /// Nothing was read on it while an exchange on it ran into a time limit (HTTP/1), or while several did so one
+    /// after the other, so that it was retired (HTTP/2).
+    Silent = "silent";
     /// It was given away by an upgrade or `CONNECT`.
     Upgraded = "upgraded";
     /// The client dropped it: its pool is gone, or the request that it served was cancelled.
@@ -109,6 +112,7 @@ pub(crate) enum CloseHint {
     ConnectionClose,
     Http10,
     ProtocolError,
+    Silent,
     Upgraded,
 }
 
@@ -119,6 +123,7 @@ impl CloseHint {
             Self::ConnectionClose => CloseReason::ConnectionClose,
             Self::Http10 => CloseReason::Http10,
             Self::ProtocolError => CloseReason::ProtocolError,
+            Self::Silent => CloseReason::Silent,
             Self::Upgraded => CloseReason::Upgraded,
         }
     }

@@ -28,6 +28,9 @@ pub(super) struct Inner {
     pub(super) peer: Option<SocketAddr>,
     pub(super) protocol: AtomicU8,
     pub(super) upgraded: AtomicBool,
+    /// How many timed-out exchanges it may let pass in silence; 0 is off.
+    pub(super) retire_silent_after: u32,
+    retired: AtomicBool,
     /// The last use (HTTP/1) whose response has come whole.
     pub(super) answered: AtomicU64,
     pub(super) flight: Mutex<Flight>,
@@ -46,6 +49,7 @@ impl Connection {
         local: Option<SocketAddr>,
         peer: Option<SocketAddr>,
         protocol: Option<Protocol>,
+        retire_silent_after: u32,
         at: Instant,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -58,6 +62,8 @@ impl Connection {
             peer,
             protocol: AtomicU8::new(code(protocol)),
             upgraded: AtomicBool::new(false),
+            retire_silent_after,
+            retired: AtomicBool::new(false),
             answered: AtomicU64::new(0),
             flight: Mutex::default(),
             bytes_in: AtomicU64::new(0),
@@ -166,6 +172,20 @@ impl Connection {
     /// Whether nothing was read since then.
     pub(crate) fn is_silent_since(&self, since: Instant) -> bool {
         self.last_read().is_none_or(|read| read < since)
+    }
+
+    /// Whether it may be retired for its silence.
+    pub(crate) fn may_retire(&self) -> bool {
+        self.0.retire_silent_after > 0
+    }
+
+    /// Whether it is not to be used any more; one load.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.0.retired.load(Ordering::Acquire)
+    }
+
+    pub(super) fn retire(&self) {
+        self.0.retired.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_http2(&self) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::close::{CloseHint, CloseReason, Closed, IoEnd};
+use super::silence::Silence;
 use super::{ConnectionState, Use};
 use crate::exchange::Exchange;
 
@@ -50,6 +51,7 @@ pub(super) enum Note {
     Active,
     Assigned(Exchange, Use),
     Idle,
+    Retired,
     Closed(Closed),
 }
 
@@ -68,6 +70,7 @@ pub(super) struct Flight {
     cut: bool,
     /// The peer goes away (HTTP/2).
     goaway: bool,
+    pub(super) silence: Silence,
     end: Option<IoEnd>,
     closed: bool,
     pub(super) notes: VecDeque<Note>,
@@ -85,8 +88,19 @@ impl Flight {
         self.goaway = true;
     }
 
+    /// It takes no further request; `false` where that was so before.
+    pub(super) fn retire(&mut self) -> bool {
+        if self.state() == ConnectionState::Draining || self.end.is_some() {
+            return false;
+        }
+        self.hint(CloseHint::Silent);
+        self.notes.push_back(Note::Retired);
+        true
+    }
+
     pub(super) fn state(&self) -> ConnectionState {
-        let last = matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10));
+        let last =
+            matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::Silent));
         match self.in_flight {
             _ if self.goaway || last || self.closed => ConnectionState::Draining,
             0 => ConnectionState::Idle,
@@ -190,10 +204,13 @@ impl Flight {
         }
     }
 
-    /// A new turn proves that a dropped body, a cut exchange or stray bytes did not cost the connection.
+    /// A new turn proves that a dropped body, a cut exchange, silence or stray bytes did not cost the connection.
     fn survive(&mut self) {
         self.cut = false;
-        self.hint.take_if(|hint| matches!(hint, CloseHint::BodyDropped | CloseHint::ProtocolError));
+        let passing = |hint: &mut CloseHint| {
+            matches!(hint, CloseHint::BodyDropped | CloseHint::ProtocolError | CloseHint::Silent)
+        };
+        self.hint.take_if(passing);
     }
 
     fn close(&mut self, was_active: bool, opened: Instant, at: Instant, idle_timeout: Duration) {

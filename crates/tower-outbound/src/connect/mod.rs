@@ -8,6 +8,7 @@ mod flight;
 mod origin;
 mod registry;
 mod setup;
+mod silence;
 mod tell;
 mod usage;
 
@@ -27,3 +28,6 @@ pub use self::usage::{ConnectionState, Protocol, Reuse, Use};
 
 /// What a connect may take unless set: dns, tcp, tunnel and tls together.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After how many exchanges that a silent HTTP/2 connection has let time out it is retired, unless set.
+pub(crate) const RETIRE_SILENT_AFTER: u32 = 2;

@@ -119,11 +119,15 @@ impl Registry {
         open.insert(connection.id(), connection.clone());
     }
 
-    /// Whether there are HTTP/2 connections to the origin and none has read a byte since then.
-    pub(crate) fn is_http2_silent(&self, origin: &Origin, since: Instant) -> bool {
+    /// The HTTP/2 connections to the origin if none of them has read a byte since then, otherwise none.
+    pub(crate) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut http2 = open.values().filter(|one| one.is_http2() && one.origin() == origin).peekable();
-        http2.peek().is_some() && http2.all(|one| one.is_silent_since(since))
+        let http2 = open.values().filter(|one| one.is_http2() && one.origin() == origin);
+        if http2.clone().all(|one| one.is_silent_since(since)) {
+            http2.cloned().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     pub(crate) fn remove(&self, connection: &Connection) {

@@ -5,10 +5,10 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::close::{CloseHint, IoEnd};
+use super::close::{CloseHint, CloseReason, IoEnd};
 use super::flight::{Aboard, Flight, Note, Payer, Seen};
 use super::{Connection, Use};
-use crate::event::{Event, StackWarning};
+use crate::event::{Event, StackWarning, log};
 use crate::exchange::Exchange;
 
 impl Connection {
@@ -105,6 +105,16 @@ impl Connection {
         }
     }
 
+    /// It is silent, and ends with the exchange that has found it so.
+    pub(super) fn blame_silence(&self) {
+        self.flight().hint(CloseHint::Silent);
+    }
+
+    /// Tells what was added without telling.
+    pub(super) fn tell_rest(&self) {
+        self.tell(self.flight());
+    }
+
     /// Whoever comes first tells what others add meanwhile.
     fn tell<'a>(&'a self, mut flight: MutexGuard<'a, Flight>) {
         if flight.telling || flight.notes.is_empty() {
@@ -128,6 +138,12 @@ impl Connection {
                 exchange.assigned();
             }
             Note::Idle => registry.emit(&Event::ConnectionIdle { connection: self }),
+            Note::Retired => {
+                // Said also where nothing but warnings is wanted.
+                let reason = CloseReason::Silent;
+                log::retired(self, reason);
+                registry.emit(&Event::ConnectionRetired { connection: self, reason });
+            }
             Note::Closed(closed) => {
                 registry.emit(&Event::ConnectionClosed { connection: self, closed });
                 registry.remove(self);

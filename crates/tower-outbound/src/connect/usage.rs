@@ -22,7 +22,7 @@ pub enum ConnectionState {
     Active,
     /// Nothing is on it.
     Idle,
-    /// It finishes what is on it and will not be used again: GOAWAY, or a header that says so.
+    /// It finishes what is on it and will not be used again: GOAWAY, a header that says so, or retired for silence.
     Draining,
 }
 

@@ -1,6 +1,7 @@
 //! The events as `tracing` events, for services without OpenTelemetry; nothing without the feature `tracing`.
 
 use super::Event;
+use crate::connect::{CloseReason, Connection};
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn event(_: &Event<'_>) {}
@@ -30,6 +31,17 @@ pub(crate) fn misplaced(_: super::StackWarning) {}
 #[cfg(feature = "tracing")]
 pub(crate) fn misplaced(warning: super::StackWarning) {
     tracing::warn!(target: "tower_outbound", "{warning}");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn retired(_: &Connection, _: CloseReason) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn retired(connection: &Connection, reason: CloseReason) {
+    tracing::warn!(
+        target: "tower_outbound", connection = connection.id(), origin = %connection.origin(),
+        reason = reason.as_str(), "automatic recovery: a connection is retired",
+    );
 }
 
 #[cfg(not(feature = "tracing"))]

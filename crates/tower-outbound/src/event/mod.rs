@@ -7,6 +7,7 @@
 //! | [`ConnectStarted`](Event::ConnectStarted) | [`ConnectEnded`](Event::ConnectEnded) |
 //! | [`BackoffStarted`](Event::BackoffStarted) | [`BackoffEnded`](Event::BackoffEnded) |
 //! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
+//! | [`ConnectionRetired`](Event::ConnectionRetired) | the same [`ConnectionClosed`](Event::ConnectionClosed) |
 //!
 //! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
 //! body at any frame, and when the inner service panics. What is short is told once, at its end: the phases,
@@ -29,7 +30,7 @@ pub use self::request::{RequestHead, ResponseHead};
 pub use self::warning::StackWarning;
 pub(crate) use self::warning::Warnings;
 use crate::classify::Failure;
-use crate::connect::{AddressAttempt, Closed, Connection, Setup, Use};
+use crate::connect::{AddressAttempt, CloseReason, Closed, Connection, Setup, Use};
 use crate::exchange::{Call, Exchange, Phase};
 use crate::retry::{Release, RetryLimit, RetryReason};
 
@@ -181,6 +182,14 @@ pub enum Event<'a> {
     ConnectionIdle {
         /// The connection.
         connection: &'a Connection,
+    },
+    /// A connection takes no further exchange; what is on it may end. Told at most once of each, and never after its
+    /// close; ends with [`ConnectionClosed`](Self::ConnectionClosed).
+    ConnectionRetired {
+        /// The connection.
+        connection: &'a Connection,
+        /// Why; it will be the reason of its close.
+        reason: CloseReason,
     },
     /// A connection is closed.
     ConnectionClosed {

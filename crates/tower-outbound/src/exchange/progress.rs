@@ -158,15 +158,24 @@ impl Exchange {
         }
     }
 
-    /// A time limit is about to end it: is it alone in hearing nothing?
-    pub(crate) fn look_for_silence(&self) {
+    /// A time limit is about to end it: is it alone in hearing nothing? If not, its connection is told, unless the
+    /// peer has reason to wait for the rest of the request. `idle`: it takes nothing of it.
+    pub(crate) fn look_for_silence(&self, idle: bool) {
         let inner = &*self.0;
         let silent = match self.connection() {
-            Some(connection) => connection.is_silent_since(inner.start),
+            Some(connection) if connection.is_silent_since(inner.start) => vec![connection],
             // What no connection has taken says nothing of any.
-            None => inner.marks.taken.is_set() && inner.registry.is_http2_silent(&inner.origin, inner.start),
+            None if inner.marks.taken.is_set() => inner.registry.silent_http2(&inner.origin, inner.start),
+            _ => Vec::new(),
         };
-        inner.silent.store(silent, Ordering::Release);
+        inner.silent.store(!silent.is_empty(), Ordering::Release);
+        if !self.is_request_done() && !idle && !inner.marks.blocked.is_set() {
+            return;
+        }
+        // One without a stream was not asked anything.
+        let asked = |one: &&Connection| one.in_flight() > 0;
+        let any = silent.iter().any(|one| asked(&one));
+        silent.iter().filter(|one| !any || asked(one)).for_each(Connection::strike);
     }
 
     // === phases ===

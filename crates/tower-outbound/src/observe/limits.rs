@@ -28,7 +28,9 @@ const BODY_IDLE: Duration = Duration::ZERO;
 ///
 /// The exchange ends when a limit is hit: an HTTP/1 connection is closed, on HTTP/2 the stream is reset. The error is
 /// an [`Error`] of the kind that is told with each limit, with a [`TimeLimitError`] as its source, and
-/// [`Exchange::connection_was_silent`] says whether the connection has heard anything meanwhile.
+/// [`Exchange::connection_was_silent`] says whether the connection has heard anything meanwhile. An HTTP/2 connection
+/// that hears nothing again and again is retired:
+/// [`OutboundBuilder::retire_silent_after`](crate::OutboundBuilder::retire_silent_after).
 ///
 /// # Example
 /// ```
@@ -192,7 +194,7 @@ impl Watch {
 /// Ends the exchange, so that what is dropped next knows why.
 pub(super) fn cut(exchange: &Exchange, hit: TimeLimitError) -> Error {
     exchange.call().set_end_cause(EndCause::AttemptTimeout);
-    exchange.look_for_silence();
+    exchange.look_for_silence(hit.limit() == TimeLimit::WriteIdle);
     let failure = Failure::new(hit.limit().kind()).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
     exchange.finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(exchange.clone()), hit.into())

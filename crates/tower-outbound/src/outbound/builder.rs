@@ -71,6 +71,25 @@ impl OutboundBuilder {
         self
     }
 
+    /// After how many exchanges in a row that run into a time limit, while nothing at all is read on their HTTP/2
+    /// connection, that connection is retired: 2 unless set; 0 is off. See
+    /// [`TrackLayer::retire_silent_after`](crate::TrackLayer::retire_silent_after).
+    ///
+    /// # Example
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_outbound::{Outbound, TimeLimits};
+    ///
+    /// // Without a time limit no connection is ever found silent.
+    /// let limits = TimeLimits::new().first_byte(Duration::from_secs(5));
+    /// let outbound = Outbound::builder().time_limits(limits).retire_silent_after(3).build();
+    /// # let _ = outbound;
+    /// ```
+    pub fn retire_silent_after(mut self, exchanges: u32) -> Self {
+        self.connect_limits.silent_exchanges = exchanges;
+        self
+    }
+
     /// The stack.
     #[must_use]
     pub fn build(self) -> Outbound {

@@ -8,8 +8,11 @@ const PREFACE: usize = 24;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const PUSH_PROMISE: u8 = 5;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 /// What a frame did to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +32,43 @@ pub(super) struct Streams {
     received: Walk,
     last_opened: u32,
     open: Vec<u32>,
+    /// The peer is amid a header block, which no other frame may part (RFC 9113, section 4.3).
+    in_block: bool,
+    /// The peer has sent GOAWAY.
+    goes_away: bool,
 }
 
 impl Streams {
     pub(super) fn new() -> Self {
         let sent = Walk { payload_left: PREFACE, ..Walk::default() };
-        Self { sent, received: Walk::default(), last_opened: 0, open: Vec::new() }
+        Self {
+            sent,
+            received: Walk::default(),
+            last_opened: 0,
+            open: Vec::new(),
+            in_block: false,
+            goes_away: false,
+        }
     }
 
     /// How many requests have no whole answer yet.
     pub(super) fn open(&self) -> usize {
         self.open.len()
+    }
+
+    /// The last stream that a request was sent on; 0 before the first.
+    pub(super) fn last_opened(&self) -> u32 {
+        self.last_opened
+    }
+
+    /// Whether the peer has sent GOAWAY.
+    pub(super) fn peer_goes_away(&self) -> bool {
+        self.goes_away
+    }
+
+    /// Whether another frame could come here from the peer.
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
     }
 
     pub(super) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
@@ -57,8 +86,11 @@ impl Streams {
     }
 
     pub(super) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
-        let Self { received, open, .. } = self;
+        let Self { received, open, in_block, goes_away, .. } = self;
         received.walk(bytes, |frame| {
+            if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+                *in_block = frame.flags & END_HEADERS == 0;
+            }
             let ends = match frame.kind {
                 DATA | HEADERS => frame.flags & END_STREAM != 0,
                 RST_STREAM => true,
@@ -68,6 +100,7 @@ impl Streams {
                 tell(Change::Closed);
             }
             if frame.kind == GOAWAY {
+                *goes_away = true;
                 tell(Change::GoAway);
             }
         });
@@ -164,6 +197,28 @@ mod tests {
             let (seen, open) = changes(&received, piece, &sent);
             assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
             assert_eq!(open, 0);
+        }
+    }
+
+    #[test]
+    fn another_frame_may_come_before_and_after_a_frame_and_a_header_block_and_nowhere_within() {
+        let block =
+            [frame(HEADERS, 0, 1, 20), frame(CONTINUATION, 0, 1, 5), frame(CONTINUATION, 4, 1, 0)].concat();
+        for (bytes, boundaries) in [
+            (frame(4, 0, 0, 6), vec![0, 15]),
+            ([frame(DATA, 0, 1, 3), frame(6, 0, 0, 8)].concat(), vec![0, 12, 29]),
+            ([frame(HEADERS, 4, 1, 1), frame(DATA, 0, 1, 0)].concat(), vec![0, 10, 19]),
+            (block, vec![0, 52]),
+        ] {
+            let mut streams = Streams::new();
+            let mut seen = Vec::new();
+            for at in 0..=bytes.len() {
+                if streams.is_between_frames() {
+                    seen.push(at);
+                }
+                streams.received(&bytes[at..bytes.len().min(at + 1)], |_| {});
+            }
+            assert_eq!(seen, boundaries);
         }
     }
 

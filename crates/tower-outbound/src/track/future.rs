@@ -86,7 +86,7 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection = open(this.registry, this.setup, &io, at);
+                let connection = open(this.registry, this.setup, this.watch.limits(), &io, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(exchange) = this.exchange.take() {
                     exchange.setup_done(this.setup, &connection);
@@ -115,7 +115,13 @@ fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
     }
 }
 
-fn open<T: Connect + 'static>(registry: &Registry, setup: &Setup, io: &T, at: Instant) -> Connection {
+fn open<T: Connect + 'static>(
+    registry: &Registry,
+    setup: &Setup,
+    limits: &ConnectLimits,
+    io: &T,
+    at: Instant,
+) -> Connection {
     let connected = io.connected();
     let mut extras = Extensions::new();
     connected.get_extras(&mut extras);
@@ -126,5 +132,5 @@ fn open<T: Connect + 'static>(registry: &Registry, setup: &Setup, io: &T, at: In
     }
     super::tls::inspect(io, setup);
     let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
-    Connection::open(registry, setup.clone(), local, peer, protocol, at)
+    Connection::open(registry, setup.clone(), local, peer, protocol, limits.silent_exchanges, at)
 }

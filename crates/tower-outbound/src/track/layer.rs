@@ -48,6 +48,31 @@ impl TrackLayer {
         self
     }
 
+    /// After how many exchanges in a row that run into a time limit, while nothing at all is read on their HTTP/2
+    /// connection, that connection is retired: 2 unless set; 0 is off.
+    ///
+    /// So a connection whose peer is gone without a word (a crash, a NAT or firewall that has forgotten it) swallows
+    /// so many requests and not one after the other, since on HTTP/2 a time limit costs the stream alone. Any byte of
+    /// the peer, a PING or another stream's, begins the count anew. An exchange that waits for its own request's body
+    /// does not count. Where a client has several HTTP/2 connections to the origin and names none, all must be
+    /// silent, and those that have streams count.
+    ///
+    /// The peer is told nothing: the client reads a GOAWAY (`NO_ERROR`, the last stream that was sent; RFC 9113,
+    /// section 6.8) that this side has made. It opens no further stream, connects anew for the next request, lets
+    /// streams in flight end, and closes the connection after the last. A request that the client has on its way to
+    /// the connection in that moment fails with [`Kind::GoAway`](crate::Kind::GoAway), as
+    /// [`NotProcessed`](crate::SendState::NotProcessed): nothing of it was sent. Where no frame can be put in, since
+    /// the peer went silent within one, and where the peer takes no byte any more, reading or writing fails with
+    /// [`std::io::ErrorKind::TimedOut`]. The reason of the close is [`CloseReason::Silent`](crate::CloseReason::Silent);
+    /// before it there is an [`Event::ConnectionRetired`](crate::Event::ConnectionRetired) and a warning in the log.
+    ///
+    /// On HTTP/1 each exchange that runs into a time limit closes its connection, whatever is set here.
+    #[must_use]
+    pub const fn retire_silent_after(mut self, exchanges: u32) -> Self {
+        self.limits.silent_exchanges = exchanges;
+        self
+    }
+
     pub(crate) const fn limits(mut self, limits: ConnectLimits) -> Self {
         self.limits = limits;
         self

@@ -1,4 +1,4 @@
-//! The time limits of a connect.
+//! The limits of connects and connections.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,23 +8,25 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::connect::{CONNECT_TIMEOUT, Setup};
+use crate::connect::{CONNECT_TIMEOUT, RETIRE_SILENT_AFTER, Setup};
 use crate::error::{TimeLimit, TimeLimitError};
 use crate::exchange::Phase;
 
 /// How long a TLS handshake may take unless set.
 const TLS_TIMEOUT: Duration = Duration::ZERO;
 
-/// What the connects of a stack may take; zero is off.
+/// What the connects of a stack may take, and what its connections; zero is off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectLimits {
     pub(crate) connect: Duration,
     pub(crate) tls: Duration,
+    /// How many exchanges an HTTP/2 connection may let time out in silence.
+    pub(crate) silent_exchanges: u32,
 }
 
 impl ConnectLimits {
     pub(crate) const fn new() -> Self {
-        Self { connect: CONNECT_TIMEOUT, tls: TLS_TIMEOUT }
+        Self { connect: CONNECT_TIMEOUT, tls: TLS_TIMEOUT, silent_exchanges: RETIRE_SILENT_AFTER }
     }
 }
 
@@ -45,9 +47,13 @@ impl Watch {
         Self { limits, connect: None, tls: None }
     }
 
+    pub(super) const fn limits(&self) -> &ConnectLimits {
+        &self.limits
+    }
+
     /// The limit that is hit.
     pub(super) fn poll(&mut self, setup: &Setup, cx: &mut Context<'_>) -> Option<TimeLimitError> {
-        let ConnectLimits { connect, tls } = self.limits;
+        let ConnectLimits { connect, tls, .. } = self.limits;
         if is_over(&mut self.connect, setup.start_time(), connect, cx) {
             let hit = match setup.running_phase() {
                 Some(Phase::Tls) => TimeLimit::Tls,

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::frames::{Change, Streams};
+use super::retirement::{Retirement, stuck};
 use crate::classify::{Failure, Kind};
 use crate::connect::{CloseHint, Connection, IoEnd, Protocol};
 use crate::exchange::{Exchange, WeakExchange};
@@ -38,6 +39,7 @@ struct Turns {
     /// The last write could not be made: the request is not whole on the wire.
     blocked: bool,
     streams: Option<Box<Streams>>,
+    retirement: Retirement,
     end: IoEnd,
 }
 
@@ -56,6 +58,7 @@ impl<T> Meter<T> {
             read_since_write,
             blocked,
             streams,
+            retirement: Retirement::default(),
             end,
         };
         Self { inner, turns }
@@ -178,6 +181,7 @@ impl Turns {
         let at = Instant::now();
         self.connection.count_read(bytes.len(), at);
         if let Some(streams) = &mut self.streams {
+            self.retirement.heard |= self.connection.is_retired();
             streams.received(bytes, |change| match change {
                 Change::Opened => self.connection.begin_stream(),
                 Change::Closed => self.connection.end_stream(at),
@@ -208,6 +212,41 @@ impl Turns {
         }
     }
 
+    /// Whether it is HTTP/2 and the client is to open no further stream.
+    fn is_retired(&self) -> bool {
+        self.streams.is_some() && self.connection.is_retired()
+    }
+
+    /// Gives the client a piece of our GOAWAY; `false` where there is none to give.
+    fn say_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let Self { streams: Some(streams), retirement, connection, .. } = self else { return false };
+        connection.is_retired() && retirement.say_goaway(streams, buf)
+    }
+
+    /// Nothing is there to be read.
+    fn waits(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(streams) = &self.streams else { return Poll::Pending };
+        let between = streams.is_between_frames();
+        self.retirement.wait(&self.connection, cx);
+        // It may have been retired before it was known whom to wake.
+        if self.say_goaway(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        match self.is_retired() && !between && !self.retirement.heard {
+            true => Poll::Ready(Err(stuck())),
+            false => Poll::Pending,
+        }
+    }
+
+    /// A retired connection whose peer takes no byte either is lost.
+    fn or_stuck<R>(&mut self, result: Poll<io::Result<R>>, cx: &Context<'_>) -> Poll<io::Result<R>> {
+        if result.is_ready() || self.streams.is_none() {
+            return result;
+        }
+        self.retirement.wait(&self.connection, cx);
+        if self.is_retired() && !self.retirement.heard { Poll::Ready(Err(stuck())) } else { result }
+    }
+
     fn failed(&mut self, error: &io::Error) {
         let kind = Failure::of(error).kind();
         // A peer that closes without a TLS goodbye, or resets, has closed all the same.
@@ -227,6 +266,7 @@ fn is_interim(bytes: &[u8]) -> bool {
 impl Drop for Turns {
     fn drop(&mut self) {
         let open = self.streams.as_ref().map_or(0, |streams| streams.open());
+        self.connection.forget_reader();
         self.connection.io_gone(self.end, open as u64, Instant::now());
     }
 }
@@ -237,9 +277,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turns.say_goaway(buf) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
-        let result = ready!(Pin::new(&mut self.inner).poll_read(cx, buf));
+        let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) else {
+            let result = self.turns.waits(cx, buf);
+            if let Poll::Ready(Err(error)) = &result {
+                self.turns.failed(error);
+            }
+            return result;
+        };
         match &result {
             Ok(()) if had_room => self.turns.read(&buf.filled()[before..]),
             Ok(()) => {}
@@ -253,6 +302,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.turns.before_write(buf)?;
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
+        let result = self.turns.or_stuck(result, cx);
         self.turns.written(&result, &[io::IoSlice::new(buf)]);
         result
     }
@@ -264,6 +314,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     ) -> Poll<io::Result<usize>> {
         self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))?;
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        let result = self.turns.or_stuck(result, cx);
         self.turns.written(&result, bufs);
         result
     }
@@ -274,12 +325,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_flush(cx);
+        let result = self.turns.or_stuck(result, cx);
         self.turns.flushed(&result);
         result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_shutdown(cx);
+        let result = self.turns.or_stuck(result, cx);
         self.turns.flushed(&result);
         result
     }

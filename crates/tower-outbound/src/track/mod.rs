@@ -10,6 +10,7 @@ mod io;
 mod layer;
 mod limits;
 mod meter;
+mod retirement;
 mod service;
 mod tls;
 

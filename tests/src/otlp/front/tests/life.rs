@@ -2,11 +2,11 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message as _;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use super::{EMPTY, Http, LIMIT, before_receiver, received, spans};
 use crate::otlp::{Fault, Front, FrontProtocol};

@@ -1,0 +1,71 @@
+//! A connection that hears nothing while its exchanges time out: half-open, as it seems.
+
+use std::task::Waker;
+
+use super::Connection;
+
+/// What tells a connection that has gone silent from one that lives.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// Exchanges in a row that have timed out, with nothing read between them.
+    strikes: u32,
+    /// What had been read at the last strike, in bytes: comparing it spares every read a store.
+    heard: u64,
+    /// Wakes who reads, to be told that the connection is retired.
+    reader: Option<Waker>,
+}
+
+impl Silence {
+    /// Another exchange has timed out; returns how many that makes.
+    fn strike(&mut self, bytes_in: u64) -> u32 {
+        let still = self.heard == bytes_in;
+        self.heard = bytes_in;
+        self.strikes = if still { self.strikes.saturating_add(1) } else { 1 };
+        self.strikes
+    }
+}
+
+impl Connection {
+    /// An exchange on it is ended by a time limit, and nothing was read since that exchange began.
+    ///
+    /// On HTTP/1 the connection ends with it. On HTTP/2 it would go on to swallow requests.
+    pub(crate) fn strike(&self) {
+        if !self.is_http2() {
+            return self.blame_silence();
+        }
+        let limit = self.0.retire_silent_after;
+        let mut flight = self.flight();
+        if limit == 0 || flight.silence.strike(self.bytes_in()) < limit || !flight.retire() {
+            return;
+        }
+        self.retire();
+        let reader = flight.silence.reader.take();
+        drop(flight);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        self.tell_rest();
+    }
+
+    /// Who reads is woken when the connection is retired.
+    pub(crate) fn wake_reader(&self, reader: Waker) {
+        self.flight().silence.reader = Some(reader);
+    }
+
+    /// Nobody reads any more.
+    pub(crate) fn forget_reader(&self) {
+        let reader = self.flight().silence.reader.take();
+        drop(reader);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strikes_count_while_nothing_is_read_and_begin_anew_after_a_byte() {
+        let mut silence = Silence::default();
+        assert_eq!([0, 0, 9, 9, 9, 10].map(|read| silence.strike(read)), [1, 2, 1, 2, 3, 1]);
+    }
+}

@@ -1,0 +1,64 @@
+//! The other clients of HTTP/2.
+
+use hyper::client::conn;
+use tonic::codegen::Service as _;
+use tonic::transport::Endpoint;
+use tower_http::map_request_body::MapRequestBodyLayer;
+use tower_outbound::{ObserveRequestBody, SendState, TrackLayer};
+
+use super::*;
+
+type Boxed = fn(ObserveRequestBody<Body>) -> tonic::body::Body;
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_of_tonic_connects_anew() {
+    let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
+    let (outbound, recorder) = recorded();
+    let connector = TrackLayer::new(outbound.registry().clone()).layer(peer);
+    let channel = Endpoint::from_static("http://127.0.0.1").connect_with_connector_lazy(connector);
+    let channel = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
+    let mut client = outbound.layer().origin(&server.uri("/")).layer(channel);
+    // tonic drops a body that is empty, and sends one of its own.
+    let request = || secret::request(&server.uri("/"), Body::from("x"));
+    let answer = client.ready().await.unwrap().call(request()).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+    for _ in 0..2 {
+        let error = client.ready().await.unwrap().call(request()).await.unwrap_err();
+        assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
+        assert!(error.exchange().unwrap().connection_was_silent());
+    }
+    assert_eq!(recorder.count("ConnectionRetired"), 1);
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
+    let answer = client.ready().await.unwrap().call(request()).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+    assert_eq!((opened(&server, 0), opened(&server, 1)), (vec![1, 3, 5], vec![1]));
+    drop((client, server));
+    recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_connection_of_hyper_says_that_it_is_closed() {
+    let (server, peer) = ScriptedServer::duplex(silent());
+    let (outbound, recorder) = recorded();
+    let io = outbound.connector(peer).oneshot(server.uri("/")).await.unwrap();
+    let (sender, connection) = conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let send = tower::service_fn(move |request: Request<ObserveRequestBody<Body>>| {
+        sender.clone().send_request(request)
+    });
+    let client = outbound.layer().layer(send);
+    client.clone().oneshot(request(&server)).await.unwrap().into_body().collect().await.unwrap();
+    tokio::time::sleep(ms(1)).await;
+    for _ in 0..2 {
+        let error = client.clone().oneshot(request(&server)).await.unwrap_err();
+        assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
+    }
+    let error = client.clone().oneshot(request(&server)).await.unwrap_err();
+    assert_eq!(error.failure().send_state(), Some(SendState::NotSent), "{error:?}");
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
+    assert_eq!(opened(&server, 0), [1, 3, 5]);
+    connection.await.unwrap().unwrap();
+    drop((client, server));
+    recorder.settled().await;
+}

@@ -1,0 +1,65 @@
+//! Peers on real sockets that have stopped to answer, or to read.
+
+use tower_outbound::SendState;
+
+use super::*;
+
+/// How long a request may take where the clock is real.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Answers one request: after the preface, the client's settings and its window, and something of the request.
+fn answers_one() -> Script {
+    Script::new().write(settings()).read_exact(100).write(ok(1, true))
+}
+
+fn short(recorder: &Recorder) -> Outbound {
+    builder(recorder).time_limits(TimeLimits::new().first_byte(SHORT)).build()
+}
+
+#[tokio::test]
+async fn a_peer_that_neither_reads_nor_answers_costs_two_exchanges_and_is_silent_once() {
+    let server = ScriptedServer::tcp([answers_one().hang(), answers_one().read_to_end()]).await.unwrap();
+    let recorder = Recorder::new();
+    let outbound = short(&recorder);
+    let client = http2(&outbound, outbound.connector(outbound.http_connector()));
+    get(&client, patient(&server)).await.unwrap();
+    time_out(&client, request(&server)).await;
+    time_out(&client, request(&server)).await;
+    get(&client, patient(&server)).await.unwrap();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
+    recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
+    assert_eq!((server.accepted(), recorder.count("ConnectionRetired")), (2, 1));
+    drop((client, server));
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_right_after_the_time_outs_is_never_swallowed_whichever_task_runs_first() {
+    // In a task, where the last one that it wakes runs first: the one that takes the request, not the one that reads.
+    tokio::spawn(right_after()).await.unwrap();
+}
+
+async fn right_after() {
+    for _ in 0..20 {
+        let server = ScriptedServer::tcp(answers_one().read_to_end()).await.unwrap();
+        let recorder = Recorder::new();
+        let outbound = short(&recorder);
+        let client = http2(&outbound, outbound.connector(outbound.http_connector()));
+        get(&client, patient(&server)).await.unwrap();
+        time_out(&client, request(&server)).await;
+        time_out(&client, request(&server)).await;
+        if let Err(error) = get(&client, patient(&server)).await {
+            // It was on its way to the connection: refused before a byte of it went out.
+            assert_eq!(error.failure().kind(), Kind::GoAway, "{error:?}");
+            assert_eq!(error.failure().send_state(), Some(SendState::NotProcessed));
+            get(&client, patient(&server)).await.unwrap();
+        }
+        recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
+        server.wait_until(|log| log[0].ended.is_some()).await;
+        assert_eq!((opened(&server, 0), opened(&server, 1)), (vec![1, 3, 5], vec![1]));
+        assert_eq!(recorder.count("ConnectionRetired"), 1);
+        drop((client, server));
+        recorder.settled().await;
+    }
+}

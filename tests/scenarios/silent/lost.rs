@@ -1,0 +1,70 @@
+//! Where no frame can be put in, or no byte goes out, the connection closes at once.
+
+use tower_outbound::Phase;
+
+use super::*;
+
+/// A patient exchange is in flight while the peer goes silent after these bytes; two others retire the connection.
+async fn amid(bytes: Vec<u8>) {
+    let script = Script::new().write(settings()).sleep(ms(10)).write(bytes).read_to_end();
+    let (server, peer) = ScriptedServer::duplex([script, silent()]);
+    let (outbound, recorder) = recorded();
+    let client = http2(&outbound, outbound.connector(peer));
+    let (first, first_request) = (client.clone(), patient(&server));
+    let first = tokio::spawn(async move { get(&first, first_request).await.unwrap_err() });
+    tokio::time::sleep(ms(20)).await;
+    time_out(&client, request(&server)).await;
+    time_out(&client, request(&server)).await;
+    let error = first.await.unwrap();
+    assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
+    assert!(says_stuck(&error), "{error:?}");
+    assert_eq!(recorder.close_reasons(), ["silent"]);
+    assert_eq!(recorder.count("ConnectionRetired"), 1);
+    get(&client, request(&server)).await.unwrap();
+    assert_eq!((opened(&server, 0), opened(&server, 1)), (vec![1, 3, 5], vec![1]));
+    drop((client, server));
+    recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_went_silent_within_a_frame_is_lost_with_its_streams() {
+    amid(ok(1, true)[..9].to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_went_silent_within_the_head_of_a_frame_is_lost_with_its_streams() {
+    amid(ok(1, true)[..4].to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_went_silent_within_a_header_block_is_lost_with_its_streams() {
+    // HEADERS without END_HEADERS: nothing but its CONTINUATION may follow.
+    amid(frame(HEADERS, 0, 1, &[0x88])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_no_byte_any_more_is_lost() {
+    // What is on the way, 64 KiB, is full with the second upload: the client cannot even reset a stream.
+    let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
+    let more = frame(8, 0, 0, &[0, 0x10, 0, 0]);
+    let deaf = Script::new().write([window, frame(SETTINGS, 1, 0, &[]), more].concat()).hang();
+    let (server, peer) = ScriptedServer::duplex([deaf, silent()]);
+    let recorder = Recorder::new();
+    let limits = TimeLimits::new().first_byte(SECOND).write_idle(SECOND);
+    let outbound = builder(&recorder).time_limits(limits).build();
+    let client = http2(&outbound, outbound.connector(peer));
+    // The window comes with the first, which does not count for that.
+    time_out(&client, request(&server)).await;
+    time_out(&client, request(&server)).await;
+    assert_eq!(recorder.count("ConnectionRetired"), 0);
+    let body = Body::from(vec![b'x'; 200_000]);
+    let error = get(&client, secret::request(&server.uri("/"), body)).await.unwrap_err();
+    assert_eq!(error.failure().class(), Some(tower_outbound::Class::Timeout));
+    assert_eq!(recorder.count("ConnectionRetired"), 1);
+    get(&client, request(&server)).await.unwrap();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
+    assert!(recorder.phases().contains(&(Phase::Wait, "response_timeout")));
+    assert_eq!(server.accepted(), 2);
+    drop((client, server));
+    recorder.settled().await;
+}
