@@ -8,6 +8,8 @@ const DOCUMENT: &str = include_str!("../../crates/tower-outbound/src/docs/failur
 const PHASES: [&str; 10] =
     ["queue", "acquire", "dns", "tcp", "tunnel", "tls", "send", "wait", "head", "body"];
 
+const STATES: [&str; 5] = ["not_sent", "partial", "sent", "not_processed", "unknown"];
+
 /// The cells of the table whose first column has this name.
 fn table(first: &str) -> Vec<Vec<String>> {
     let head = format!("| {first} |");
@@ -45,7 +47,7 @@ fn the_faults_name_kinds_with_their_class_and_phases_that_exist() {
     let slugs: BTreeSet<_> = rows.iter().map(|row| &row[0]).collect();
     assert_eq!(slugs.len(), rows.len(), "a fault has two rows");
     for row in &rows {
-        let [slug, http1, http2, class, phase] = row.as_slice() else { panic!("{row:?}") };
+        let [slug, http1, http2, class, phase, send] = row.as_slice() else { panic!("{row:?}") };
         let mut expected = Vec::new();
         for kind in [http1, http2].into_iter().flat_map(|kinds| kinds.split(", ")) {
             match kind {
@@ -61,5 +63,9 @@ fn the_faults_name_kinds_with_their_class_and_phases_that_exist() {
         for phase in phase.split([',', '/']).map(str::trim).filter(|phase| *phase != "–") {
             assert!(PHASES.contains(&phase), "{slug}: {phase}");
         }
+        for state in send.split([',', '/']).map(str::trim).filter(|state| *state != "–") {
+            assert!(STATES.contains(&state), "{slug}: {state}");
+        }
+        assert_eq!(send == "–", class == "–", "{slug}: what has failed has a state");
     }
 }

@@ -10,16 +10,21 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
-use outbound_tests::server::{Script, ScriptedServer};
+use outbound_tests::recorder::Recorder;
+use outbound_tests::server::{ConnectionLog, Script, ScriptedServer};
+use tokio::runtime::Handle;
 use tower::ServiceExt as _;
-use tower_outbound::{Class, Connection, Kind, TcpConnector};
+use tower_outbound::{Class, Connection, Failure, SendState, TcpConnector};
 
 use crate::peer::{Peer, Plan};
+use crate::sent::{Client, Seen};
 use crate::stack::{Body, Stack, request};
 use crate::{http1, http2};
 
 /// A cell that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
+/// The same where the clock is paused: a limit of an idle write begins anew with every byte that the system takes.
+const PAUSED_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,7 @@ pub(crate) enum Upload {
     None,
     /// 1,000 bytes of 2,000, and then no more.
     Unfinished,
+    Endless,
 }
 
 /// When the test does its part.
@@ -46,19 +52,28 @@ pub(crate) enum Cut {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Result {
     /// `ok`, `cancelled in PHASE`, or `KIND in PHASE`.
     pub(crate) outcome: String,
     pub(crate) class: String,
-    /// What the telemetry says other than the outcome; empty if it agrees.
+    /// Of a failure; `–` of anything else.
+    pub(crate) send: String,
+    /// What the telemetry or the peer says other than the outcome; empty if they agree.
     pub(crate) disagreement: String,
+}
+
+/// What was written before the request in question, by connection.
+type Written = Vec<(u64, u64)>;
+
+fn written(stack: &Stack) -> Written {
+    stack.outbound.connections().iter().map(|one| (one.id(), one.bytes_out())).collect()
 }
 
 /// Runs a fault of a peer that speaks HTTP/1.
 pub(crate) async fn run_http1(fault: &http1::Fault, tls: bool, reused: bool) -> Result {
     let certs = Certs::new("peer.test");
-    let gate = Gate::new();
+    let (gate, over) = (Gate::new(), Gate::new());
     let mut script = Script::new();
     if tls {
         script = script.tls(certs.server_config(&["http/1.1"]));
@@ -66,12 +81,24 @@ pub(crate) async fn run_http1(fault: &http1::Fault, tls: bool, reused: bool) -> 
     if reused {
         script = script.read_request().write(http1::OK);
     }
-    let server = ScriptedServer::tcp((fault.script)(script, &gate)).await.unwrap();
+    // Who has not closed the connection holds it, and looks at the end for what else has come.
+    let script = (fault.script)(script, &gate).wait(&over).read_to_end();
+    let server = ScriptedServer::tcp(script).await.unwrap();
     let stack = Stack::new(certs.client_config(&[]), TcpConnector::new(), false);
     let uri = server.uri_with(if tls { "https" } else { "http" }, "localhost", "/");
-    let told = run(&stack, &uri, reused, fault.slug, fault.upload, fault.cut, &gate).await;
+    if reused {
+        first(&stack, &uri).await;
+    }
+    let (log, before) = (server.log(), written(&stack));
+    let method = run(&stack, &uri, fault.slug, fault.upload, fault.cut, &gate).await;
+    let told = Told::of(stack, method, &before).await;
+    over.open();
+    let seen = match told.failed() {
+        true => Some(within(fault.slug, told.seen_by(&server, &log)).await),
+        false => None,
+    };
     server.stop();
-    finish(stack, told).await
+    told.finish(seen).await
 }
 
 /// Runs a fault of a peer that speaks HTTP/2.
@@ -83,31 +110,45 @@ pub(crate) async fn run_http2(fault: &http2::Fault, tls: bool, reused: bool) -> 
     let stack = Stack::new(certs.client_config(&[]), TcpConnector::new(), true);
     let scheme = if tls { "https" } else { "http" };
     let uri = format!("{scheme}://localhost:{}/", peer.address.port()).parse().unwrap();
-    let upload = if fault.uploads() { Upload::Unfinished } else { Upload::None };
-    let told = run(&stack, &uri, reused, fault.slug, upload, fault.cut, &gate).await;
-    drop(peer);
-    finish(stack, told).await
+    if reused {
+        first(&stack, &uri).await;
+    }
+    let before = written(&stack);
+    let method = run(&stack, &uri, fault.slug, fault.upload, fault.cut, &gate).await;
+    let told = Told::of(stack, method, &before).await;
+    let seen = match told.failed() {
+        true => Some(within(fault.slug, peer.seen()).await),
+        false => {
+            drop(peer);
+            None
+        }
+    };
+    told.finish(seen).await
+}
+
+pub(crate) async fn within<T>(slug: &str, done: impl Future<Output = T>) -> T {
+    within_time(LIMIT, slug, done).await
+}
+
+async fn within_time<T>(limit: Duration, slug: &str, done: impl Future<Output = T>) -> T {
+    tokio::time::timeout(limit, done).await.unwrap_or_else(|_| panic!("{slug} hangs"))
+}
+
+/// The request that makes the connection one that is reused.
+async fn first(stack: &Stack, uri: &Uri) {
+    let response = stack.service.clone().oneshot(request("GET", uri, empty())).await.unwrap();
+    response.into_body().collect().await.unwrap();
 }
 
 /// The method of the exchange in question.
-async fn run(
-    stack: &Stack,
-    uri: &Uri,
-    reused: bool,
-    slug: &str,
-    upload: Upload,
-    cut: Cut,
-    gate: &Gate,
-) -> &'static str {
-    if reused {
-        let response = stack.service.clone().oneshot(request("GET", uri, empty())).await.unwrap();
-        response.into_body().collect().await.unwrap();
-    }
+async fn run(stack: &Stack, uri: &Uri, slug: &str, upload: Upload, cut: Cut, gate: &Gate) -> &'static str {
     let method = if upload == Upload::None { "GET" } else { "POST" };
-    let done = exchange(stack, uri, method, upload, cut, gate);
-    tokio::time::timeout(LIMIT, done).await.unwrap_or_else(|_| panic!("{slug} hangs"));
+    let exchange = exchange(stack, uri, method, upload, cut, gate);
     if matches!(cut, Cut::PauseAtGate | Cut::PauseAfterFirstByte | Cut::PauseAfterHead) {
+        within_time(PAUSED_LIMIT, slug, exchange).await;
         tokio::time::resume();
+    } else {
+        within(slug, exchange).await;
     }
     method
 }
@@ -117,6 +158,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
     let body = match upload {
         Upload::None => empty(),
         Upload::Unfinished => unfinished(),
+        Upload::Endless => endless(),
     };
     let mut request = request(method, uri, body);
     if upload == Upload::Unfinished {
@@ -145,14 +187,14 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
         },
         Cut::PauseAtGate => {
             let pause = async {
-                gate.wait().await;
+                within("the gate", gate.wait()).await;
                 tokio::time::pause();
             };
             tokio::join!(&mut call, pause).0
         }
         Cut::PauseAfterFirstByte => {
             let pause = async {
-                first_byte.await;
+                within("the first byte", first_byte).await;
                 tokio::time::pause();
             };
             tokio::join!(&mut call, pause).0
@@ -176,30 +218,96 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
     let _ = response.into_body().collect().await;
 }
 
-/// What was told of the last exchange; fails if anything is left over.
-pub(crate) async fn finish(stack: Stack, method: &str) -> Result {
-    let Stack { ref recorder, .. } = stack;
-    let recorder = recorder.clone();
-    recorder
-        .wait_until(|recorder| recorder.outcomes().len() as i64 == recorder.count("ExchangeStarted"))
-        .await;
-    let outcome = recorder.outcomes().pop().unwrap();
-    let kind = outcome.split(" in ").next().unwrap_or_default();
-    let known = Kind::ALL.iter().find(|known| known.as_str() == kind);
-    let class = stack.class.lock().unwrap().map_or("–", Class::as_str).to_owned();
-    let (error, metric_agrees) = stack.error_type(method);
-    let expected = known.map(|kind| kind.as_str().to_owned());
-    let mut disagreement = String::new();
-    if error != expected {
-        disagreement = format!("span: error.type {error:?}");
-    } else if !metric_agrees {
-        disagreement = "no metric has the span's error.type".to_owned();
+/// What was told of the exchange in question; the client is gone.
+pub(crate) struct Told {
+    result: Result,
+    failure: Option<Failure>,
+    http2: bool,
+    /// By its connection, before the request began.
+    written_before: u64,
+    recorder: Recorder,
+}
+
+impl Told {
+    /// Of the last exchange.
+    pub(crate) async fn of(stack: Stack, method: &str, before: &Written) -> Told {
+        Told::of_several(stack, method, 1, 0, before).await
     }
-    drop(stack);
-    recorder.settled().await;
-    recorder.assert_balanced();
-    recorder.assert_no_faults();
-    Result { outcome, class, disagreement }
+
+    /// Of several that had the same fate, the last ones of this method; so many of other methods ended later.
+    pub(crate) async fn of_several(
+        stack: Stack,
+        method: &str,
+        count: usize,
+        later: usize,
+        before: &Written,
+    ) -> Told {
+        let recorder = stack.recorder.clone();
+        let ended =
+            |recorder: &Recorder| recorder.outcomes().len() as i64 == recorder.count("ExchangeStarted");
+        recorder.wait_until(ended).await;
+        let mut outcomes = recorder.outcomes();
+        outcomes.truncate(outcomes.len() - later);
+        let mut outcomes = outcomes.split_off(outcomes.len() - count);
+        outcomes.dedup();
+        let outcome = outcomes.join(" and ");
+        let failure = stack.failure.lock().unwrap().take();
+        let failure = failure.filter(|_| outcome != "ok" && !outcome.starts_with("cancelled"));
+        let class = failure.as_ref().and_then(Failure::class).map_or("–", Class::as_str).to_owned();
+        let send = failure.as_ref().and_then(Failure::send_state).map_or("–", SendState::as_str).to_owned();
+        let (error, metric_agrees) = stack.error_type(method, count);
+        let expected = failure.as_ref().map(|failure| failure.kind().as_str().to_owned());
+        let mut disagreement = String::new();
+        if error != expected {
+            disagreement = format!("span: error.type {error:?}");
+        } else if !metric_agrees {
+            disagreement = "no metric has the error.type of all spans".to_owned();
+        }
+        let connection = failure.as_ref().and_then(Failure::connection);
+        let same = |connection: &Connection| before.iter().find(|(id, _)| *id == connection.id());
+        let written_before = connection.and_then(same).map_or(0, |(_, bytes)| *bytes);
+        let http2 = stack.http2;
+        drop(stack);
+        let result = Result { outcome, class, send, disagreement };
+        Told { result, failure, http2, written_before, recorder }
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// What the server has seen when all its connections have ended.
+    pub(crate) async fn seen_by(&self, server: &ScriptedServer, before: &[ConnectionLog]) -> Seen {
+        server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
+        Seen::since(server, before)
+    }
+
+    /// Fails if anything is left over. Where there was no peer, nothing can have been sent.
+    pub(crate) async fn finish(mut self, seen: Option<Seen>) -> Result {
+        let Told { failure, http2, written_before, recorder, .. } = self;
+        recorder.settled().await;
+        if let Some(failure) = failure {
+            let written = failure.connection().map(|connection| connection.bytes_out() - written_before);
+            let client = Client { http2, written, has_cut: failure.is_timeout() };
+            let send = failure.send_state().expect("of an exchange");
+            if let Some(contradiction) = seen.unwrap_or_default().contradicts(send, client) {
+                self.result.disagreement += &contradiction;
+            }
+        }
+        recorder.assert_balanced();
+        recorder.assert_no_faults();
+        // A limit that was armed keeps a task until it is due, since the recorder keeps the stack.
+        tokio::time::pause();
+        tokio::time::sleep(LIMIT).await;
+        tokio::time::resume();
+        let tasks = async {
+            while Handle::current().metrics().num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(&self.result.outcome, tasks).await;
+        self.result
+    }
 }
 
 pub(crate) fn empty() -> Body {
@@ -209,4 +317,9 @@ pub(crate) fn empty() -> Body {
 fn unfinished() -> Body {
     let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(&[b'u'; 1000])))]);
     StreamBody::new(first.chain(futures_util::stream::pending())).boxed_unsync()
+}
+
+fn endless() -> Body {
+    let part = || Ok(Frame::data(Bytes::from_static(&[b'u'; 16_384])));
+    StreamBody::new(futures_util::stream::repeat_with(part)).boxed_unsync()
 }

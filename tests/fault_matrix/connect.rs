@@ -15,8 +15,11 @@ use socket2::{Domain, Socket, Type};
 use tower::{ServiceExt as _, service_fn};
 use tower_outbound::{BoxError, DnsFailure, ResolveError, TcpConnector};
 
-use crate::cell::{Result, empty, finish};
+use crate::cell::{Result, Told, empty, within};
+use crate::dial::Dial;
+use crate::sent::Seen;
 use crate::stack::{Stack, request};
+use crate::{system, waits};
 
 fn resolving(failure: DnsFailure) -> TcpConnector {
     let answer = move |_: Name| -> Ready<std::result::Result<std::vec::IntoIter<SocketAddr>, BoxError>> {
@@ -25,10 +28,36 @@ fn resolving(failure: DnsFailure) -> TcpConnector {
     TcpConnector::new().resolver(service_fn(answer))
 }
 
-async fn attempt(stack: Stack, uri: &str) -> Result {
+/// Where there is nobody to connect to.
+pub(crate) async fn attempt(stack: Stack, uri: &str) -> Result {
     let uri = uri.parse().unwrap();
     let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
-    finish(stack, "GET").await
+    Told::of(stack, "GET", &Vec::new()).await.finish(None).await
+}
+
+/// A connect that is refused, and a peer that claims all the same to have seen something.
+pub(crate) async fn refused_but(seen: Seen) -> Result {
+    let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
+    let stack = stack(&Certs::new("peer.test"), TcpConnector::new(), false);
+    let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
+    Told::of(stack, "GET", &Vec::new()).await.finish(Some(seen)).await
+}
+
+/// The server reads whatever it can, and plays until the client leaves.
+async fn attempt_at(server: ScriptedServer, stack: Stack, scheme: &str) -> Result {
+    let uri = server.uri_with(scheme, "localhost", "/");
+    let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
+    seen_by(server, stack).await
+}
+
+async fn seen_by(server: ScriptedServer, stack: Stack) -> Result {
+    let told = Told::of(stack, "GET", &Vec::new()).await;
+    let seen = match told.failed() {
+        true => Some(within("the server's end", told.seen_by(&server, &[])).await),
+        false => None,
+    };
+    drop(server);
+    told.finish(seen).await
 }
 
 fn stack(certs: &Certs, tcp: TcpConnector, http2: bool) -> Stack {
@@ -76,17 +105,22 @@ async fn stalled(certs: &Certs, uri: &str, tcp: TcpConnector, http2: bool) -> Re
     tokio::time::pause();
     let _ = stack.service.clone().oneshot(request("GET", &uri, empty())).await;
     tokio::time::resume();
-    finish(stack, "GET").await
+    Told::of(stack, "GET", &Vec::new()).await.finish(None).await
 }
 
 async fn cancelled(stack: Stack, uri: &str, when: impl Future<Output = ()>) -> Result {
+    cancel(&stack, uri, when).await;
+    Told::of(stack, "GET", &Vec::new()).await.finish(None).await
+}
+
+/// Gives up when `when` is over, unless the request has failed before that.
+async fn cancel(stack: &Stack, uri: &str, when: impl Future<Output = ()>) {
     let uri = uri.parse().unwrap();
     tokio::select! {
         biased;
         _ = stack.service.clone().oneshot(request("GET", &uri, empty())) => {}
         () = when => {}
     }
-    finish(stack, "GET").await
 }
 
 /// Runs the fault of this name, if it is one of these.
@@ -121,16 +155,32 @@ pub(crate) async fn run(slug: &str, tls: bool, http2: bool) -> Option<Result> {
             let polled = tokio::task::yield_now();
             return Some(cancelled(stack(&certs, TcpConnector::new(), http2), &uri, polled).await);
         }
+        "local-address-not-ours" => {
+            let tcp = TcpConnector::new().local_address([203, 0, 113, 9].into());
+            let uri = format!("{scheme}://127.0.0.1:1/");
+            return Some(attempt(stack(&certs, tcp, http2), &uri).await);
+        }
         "connect-refused" => {
             let uri = format!("{scheme}://{}/", closed_port().unwrap());
             return Some(attempt(stack(&certs, TcpConnector::new(), http2), &uri).await);
+        }
+        "host-unreachable"
+        | "access-denied"
+        | "no-descriptors"
+        | "local-address-in-use"
+        | "local-ports-exhausted" => return Some(system::run(slug, tls, http2).await),
+        "http2-opener-cancelled" => return Some(waits::behind_a_cancelled_opener(tls).await),
+        "cancelled-in-acquire" if http2 => return Some(waits::cancelled_behind_an_opener(tls).await),
+        "cancelled-in-acquire" => {
+            let stack = Stack::new(certs.client_config(&[]), Dial::NeverReady, http2);
+            let polled = tokio::task::yield_now();
+            return Some(cancelled(stack, &peer, polled).await);
         }
         _ if tls => return handshake(slug, http2).await,
         "http-on-tls-port" => {
             let script = Script::new().tls(certs.server_config(alpn(http2))).read_to_end();
             let server = ScriptedServer::tcp(script).await.unwrap();
-            let stack = stack(&certs, TcpConnector::new(), http2);
-            return Some(attempt(stack, &server.uri("/").to_string()).await);
+            return Some(attempt_at(server, stack(&certs, TcpConnector::new(), http2), "http").await);
         }
         _ => return None,
     };
@@ -157,15 +207,15 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
         "alpn-mismatch" => {
             let script = Script::new().tls(trusted.server_config(alpn(!http2))).read_to_end();
             let server = ScriptedServer::tcp(script).await.unwrap();
-            let uri = server.uri_with("https", "localhost", "/").to_string();
-            return Some(attempt(stack(&trusted, TcpConnector::new(), http2), &uri).await);
+            return Some(attempt_at(server, stack(&trusted, TcpConnector::new(), http2), "https").await);
         }
-        "tls-on-http-port" => {
-            Script::new().read_exact(5).write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").hang()
-        }
+        "tls-on-http-port" => Script::new()
+            .read_exact(5)
+            .write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            .read_to_end(),
         "tls-stalled" => {
             let begun = Gate::new();
-            let script = Script::new().read_exact(5).open(&begun).hang();
+            let script = Script::new().read_exact(5).open(&begun).read_to_end();
             let server = ScriptedServer::tcp(script).await.unwrap();
             let uri = server.uri_with("https", "localhost", "/").to_string();
             let stack = stack(&trusted, TcpConnector::new(), http2);
@@ -174,9 +224,9 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
                 tokio::time::pause();
                 std::future::pending::<()>().await;
             };
-            let told = cancelled(stack, &uri, pause).await;
+            cancel(&stack, &uri, pause).await;
             tokio::time::resume();
-            return Some(told);
+            return Some(seen_by(server, stack).await);
         }
         "cancelled-in-tls" => {
             let begun = Gate::new();
@@ -184,13 +234,13 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
             let server = ScriptedServer::tcp(script).await.unwrap();
             let uri = server.uri_with("https", "localhost", "/").to_string();
             let stack = stack(&trusted, TcpConnector::new(), http2);
-            return Some(cancelled(stack, &uri, begun.wait()).await);
+            cancel(&stack, &uri, begun.wait()).await;
+            return Some(seen_by(server, stack).await);
         }
         _ => return None,
     };
     let server = ScriptedServer::tcp(script).await.unwrap();
-    let uri = server.uri_with("https", "localhost", "/").to_string();
-    Some(attempt(stack(&trusted, TcpConnector::new(), http2), &uri).await)
+    Some(attempt_at(server, stack(&trusted, TcpConnector::new(), http2), "https").await)
 }
 
 /// A server that asks for a client certificate, and a client that has none.
@@ -198,19 +248,17 @@ async fn without_certificate(version: &'static SupportedProtocolVersion, http2: 
     let (certs, clients) = (Certs::new("peer.test"), Certs::new("client.test"));
     let script = Script::new().tls(certs.server_config_asking_for(&clients, alpn(http2))).read_to_end();
     let server = ScriptedServer::tcp(script).await.unwrap();
-    let uri = server.uri_with("https", "localhost", "/").to_string();
     let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(certs.roots())
         .with_no_client_auth();
-    attempt(Stack::new(client, TcpConnector::new(), http2), &uri).await
+    attempt_at(server, Stack::new(client, TcpConnector::new(), http2), "https").await
 }
 
 /// A server with these certificates, and a client that trusts their authority or another.
 async fn certificate(certs: &Certs, trusted: Option<&Certs>, http2: bool) -> Result {
     let script = Script::new().tls(certs.server_config(alpn(http2))).read_to_end();
     let server = ScriptedServer::tcp(script).await.unwrap();
-    let uri = server.uri_with("https", "localhost", "/").to_string();
-    attempt(stack(trusted.unwrap_or(certs), TcpConnector::new(), http2), &uri).await
+    attempt_at(server, stack(trusted.unwrap_or(certs), TcpConnector::new(), http2), "https").await
 }

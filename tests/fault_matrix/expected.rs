@@ -9,25 +9,44 @@ pub(crate) struct Expected {
     pub(crate) kinds: Vec<String>,
     pub(crate) class: String,
     pub(crate) phases: Vec<String>,
+    /// Empty where there is no failure.
+    pub(crate) sends: Vec<String>,
 }
 
 /// The rows by name, in order: HTTP/1 and HTTP/2, `None` where the fault does not apply.
 pub(crate) fn table() -> Vec<(String, [Option<Expected>; 2])> {
-    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with("| fault |")).skip(2);
-    let rows = lines.take_while(|line| line.starts_with('|')).map(|row| {
-        let cells: Vec<_> =
-            row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
-        let [slug, http1, http2, class, phase] = cells.as_slice() else { panic!("{row}") };
+    let rows = rows("fault").map(|row| {
+        let [slug, http1, http2, class, phase, send] = row.as_slice() else { panic!("{row:?}") };
         let of = |kind: &str, version: usize| {
             (kind != "–").then(|| Expected {
                 kinds: list(kind),
                 class: alternative(class, version).to_owned(),
                 phases: list(alternative(phase, version)),
+                sends: list(alternative(send, version)),
             })
         };
-        ((*slug).to_owned(), [of(http1, 0), of(http2, 1)])
+        (slug.trim_matches('`').to_owned(), [of(http1, 0), of(http2, 1)])
     });
     rows.collect()
+}
+
+/// Why the send state of this fault is unknown.
+pub(crate) fn reason(slug: &str) -> Option<&'static str> {
+    let mut found = rows("unknown in").filter_map(|row| {
+        let [slugs, why] = row.as_slice() else { panic!("{row:?}") };
+        slugs.split(", ").any(|one| one.trim_matches('`') == slug).then_some(*why)
+    });
+    let reason = found.next();
+    assert!(found.next().is_none(), "two reasons for {slug}");
+    reason
+}
+
+/// The cells of the table whose first column has this name.
+fn rows(first: &str) -> impl Iterator<Item = Vec<&'static str>> {
+    let head = format!("| {first} |");
+    let lines = DOCUMENT.lines().skip_while(move |line| !line.starts_with(&head)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
 }
 
 /// `a / b` is HTTP/1 and HTTP/2.
@@ -42,12 +61,14 @@ fn list(cell: &str) -> Vec<String> {
 }
 
 impl Expected {
-    /// What is wrong with this outcome, if anything: `ok`, `cancelled in PHASE`, or `KIND in PHASE`.
-    pub(crate) fn differs(&self, outcome: &str, class: &str) -> bool {
+    /// Whether this outcome is another: `ok`, `cancelled in PHASE`, or `KIND in PHASE`.
+    pub(crate) fn differs(&self, outcome: &str, class: &str, send: &str) -> bool {
         let (kind, phase) = outcome.split_once(" in ").unwrap_or((outcome, ""));
-        let kind_fits = self.kinds.iter().any(|expected| expected == kind);
-        let phase_fits = kind == "ok" || self.phases.iter().any(|expected| expected == phase);
-        let class_fits = kind == "ok" || kind == "cancelled" || self.class == class;
-        !(kind_fits && phase_fits && class_fits)
+        let one_of = |expected: &[String], what: &str| expected.iter().any(|expected| expected == what);
+        let failed = kind != "ok" && kind != "cancelled";
+        let phase_fits = kind == "ok" || one_of(&self.phases, phase);
+        let class_fits = !failed || self.class == class;
+        let send_fits = if failed { one_of(&self.sends, send) } else { send == "–" };
+        !(one_of(&self.kinds, kind) && phase_fits && class_fits && send_fits)
     }
 }

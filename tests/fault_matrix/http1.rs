@@ -17,7 +17,7 @@ pub(crate) struct Fault {
     reused: bool,
     /// Where the test opens `gate`, or gives up.
     pub(crate) cut: Cut,
-    /// What the peer does with the request in question.
+    /// What the peer does with the request in question; after it, it holds the connection.
     pub(crate) script: fn(Script, &Gate) -> Script,
 }
 
@@ -35,8 +35,8 @@ impl Fault {
         self
     }
 
-    const fn uploading(mut self) -> Fault {
-        self.upload = Upload::Unfinished;
+    const fn uploading(mut self, upload: Upload) -> Fault {
+        self.upload = upload;
         self
     }
 
@@ -56,13 +56,16 @@ fn huge_head() -> Bytes {
 }
 
 pub(crate) fn faults() -> Vec<Fault> {
+    use Upload::{Endless, Unfinished};
     vec![
         fault("reset-at-accept", |script, _| script.reset()).only_fresh(),
         fault("fin-at-accept", |script, _| script.close()).only_fresh(),
         fault("reset-after-request", |script, _| script.read_request().reset()),
         fault("fin-after-request", |script, _| script.read_request().close()),
-        fault("reset-mid-request-body", |script, _| script.read_head().read_exact(500).reset()).uploading(),
-        fault("fin-mid-request-body", |script, _| script.read_head().read_exact(1000).close()).uploading(),
+        fault("reset-mid-request-body", |script, _| script.read_head().read_exact(500).reset())
+            .uploading(Unfinished),
+        fault("fin-mid-request-body", |script, _| script.read_head().read_exact(1000).close())
+            .uploading(Unfinished),
         fault("reset-mid-head", |script, gate| script.read_request().write("HTTP/1.1 20").wait(gate).reset())
             .at(Cut::GateAfterFirstByte),
         fault("fin-mid-head", |script, gate| script.read_request().write("HTTP/1.1 20").wait(gate).close())
@@ -81,47 +84,49 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("fin-idle-reused", |script, gate| script.wait(gate).close())
             .only_reused()
             .at(Cut::GateBeforeRequest),
-        fault("head-too-large", |script, _| script.read_request().write(huge_head()).hang()),
-        fault("not-http", |script, _| script.read_request().write("no http\r\n\r\n").hang()),
+        fault("head-too-large", |script, _| script.read_request().write(huge_head())),
+        fault("not-http", |script, _| script.read_request().write("no http\r\n\r\n")),
         fault("bad-chunk", |script, _| {
-            script.read_request().write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n").hang()
+            script.read_request().write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n")
         }),
         fault("bad-content-length", |script, _| {
-            script.read_request().write("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n").hang()
+            script.read_request().write("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n")
         }),
         fault("two-content-lengths", |script, _| {
             let head = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
-            script.read_request().write(head).hang()
+            script.read_request().write(head)
         }),
         fault("body-longer-than-content-length", |script, _| {
-            script.read_request().write(OK).write("and more").hang()
+            script.read_request().write(OK).write("and more")
         }),
         fault("unexpected-1xx", |script, _| {
-            script.read_request().write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n").write(OK).hang()
+            script.read_request().write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n").write(OK)
         }),
         fault("unexpected-101", |script, _| {
             let head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
-            script.read_request().write(head).hang()
+            script.read_request().write(head)
         }),
-        fault("early-response", |script, _| script.read_head().write(OK).hang()).uploading(),
+        fault("early-response", |script, _| script.read_head().write(OK)).uploading(Unfinished),
         fault("early-response-then-reset", |script, gate| {
             script.read_head().write(HEAD).write("abc").wait(gate).reset()
         })
-        .uploading()
+        .uploading(Unfinished)
         .at(Cut::GateAfterHead),
-        fault("no-answer", |script, gate| script.read_request().open(gate).hang()).at(Cut::PauseAtGate),
-        fault("slow-head", |script, _| script.read_request().write("HTTP/1.1 20").hang())
+        fault("slow-upload", |script, gate| script.read_head().open(gate))
+            .uploading(Endless)
+            .at(Cut::PauseAtGate),
+        fault("no-answer", |script, gate| script.read_request().open(gate)).at(Cut::PauseAtGate),
+        fault("slow-head", |script, _| script.read_request().write("HTTP/1.1 20"))
             .at(Cut::PauseAfterFirstByte),
-        fault("slow-body", |script, _| script.read_request().write(HEAD).write("abc").hang())
+        fault("slow-body", |script, _| script.read_request().write(HEAD).write("abc"))
             .at(Cut::PauseAfterHead),
-        fault("cancelled-in-send", |script, gate| script.read_head().open(gate).hang())
-            .uploading()
+        fault("cancelled-in-send", |script, gate| script.read_head().open(gate))
+            .uploading(Unfinished)
             .at(Cut::CancelAtGate),
-        fault("cancelled-in-wait", |script, gate| script.read_request().open(gate).hang())
-            .at(Cut::CancelAtGate),
-        fault("cancelled-in-head", |script, _| script.read_request().write("HTTP/1.1 20").hang())
+        fault("cancelled-in-wait", |script, gate| script.read_request().open(gate)).at(Cut::CancelAtGate),
+        fault("cancelled-in-head", |script, _| script.read_request().write("HTTP/1.1 20"))
             .at(Cut::CancelAfterFirstByte),
-        fault("cancelled-in-body", |script, _| script.read_request().write(HEAD).write("abc").hang())
+        fault("cancelled-in-body", |script, _| script.read_request().write(HEAD).write("abc"))
             .at(Cut::CancelAfterHead),
     ]
 }

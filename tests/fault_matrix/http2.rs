@@ -1,8 +1,8 @@
 //! Faults of a peer that speaks HTTP/2, frame by frame.
 
-use crate::cell::Cut;
+use crate::cell::{Cut, Upload};
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, OK, WINDOW_UPDATE, frame, goaway, header,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, OK, SETTINGS, WINDOW_UPDATE, frame, goaway, header,
     rst_stream,
 };
 
@@ -32,15 +32,12 @@ pub(crate) enum Step {
 pub(crate) struct Fault {
     pub(crate) slug: &'static str,
     pub(crate) at: At,
+    pub(crate) upload: Upload,
     pub(crate) cut: Cut,
     pub(crate) steps: Vec<Step>,
 }
 
 impl Fault {
-    pub(crate) fn uploads(&self) -> bool {
-        self.at == At::Head
-    }
-
     pub(crate) fn runs(&self, reused: bool) -> bool {
         match self.at {
             At::Accept => !reused,
@@ -85,12 +82,22 @@ fn long_head(stream: u32) -> Vec<u8> {
     head.chain(frame(CONTINUATION, END_HEADERS, stream, &[])).collect()
 }
 
+fn many_settings(_: u32) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[]).repeat(10_000)
+}
+
 pub(crate) fn faults() -> Vec<Fault> {
     use At::{Accept, Head, Idle, Request};
     use Step::{Close, Gate, Open, Reset, Write};
-    let fault = |slug, at, cut, steps: &[Step]| Fault { slug, at, cut, steps: steps.to_vec() };
+    let fault = |slug, at, cut, steps: &[Step]| {
+        let upload = if at == Head { Upload::Unfinished } else { Upload::None };
+        Fault { slug, at, upload, cut, steps: steps.to_vec() }
+    };
     let never = Cut::Never;
     vec![
+        // The window of the peer is never opened.
+        Fault { upload: Upload::Endless, ..fault("slow-upload", Head, Cut::PauseAtGate, &[Open]) },
+        fault("settings-flood", Request, Cut::PauseAtGate, &[Write(many_settings), Open]),
         fault("reset-at-accept", Accept, never, &[Reset]),
         fault("fin-at-accept", Accept, never, &[Close]),
         fault("reset-after-request", Request, never, &[Reset]),

@@ -4,6 +4,7 @@
 
 mod cell;
 mod connect;
+mod dial;
 mod expected;
 #[path = "../failures/frames.rs"]
 #[allow(dead_code, reason = "shared with the tests of failures")]
@@ -11,12 +12,17 @@ mod frames;
 mod http1;
 mod http2;
 mod peer;
+mod sent;
 mod stack;
+mod system;
+mod waits;
 
 use std::collections::BTreeSet;
 
 use cell::Result;
-use expected::{Expected, table};
+use expected::{Expected, reason, table};
+use sent::{Client, Seen};
+use tower_outbound::SendState;
 
 /// The cells that ran.
 #[derive(Default)]
@@ -24,6 +30,8 @@ struct Matrix {
     faults: BTreeSet<String>,
     cells: usize,
     wrong: Vec<String>,
+    /// Cells in which nobody can tell what was sent, with the document's reason.
+    unknown: Vec<String>,
 }
 
 impl Matrix {
@@ -55,23 +63,30 @@ impl Matrix {
     }
 
     fn check(&mut self, slug: &str, how: &str, expected: &Expected, result: &Result) {
+        let Result { outcome, class, send, disagreement } = result;
         self.faults.insert(slug.to_owned());
         self.cells += 1;
-        let differs = expected.differs(&result.outcome, &result.class) || !result.disagreement.is_empty();
-        println!("{slug:<32} {how:<24} {:<44} {}", result.outcome, result.class);
+        println!("{slug:<33} {how:<24} {outcome:<44} {class:<18} {send}");
+        let mut differs = expected.differs(outcome, class, send) || !disagreement.is_empty();
+        if send == "unknown" {
+            differs |= reason(slug).is_none();
+            self.unknown.push(format!("{slug}, {how}: {}", reason(slug).unwrap_or("no reason is given")));
+        }
         if differs {
-            let line =
-                format!("{slug}, {how}: {} ({}) {}", result.outcome, result.class, result.disagreement);
-            println!("  wrong: expected {expected:?} {}", result.disagreement);
-            self.wrong.push(line);
+            self.wrong.push(format!("{slug}, {how}: {outcome} ({class}, {send}) {disagreement}"));
+            println!("  wrong: expected {expected:?} {disagreement}");
         }
     }
 }
 
 #[tokio::test]
 async fn fault_matrix() {
+    if system::is_apart().await {
+        return;
+    }
     let mut matrix = Matrix::default();
     let mut not_run = Vec::new();
+    let sockets = sockets();
     for (slug, expected) in table() {
         let cells = matrix.cells;
         let applies = expected.iter().any(Option::is_some);
@@ -85,7 +100,12 @@ async fn fault_matrix() {
             not_run.push(slug);
         }
     }
+    assert_eq!(self::sockets(), sockets, "TCP sockets of this process");
     println!("not in the matrix yet: {}", not_run.join(", "));
+    println!("unknown is what was sent in");
+    for cell in &matrix.unknown {
+        println!("  {cell}");
+    }
     println!(
         "fault matrix: {} faults, {} cells, {} wrong",
         matrix.faults.len(),
@@ -95,22 +115,119 @@ async fn fault_matrix() {
     assert!(matrix.wrong.is_empty(), "{:#?}", matrix.wrong);
 }
 
+/// How many of this process's descriptors are TCP sockets; 0 where that cannot be seen.
+fn sockets() -> usize {
+    let read = |table| std::fs::read_to_string(table).unwrap_or_default();
+    let tables = [read("/proc/self/net/tcp"), read("/proc/self/net/tcp6")].concat();
+    // The inode is the tenth column.
+    let known: BTreeSet<_> = tables.lines().filter_map(|line| line.split_whitespace().nth(9)).collect();
+    let links = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let links = links.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let is_tcp = |link: &std::path::PathBuf| {
+        let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| known.contains(inode))
+    };
+    links.filter(is_tcp).count()
+}
+
+#[tokio::test]
+async fn an_error_of_the_system_is_told_the_same_where_a_connector_fails_with_it() {
+    let mut matrix = Matrix::default();
+    for (slug, expected) in table() {
+        if matches!(
+            &*slug,
+            "host-unreachable"
+                | "access-denied"
+                | "no-descriptors"
+                | "local-address-in-use"
+                | "local-ports-exhausted"
+        ) {
+            let result = system::injected(&slug, false, false).await;
+            matrix.check(&slug, "by itself", expected[0].as_ref().unwrap(), &result);
+        }
+    }
+    assert_eq!((matrix.cells, matrix.wrong), (5, Vec::<String>::new()));
+}
+
 #[test]
 fn a_planted_wrong_expectation_is_found() {
     let mut matrix = Matrix::default();
     let row = table().into_iter().find(|(slug, _)| slug == "fin-mid-body").unwrap();
     let expected = row.1[0].clone().unwrap();
-    let class = "connection_reset".to_owned();
-    let told = Result { outcome: "response_ended in body".to_owned(), class, disagreement: String::new() };
+    let told = Result {
+        outcome: "response_ended in body".to_owned(),
+        class: "connection_reset".to_owned(),
+        send: "sent".to_owned(),
+        disagreement: String::new(),
+    };
     matrix.check("fin-mid-body", "as it is", &expected, &told);
     assert_eq!(matrix.wrong.len(), 0);
     for planted in [
         Expected { kinds: vec!["connection_reset".to_owned()], ..expected.clone() },
         Expected { phases: vec!["wait".to_owned()], ..expected.clone() },
-        Expected { class: "timeout".to_owned(), ..expected },
+        Expected { class: "timeout".to_owned(), ..expected.clone() },
+        Expected { sends: vec!["not_sent".to_owned(), "partial".to_owned()], ..expected.clone() },
     ] {
         let mut matrix = Matrix::default();
         matrix.check("fin-mid-body", "planted", &planted, &told);
         assert_eq!(matrix.wrong.len(), 1, "{planted:?}");
     }
+    // A row that allows it, but nobody has said why.
+    let unknown = Result { send: "unknown".to_owned(), ..told };
+    let mut matrix = Matrix::default();
+    let expected = Expected { sends: vec!["unknown".to_owned()], ..expected };
+    matrix.check(
+        "bad-chunk",
+        "planted",
+        &expected,
+        &Result { outcome: "response_ended in body".to_owned(), ..unknown },
+    );
+    assert_eq!(matrix.wrong.len(), 1);
+}
+
+#[test]
+fn a_planted_wrong_send_state_is_found_by_what_the_peer_has_logged() {
+    use SendState::{NotProcessed, NotSent, Partial, Sent, Unknown};
+    let nothing = Seen::default();
+    let blind = Seen { blind: true, ..nothing };
+    let some = Seen { read: 70, ..nothing };
+    let whole = Seen { read: 100, whole: true, to_the_end: true, ..nothing };
+    let ended = |seen: Seen| Seen { to_the_end: true, ..seen };
+    let http1 = |written| Client { http2: false, written: Some(written), has_cut: false };
+    let http2 = |written| Client { http2: true, written, has_cut: false };
+    let all = [NotSent, Partial(80), Sent, NotProcessed, Unknown];
+    let cases: [(Seen, Client, &[SendState]); 14] = [
+        (nothing, Client { written: None, ..http1(0) }, &[NotSent]),
+        (nothing, http1(0), &[NotSent]),
+        (nothing, http1(100), &[Sent]),
+        (ended(nothing), http1(80), &[Partial(80)]),
+        (some, http1(80), &[Partial(80), Sent]),
+        (ended(some), http1(80), &[Partial(80)]),
+        // More read than written.
+        (some, http1(60), &[]),
+        (ended(some), http1(90), &[]),
+        (ended(some), Client { has_cut: true, ..http1(90) }, &[Partial(80)]),
+        (whole, http1(100), &[Sent]),
+        (nothing, http2(None), &[NotSent, NotProcessed]),
+        (blind, http2(Some(60)), &[NotSent, NotProcessed, Unknown]),
+        (whole, http2(Some(100)), &[NotProcessed, Unknown]),
+        (Seen { answered: true, ..whole }, http2(None), &[Unknown]),
+    ];
+    for (seen, client, fits) in cases {
+        for state in all {
+            let contradiction = seen.contradicts(state, client);
+            assert_eq!(contradiction.is_none(), fits.contains(&state), "{state:?}, {client:?}, {seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cell_whose_failure_says_another_send_state_than_the_peers_log_is_wrong() {
+    // The peer has read a request, but the failure is one of a connect.
+    let mut matrix = Matrix::default();
+    let (_, [expected, _]) = table().into_iter().find(|(slug, _)| slug == "connect-refused").unwrap();
+    let seen = Seen { read: 70, ..Seen::default() };
+    let result = connect::refused_but(seen).await;
+    matrix.check("connect-refused", "planted", &expected.unwrap(), &result);
+    assert_eq!(matrix.wrong.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outbound_tests::gate::Gate;
@@ -13,15 +13,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::frames::{ACK, DATA, END_STREAM, HEADERS, SETTINGS, frame};
+use crate::frames::{ACK, CONTINUATION, DATA, END_STREAM, HEADERS, SETTINGS, frame};
 use crate::http2::{At, Step, answer};
+use crate::sent::Seen;
 
 const PREFACE: usize = 24;
+const HEAD: usize = 9;
 
 /// One connection is served; dropping it closes it.
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Drop for Peer {
@@ -43,90 +46,138 @@ impl Peer {
     pub(crate) async fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let seen = Arc::<Mutex<Seen>>::default();
+        let log = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             let (tcp, _) = listener.accept().await.unwrap();
             // Whatever ends it, the client sees it.
-            let _ = serve(tcp, plan, tls).await;
+            let _ = serve(tcp, plan, tls, &log).await;
         });
-        Peer { address, task }
+        Peer { address, task, seen }
+    }
+
+    /// What it has read and written of the request in question, when the connection has ended.
+    pub(crate) async fn seen(mut self) -> Seen {
+        (&mut self.task).await.unwrap();
+        *self.seen.lock().unwrap()
     }
 }
 
-async fn serve(tcp: TcpStream, plan: Plan, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
+async fn serve(
+    tcp: TcpStream,
+    plan: Plan,
+    tls: Option<Arc<ServerConfig>>,
+    seen: &Mutex<Seen>,
+) -> io::Result<()> {
     // A duplicate of the socket, which has the same options.
     let socket = SockRef::from(&tcp).try_clone()?;
     let ended = match tls {
-        None => play(tcp, &plan).await,
-        Some(config) => play(TlsAcceptor::from(config).accept(tcp).await?, &plan).await,
+        None => Playing { io: tcp, plan: &plan, stream: 1, seen }.play().await,
+        Some(config) => {
+            let io = TlsAcceptor::from(config).accept(tcp).await?;
+            Playing { io, plan: &plan, stream: 1, seen }.play().await
+        }
     };
     match ended? {
         Some(Step::Reset) => SockRef::from(&socket).set_linger(Some(Duration::ZERO)),
-        Some(_) => Ok(()),
-        None => std::future::pending().await,
+        _ => Ok(()),
     }
 }
 
-/// Plays to the step that ends the connection, if there is one; the caller then drops it.
-async fn play<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, plan: &Plan) -> io::Result<Option<Step>> {
-    if plan.at == At::Accept {
-        return steps(&mut io, plan, 0).await;
-    }
-    let mut preface = [0; PREFACE];
-    io.read_exact(&mut preface).await?;
-    io.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
-    let mut stream = 1;
-    if plan.reused {
-        request(&mut io, At::Request).await?;
-        io.write_all(&answer(1)).await?;
-        stream = 3;
-    }
-    match plan.at {
-        At::Idle => plan.gate.wait().await,
-        at => request(&mut io, at).await?,
-    }
-    let end = steps(&mut io, plan, stream).await?;
-    if end.is_none() {
-        // What the client still says is read, so that nothing is left unread at the end.
-        while read_frame(&mut io).await.is_ok() {}
-    }
-    Ok(end)
+/// A connection under way.
+struct Playing<'a, I> {
+    io: I,
+    plan: &'a Plan,
+    /// Of the request in question, as far as it has come.
+    stream: u32,
+    seen: &'a Mutex<Seen>,
 }
 
-async fn steps<I: AsyncWrite + Unpin>(io: &mut I, plan: &Plan, stream: u32) -> io::Result<Option<Step>> {
-    for step in &plan.steps {
-        match step {
-            Step::Write(bytes) => io.write_all(&bytes(stream)).await?,
-            Step::Gate => plan.gate.wait().await,
-            Step::Open => plan.gate.open(),
-            Step::Close => {
-                io.shutdown().await?;
-                return Ok(Some(*step));
+impl<I: AsyncRead + AsyncWrite + Unpin> Playing<'_, I> {
+    /// Plays to the step that ends the connection, if there is one; the caller then drops it.
+    async fn play(mut self) -> io::Result<Option<Step>> {
+        if self.plan.at == At::Accept {
+            self.note(|seen| seen.blind = true);
+            return self.steps().await;
+        }
+        let mut preface = [0; PREFACE];
+        self.io.read_exact(&mut preface).await?;
+        self.io.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+        if self.plan.reused {
+            self.request(At::Request).await?;
+            self.io.write_all(&answer(1)).await?;
+            self.stream = 3;
+            self.note(|seen| *seen = Seen::default());
+        }
+        match self.plan.at {
+            At::Idle => {
+                self.note(|seen| seen.blind = true);
+                self.plan.gate.wait().await;
             }
-            Step::Reset => return Ok(Some(*step)),
+            at => self.request(at).await?,
         }
-        io.flush().await?;
+        let end = self.steps().await?;
+        if end.is_none() {
+            // What the client still says is read, so that nothing is left unread at the end.
+            while self.read_frame().await.is_ok() {}
+        }
+        Ok(end)
     }
-    Ok(None)
-}
 
-/// Reads up to the request's end, or to the first bytes of its upload.
-async fn request<I: AsyncRead + AsyncWrite + Unpin>(io: &mut I, at: At) -> io::Result<()> {
-    loop {
-        let (kind, flags) = read_frame(io).await?;
-        match kind {
-            SETTINGS if flags & ACK == 0 => io.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
-            HEADERS | DATA if at == At::Request && flags & END_STREAM != 0 => return Ok(()),
-            DATA if at == At::Head => return Ok(()),
-            _ => {}
+    async fn steps(&mut self) -> io::Result<Option<Step>> {
+        for step in &self.plan.steps {
+            match step {
+                Step::Write(bytes) => {
+                    let bytes = bytes(self.stream);
+                    if bytes.get(3) == Some(&HEADERS) {
+                        self.note(|seen| seen.answered = true);
+                    }
+                    self.io.write_all(&bytes).await?;
+                }
+                Step::Gate => self.plan.gate.wait().await,
+                Step::Open => self.plan.gate.open(),
+                Step::Close => {
+                    self.io.shutdown().await?;
+                    return Ok(Some(*step));
+                }
+                Step::Reset => return Ok(Some(*step)),
+            }
+            self.io.flush().await?;
+        }
+        Ok(None)
+    }
+
+    /// Reads up to the request's end, or to the first bytes of its upload.
+    async fn request(&mut self, at: At) -> io::Result<()> {
+        loop {
+            let (kind, flags) = self.read_frame().await?;
+            match kind {
+                SETTINGS if flags & ACK == 0 => self.io.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
+                HEADERS | DATA if at == At::Request && flags & END_STREAM != 0 => return Ok(()),
+                DATA if at == At::Head => return Ok(()),
+                _ => {}
+            }
         }
     }
-}
 
-/// Its kind and flags.
-async fn read_frame<I: AsyncRead + Unpin>(io: &mut I) -> io::Result<(u8, u8)> {
-    let mut head = [0; 9];
-    io.read_exact(&mut head).await?;
-    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-    io.read_exact(&mut payload).await?;
-    Ok((head[3], head[4]))
+    /// Its kind and flags.
+    async fn read_frame(&mut self) -> io::Result<(u8, u8)> {
+        let mut head = [0; HEAD];
+        self.io.read_exact(&mut head).await?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        self.io.read_exact(&mut payload).await?;
+        let (kind, flags) = (head[3], head[4]);
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        if stream == self.stream && matches!(kind, HEADERS | CONTINUATION | DATA) {
+            self.note(|seen| {
+                seen.read += (HEAD + payload.len()) as u64;
+                seen.whole |= kind != CONTINUATION && flags & END_STREAM != 0;
+            });
+        }
+        Ok((kind, flags))
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        what(&mut self.seen.lock().unwrap());
+    }
 }

@@ -1,5 +1,6 @@
 //! The stack that every cell runs through, and what it tells.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,28 +10,32 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Class, Event, Observe, ObserveRequestBody, Outbound, Outcome, TcpConnector, TimeLimits, Track,
+    BoxError, Event, Failure, Observe, ObserveRequestBody, Outbound, Outcome, TimeLimits, Track,
 };
 use tower_outbound_otel::OtelObserver;
+
+use crate::dial::Dial;
 
 const LIMIT: Duration = Duration::from_secs(9);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-pub(crate) type Service = Observe<Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<Body>>>;
+pub(crate) type Service = Observe<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>;
 
 /// One cell's client with everything that listens to it.
 pub(crate) struct Stack {
     pub(crate) outbound: Outbound,
     pub(crate) service: Service,
     pub(crate) recorder: Recorder,
-    /// Of the last exchange that failed.
-    pub(crate) class: Arc<Mutex<Option<Class>>>,
+    pub(crate) http2: bool,
+    /// What the last exchange that failed has failed with.
+    pub(crate) failure: Arc<Mutex<Option<Failure>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
     meters: SdkMeterProvider,
@@ -38,47 +43,65 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(tls: rustls::ClientConfig, tcp: TcpConnector, http2: bool) -> Stack {
+    pub(crate) fn new(tls: rustls::ClientConfig, dial: impl Into<Dial>, http2: bool) -> Stack {
+        Stack::retrying(tls, dial, http2, false)
+    }
+
+    /// With hyper-util's own retries, which are on by default.
+    pub(crate) fn retrying(
+        tls: rustls::ClientConfig,
+        dial: impl Into<Dial>,
+        http2: bool,
+        retries: bool,
+    ) -> Stack {
+        let dial = dial.into();
         let (spans, metrics) = (InMemorySpanExporter::default(), InMemoryMetricExporter::default());
         let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
         let meters = SdkMeterProvider::builder().with_periodic_exporter(metrics.clone()).build();
         let observer = OtelObserver::builder().tracer_provider(&traces).meter_provider(&meters).build();
         let recorder = Recorder::new();
-        let class = Arc::new(Mutex::new(None));
-        let told = Arc::clone(&class);
-        let classes = move |event: &Event<'_>| {
+        let failure = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&failure);
+        // First, so that it is there when the recorder has told the end.
+        let failures = move |event: &Event<'_>| {
             if let Event::ExchangeEnded { outcome: Outcome::Failed(failure), .. } = event {
-                *told.lock().unwrap() = failure.class();
+                *told.lock().unwrap() = Some(failure.clone());
             }
         };
-        let outbound = Outbound::builder().observer(recorder.clone()).observer(observer).observer(classes);
+        let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());
         // The clock is paused where one of them is to be hit.
-        let outbound = outbound.time_limits(TimeLimits::new().first_byte(LIMIT).body_idle(LIMIT)).build();
+        let limits = TimeLimits::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
+        let outbound = outbound.time_limits(limits).build();
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = if http2 {
-            https.enable_http2().wrap_connector(tcp)
+            https.enable_http2().wrap_connector(dial)
         } else {
-            https.enable_http1().wrap_connector(tcp)
+            https.enable_http1().wrap_connector(dial)
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // One attempt is one exchange: what it meets is what is told.
-            .retry_canceled_requests(false)
+            // Off, so that one attempt is one exchange: what it meets is what is told.
+            .retry_canceled_requests(retries)
             .http2_only(http2)
             .build(outbound.connector(https));
         let service = outbound.layer().layer(client);
-        Stack { outbound, service, recorder, class, spans, metrics, meters, _traces: traces }
+        Stack { outbound, service, recorder, http2, failure, spans, metrics, meters, _traces: traces }
     }
 
-    /// The `error.type` of the last exchange on its span, and whether a metric has the same.
-    pub(crate) fn error_type(&self, method: &str) -> (Option<String>, bool) {
-        let spans = self.spans.get_finished_spans().unwrap();
-        let span = spans.iter().rfind(|span| span.name == method).expect("the exchange's span");
-        let of = |attributes: &[opentelemetry::KeyValue]| {
+    /// The `error.type` that the spans of the last exchanges of this method agree on, and whether a metric has
+    /// the same.
+    pub(crate) fn error_type(&self, method: &str, last: usize) -> (Option<String>, bool) {
+        let of = |attributes: &[KeyValue]| {
             let found = attributes.iter().find(|attribute| attribute.key.as_str() == "error.type");
             found.map(|attribute| attribute.value.to_string())
         };
-        let error = of(&span.attributes);
+        let spans = self.spans.get_finished_spans().unwrap();
+        let spans = spans.iter().rev().filter(|span| span.name == method).take(last);
+        let errors: Vec<_> = spans.map(|span| of(&span.attributes)).collect();
+        assert_eq!(errors.len(), last, "spans of {method}");
+        let mut errors: BTreeSet<_> = errors.into_iter().collect();
+        let error = errors.pop_first().flatten();
+        let one = errors.is_empty();
         self.meters.force_flush().unwrap();
         let all = self.metrics.get_finished_metrics().unwrap();
         let scopes = all.last().into_iter().flat_map(ResourceMetrics::scope_metrics);
@@ -93,7 +116,7 @@ impl Stack {
         let agrees = durations.any(|data| {
             data.data_points().any(|point| of(&point.attributes().cloned().collect::<Vec<_>>()) == error)
         });
-        (error, agrees)
+        (error, one && agrees)
     }
 }
 

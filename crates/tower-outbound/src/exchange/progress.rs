@@ -76,12 +76,17 @@ impl Exchange {
         }
     }
 
-    /// A write has returned so many bytes.
-    pub(crate) fn written(&self, bytes: u64, at: Instant) {
-        self.count_wire(bytes);
+    /// The peer's side takes something again.
+    pub(crate) fn unblocked(&self) {
         if self.0.marks.blocked.is_set() {
             self.0.marks.blocked.clear();
         }
+    }
+
+    /// A write has returned so many bytes.
+    pub(crate) fn written(&self, bytes: u64, at: Instant) {
+        self.count_wire(bytes);
+        self.unblocked();
         if !self.0.marks.first_byte.is_set() && !self.is_ended() {
             self.0.marks.send_end.set(self.0.start, at);
         }

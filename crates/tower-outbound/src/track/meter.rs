@@ -201,10 +201,16 @@ impl Turns {
     /// hyper flushes when it has written all that it had.
     fn flushed(&mut self, result: &Poll<io::Result<()>>) {
         match result {
-            Poll::Pending => {}
+            // TLS has taken what the peer does not take.
+            Poll::Pending => {
+                if let Some(exchange) = self.exchange().filter(|_| !self.untouched && !self.whole) {
+                    exchange.blocked();
+                }
+            }
             Poll::Ready(Ok(())) if self.untouched || self.blocked || self.whole => {}
             Poll::Ready(Ok(())) => {
                 if let Some(exchange) = self.exchange() {
+                    exchange.unblocked();
                     self.whole = exchange.flushed();
                 }
             }

@@ -1,0 +1,54 @@
+//! What makes the connections below TLS: the real connector, or one that fails or waits by itself.
+
+use std::future::ready;
+use std::io;
+use std::task::{Context, Poll};
+
+use futures_util::TryFutureExt as _;
+use futures_util::future::BoxFuture;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower::{Service, service_fn};
+use tower_layer::Layer as _;
+use tower_outbound::{BoxError, PhaseLayer, TcpConnector};
+
+#[derive(Clone)]
+pub(crate) enum Dial {
+    Tcp(TcpConnector),
+    /// Fails in phase `tcp` with this error of the system.
+    Failing(fn() -> io::Error),
+    NeverReady,
+}
+
+impl From<TcpConnector> for Dial {
+    fn from(tcp: TcpConnector) -> Dial {
+        Dial::Tcp(tcp)
+    }
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Dial::Tcp(tcp) => tcp.poll_ready(cx).map_err(Into::into),
+            Dial::Failing(_) => Poll::Ready(Ok(())),
+            Dial::NeverReady => Poll::Pending,
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Dial::Tcp(tcp) => Box::pin(tcp.call(uri).err_into()),
+            Dial::Failing(error) => {
+                let error = *error;
+                let fails = service_fn(move |_: Uri| ready(Err::<TokioIo<TcpStream>, _>(error())));
+                Box::pin(PhaseLayer::tcp().layer(fails).call(uri).err_into())
+            }
+            Dial::NeverReady => unreachable!("it is never ready"),
+        }
+    }
+}
