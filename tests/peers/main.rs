@@ -1,5 +1,6 @@
 //! Checks against real software: each runs where its peer is found and is named as skipped elsewhere.
 
+mod faults;
 mod keep_alive;
 mod nginx;
 mod rotel;
@@ -11,7 +12,7 @@ use outbound_tests::peers::{NGINX, ROTEL};
 use runner::Check;
 
 fn main() -> std::process::ExitCode {
-    runner::run(&[
+    let mut checks = vec![
         Check::new("nginx_answers_and_logs_its_connections", NGINX, nginx::answers),
         Check::new("nginx_keep_alive_expires_as_peer_closed", NGINX, keep_alive::expires),
         Check::new("nginx_ends_a_connection_after_three_requests", NGINX, keep_alive::three_requests),
@@ -33,5 +34,9 @@ fn main() -> std::process::ExitCode {
         Check::new("rotel_paused_answers_once_it_is_resumed", ROTEL, rotel::pauses_and_resumes),
         Check::new("rotel_restarts_on_the_same_ports", ROTEL, rotel::restarts_on_the_same_ports),
         Check::new("rotel_is_reached_through_a_front", ROTEL, rotel::is_reached_through_a_front),
-    ])
+    ];
+    checks.extend(faults::checks());
+    let code = runner::run(&checks);
+    println!("{}", faults::summary());
+    code
 }

@@ -1,9 +1,17 @@
 //! Real software as the other end: found on the machine or installed by `tests/peers/install`, never required.
 
+mod daemon;
+mod dnsmasq;
+mod envoy;
+mod haproxy;
 mod nginx;
 mod process;
 mod rotel;
 
+pub use daemon::Daemon;
+pub use dnsmasq::Dnsmasq;
+pub use envoy::Envoy;
+pub use haproxy::Haproxy;
 pub use nginx::{Access, Nginx, NginxConfig};
 pub use rotel::Rotel;
 
@@ -20,6 +28,15 @@ pub struct Peer {
 
 /// nginx, an HTTP server.
 pub const NGINX: Peer = Peer { name: "nginx", program: "nginx" };
+
+/// haproxy, a proxy for TCP and HTTP.
+pub const HAPROXY: Peer = Peer { name: "haproxy", program: "haproxy" };
+
+/// Envoy, another.
+pub const ENVOY: Peer = Peer { name: "envoy", program: "envoy" };
+
+/// dnsmasq, a name server.
+pub const DNSMASQ: Peer = Peer { name: "dnsmasq", program: "dnsmasq" };
 
 /// rotel, an OpenTelemetry collector.
 pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };

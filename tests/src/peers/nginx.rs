@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
 use tempfile::TempDir;
 
-use super::NGINX;
-use super::process::{Process, free_addresses, poll};
+use super::process::{free_addresses, poll};
+use super::{Daemon, NGINX};
 use crate::certs::Certs;
 
 /// What one nginx serves: one `server` block on one port.
@@ -19,15 +18,13 @@ pub struct NginxConfig {
     http: String,
     listen: String,
     tls: Option<[String; 2]>,
+    files: Vec<(String, String)>,
 }
 
 /// A running nginx in a directory of its own; killed when dropped.
 #[derive(Debug)]
 pub struct Nginx {
-    address: SocketAddr,
-    // Before the directory, so that nothing writes there when it is removed.
-    _process: Process,
-    directory: TempDir,
+    daemon: Daemon,
 }
 
 /// One line of nginx's access log: its own account of connections and their uses.
@@ -60,13 +57,24 @@ impl Nginx {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.daemon.address()
+    }
+
+    /// The process, to be paused or killed.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        &mut self.daemon
     }
 
     /// Its directory, which is its prefix: files to serve go to `html/`.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.daemon.directory()
+    }
+
+    /// The access log as it is.
+    #[must_use]
+    pub fn log(&self) -> Vec<Access> {
+        self.daemon.read("access.log").lines().filter_map(access).collect()
     }
 
     /// The access log, once it has `count` lines, or whatever it has after `limit`.
@@ -74,12 +82,8 @@ impl Nginx {
     /// nginx writes a line after the answer is out, and where it closes the connection itself only when the
     /// client has closed its side too, or after 5 s (`lingering_timeout`).
     pub async fn accesses(&self, count: usize, limit: Duration) -> Vec<Access> {
-        let read = || -> Vec<Access> {
-            let log = fs::read_to_string(self.directory().join("access.log")).unwrap_or_default();
-            log.lines().filter_map(access).collect()
-        };
-        let enough = || Some(read()).filter(|accesses| accesses.len() >= count);
-        poll(limit, enough).await.unwrap_or_else(read)
+        let enough = || Some(self.log()).filter(|accesses| accesses.len() >= count);
+        poll(limit, enough).await.unwrap_or_else(|| self.log())
     }
 }
 
@@ -102,9 +106,15 @@ impl NginxConfig {
         NginxConfig { tls: Some([certs.certificate_pem().to_owned(), certs.key_pem()]), ..self }
     }
 
+    /// A file in its prefix.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> NginxConfig {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Starts it, and waits until it accepts connections.
     pub async fn start(self) -> io::Result<Nginx> {
-        let program = NGINX.find().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no nginx"))?;
         let directory = TempDir::with_prefix("outbound-nginx-")?;
         let [address] = free_addresses()?;
         fs::create_dir(directory.path().join("html"))?;
@@ -113,22 +123,23 @@ impl NginxConfig {
             fs::write(directory.path().join("leaf.pem"), certificate)?;
             fs::write(directory.path().join("leaf.key"), key)?;
         }
-        let mut command = Command::new(program);
-        command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut process = Process::spawn(&mut command)?;
-        if let Err(error) = process.listening(address).await {
-            let log = fs::read_to_string(directory.path().join("error.log")).unwrap_or_default();
-            return Err(io::Error::other(format!("nginx: {error}\n{log}")));
+        for (name, text) in &self.files {
+            fs::write(directory.path().join(name), text)?;
         }
-        Ok(Nginx { address, _process: process, directory })
+        // The end of a prefix is where nginx puts what it opens.
+        let prefix = format!("{}/", directory.path().display());
+        let arguments = ["-p", &prefix, "-c", "nginx.conf", "-e", "error.log"];
+        Ok(Nginx { daemon: Daemon::start(NGINX, directory, address, &arguments).await? })
     }
 
     fn text(&self, address: SocketAddr) -> String {
-        let NginxConfig { server, http, listen, tls } = self;
+        let NginxConfig { server, http, listen, tls, .. } = self;
         let (ssl, files) = match tls {
             None => ("", ""),
-            Some(_) => ("ssl", "ssl_certificate leaf.pem; ssl_certificate_key leaf.key;"),
+            Some(_) => (
+                "ssl",
+                "ssl_certificate leaf.pem; ssl_certificate_key leaf.key; ssl_protocols TLSv1.2 TLSv1.3;",
+            ),
         };
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("    {kind}_temp_path {kind};\n"))

@@ -1,8 +1,9 @@
 //! A child process that ends with its owner.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ impl Process {
             if let Some(status) = self.0.try_wait()? {
                 return Err(io::Error::other(format!("it ended with {status}")));
             }
-            if TcpStream::connect(address).await.is_ok() {
+            if TcpStream::connect(address).await.is_ok() && self.listens(address.port()) {
                 return Ok(());
             }
             if start.elapsed() > READY_WITHIN {
@@ -39,6 +40,20 @@ impl Process {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Whether it is this process that listens there, and nobody who was faster; without `/proc` taken on trust.
+    fn listens(&self, port: u16) -> bool {
+        let Ok(files) = fs::read_dir(format!("/proc/{}/fd", self.0.id())) else { return true };
+        let own: Vec<_> = files.flatten().filter_map(|file| fs::read_link(file.path()).ok()).collect();
+        let tcp = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        tcp.lines().any(|line| {
+            // `sl local_address rem_address st … inode`: 0A is one that listens.
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let listens =
+                fields.len() > 9 && fields[3] == "0A" && fields[1].ends_with(&format!(":{port:04X}"));
+            listens && own.contains(&PathBuf::from(format!("socket:[{}]", fields[9])))
+        })
     }
 
     /// Sends it a signal, by its short name.
@@ -61,8 +76,14 @@ impl Process {
         }
     }
 
-    /// Asks it to end and waits until it has, paused or not; killed if it takes too long.
-    pub(super) async fn end(mut self) -> io::Result<()> {
+    /// Kills it and waits until it is gone, paused or not.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+
+    /// Asks it to end and waits until it has, paused or not; killed when dropped if it takes too long.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
         // Of one that was waited for, the id may be somebody else's by now.
         if self.0.try_wait()?.is_some() {
             return Ok(());

@@ -41,8 +41,9 @@ impl Rotel {
 
     /// Ends it as an operator does (SIGTERM), paused or not; its ports refuse then. What it has written stays.
     pub async fn stop(&mut self) -> io::Result<()> {
-        let Some(Running { process, readers }) = self.running.take() else { return Ok(()) };
+        let Some(Running { mut process, readers }) = self.running.take() else { return Ok(()) };
         let ended = process.end().await;
+        drop(process);
         for reader in readers {
             // Its pipe has ended with the process.
             let _ = reader.join();

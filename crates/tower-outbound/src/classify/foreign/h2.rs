@@ -57,10 +57,13 @@ fn reset(error: &Error) -> Kind {
     }
 }
 
-/// h2 itself has found fault with what the peer sent; these two reasons say that it was too much.
+/// h2 itself has found fault with what the peer sent; these reasons say that it was too much.
 fn broken(error: &Error) -> Kind {
     match error.reason() {
-        Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM) => Kind::LimitExceeded,
+        // The last one is a head that goes on in `CONTINUATION` frames; what HPACK cannot decode has another.
+        Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM | Reason::COMPRESSION_ERROR) => {
+            Kind::LimitExceeded
+        }
         _ => Kind::Protocol,
     }
 }

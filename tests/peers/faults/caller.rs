@@ -1,0 +1,215 @@
+//! The client that meets the faults, and what it tells of each request.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{Request, Uri};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, StreamBody};
+use outbound_tests::recorder::Recorder;
+use rustls::ClientConfig;
+use tokio::sync::mpsc;
+use tower_outbound::{
+    BoxError, ClientBuilder, Connection, Error, Event, Exchange, Failure, Outbound, OutboundBuilder,
+    OutboundClient, Outcome, TcpConnector, TimeLimits, Timings,
+};
+
+use super::document::Http;
+
+/// A request that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// The exchanges that have ended, each with what has failed in it.
+type Ended = Arc<Mutex<Vec<(Exchange, Option<Failure>)>>>;
+
+/// How one request went, as the observer was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) http: Http,
+    pub(crate) exchange: Exchange,
+    /// `None` if it has not failed.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) status: Option<u16>,
+    /// The error that the caller got says the same.
+    pub(crate) agrees: bool,
+    /// That error, with all that led to it.
+    pub(crate) why: String,
+}
+
+/// An `OutboundClient` for one version of HTTP.
+pub(crate) struct Caller {
+    pub(crate) http: Http,
+    client: OutboundClient,
+    pub(crate) recorder: Recorder,
+    ended: Ended,
+}
+
+/// What is to be made of it.
+pub(crate) struct Options {
+    pub(crate) tls: Option<ClientConfig>,
+    pub(crate) limits: TimeLimits,
+    /// A connect may take this long, if it is limited.
+    pub(crate) connect: Option<Duration>,
+    pub(crate) handshake: Option<Duration>,
+    pub(crate) tcp: Option<TcpConnector>,
+}
+
+impl Options {
+    pub(crate) fn new() -> Options {
+        Options { tls: None, limits: TimeLimits::new(), connect: None, handshake: None, tcp: None }
+    }
+
+    pub(crate) fn tls(config: ClientConfig) -> Options {
+        Options { tls: Some(config), ..Options::new() }
+    }
+
+    pub(crate) fn limits(limits: TimeLimits) -> Options {
+        Options { limits, ..Options::new() }
+    }
+
+    fn outbound(&self) -> OutboundBuilder {
+        let mut builder = Outbound::builder().time_limits(self.limits);
+        if let Some(connect) = self.connect {
+            builder = builder.connect_timeout(connect);
+        }
+        if let Some(handshake) = self.handshake {
+            builder = builder.tls_timeout(handshake);
+        }
+        builder
+    }
+
+    fn client(self, http: Http, outbound: &Outbound) -> ClientBuilder {
+        let mut client = outbound.client_builder().http2_only(http == Http::Two);
+        client = client.tcp_connector(self.tcp.unwrap_or_else(|| outbound.http_connector()));
+        match self.tls {
+            Some(config) => client.tls_config(config),
+            // Never asked for anything over TLS.
+            None => client.root_certificates(rustls::RootCertStore::empty()),
+        }
+    }
+}
+
+impl Caller {
+    pub(crate) fn new(http: Http, options: Options) -> Caller {
+        let (recorder, ended) = (Recorder::new(), Ended::default());
+        let told = Arc::clone(&ended);
+        let watch = move |event: &Event<'_>| {
+            if let Event::ExchangeEnded { exchange, outcome } = event {
+                let failure = match outcome {
+                    Outcome::Failed(failure) => Some(failure.clone()),
+                    _ => None,
+                };
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                told.push(((*exchange).clone(), failure));
+            }
+        };
+        // The recorder is told last: once it knows, the watch does.
+        let outbound = options.outbound().observer(watch).observer(recorder.clone()).build();
+        let client = options.client(http, &outbound).build();
+        Caller { http, client, recorder, ended }
+    }
+
+    pub(crate) fn plain(http: Http) -> Caller {
+        Caller::new(http, Options::new())
+    }
+
+    pub(crate) async fn get(&self, uri: &Uri) -> Told {
+        self.send(Request::get(uri).body(empty()).unwrap()).await
+    }
+
+    /// Sends a body that goes on for ever, after its first piece.
+    pub(crate) async fn upload(&self, uri: &Uri, first: usize) -> Told {
+        let (sender, body) = fed();
+        // There is always room.
+        let _ = sender.send(Bytes::from(vec![b'u'; first]));
+        self.send(request(uri, body)).await
+    }
+
+    /// Sends it, and reads the answer to its end.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Told {
+        let uri = request.uri().clone();
+        tokio::time::timeout(LIMIT, self.exchange(request)).await.unwrap_or_else(|_| panic!("{uri} hangs"))
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Told {
+        let (exchange, status, error) = match self.client.request(request).await {
+            Err(error) => (exchange(&error), None, Some(error)),
+            Ok(response) => {
+                let timings = response.extensions().get::<Timings>().expect("timings");
+                let (exchange, status) = (timings.exchange().clone(), response.status().as_u16());
+                (exchange, Some(status), response.into_body().collect().await.err())
+            }
+        };
+        let ended =
+            |recorder: &Recorder| recorder.timings().iter().any(|t| t.exchange().id() == exchange.id());
+        self.recorder.wait_until(ended).await;
+        let told = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, failure) = told.iter().find(|(ended, _)| ended.id() == exchange.id()).expect("it was told");
+        let said = error.as_ref().map(|error| (error.failure().kind(), error.failure().phase()));
+        let why = error.as_ref().map_or(String::new(), |error| format!("{error:?}"));
+        let agrees = said == failure.as_ref().map(|failure| (failure.kind(), failure.phase()));
+        Told { http: self.http, exchange: exchange.clone(), failure: failure.clone(), status, agrees, why }
+    }
+
+    /// How many bytes were written on all connections that are open.
+    pub(crate) fn written(&self) -> u64 {
+        self.client.outbound().connections().iter().map(Connection::bytes_out).sum()
+    }
+
+    /// How many bytes were read on all connections that are open.
+    pub(crate) fn read(&self) -> u64 {
+        self.client.outbound().connections().iter().map(Connection::bytes_in).sum()
+    }
+
+    /// Closes all connections; everything that was told to begin has ended then.
+    pub(crate) async fn close(self) {
+        drop(self.client);
+        let settled = tokio::time::timeout(LIMIT, self.recorder.settled()).await;
+        assert!(settled.is_ok(), "something has not ended");
+    }
+}
+
+fn exchange(error: &Error) -> Exchange {
+    error.exchange().unwrap_or_else(|| panic!("{error} without an exchange")).clone()
+}
+
+/// A body that has what is sent to it, and does not end.
+pub(crate) fn fed() -> (mpsc::UnboundedSender<Bytes>, Body) {
+    let (sender, pieces) = mpsc::unbounded_channel();
+    let frames = futures_util::stream::unfold(pieces, async |mut pieces: mpsc::UnboundedReceiver<Bytes>| {
+        let piece = pieces.recv().await?;
+        Some((Ok(Frame::data(piece)), pieces))
+    });
+    (sender, StreamBody::new(frames.chain(futures_util::stream::pending())).boxed_unsync())
+}
+
+/// A body that has always more, piece by piece.
+pub(crate) fn endless() -> Body {
+    let piece = || Ok(Frame::data(Bytes::from_static(&[b'u'; 8 << 10])));
+    StreamBody::new(futures_util::stream::repeat_with(piece)).boxed_unsync()
+}
+
+/// An upload that says to be of 16 MiB.
+pub(crate) fn request(uri: &Uri, body: Body) -> Request<Body> {
+    Request::post(uri).header("content-length", 1 << 24).body(body).unwrap()
+}
+
+pub(crate) fn empty() -> Body {
+    Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// Returns once `done` holds: what is waited for has no event of its own.
+pub(crate) async fn until(done: impl Fn() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait).await.expect("it comes to that");
+}

@@ -1,0 +1,200 @@
+//! dnsmasq as the name server, asked by a resolver of hickory's.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::{Resolver, TokioResolver};
+use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::peers::{DNSMASQ, Daemon, Dnsmasq};
+use outbound_tests::server::{Script, ScriptedServer};
+use tower::service_fn;
+use tower_outbound::{BoxError, DnsFailure, ResolveError, SendState, TcpConnector};
+
+use super::caller::{Caller, Options, Told};
+use super::document::Http;
+use crate::runner::Check;
+
+/// The resolver's own limit, and one that is beyond every test.
+const SOON: Duration = Duration::from_millis(300);
+const NEVER: Duration = Duration::from_secs(60);
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![
+        Check::new("dnsmasq_resolves_for_a_resolver_of_ones_own", DNSMASQ, resolves),
+        Check::new("dnsmasq_knows_no_such_name", DNSMASQ, no_such_name),
+        Check::new("dnsmasq_knows_no_address_of_the_name", DNSMASQ, no_address),
+        Check::new("dnsmasq_refuses", DNSMASQ, refuses),
+        Check::new("dnsmasq_passes_a_failure_of_another_on", DNSMASQ, fails),
+        Check::new("dnsmasq_does_not_answer_in_time", DNSMASQ, silent),
+        Check::new("dnsmasq_says_nothing_until_the_connect_is_given_up", DNSMASQ, stalled),
+        Check::new("dnsmasq_killed_does_not_answer", DNSMASQ, killed),
+        Check::new("dnsmasq_refuses_a_resolver_that_does_not_say_why", DNSMASQ, without_a_reason),
+    ]
+}
+
+/// What hickory says, as what `getaddrinfo` would have said.
+fn reason(error: &NetError) -> DnsFailure {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain | ResponseCode::NoError => DnsFailure::HostNotFound,
+            ResponseCode::ServFail => DnsFailure::TryAgain,
+            _ => DnsFailure::NoRecovery,
+        },
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => DnsFailure::TryAgain,
+        NetError::Dns(_) => DnsFailure::NoRecovery,
+        // No answer: in time, or at all.
+        _ => DnsFailure::TryAgain,
+    }
+}
+
+fn hickory(server: SocketAddr, timeout: Duration) -> TokioResolver {
+    let mut udp = ConnectionConfig::udp();
+    udp.port = server.port();
+    let server = NameServerConfig::new(server.ip(), true, vec![udp]);
+    let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options: &mut ResolverOpts = builder.options_mut();
+    (options.timeout, options.attempts, options.cache_size) = (timeout, 0, 0);
+    builder.build().unwrap()
+}
+
+/// The connector with this resolver, whose errors go through `error`.
+fn connector(
+    resolver: TokioResolver,
+    error: impl Fn(NetError) -> BoxError + Clone + Send + Sync + 'static,
+) -> TcpConnector {
+    let lookup = move |name: Name| -> BoxFuture<'static, Result<std::vec::IntoIter<SocketAddr>, BoxError>> {
+        let (resolver, error) = (resolver.clone(), error.clone());
+        Box::pin(async move {
+            let found = resolver.lookup_ip(format!("{name}.")).await.map_err(error)?;
+            let addresses: Vec<_> = found.iter().map(|ip| SocketAddr::new(ip, 0)).collect();
+            Ok(addresses.into_iter())
+        })
+    };
+    TcpConnector::new().resolver(service_fn(lookup))
+}
+
+fn telling(server: SocketAddr, timeout: Duration) -> TcpConnector {
+    let tell = |error: NetError| ResolveError::new(reason(&error)).with_source(error).into();
+    connector(hickory(server, timeout), tell)
+}
+
+async fn ask(http: Http, tcp: TcpConnector, host: &str, connect: Option<Duration>) -> Told {
+    let connect_limit = connect.map_or(tcp.clone(), |limit| tcp.connect_timeout(limit));
+    let caller = Caller::new(http, Options { tcp: Some(connect_limit), connect, ..Options::new() });
+    let told = caller.get(&format!("http://{host}/").parse().unwrap()).await;
+    caller.close().await;
+    told
+}
+
+/// Asks for a name: it was not sent, and dnsmasq has the query in its log.
+async fn fails_as(options: &[&str], host: &str, slug: &str, why: DnsFailure) {
+    let dnsmasq = Dnsmasq::start(options).await.unwrap();
+    for http in Http::BOTH {
+        let told = ask(http, telling(dnsmasq.address(), SOON), host, None).await;
+        told.is(DNSMASQ, slug);
+        let failure = told.failure.as_ref().unwrap();
+        assert_eq!((failure.dns(), told.send()), (Some(why), Some(SendState::NotSent)), "{}", told.why);
+        assert!(failure.is_dns() && failure.is_connect());
+        asked(&dnsmasq, host).await;
+    }
+}
+
+async fn asked(dnsmasq: &Daemon, host: &str) {
+    let query = format!("query[A] {host} ");
+    assert!(dnsmasq.wait_for(|dnsmasq| dnsmasq.output().contains(&query), NEVER).await, "{query}");
+}
+
+async fn resolves() {
+    let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+    let server = server.unwrap();
+    let dnsmasq = Dnsmasq::start(&["--address=/here.test/127.0.0.1"]).await.unwrap();
+    let host = format!("here.test:{}", server.address().unwrap().port());
+    let told = ask(Http::One, telling(dnsmasq.address(), NEVER), &host, None).await;
+    assert_eq!((told.status, told.failure), (Some(200), None));
+    asked(&dnsmasq, "here.test").await;
+}
+
+async fn no_such_name() {
+    fails_as(&["--address=/nx.test/"], "nx.test", "name-not-found", DnsFailure::HostNotFound).await;
+}
+
+/// The name is known, but for another record only.
+async fn no_address() {
+    let options = ["--txt-record=text.test,hello", "--local=/test/"];
+    fails_as(&options, "text.test", "name-not-found", DnsFailure::HostNotFound).await;
+}
+
+/// It has nobody to ask.
+async fn refuses() {
+    fails_as(&[], "other.test", "dns-no-recovery", DnsFailure::NoRecovery).await;
+}
+
+/// The server that it asks has failed (SERVFAIL).
+async fn fails() {
+    let failing = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let option = format!("--server=/fail.test/127.0.0.1#{}", failing.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = failing.recv_from(&mut query).await {
+            // An answer with the code 2, and no more than the question.
+            (query[2], query[3]) = (query[2] | 0x80, 0x82);
+            let _ = failing.send_to(&query[..length], from).await;
+        }
+    });
+    fails_as(&[&option], "fail.test", "dns-try-again", DnsFailure::TryAgain).await;
+}
+
+/// A server that dnsmasq asks, and that says nothing.
+fn silence() -> (UdpSocket, String) {
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let option = format!("--server=/slow.test/127.0.0.1#{}", silent.local_addr().unwrap().port());
+    (silent, option)
+}
+
+/// The resolver gives up, and says that it may work later.
+async fn silent() {
+    let (_silent, option) = silence();
+    fails_as(&[&option], "slow.test", "dns-try-again", DnsFailure::TryAgain).await;
+}
+
+/// The connect is given up while the resolver still waits.
+async fn stalled() {
+    let (_silent, option) = silence();
+    let dnsmasq = Dnsmasq::start(&[&option]).await.unwrap();
+    for http in Http::BOTH {
+        let told = ask(http, telling(dnsmasq.address(), NEVER), "slow.test", Some(SOON)).await;
+        told.is(DNSMASQ, "dns-stalled");
+        assert_eq!(told.send(), Some(SendState::NotSent));
+        asked(&dnsmasq, "slow.test").await;
+    }
+}
+
+/// Nobody has its port any more.
+async fn killed() {
+    let mut dnsmasq = Dnsmasq::start(&["--address=/here.test/127.0.0.1"]).await.unwrap();
+    dnsmasq.crash().unwrap();
+    for http in Http::BOTH {
+        let told = ask(http, telling(dnsmasq.address(), SOON), "here.test", None).await;
+        told.is(DNSMASQ, "dns-try-again");
+        assert_eq!(told.send(), Some(SendState::NotSent));
+    }
+    assert!(!dnsmasq.output().contains("query[A]"));
+}
+
+/// hickory's errors as they are: the kind is right, and nobody can say why.
+async fn without_a_reason() {
+    let dnsmasq = Dnsmasq::start(&["--address=/nx.test/"]).await.unwrap();
+    for http in Http::BOTH {
+        let tcp = connector(hickory(dnsmasq.address(), SOON), Into::into);
+        let told = ask(http, tcp, "nx.test", None).await;
+        told.is(DNSMASQ, "name-not-found");
+        assert_eq!(told.failure.as_ref().unwrap().dns(), None);
+        assert_eq!(told.send(), Some(SendState::NotSent));
+    }
+}

@@ -1,0 +1,303 @@
+//! Envoy as the server, or in front of one that fails.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Request;
+use outbound_tests::certs::Certs;
+use outbound_tests::gate::Gate;
+use outbound_tests::peers::{Daemon, ENVOY, Envoy};
+use outbound_tests::server::{Script, ScriptedServer};
+use rustls::version::{TLS12, TLS13};
+use serde_json::{Value, json};
+use tower_outbound::{SendState, TimeLimits};
+
+use super::caller::{Caller, Options, Told, empty, until};
+use super::document::Http;
+use crate::runner::Check;
+
+/// Long enough for a request to be written on a machine that is busy.
+const LIMIT: Duration = Duration::from_millis(700);
+const TYPES: &str = "type.googleapis.com/envoy.extensions";
+
+pub(super) fn checks() -> Vec<Check> {
+    vec![
+        Check::new("envoy_delays_an_answer", ENVOY, delays),
+        Check::new("envoy_aborts_with_an_answer", ENVOY, aborts),
+        Check::new("envoy_loses_its_server_amid_a_body", ENVOY, server_lost),
+        Check::new("envoy_gives_up_amid_a_body", ENVOY, gives_up),
+        Check::new("envoy_refuses_streams_over_its_limit", ENVOY, refuses_streams),
+        Check::new("envoy_goes_away_with_an_answer", ENVOY, goes_away),
+        Check::new("envoy_wants_a_client_certificate", ENVOY, client_certificate),
+        Check::new("envoy_gets_tls_on_its_plain_port", ENVOY, tls_on_plain),
+    ]
+}
+
+/// A listener that speaks HTTP.
+struct Config {
+    /// What all paths lead to.
+    route: Value,
+    /// Further options of the connection manager.
+    manager: Value,
+    /// Further filters before the router.
+    filters: Vec<Value>,
+    upstream: Option<SocketAddr>,
+    tls: Option<Value>,
+}
+
+impl Config {
+    fn new(route: Value) -> Config {
+        Config { route, manager: json!({}), filters: Vec::new(), upstream: None, tls: None }
+    }
+
+    fn tls(self, http: Http, certs: &Certs, clients: Option<&Certs>) -> Config {
+        let mut common = json!({
+            "tls_certificates": [{
+                "certificate_chain": {"inline_string": certs.certificate_pem()},
+                "private_key": {"inline_string": certs.key_pem()},
+            }],
+            "alpn_protocols": [if http == Http::One { "http/1.1" } else { "h2" }],
+        });
+        if let Some(clients) = clients {
+            common["validation_context"] = json!({"trusted_ca": {"inline_string": clients.authority_pem()}});
+        }
+        let socket = json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": format!("{TYPES}.transport_sockets.tls.v3.DownstreamTlsContext"),
+                "require_client_certificate": clients.is_some(),
+                "common_tls_context": common,
+            },
+        });
+        Config { tls: Some(socket), ..self }
+    }
+
+    async fn start(self) -> Daemon {
+        Envoy::start(|address, admin| self.text(address, admin).to_string()).await.unwrap()
+    }
+
+    fn text(&self, address: SocketAddr, admin: SocketAddr) -> Value {
+        let mut filters = self.filters.clone();
+        filters.push(typed("router", "filters.http.router.v3.Router", &json!({})));
+        let mut manager = json!({
+            "stat_prefix": "front",
+            "codec_type": "AUTO",
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                merged(json!({"match": {"prefix": "/"}}), &self.route),
+            ]}]},
+            "http_filters": filters,
+            "access_log": [typed("log", "access_loggers.file.v3.FileAccessLog", &json!({
+                "path": "access.log",
+                "log_format": {"text_format_source": {"inline_string": "%REQ(:PATH)% %RESPONSE_CODE%\n"}},
+            }))],
+        });
+        manager = merged(manager, &self.manager);
+        let network = "filters.network.http_connection_manager.v3.HttpConnectionManager";
+        let mut chain = json!({"filters": [typed("http", network, &manager)]});
+        if let Some(tls) = &self.tls {
+            chain["transport_socket"] = tls.clone();
+        }
+        let clusters = self.upstream.map(|upstream| {
+            json!({
+                "name": "server",
+                "connect_timeout": "10s",
+                "load_assignment": {"cluster_name": "server", "endpoints": [{"lb_endpoints": [
+                    {"endpoint": {"address": socket(upstream)}},
+                ]}]},
+            })
+        });
+        json!({
+            "admin": {"address": socket(admin)},
+            "static_resources": {
+                "listeners": [{"name": "front", "address": socket(address), "filter_chains": [chain]}],
+                "clusters": Vec::from_iter(clusters),
+            },
+        })
+    }
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn typed(name: &str, of: &str, config: &Value) -> Value {
+    json!({"name": name, "typed_config": merged(json!({"@type": format!("{TYPES}.{of}")}), config)})
+}
+
+fn merged(mut one: Value, other: &Value) -> Value {
+    for (key, value) in other.as_object().expect("an object") {
+        one[key] = value.clone();
+    }
+    one
+}
+
+fn answers() -> Value {
+    json!({"direct_response": {"status": 200, "body": {"inline_string": "hello"}}})
+}
+
+fn fault(config: &Value) -> Value {
+    typed("fault", "filters.http.fault.v3.HTTPFault", config)
+}
+
+fn always(mut config: Value) -> Value {
+    config["percentage"] = json!({"numerator": 100});
+    config
+}
+
+/// One request for `/fault` each way; Envoy's log has it, once Envoy has ended.
+async fn each(config: impl Fn() -> Config, limits: TimeLimits, check: impl Fn(&Told)) {
+    for http in Http::BOTH {
+        for tls in [false, true] {
+            let certs = Certs::new("envoy.test");
+            let config = if tls { config().tls(http, &certs, None) } else { config() };
+            let scheme = if tls { "https" } else { "http" };
+            let mut envoy = config.start().await;
+            let tls = tls.then(|| certs.client_config(&[]));
+            let caller = Caller::new(http, Options { tls, limits, ..Options::new() });
+            let told = caller.get(&envoy.uri(scheme, "/fault")).await;
+            check(&told);
+            caller.close().await;
+            envoy.end().await.unwrap();
+            told.logged(envoy.read("access.log").contains("/fault"), true);
+        }
+    }
+}
+
+async fn delays() {
+    let config = || Config {
+        filters: vec![fault(&json!({"delay": always(json!({"fixed_delay": "20s"}))}))],
+        ..Config::new(answers())
+    };
+    each(config, TimeLimits::new().first_byte(LIMIT), |told| {
+        told.is(ENVOY, "no-answer");
+    })
+    .await;
+}
+
+/// An answer, and no failure.
+async fn aborts() {
+    let config = || Config {
+        filters: vec![fault(&json!({"abort": always(json!({"http_status": 503}))}))],
+        ..Config::new(answers())
+    };
+    each(config, TimeLimits::new(), |told| {
+        told.has("ok", "–", "–");
+        assert_eq!(told.status, Some(503));
+    })
+    .await;
+}
+
+const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello";
+
+fn cut(told: &Told) {
+    told.is(ENVOY, if told.http == Http::One { "fin-mid-body" } else { "rst-mid-body" });
+    assert_eq!(told.status, Some(200));
+}
+
+/// The server behind it ends amid the body: Envoy cuts the answer, or resets the stream.
+async fn server_lost() {
+    let server = ScriptedServer::tcp(Script::new().read_request().write(HALF)).await.unwrap();
+    let route = json!({"route": {"cluster": "server"}});
+    let config = || Config { upstream: server.address(), ..Config::new(route.clone()) };
+    each(config, TimeLimits::new(), cut).await;
+}
+
+/// The server behind it hangs amid the body, and Envoy's own limit cuts the answer, or resets the stream.
+async fn gives_up() {
+    let server =
+        ScriptedServer::tcp(Script::new().read_request().write(HALF).wait(&Gate::new())).await.unwrap();
+    let limit = json!({"max_stream_duration": "0.5s"});
+    let route = json!({"route": {"cluster": "server", "max_stream_duration": limit}});
+    let config = || Config { upstream: server.address(), ..Config::new(route.clone()) };
+    each(config, TimeLimits::new(), cut).await;
+}
+
+/// Paused until all are there: they are sent before the client knows the limit.
+async fn refuses_streams() {
+    const AT_ONCE: usize = 4;
+    let config = Config {
+        filters: vec![fault(&json!({"delay": always(json!({"fixed_delay": "0.5s"}))}))],
+        manager: json!({"http2_protocol_options": {"max_concurrent_streams": 1}}),
+        ..Config::new(answers())
+    };
+    let mut envoy = config.start().await;
+    let caller = Caller::plain(Http::Two);
+    let uris = [0, 1, 2, 3].map(|number| envoy.uri("http", &format!("/fault/{number}")));
+    envoy.pause().await.unwrap();
+    let resume = async {
+        // Each is written in 600 bytes at least.
+        until(|| caller.written() >= AT_ONCE as u64 * 600).await;
+        envoy.resume().unwrap();
+    };
+    let requests = uris.iter().enumerate().map(|(number, uri)| {
+        let request = Request::get(uri).header("x-pad", number.to_string().repeat(1_000));
+        caller.send(request.body(empty()).unwrap())
+    });
+    let (told, ()) = tokio::join!(join_all(requests), resume);
+    caller.close().await;
+    envoy.end().await.unwrap();
+    let log = envoy.read("access.log");
+    for (number, told) in told.iter().enumerate() {
+        told.logged(log.contains(&format!("/fault/{number} 200")), number == 0);
+        if number == 0 {
+            assert_eq!(told.status, Some(200));
+        } else {
+            told.is(ENVOY, "refused-stream");
+            assert_eq!(told.send(), Some(SendState::NotProcessed));
+        }
+    }
+}
+
+/// A connection is good for one request: the `GOAWAY` leaves it its answer.
+async fn goes_away() {
+    for tls in [false, true] {
+        let certs = Certs::new("envoy.test");
+        let options = json!({"common_http_protocol_options": {"max_requests_per_connection": 1}});
+        let config = Config { manager: options, ..Config::new(answers()) };
+        let config = if tls { config.tls(Http::Two, &certs, None) } else { config };
+        let mut envoy = config.start().await;
+        let tls = tls.then(|| certs.client_config(&[]));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let caller = Caller::new(Http::Two, Options { tls, ..Options::new() });
+        let told = caller.get(&envoy.uri(scheme, "/fault")).await;
+        told.is(ENVOY, "goaway-graceful-below-last-stream");
+        caller.recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
+        assert_eq!(caller.recorder.close_reasons(), ["goaway"]);
+        caller.close().await;
+        envoy.end().await.unwrap();
+        told.logged(envoy.read("access.log").contains("/fault 200"), true);
+    }
+}
+
+/// With TLS 1.3 the client has its handshake done, and is refused after that.
+async fn client_certificate() {
+    for (version, slug) in
+        [(&TLS12, "client-certificate-refused-tls12"), (&TLS13, "client-certificate-refused-tls13")]
+    {
+        for http in Http::BOTH {
+            let (certs, clients) = (Certs::new("envoy.test"), Certs::new("client.test"));
+            let mut envoy = Config::new(answers()).tls(http, &certs, Some(&clients)).start().await;
+            let caller = Caller::new(http, Options::tls(super::haproxy::client(&certs, version)));
+            let told = caller.get(&envoy.uri("https", "/fault")).await;
+            super::haproxy::refused(ENVOY, slug, &told);
+            caller.close().await;
+            envoy.end().await.unwrap();
+            told.logged(envoy.read("access.log").contains("/fault"), false);
+        }
+    }
+}
+
+async fn tls_on_plain() {
+    for http in Http::BOTH {
+        let certs = Certs::new("envoy.test");
+        let mut envoy = Config::new(answers()).start().await;
+        let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
+        let told = caller.get(&envoy.uri("https", "/fault")).await;
+        told.is(ENVOY, "tls-on-http-port");
+        assert_eq!(told.send(), Some(SendState::NotSent));
+        caller.close().await;
+        envoy.end().await.unwrap();
+        told.logged(envoy.read("access.log").contains("/fault"), false);
+    }
+}
