@@ -132,6 +132,15 @@ fn all_time_limits_together_cost_one_allocation() {
 }
 
 #[test]
+fn a_free_slot_under_both_limits_costs_no_allocation() {
+    let address = serve(b"response", 1);
+    let limited = Outbound::builder().max_in_flight_per_origin(50).max_in_flight(200).build();
+    let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
+    println!("allocations per request: without a limit {without:.2}, with a free slot {with:.2}");
+    assert!(with - without < 0.05, "without {without}, with {with}");
+}
+
+#[test]
 fn with_open_telemetry_the_metrics_of_a_request_cost_nothing_that_is_not_the_spans() {
     let address = serve(b"response", 1);
     let silent = layered(&Outbound::new(), address);

@@ -19,14 +19,14 @@ use rustls::server::WebPkiClientVerifier;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, CertificateProblem, Class, DnsFailure, Error, Failure, Kind, Observe, ObserveRequestBody,
-    Outbound, Phase, PhaseLayer, ResolveError,
+    BoxError, CertificateProblem, Class, DnsFailure, Error, Failure, InFlight, Kind, Observe,
+    ObserveRequestBody, Outbound, Phase, PhaseLayer, ResolveError,
 };
 
 use crate::pipe::all_wait;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-pub(crate) type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
+pub(crate) type Stack<C> = Observe<InFlight<Client<C, ObserveRequestBody<Body>>>>;
 
 pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
     let client = Client::builder(TokioExecutor::new())

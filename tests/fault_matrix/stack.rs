@@ -17,7 +17,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Event, Failure, Observe, ObserveRequestBody, Outbound, Outcome, TimeLimits, Track,
+    BoxError, Event, Failure, InFlight, Observe, ObserveRequestBody, Outbound, Outcome, TimeLimits, Track,
 };
 use tower_outbound_otel::OtelObserver;
 
@@ -26,7 +26,7 @@ use crate::dial::Dial;
 const LIMIT: Duration = Duration::from_secs(9);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-pub(crate) type Service = Observe<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>;
+pub(crate) type Service = Observe<InFlight<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>>;
 
 /// One cell's client with everything that listens to it.
 pub(crate) struct Stack {

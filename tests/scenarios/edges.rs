@@ -159,8 +159,9 @@ async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
     let client = stack(&outbound, outbound.connector(peer.delay(ms(50))));
     let send = || client.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
     let read = async |response: Result<http::Response<_>, _>| {
-        let response: http::Response<tower_outbound::ObserveBody<hyper::body::Incoming>> =
-            response.map_err(|error: tower_outbound::Error| error.to_string()).unwrap();
+        let response: http::Response<
+            tower_outbound::ObserveBody<tower_outbound::InFlightBody<hyper::body::Incoming>>,
+        > = response.map_err(|error: tower_outbound::Error| error.to_string()).unwrap();
         let timings = response.extensions().get::<Timings>().unwrap().clone();
         response.into_body().collect().await.unwrap();
         timings

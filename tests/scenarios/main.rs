@@ -5,6 +5,7 @@ mod close_reasons;
 mod edges;
 mod ends;
 mod http2;
+mod in_flight;
 mod interleavings;
 mod load;
 mod log;

@@ -9,12 +9,12 @@ use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
-use tower_outbound::{Observe, ObserveRequestBody, Outbound, TcpConnector, Track};
+use tower_outbound::{InFlight, Observe, ObserveRequestBody, Outbound, TcpConnector, Track};
 
 /// The body that scenarios send.
 pub(crate) type Body = Full<Bytes>;
 /// An observed hyper-util client over a tracked connector.
-pub(crate) type Stack<C> = Observe<Client<C, ObserveRequestBody<Body>>>;
+pub(crate) type Stack<C> = Observe<InFlight<Client<C, ObserveRequestBody<Body>>>>;
 
 /// A stack that a recorder watches.
 pub(crate) fn recorded() -> (Outbound, Recorder) {

@@ -30,10 +30,24 @@ struct Told {
     over: std::collections::BTreeSet<(&'static str, u64)>,
     active: i64,
     idle: i64,
+    slots: Slots,
     ended: Vec<Timings>,
     closed: Vec<&'static str>,
     phases: Vec<(Phase, &'static str)>,
     outcomes: Vec<String>,
+}
+
+/// What was told of the slots of a limit of requests in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// Slots that are held now.
+    pub held: i64,
+    /// Most slots that were held at once.
+    pub most: i64,
+    /// Requests that wait now.
+    pub waiting: i64,
+    /// Origins for which there is a limit now.
+    pub origins: i64,
 }
 
 impl Recorder {
@@ -87,6 +101,12 @@ impl Recorder {
         (told.active, told.idle)
     }
 
+    /// What was told of slots, over all limits and origins.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        self.told().slots
+    }
+
     /// Returns once `done` says so of this recorder.
     pub async fn wait_until(&self, done: impl Fn(&Recorder) -> bool) {
         loop {
@@ -108,7 +128,8 @@ impl Recorder {
 
     fn is_settled(&self) -> bool {
         let told = self.told();
-        told.open.values().all(|open| *open == 0) && (told.active, told.idle) == (0, 0)
+        told.open.values().all(|open| *open == 0)
+            && (told.active, told.idle, told.slots.held, told.slots.waiting) == (0, 0, 0, 0)
     }
 
     /// Fails unless every start has had exactly one end and all gauges are back at 0.
@@ -119,6 +140,7 @@ impl Recorder {
         let open: Vec<_> = told.open.iter().filter(|(_, open)| **open != 0).collect();
         assert!(open.is_empty(), "not ended: {open:?}, after {:?}", told.names);
         assert_eq!((told.active, told.idle), (0, 0), "active and idle connections");
+        assert_eq!((told.slots.held, told.slots.waiting), (0, 0), "slots held and waited for");
     }
 
     /// Fails if an end came without a start, twice, or with a secret in it.
@@ -182,6 +204,25 @@ impl Told {
                     self.faults.push(format!("a secret in {line}"));
                 }
             }
+            Event::SlotsOpened { .. } => self.slots.origins += 1,
+            Event::SlotsClosed { .. } => self.slots.origins -= 1,
+            Event::SlotWaiting { exchange, .. } => {
+                self.slots.waiting += 1;
+                self.start_for(*exchange, "slot wait");
+            }
+            Event::SlotWaited { exchange, .. } => {
+                self.slots.waiting -= 1;
+                self.end_for(*exchange, "slot wait");
+            }
+            Event::SlotTaken { exchange, .. } => {
+                self.slots.held += 1;
+                self.slots.most = self.slots.most.max(self.slots.held);
+                self.start_for(*exchange, "slot");
+            }
+            Event::SlotReturned { exchange, .. } => {
+                self.slots.held -= 1;
+                self.end_for(*exchange, "slot");
+            }
             Event::ConnectStarted { setup, .. } => self.start("setup", setup.id()),
             Event::ConnectPhase { phase, failure, .. } => {
                 self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
@@ -232,6 +273,18 @@ impl Told {
     fn still(&mut self, what: &'static str, id: u64, event: &Event<'_>) {
         if self.over.contains(&(what, id)) {
             self.faults.push(format!("{what} {id} was over before {event:?}"));
+        }
+    }
+
+    fn start_for(&mut self, exchange: Option<&Exchange>, what: &'static str) {
+        if let Some(exchange) = exchange {
+            self.start(what, exchange.id());
+        }
+    }
+
+    fn end_for(&mut self, exchange: Option<&Exchange>, what: &'static str) {
+        if let Some(exchange) = exchange {
+            self.end(what, exchange.id());
         }
     }
 

@@ -9,7 +9,7 @@ use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use tokio::time::Instant;
-use tower_outbound::{Exchange, Failure, Outcome, Phase, RequestHead, ResponseHead, SendState};
+use tower_outbound::{Exchange, Failure, Kind, Outcome, Phase, RequestHead, ResponseHead, SendState};
 
 use crate::clock::Clock;
 use crate::keep::MayBeKept;
@@ -151,7 +151,7 @@ impl ExchangeState {
         kept: Option<&'static str>,
     ) {
         for took in phases::of(exchange, outcome, end) {
-            let Some(name) = phase_name(exchange, took) else { continue };
+            let Some(name) = phase_name(exchange, outcome, took) else { continue };
             let failure = failure(outcome).filter(|_| took.cut);
             let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
             let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
@@ -172,7 +172,7 @@ impl ExchangeState {
 
     fn phase_events(&self, span: &mut BoxedSpan, exchange: &Exchange, outcome: &Outcome, end: Instant) {
         for took in phases::of(exchange, outcome, end) {
-            let Some(name) = phase_name(exchange, took) else { continue };
+            let Some(name) = phase_name(exchange, outcome, took) else { continue };
             let seconds = took.end.saturating_duration_since(took.start).as_secs_f64();
             let attributes = vec![KeyValue::new(o::PHASE_DURATION, seconds)];
             span.add_event_with_timestamp(name, self.clock.at(took.end), attributes);
@@ -287,12 +287,20 @@ fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = Ke
 }
 
 /// `None` for what is not worth a span.
-fn phase_name(exchange: &Exchange, took: Took) -> Option<Cow<'static, str>> {
+fn phase_name(exchange: &Exchange, outcome: &Outcome, took: Took) -> Option<Cow<'static, str>> {
     let short = took.end.saturating_duration_since(took.start) <= SHOWN;
     Some(match took.phase {
+        Phase::Queue => {
+            let refused = failure(outcome).is_some_and(|failure| failure.kind() == Kind::QueueFull);
+            // Nobody waits where a slot is free, nor where the queue is full.
+            if took.start == took.end || refused {
+                return None;
+            }
+            "outbound.queue".into()
+        }
         Phase::Acquire => {
             let waited = match exchange.usage() {
-                Some(usage) => usage.ready_at() > exchange.start_time(),
+                Some(usage) => usage.ready_at() > took.start,
                 None => took.cut || !short,
             };
             if !waited {

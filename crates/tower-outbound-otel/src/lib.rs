@@ -18,7 +18,7 @@
 //! | span | parent |
 //! | --- | --- |
 //! | `{METHOD}` or `{METHOD} {url.template}`, CLIENT | the caller's |
-//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
+//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.queue`, only if it had to wait for a slot; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
 //! | `HTTP connection_setup {host}:{port}` | the exchange that started it and is served by it, else none, with a link to the former; every other exchange that it serves links to it |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
@@ -45,6 +45,7 @@
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
 //! | | `outbound.call.exchanges` |
+//! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //!
 //! Bounded: 100 pairs of host and port ([`Hosts`]), the known methods; everything else is `_OTHER`. A
 //! connection's version is part of `http.client.open_connections` as soon as it is known.

@@ -14,7 +14,7 @@ use tower_outbound::{
 use crate::call_state::CallState;
 use crate::clock::Clock;
 use crate::exchange_span::ExchangeState;
-use crate::metrics::{Recorder, outcome_name};
+use crate::metrics::{Recorder, SlotGauge, outcome_name};
 use crate::names::SCHEMA_URL;
 use crate::options::{Options, OtelObserverBuilder};
 use crate::propagate::NoPropagation;
@@ -172,9 +172,20 @@ impl OtelObserver {
         state.record(self.tracer(), setup, parent, failure, self.options.phases);
     }
 
+    /// A suppressed exchange is not counted, neither when it comes nor when it goes.
+    fn slot(&self, origin: &Origin, exchange: Option<&Exchange>, gauge: SlotGauge, change: i64) {
+        if exchange.is_none_or(|exchange| exchange.slot(&self.exchanges).is_some()) {
+            self.recorder.slots(origin, gauge, change, &self.options);
+        }
+    }
+
     fn is_seen(&self, connection: &Connection) -> bool {
         connection.setup().slot(&self.setups).is_some()
     }
+}
+
+fn signed(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 impl Default for OtelObserver {
@@ -226,6 +237,16 @@ impl Observer for OtelObserver {
                 recorder.connection_closed(connection, closed, options);
                 self.record_setup(connection.setup(), None, None);
             }
+            Event::SlotsOpened { origin, limit } => self.slot(origin, None, SlotGauge::Limit, signed(*limit)),
+            Event::SlotsClosed { origin, limit } => {
+                self.slot(origin, None, SlotGauge::Limit, -signed(*limit));
+            }
+            Event::SlotWaiting { origin, exchange } => self.slot(origin, *exchange, SlotGauge::Waiting, 1),
+            Event::SlotWaited { origin, exchange, .. } => {
+                self.slot(origin, *exchange, SlotGauge::Waiting, -1);
+            }
+            Event::SlotTaken { origin, exchange } => self.slot(origin, *exchange, SlotGauge::Usage, 1),
+            Event::SlotReturned { origin, exchange } => self.slot(origin, *exchange, SlotGauge::Usage, -1),
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Took {
     pub(crate) cut: bool,
 }
 
-const PHASES: [Phase; 5] = [Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
+const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
 
 /// In which phase an exchange was cut; the phases of a setup are part of its wait for a connection.
 fn cut_in(outcome: &Outcome) -> Option<Phase> {

@@ -4,8 +4,9 @@
 //!  caller
 //!    │ http::Request<B>
 //!  ┌─▼─ Observe ──── opens the Exchange; its observers may write headers
-//!  │   [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
-//!  │        ╔══════════ pool (the client's, not ours) ══════════╗
+//!  │ ┌─▼─ InFlight ─ a slot per origin and of the total, to the end of the response's body
+//!  │ │ [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
+//!  │ │      ╔══════════ pool (the client's, not ours) ══════════╗
 //!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO  ║
 //!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
 //!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,     ║
@@ -13,8 +14,8 @@
 //!  │        ╚══════════════════════════════════════════════════╝
 //! ```
 //!
-//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `track`, `phase`,
-//! `tcp`;
+//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `in_flight`,
+//! `track`, `phase`, `tcp`;
 //! `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
 
 // First for its macro.
@@ -26,6 +27,7 @@ mod connect;
 pub mod docs;
 mod error;
 mod event;
+mod in_flight;
 mod observe;
 mod outbound;
 mod phase;
@@ -42,12 +44,15 @@ pub use self::connect::{
 pub use self::error::{BoxError, Error, TimeLimit, TimeLimitError};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};
 pub use self::exchange::{Call, Cumulative, EndCause, Exchange, Phase, Slot, Timings, UrlTemplate};
+pub use self::in_flight::{
+    InFlight, InFlightBody, InFlightFuture, InFlightLimitLayer, PoolTimeoutError, QueueFullError,
+};
 pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody, TimeLimits};
 #[cfg(feature = "client")]
 pub use self::outbound::{
     ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider,
 };
-pub use self::outbound::{Outbound, OutboundBuilder};
+pub use self::outbound::{Outbound, OutboundBuilder, OutboundLayer};
 pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
 pub use self::retry::{
     Attempt, FailedAttempt, Lease, LeasedBody, Release, Retry, RetryBudget, RetryFuture, RetryHistory,

@@ -10,7 +10,7 @@ use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{ObserveRequestBody, Outbound, Protocol, Reuse, Timings, TrackedIo};
+use tower_outbound::{ObserveLayer, ObserveRequestBody, Outbound, Protocol, Reuse, Timings, TrackedIo};
 
 use super::checks::{ANSWER, marks_are_monotone};
 use super::hyper_util::{HTTP_1, answer};
@@ -57,7 +57,7 @@ where
     use http_body_util::BodyExt as _;
 
     // A bare HTTP/1 connection is sent paths only.
-    let mut service = outbound.layer().origin(uri).layer(sender);
+    let mut service = ObserveLayer::new(outbound.registry().clone()).origin(uri).layer(sender);
     let mut send = async || {
         let request = Request::post("/path").header("host", "peer.test").body(Body::from("upload")).unwrap();
         let response = service.ready().await.unwrap().call(request).await.unwrap();

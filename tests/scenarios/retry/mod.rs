@@ -17,13 +17,14 @@ use outbound_tests::recorder::Recorder;
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Error, Event, LeasedBody, Observe, ObserveBody, ObserveRequestBody, Outbound, Retry, RetryLayer,
+    BoxError, Error, Event, InFlight, InFlightBody, LeasedBody, Observe, ObserveBody, ObserveRequestBody,
+    Outbound, Retry, RetryLayer,
 };
 
 /// The body that these scenarios send.
 type Upload = UnsyncBoxBody<Bytes, BoxError>;
-type Stack<C> = Retry<Observe<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>;
-type Answer = Response<ObserveBody<hyper::body::Incoming>>;
+type Stack<C> = Retry<Observe<InFlight<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>>;
+type Answer = Response<ObserveBody<InFlightBody<hyper::body::Incoming>>>;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";

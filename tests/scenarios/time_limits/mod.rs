@@ -27,14 +27,14 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Class, EndCause, Error, Observe, ObserveBody, ObserveRequestBody, Outbound, TimeLimit,
-    TimeLimitError, TimeLimits,
+    BoxError, Class, EndCause, Error, InFlight, InFlightBody, Observe, ObserveBody, ObserveRequestBody,
+    Outbound, TimeLimit, TimeLimitError, TimeLimits,
 };
 
 /// The body that these scenarios send.
 type Upload = UnsyncBoxBody<Bytes, BoxError>;
-type Stack<C> = Observe<Client<C, ObserveRequestBody<Upload>>>;
-type Answer = Response<ObserveBody<hyper::body::Incoming>>;
+type Stack<C> = Observe<InFlight<Client<C, ObserveRequestBody<Upload>>>>;
+type Answer = Response<ObserveBody<InFlightBody<hyper::body::Incoming>>>;
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const SECOND: Duration = Duration::from_secs(1);

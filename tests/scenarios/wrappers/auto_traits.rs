@@ -12,11 +12,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tower::Service;
 use tower_outbound::{
     AddressAttempt, AttemptOutcome, BoxError, Call, CertificateProblem, ClientBuilder, ClientFuture, Closed,
-    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, Failure, Observe, ObserveBody,
-    ObserveFuture, ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient,
-    Outcome, PhaseError, PhaseLayer, Registry, RequestBody, RequestHead, ResolveError, ResponseBody,
-    ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting, TcpConnector, Timings, TlsAlert,
-    TlsInfo, Track, TrackLayer, TrackedIo, Use,
+    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, Failure, InFlight,
+    InFlightBody, InFlightFuture, InFlightLimitLayer, Observe, ObserveBody, ObserveFuture, ObserveLayer,
+    ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, OutboundLayer, Outcome,
+    PhaseError, PhaseLayer, PoolTimeoutError, QueueFullError, Registry, RequestBody, RequestHead,
+    ResolveError, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting,
+    TcpConnector, Timings, TlsAlert, TlsInfo, Track, TrackLayer, TrackedIo, Use,
 };
 
 use super::bodies::MockBody;
@@ -55,6 +56,9 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     handle::<SetupPhase>();
     handle::<Cumulative>();
     handle::<ObserveLayer>();
+    handle::<InFlightLimitLayer>();
+    handle::<OutboundLayer>();
+    handle::<InFlight<OutboundClient>>();
     handle::<TrackLayer>();
     handle::<PhaseLayer>();
     handle::<Observe<OutboundClient>>();
@@ -71,11 +75,13 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
 
     future::<ClientFuture>();
     future::<ObserveFuture<Inner>>();
+    future::<InFlightFuture<OutboundClient, MockBody, ClientFuture>>();
     future::<ConnectFuture>();
     future::<TcpConnecting>();
 
     sync_body::<ResponseBody>();
     sync_body::<ObserveBody<MockBody>>();
+    sync_body::<InFlightBody<MockBody>>();
     sync_body::<ObserveRequestBody<MockBody>>();
     shared::<TrackedIo<MockIo>>();
 
@@ -84,12 +90,15 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     error::<PhaseError>();
     error::<TcpConnectError>();
     error::<ResolveError>();
+    error::<PoolTimeoutError>();
+    error::<QueueFullError>();
 }
 
 #[test]
 fn futures_and_io_can_be_moved_when_what_they_hold_can() {
     fn unpin<T: Unpin>() {}
     unpin::<ClientFuture>();
+    unpin::<InFlightFuture<OutboundClient, MockBody, ClientFuture>>();
     unpin::<RequestBody>();
     unpin::<TrackedIo<MockIo>>();
     // hyper-util asks this of every connector's future.

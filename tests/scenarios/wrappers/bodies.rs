@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -11,7 +12,10 @@ use http_body::{Body, Frame, SizeHint};
 use outbound_tests::recorder::Recorder;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, ObserveBody, ObserveRequestBody, Timings};
+use tower_outbound::{
+    BoxError, InFlightBody, InFlightLimitLayer, ObserveBody, ObserveLayer, ObserveRequestBody, Outbound,
+    Timings,
+};
 
 use super::context;
 use crate::support::recorded;
@@ -106,7 +110,8 @@ async fn observe(
         std::future::ready(Ok::<_, BoxError>(Response::new(response)))
     });
     let request = Request::post("http://peer.test/").body(request).unwrap();
-    let response = outbound.layer().layer(inner).oneshot(request).await.unwrap();
+    let layer = ObserveLayer::new(outbound.registry().clone());
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
     (taken.await.unwrap(), response, recorder)
 }
 
@@ -157,6 +162,37 @@ async fn observed_bodies_forward_errors_the_response_s_as_one_of_ours_around_it(
     assert_eq!(error.into_source().unwrap().downcast_ref::<io::Error>().unwrap().to_string(), "mock");
     assert_eq!(recorder.outcomes(), ["_OTHER in body"]);
     recorder.assert_balanced();
+}
+
+/// Gets `response` through a limit of one request in flight.
+async fn limit(response: MockBody) -> InFlightBody<MockBody> {
+    let inner = Arc::new(Mutex::new(Some(response)));
+    let inner = service_fn(move |_: Request<()>| {
+        let body = inner.lock().unwrap().take().expect("one request");
+        std::future::ready(Ok::<_, BoxError>(Response::new(body)))
+    });
+    let layer = InFlightLimitLayer::new(Outbound::new().registry().clone()).total(1);
+    let request = Request::get("http://peer.test/").body(()).unwrap();
+    layer.layer(inner).oneshot(request).await.unwrap().into_body()
+}
+
+#[tokio::test]
+async fn bodies_under_limits_forward_every_frame_trailers_too_their_size_their_end_and_their_error() {
+    for hint in hints() {
+        for says_its_end in [false, true] {
+            let mut body = limit(MockBody::new(hint, says_its_end)).await;
+            assert_eq!(bounds(&body.size_hint()), bounds(&hint));
+            for left in (0..FRAMES.len()).rev() {
+                assert!(!body.is_end_stream());
+                assert!(Pin::new(&mut body).poll_frame(&mut context()).is_ready());
+                assert_eq!(body.is_end_stream(), says_its_end && left == 0);
+            }
+        }
+    }
+    assert_eq!(drain(limit(MockBody::new(SizeHint::new(), false)).await), FRAMES);
+    assert_eq!(drain(limit(MockBody::failing()).await), ["abc", "error: mock"]);
+    assert_eq!(limit(MockBody::failing()).await.get_ref().frames.len(), 2);
+    assert_eq!(limit(MockBody::failing()).await.into_inner().frames.len(), 2);
 }
 
 #[tokio::test]

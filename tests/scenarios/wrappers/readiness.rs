@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Uri};
 use tower::Service;
 use tower_layer::Layer as _;
-use tower_outbound::{Failure, Kind, Outbound, Phase, PhaseLayer, TrackLayer};
+use tower_outbound::{Failure, InFlightLimitLayer, Kind, Outbound, Phase, PhaseLayer, TrackLayer};
 
 use super::context;
 use super::io::MockIo;
 use crate::support::Body;
 
 /// Ready at the second question, or never.
+#[derive(Clone)]
 struct Slow {
     questions: usize,
     fails: bool,
@@ -49,6 +50,7 @@ macro_rules! service {
 }
 
 service!(Request<tower_outbound::ObserveRequestBody<Body>> => Response<Body>);
+service!(Request<Body> => Response<Body>);
 service!(Uri => MockIo);
 service!(String => ());
 
@@ -71,6 +73,8 @@ fn layers_forward_readiness_and_its_failure() {
     for fails in [false, true] {
         let slow = || Slow { questions: 0, fails };
         let observe = asked_twice::<_, Request<Body>>(outbound.layer().layer(slow()), fails);
+        let limit = InFlightLimitLayer::new(registry.clone()).total(1).layer(slow());
+        let limit = asked_twice::<_, Request<Body>>(limit, fails);
         let track = asked_twice::<_, Uri>(TrackLayer::new(registry.clone()).layer(slow()), fails);
         let connect = asked_twice::<_, Uri>(PhaseLayer::connect(registry).layer(slow()), fails);
         let dns = asked_twice::<_, String>(PhaseLayer::dns().layer(slow()), fails);
@@ -78,7 +82,7 @@ fn layers_forward_readiness_and_its_failure() {
             continue;
         }
         assert_eq!(observe.unwrap().failure().kind(), Kind::ConnectionRefused);
-        for (error, phase) in [(track, None), (connect, None), (dns, Some(Phase::Dns))] {
+        for (error, phase) in [(limit, None), (track, None), (connect, None), (dns, Some(Phase::Dns))] {
             let failure = Failure::of(&*error.unwrap());
             assert_eq!((failure.kind(), failure.phase()), (Kind::ConnectionRefused, phase));
         }

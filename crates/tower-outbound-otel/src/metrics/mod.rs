@@ -12,4 +12,5 @@ mod origin;
 mod recorder;
 
 pub(crate) use self::exchange::outcome_name;
+pub(crate) use self::origin::SlotGauge;
 pub(crate) use self::recorder::Recorder;

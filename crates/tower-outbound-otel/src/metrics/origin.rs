@@ -32,6 +32,7 @@ pub(super) struct OriginMetrics {
     lookups: Cache<Option<&'static str>, Option<BoundHistogram<f64>>>,
     opened: Cache<Option<&'static str>, Option<BoundCounter<u64>>>,
     wasted: Cache<(), Option<BoundCounter<u64>>>,
+    slots: Cache<SlotGauge, Option<BoundUpDownCounter<i64>>>,
     pub(super) io: Cache<&'static str, Option<BoundCounter<u64>>>,
     pub(super) uses: Cache<(), Option<BoundHistogram<u64>>>,
     pub(super) retries: Cache<(RetryReason, Option<RetryLimit>), Option<BoundCounter<u64>>>,
@@ -50,6 +51,14 @@ pub(super) struct With {
 }
 
 type PhaseKey = (Phase, Option<Kind>, Option<bool>);
+
+/// What is counted of the slots of a limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum SlotGauge {
+    Limit,
+    Usage,
+    Waiting,
+}
 
 #[derive(Debug)]
 struct ConnectHandles {
@@ -90,6 +99,7 @@ impl OriginMetrics {
             lookups: Cache::default(),
             opened: Cache::default(),
             wasted: Cache::default(),
+            slots: Cache::default(),
             io: Cache::default(),
             uses: Cache::default(),
             retries: Cache::default(),
@@ -197,6 +207,20 @@ impl OriginMetrics {
         });
         if let Some(handle) = &*handle {
             handle.add(1);
+        }
+    }
+
+    pub(super) fn slots(&self, gauge: SlotGauge, change: i64) {
+        let handle = self.slots.get(gauge, || {
+            let instrument = match gauge {
+                SlotGauge::Limit => &self.instruments.slot_limit,
+                SlotGauge::Usage => &self.instruments.slot_usage,
+                SlotGauge::Waiting => &self.instruments.slot_waiting,
+            };
+            instrument.bound(&self.outbound([]))
+        });
+        if let Some(handle) = &*handle {
+            handle.add(change);
         }
     }
 

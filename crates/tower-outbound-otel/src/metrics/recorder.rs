@@ -13,7 +13,7 @@ use tower_outbound::{
 
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
-use super::origin::OriginMetrics;
+use super::origin::{OriginMetrics, SlotGauge};
 use crate::labels::Admission;
 use crate::methods::MethodId;
 use crate::observer::scope;
@@ -143,6 +143,12 @@ impl Recorder {
     pub(crate) fn connect_wasted(&self, setup: &Setup, options: &Options) {
         if let Some(origin) = self.of(setup.origin(), options) {
             origin.wasted();
+        }
+    }
+
+    pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64, options: &Options) {
+        if let Some(origin) = self.of(origin, options) {
+            origin.slots(gauge, change);
         }
     }
 

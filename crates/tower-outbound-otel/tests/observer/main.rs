@@ -9,6 +9,7 @@ mod parents;
 mod propagation;
 mod retries;
 mod setups;
+mod slots;
 mod spans;
 mod support;
 mod tls;

@@ -48,7 +48,11 @@ fn traceparent(span: &SpanContext) -> String {
     format!("00-{}-{}-01", span.trace_id(), span.span_id())
 }
 
-fn stack<S: Clone>(rig: &Rig, propagate: Propagate, service: S) -> tower_outbound::Observe<S> {
+fn stack<S: Clone>(
+    rig: &Rig,
+    propagate: Propagate,
+    service: S,
+) -> tower_outbound::Observe<tower_outbound::InFlight<S>> {
     let observer = rig.observer().propagate(propagate).build();
     Outbound::builder().observer(observer).build().layer().layer(service)
 }

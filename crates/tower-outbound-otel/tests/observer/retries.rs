@@ -19,7 +19,7 @@ fn busy(
     times: u32,
 ) -> impl Service<
     http::Request<Body>,
-    Response = http::Response<tower_outbound::ObserveBody<Answer>>,
+    Response = http::Response<tower_outbound::ObserveBody<tower_outbound::InFlightBody<Answer>>>,
     Error = tower_outbound::Error,
 > + Clone
 + use<> {

@@ -238,7 +238,7 @@ pub(crate) fn answering(
     code: u16,
 ) -> impl Service<
     Request<Body>,
-    Response = Response<tower_outbound::ObserveBody<Answer>>,
+    Response = Response<tower_outbound::ObserveBody<tower_outbound::InFlightBody<Answer>>>,
     Error = tower_outbound::Error,
 > + Clone
 + use<> {

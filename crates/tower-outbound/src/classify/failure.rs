@@ -111,7 +111,6 @@ impl Failure {
     }
 
     /// It was refused on this side, before any connection.
-    #[cfg(feature = "client")]
     pub(crate) const fn unsent(mut self) -> Self {
         self.send = Some(SendState::NotSent);
         self

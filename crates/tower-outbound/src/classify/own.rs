@@ -1,11 +1,12 @@
 //! Our own errors, which were classified where they happened: each has its line here.
 
-use super::Failure;
 use super::chain::{Found, Level};
 use super::detail::Detail;
+use super::{Failure, Kind};
 use crate::connect::{ConnectError, PhaseError, ResolveError};
 use crate::error::TimeLimitError;
 use crate::exchange::Phase;
+use crate::in_flight::{PoolTimeoutError, QueueFullError};
 use crate::tcp::TcpConnectError;
 
 /// What an error of ours says of the whole chain.
@@ -19,6 +20,12 @@ pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<TimeLimitError>() {
         return Some(Failure::new(error.limit().kind()));
     }
+    if error.is::<PoolTimeoutError>() {
+        return Some(Failure::new(Kind::PoolTimeout).with_phase(Phase::Queue).unsent());
+    }
+    if error.is::<QueueFullError>() {
+        return Some(Failure::new(Kind::QueueFull).with_phase(Phase::Queue).unsent());
+    }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }
 
@@ -29,7 +36,7 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     } else if let Some(error) = error.downcast_ref::<ResolveError>() {
         found.in_stage(Phase::Dns);
         found.detail(Detail::Dns(error.failure()));
-        found.settle(super::Kind::NameResolution);
+        found.settle(Kind::NameResolution);
     } else {
         return false;
     }

@@ -112,6 +112,11 @@ impl Origin {
         OriginParts { scheme: &self.0.scheme, host: &self.0.host, port: self.0.port }
     }
 
+    /// Where the record lies: the same for every handle of one registry to it, as long as there is one.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }

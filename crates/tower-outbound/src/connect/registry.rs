@@ -61,6 +61,11 @@ impl Registry {
         connections
     }
 
+    /// Whether both are handles to one registry.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn observers(&self) -> &Observers {
         &self.0.observers
     }

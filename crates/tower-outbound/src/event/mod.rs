@@ -8,6 +8,9 @@
 //! | [`BackoffStarted`](Event::BackoffStarted) | [`BackoffEnded`](Event::BackoffEnded) |
 //! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
 //! | [`ConnectionRetired`](Event::ConnectionRetired) | the same [`ConnectionClosed`](Event::ConnectionClosed) |
+//! | [`SlotWaiting`](Event::SlotWaiting) | [`SlotWaited`](Event::SlotWaited) |
+//! | [`SlotTaken`](Event::SlotTaken) | [`SlotReturned`](Event::SlotReturned) |
+//! | [`SlotsOpened`](Event::SlotsOpened) | [`SlotsClosed`](Event::SlotsClosed) |
 //!
 //! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
 //! body at any frame, and when the inner service panics. What is short is told once, at its end: the phases,
@@ -30,7 +33,7 @@ pub use self::request::{RequestHead, ResponseHead};
 pub use self::warning::StackWarning;
 pub(crate) use self::warning::Warnings;
 use crate::classify::Failure;
-use crate::connect::{AddressAttempt, CloseReason, Closed, Connection, Setup, Use};
+use crate::connect::{AddressAttempt, CloseReason, Closed, Connection, Origin, Setup, Use};
 use crate::exchange::{Call, Exchange, Phase};
 use crate::retry::{Release, RetryLimit, RetryReason};
 
@@ -197,6 +200,50 @@ pub enum Event<'a> {
         connection: &'a Connection,
         /// Why, and in which state.
         closed: &'a Closed,
+    },
+    /// A limit of requests in flight holds for an origin; ends with [`SlotsClosed`](Self::SlotsClosed).
+    SlotsOpened {
+        /// The origin.
+        origin: &'a Origin,
+        /// How many requests to it may be in flight at most.
+        limit: usize,
+    },
+    /// An origin to which nothing is in flight was forgotten, or its limit is gone.
+    SlotsClosed {
+        /// The origin.
+        origin: &'a Origin,
+        /// As [`SlotsOpened`](Self::SlotsOpened) has told.
+        limit: usize,
+    },
+    /// A request has to wait for a slot; ends with [`SlotWaited`](Self::SlotWaited).
+    SlotWaiting {
+        /// Where the request goes.
+        origin: &'a Origin,
+        /// The exchange; `None` where no observe layer is above.
+        exchange: Option<&'a Exchange>,
+    },
+    /// A request waits no more.
+    SlotWaited {
+        /// Where the request goes.
+        origin: &'a Origin,
+        /// The exchange.
+        exchange: Option<&'a Exchange>,
+        /// Whether it has a slot, which is told next; otherwise it has waited too long or was given up.
+        granted: bool,
+    },
+    /// A request has a slot; ends with [`SlotReturned`](Self::SlotReturned). Never told of more than the limit.
+    SlotTaken {
+        /// Where the request goes.
+        origin: &'a Origin,
+        /// The exchange; `None` where no observe layer is above.
+        exchange: Option<&'a Exchange>,
+    },
+    /// A slot is free again; the exchange may have ended before.
+    SlotReturned {
+        /// Where the request went.
+        origin: &'a Origin,
+        /// The exchange.
+        exchange: Option<&'a Exchange>,
     },
     /// Part of the stack is missing or misplaced; told once.
     Misplaced {

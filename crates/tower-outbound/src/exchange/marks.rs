@@ -43,6 +43,10 @@ fn encode(start: Instant, at: Instant) -> u64 {
 /// The cumulative marks of an exchange, in the order in which they pass.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
+    /// Since when it waits for a slot of our own limits.
+    pub(crate) queued: Mark,
+    /// It had a slot.
+    pub(crate) slot: Mark,
     /// The client took the request (it asked whether the body is empty).
     pub(crate) taken: Mark,
     /// The first write of the request.

@@ -14,6 +14,28 @@ use crate::connect::{Connection, Seen, Setup};
 use crate::event::Event;
 
 impl Exchange {
+    // === what the limit of requests in flight says ===
+
+    /// It has to wait for a slot.
+    pub(crate) fn enter_queue(&self) {
+        self.0.marks.slot.clear();
+        self.0.marks.queued.set(self.0.start, Instant::now());
+    }
+
+    pub(crate) fn leave_queue(&self) {
+        self.0.marks.slot.set(self.0.start, Instant::now());
+    }
+
+    /// A slot was free; what was waited for at another limit stays.
+    pub(crate) fn pass_queue(&self) {
+        self.0.marks.slot.set_once(self.0.start, self.0.start);
+    }
+
+    /// Whether it waits for a slot, so that the client knows nothing of it.
+    pub(super) fn is_queued(&self) -> bool {
+        self.0.marks.queued.is_set() && !self.0.marks.slot.is_set()
+    }
+
     // === what the request's body says ===
 
     /// Someone asks whether the request's body is empty: if it is not a layer on the caller's side, it is
@@ -220,7 +242,8 @@ impl Exchange {
                 (Phase::Wait, sent)
             }
             (Some(start), _) => (Phase::Send, start),
-            (None, _) => (Phase::Acquire, inner.start),
+            (None, _) if self.is_queued() => (Phase::Queue, inner.start),
+            (None, _) => (Phase::Acquire, at(&inner.marks.slot).unwrap_or(inner.start)),
         }
     }
 
@@ -241,7 +264,7 @@ impl Exchange {
             return;
         }
         let timings = self.timings();
-        let order = [Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head];
+        let order = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head];
         for phase in order.into_iter().take_while(|phase| *phase != until) {
             if let Some((start, end)) = timings.span(phase) {
                 self.tell_phase(phase, start, end, None);

@@ -87,8 +87,9 @@ impl Timings {
         let start = self.exchange.start_time();
         let marks = &inner.marks;
         match phase {
-            Phase::Queue | Phase::Backoff => None,
-            Phase::Acquire => Some((start, marks.send_start.get(start)?)),
+            Phase::Backoff => None,
+            Phase::Queue => Some((start, marks.slot.get(start)?)),
+            Phase::Acquire => Some((marks.slot.get(start).unwrap_or(start), marks.send_start.get(start)?)),
             Phase::Send => {
                 let from = marks.send_start.get(start)?;
                 // An early answer ends the sending as far as the exchange is concerned.
@@ -120,7 +121,7 @@ impl Timings {
         let marks = &self.exchange.inner().marks;
         let since = |mark: &super::marks::Mark| mark.get(start).map(|at| at - start);
         Cumulative {
-            queue: None,
+            queue: since(&marks.slot),
             acquire: since(&marks.send_start),
             send_start: since(&marks.send_start),
             first_byte: since(&marks.first_byte),

@@ -115,6 +115,7 @@ impl Exchange {
             _ if self.status().is_some() => SendState::Unknown,
             Some(SendState::NotProcessed) if http2 => SendState::NotProcessed,
             Some(SendState::NotSent) if !taken => SendState::NotSent,
+            _ if self.is_queued() => SendState::NotSent,
             _ if blocked => SendState::NotSent,
             _ if connection.is_none() && !taken && self.obeys_the_seal() => SendState::NotSent,
             _ => SendState::Unknown,

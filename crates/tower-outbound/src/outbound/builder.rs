@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::Outbound;
 use crate::connect::Registry;
 use crate::event::{Observer, ObserversBuilder};
+use crate::in_flight::{InFlightLimitLayer, InFlightOptions};
 use crate::observe::TimeLimits;
 use crate::retry::RetryLayer;
 use crate::track::ConnectLimits;
@@ -19,6 +20,7 @@ pub struct OutboundBuilder {
     time_limits: TimeLimits,
     connect_limits: ConnectLimits,
     retry: RetryLayer,
+    in_flight: InFlightOptions,
 }
 
 impl OutboundBuilder {
@@ -90,12 +92,41 @@ impl OutboundBuilder {
         self
     }
 
+    /// How many requests to one origin may be in flight, each to the end of its response's body: no limit unless
+    /// set; zero is no limit. The others wait: see [`InFlightLimitLayer`].
+    pub fn max_in_flight_per_origin(mut self, max_in_flight: usize) -> Self {
+        self.in_flight.per_origin = max_in_flight;
+        self
+    }
+
+    /// How many requests to all origins together may be in flight: no limit unless set; zero is no limit. The origins
+    /// that wait get their slots in turns.
+    pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.in_flight.total = max_in_flight;
+        self
+    }
+
+    /// How many requests to one origin may wait for a slot: 1,024 unless set; with zero none does. One more fails at
+    /// once with a [`QueueFullError`](crate::QueueFullError).
+    pub fn max_queued(mut self, max_queued: usize) -> Self {
+        self.in_flight.max_waiting = max_queued;
+        self
+    }
+
+    /// How long a request may wait for a slot: 30 s unless set; zero is no limit. It fails then with a
+    /// [`PoolTimeoutError`](crate::PoolTimeoutError).
+    pub fn acquire_timeout(mut self, acquire_timeout: Duration) -> Self {
+        self.in_flight.acquire_timeout = acquire_timeout;
+        self
+    }
+
     /// The stack.
     #[must_use]
     pub fn build(self) -> Outbound {
         let registry = Registry::new(self.observers.build(), self.idle_timeout);
         Outbound {
             retry: self.retry.on(registry.clone()),
+            in_flight: InFlightLimitLayer::new(registry.clone()).options(self.in_flight),
             registry,
             time_limits: self.time_limits,
             connect_limits: self.connect_limits,
@@ -112,6 +143,7 @@ impl Default for OutboundBuilder {
             connect_limits: ConnectLimits::new(),
             // The stack's own registry comes when it is built.
             retry: RetryLayer::new(Registry::new(ObserversBuilder::default().build(), IDLE_TIMEOUT)),
+            in_flight: InFlightOptions::new(),
         }
     }
 }

@@ -4,13 +4,16 @@ mod builder;
 #[cfg(feature = "client")]
 mod client;
 mod connector;
+mod layer;
 
 use tower_layer::Layer;
 
 pub use self::builder::OutboundBuilder;
 #[cfg(feature = "client")]
 pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
+pub use self::layer::OutboundLayer;
 use crate::connect::{Connection, Registry};
+use crate::in_flight::InFlightLimitLayer;
 use crate::observe::{ObserveLayer, TimeLimits};
 use crate::retry::RetryLayer;
 use crate::track::{ConnectLimits, Track, TrackLayer};
@@ -42,6 +45,7 @@ pub struct Outbound {
     time_limits: TimeLimits,
     connect_limits: ConnectLimits,
     retry: RetryLayer,
+    in_flight: InFlightLimitLayer,
 }
 
 impl Outbound {
@@ -64,10 +68,11 @@ impl Outbound {
         TrackLayer::new(self.registry.clone()).limits(self.connect_limits).layer(connector)
     }
 
-    /// The upper stack, to be put around the client.
+    /// The upper stack, to be put around the client. All services that it is put around share its limits.
     #[must_use]
-    pub fn layer(&self) -> ObserveLayer {
-        ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
+    pub fn layer(&self) -> OutboundLayer {
+        let observe = ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits);
+        OutboundLayer::new(observe, self.in_flight.clone())
     }
 
     /// The retry layer, to be put above [`layer`](Self::layer) where the client can be cloned; the client of this crate

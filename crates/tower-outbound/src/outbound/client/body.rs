@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
 use crate::error::{BoxError, Error};
+use crate::in_flight::InFlightBody;
 use crate::observe::ObserveBody;
 
 /// The body of a request as the client sends it: any body, boxed once.
@@ -94,10 +95,10 @@ where
 /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and resets
 /// only the stream on HTTP/2.
 #[derive(Debug)]
-pub struct ResponseBody(ObserveBody<Incoming>);
+pub struct ResponseBody(ObserveBody<InFlightBody<Incoming>>);
 
 impl ResponseBody {
-    pub(super) fn new(body: ObserveBody<Incoming>) -> Self {
+    pub(super) fn new(body: ObserveBody<InFlightBody<Incoming>>) -> Self {
         Self(body)
     }
 }

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 
 use super::{Observed, RequestBody, ResponseBody};
 use crate::error::Error;
+use crate::in_flight::InFlightBody;
 use crate::observe::ObserveBody;
 use crate::retry::{RetryFuture, Unboxed};
 
@@ -20,14 +21,16 @@ use crate::retry::{RetryFuture, Unboxed};
 #[must_use = "futures do nothing unless polled"]
 pub struct ClientFuture(State);
 
+type Sent = RetryFuture<Observed, Unboxed, RequestBody, ObserveBody<InFlightBody<Incoming>>>;
+
 #[expect(clippy::large_enum_variant, reason = "a box would be paid by each request that is valid")]
 enum State {
-    Sent(RetryFuture<Observed, Unboxed, RequestBody, ObserveBody<Incoming>>),
+    Sent(Sent),
     Failed(Option<Error>),
 }
 
 impl ClientFuture {
-    pub(super) fn new(future: RetryFuture<Observed, Unboxed, RequestBody, ObserveBody<Incoming>>) -> Self {
+    pub(super) fn new(future: Sent) -> Self {
         Self(State::Sent(future))
     }
 

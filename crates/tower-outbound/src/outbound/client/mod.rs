@@ -23,13 +23,14 @@ pub use self::future::ClientFuture;
 pub use self::tls::TlsProvider;
 use super::Outbound;
 use crate::error::{BoxError, Error};
+use crate::in_flight::InFlight;
 use crate::observe::{Observe, ObserveRequestBody};
 use crate::retry::{LeasedBody, Retry};
 use crate::tcp::TcpConnector;
 use crate::track::Track;
 
 type HyperClient = Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<LeasedBody<RequestBody>>>;
-type Observed = Observe<HyperClient>;
+type Observed = Observe<InFlight<HyperClient>>;
 
 /// A pooled HTTP/1 and HTTP/2 client with TLS, observed, tracked, and sent again
 /// where that is safe ([`RetryLayer`](crate::RetryLayer)); made by [`Outbound::client`].

@@ -1,0 +1,36 @@
+use http::Uri;
+use tower_layer::Layer;
+
+use crate::in_flight::{InFlight, InFlightLimitLayer};
+use crate::observe::{Observe, ObserveLayer};
+
+/// The upper stack in its order, from [`Outbound::layer`](crate::Outbound::layer): observe, and below it the limits of
+/// requests in flight.
+///
+/// Its client must be `Clone`. One that is not (a sender of HTTP/1 by hyper) has an
+/// [`ObserveLayer`] alone.
+#[derive(Clone, Debug)]
+pub struct OutboundLayer {
+    observe: ObserveLayer,
+    in_flight: InFlightLimitLayer,
+}
+
+impl OutboundLayer {
+    pub(super) const fn new(observe: ObserveLayer, in_flight: InFlightLimitLayer) -> Self {
+        Self { observe, in_flight }
+    }
+
+    /// Where requests go whose URI has no host: see [`ObserveLayer::origin`].
+    #[must_use]
+    pub fn origin(self, uri: &Uri) -> Self {
+        Self { observe: self.observe.origin(uri), ..self }
+    }
+}
+
+impl<S> Layer<S> for OutboundLayer {
+    type Service = Observe<InFlight<S>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.observe.layer(self.in_flight.layer(inner))
+    }
+}
