@@ -123,9 +123,11 @@ pub(crate) async fn goaway() {
     recorder.settled().await;
 
     let outcomes = recorder.outcomes();
-    assert!(outcomes.iter().all(|outcome| outcome == "ok" || outcome == "goaway in wait"), "{outcomes:?}");
+    // One that is closed before it has the request: the retry layer has sent it again.
+    let known = ["ok", "goaway in wait", "response_ended in acquire"];
+    assert!(outcomes.iter().all(|outcome| known.contains(&outcome.as_str())), "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "ok").count(), uses.len());
-    for timings in recorder.timings() {
+    for timings in recorder.timings().iter().filter(|timings| timings.exchange().status().is_some()) {
         assert_eq!(timings.connection().unwrap().protocol(), Some(Protocol::Http2));
         let tls = timings.setup().unwrap().tls().cloned().unwrap();
         assert_eq!(tls.alpn.as_deref(), Some("h2"));

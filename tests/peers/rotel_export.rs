@@ -79,6 +79,7 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
         "http.client.open_connections",
         "http.client.request.duration",
         "outbound.body.duration",
+        "outbound.call.exchanges",
         "outbound.connect.duration",
         "outbound.connection.closed",
         "outbound.connection.exchanges",

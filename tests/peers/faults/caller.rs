@@ -74,7 +74,8 @@ impl Options {
     }
 
     fn outbound(&self) -> OutboundBuilder {
-        let mut builder = Outbound::builder().time_limits(self.limits);
+        // Each fault is met once.
+        let mut builder = Outbound::builder().time_limits(self.limits).retry(|retry| retry.resends(0));
         if let Some(connect) = self.connect {
             builder = builder.connect_timeout(connect);
         }

@@ -104,7 +104,7 @@ impl Failure {
         // What another exchange's failure proves says nothing of this one.
         let unsent = self.connecting.then_some(SendState::NotSent);
         let evidence = if self.of_exchange { None } else { self.send.or(unsent) };
-        self.send = Some(exchange.send_state(evidence));
+        self.send = Some(exchange.send_state(evidence, self.kind == Kind::GoAway));
         self.of_exchange = true;
         self.connection = exchange.connection();
         self

@@ -31,6 +31,8 @@ pub(super) struct Inner {
     /// How many timed-out exchanges it may let pass in silence; 0 is off.
     pub(super) retire_silent_after: u32,
     retired: AtomicBool,
+    /// When the last stream that a GOAWAY includes went out, by `tick`.
+    goaway_after: AtomicU64,
     /// The last use (HTTP/1) whose response has come whole.
     pub(super) answered: AtomicU64,
     pub(super) flight: Mutex<Flight>,
@@ -64,6 +66,7 @@ impl Connection {
             upgraded: AtomicBool::new(false),
             retire_silent_after,
             retired: AtomicBool::new(false),
+            goaway_after: AtomicU64::new(u64::MAX),
             answered: AtomicU64::new(0),
             flight: Mutex::default(),
             bytes_in: AtomicU64::new(0),
@@ -182,6 +185,15 @@ impl Connection {
     /// Whether it is not to be used any more; one load.
     pub(crate) fn is_retired(&self) -> bool {
         self.0.retired.load(Ordering::Acquire)
+    }
+
+    /// A GOAWAY, the peer's or ours in its name, leaves out what was taken after that and gets its error.
+    pub(crate) fn excludes_after(&self, order: u64) {
+        self.0.goaway_after.fetch_min(order, Ordering::AcqRel);
+    }
+
+    pub(crate) fn goaway_after(&self) -> Option<u64> {
+        Some(self.0.goaway_after.load(Ordering::Acquire)).filter(|order| *order != u64::MAX)
     }
 
     pub(super) fn retire(&self) {

@@ -24,3 +24,4 @@ pub use self::slots::Slot;
 pub(crate) use self::slots::Slots;
 pub use self::template::UrlTemplate;
 pub use self::timings::{Cumulative, Timings};
+pub(crate) use self::wire::tick;

@@ -44,6 +44,7 @@ impl Exchange {
         let on_the_callers_side = Self::current().is_some_and(|current| current.id() == self.id());
         if !on_the_callers_side && !self.0.marks.send_start.is_set() {
             let at = Instant::now();
+            self.take();
             self.0.marks.taken.set(self.0.start, at);
             self.0.marks.given.set(self.0.start, at);
             self.offer(self.is_sealed());

@@ -9,6 +9,14 @@ use super::Exchange;
 use crate::classify::SendState;
 use crate::connect::{Connection, Protocol};
 
+/// Orders what clients take and what connections write, over all threads; a clock may stand still.
+static ORDER: AtomicU64 = AtomicU64::new(1);
+
+/// The next place in the order, never 0.
+pub(crate) fn tick() -> u64 {
+    ORDER.fetch_add(1, Ordering::AcqRel)
+}
+
 /// No write has returned anything but pending.
 const UNTOUCHED: u64 = 0;
 /// The first write is under way.
@@ -25,11 +33,28 @@ pub(super) struct Wire {
     whole: AtomicBool,
     /// A connection has begun a turn with it.
     turn: AtomicBool,
+    /// When a client took it, by [`tick`]; 0 while none has.
+    taken: AtomicU64,
     /// Somebody else than a client has read or dropped the body: it will not tell of the sending.
     astray: AtomicBool,
 }
 
 impl Exchange {
+    /// A client takes the request. The first time counts: its stream is opened no earlier.
+    pub(super) fn take(&self) {
+        let taken = &self.0.wire.taken;
+        if taken.load(Ordering::Acquire) == 0 {
+            let _ = taken.compare_exchange(0, tick(), Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// Whether the peer's GOAWAY leaves its stream out. The error alone does not say so: hyper gives it also to a
+    /// stream that the GOAWAY includes. Ids ascend, so what was taken after the last included stream went out is beyond it.
+    fn is_beyond_goaway(&self, connection: &Connection) -> bool {
+        let taken = self.0.wire.taken.load(Ordering::Acquire);
+        connection.goaway_after().is_some_and(|last| taken > last)
+    }
+
     /// The connection is about to make the first write of the request; `false` if it must not.
     pub(crate) fn claim_write(&self) -> bool {
         let progress = &self.0.wire.progress;
@@ -93,8 +118,8 @@ impl Exchange {
     }
 
     /// What is certain of the request, now that the exchange fails; from here on nothing goes out that was
-    /// said to be unsent. `evidence` is what the error itself proves.
-    pub(crate) fn send_state(&self, evidence: Option<SendState>) -> SendState {
+    /// said to be unsent. `evidence` is what the error itself proves; `goaway` says that it is the peer's GOAWAY.
+    pub(crate) fn send_state(&self, evidence: Option<SendState>, goaway: bool) -> SendState {
         let wire = &self.0.wire;
         let sealing = wire.progress.compare_exchange(UNTOUCHED, SEALED, Ordering::AcqRel, Ordering::Acquire);
         fence(Ordering::SeqCst);
@@ -114,6 +139,9 @@ impl Exchange {
             // A response has come, so the request was received.
             _ if self.status().is_some() => SendState::Unknown,
             Some(SendState::NotProcessed) if http2 => SendState::NotProcessed,
+            _ if http2 && goaway && connection.as_ref().is_some_and(|one| self.is_beyond_goaway(one)) => {
+                SendState::NotProcessed
+            }
             Some(SendState::NotSent) if !taken => SendState::NotSent,
             _ if self.is_queued() => SendState::NotSent,
             _ if blocked => SendState::NotSent,

@@ -1,7 +1,13 @@
 //! Reads the heads of HTTP/2 frames as they pass: which streams are open, and whether the peer goes away.
 
+use crate::exchange::tick;
+
 /// Length of a frame's head (RFC 9113, section 4.1).
 const HEAD: usize = 9;
+/// Length of the last stream's id in a GOAWAY (RFC 9113, section 6.8).
+const LAST_STREAM: usize = 4;
+/// Of so many streams it is remembered when they were opened.
+const RECENT: usize = 64;
 /// Length of the client's connection preface (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 
@@ -23,6 +29,8 @@ pub(super) enum Change {
     Closed,
     /// The peer sent GOAWAY.
     GoAway,
+    /// A GOAWAY leaves out what was taken after that, by `tick`.
+    Excluded { after: u64 },
 }
 
 /// The open streams of a connection, from its bytes in both directions.
@@ -31,11 +39,12 @@ pub(super) struct Streams {
     sent: Walk,
     received: Walk,
     last_opened: u32,
+    recent: Recent,
     open: Vec<u32>,
     /// The peer is amid a header block, which no other frame may part (RFC 9113, section 4.3).
     in_block: bool,
-    /// The peer has sent GOAWAY.
-    goes_away: bool,
+    /// The last stream that the peer's GOAWAY includes.
+    goaway: Option<u32>,
 }
 
 impl Streams {
@@ -45,9 +54,10 @@ impl Streams {
             sent,
             received: Walk::default(),
             last_opened: 0,
+            recent: Recent::default(),
             open: Vec::new(),
             in_block: false,
-            goes_away: false,
+            goaway: None,
         }
     }
 
@@ -61,9 +71,14 @@ impl Streams {
         self.last_opened
     }
 
+    /// When a stream's request went out, if that is known; 0 for stream 0, which comes before all.
+    pub(super) fn order_of(&self, stream: u32) -> Option<u64> {
+        self.recent.order_of(stream)
+    }
+
     /// Whether the peer has sent GOAWAY.
     pub(super) fn peer_goes_away(&self) -> bool {
-        self.goes_away
+        self.goaway.is_some()
     }
 
     /// Whether another frame could come here from the peer.
@@ -72,13 +87,17 @@ impl Streams {
     }
 
     pub(super) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
-        let Self { sent, last_opened, open, .. } = self;
+        let Self { sent, last_opened, recent, open, goaway, .. } = self;
         sent.walk(bytes, |frame| match frame.kind {
             // Trailers are HEADERS too, on a stream that is open.
             HEADERS if frame.stream > *last_opened => {
                 *last_opened = frame.stream;
+                recent.push(frame.stream, tick());
                 open.push(frame.stream);
                 tell(Change::Opened);
+                if goaway.is_some_and(|last| last < frame.stream) {
+                    tell(Change::Excluded { after: 0 });
+                }
             }
             RST_STREAM if close(open, frame.stream) => tell(Change::Closed),
             _ => {}
@@ -86,7 +105,7 @@ impl Streams {
     }
 
     pub(super) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
-        let Self { received, open, in_block, goes_away, .. } = self;
+        let Self { received, last_opened, recent, open, in_block, goaway, .. } = self;
         received.walk(bytes, |frame| {
             if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
                 *in_block = frame.flags & END_HEADERS == 0;
@@ -100,8 +119,15 @@ impl Streams {
                 tell(Change::Closed);
             }
             if frame.kind == GOAWAY {
-                *goes_away = true;
+                let last = frame.last_stream;
+                *goaway = Some(last);
                 tell(Change::GoAway);
+                // hyper gives the error also to one that is included, if that is the last that it has opened: where
+                // a later one is out, whoever gets the error is left out.
+                let after = if last < *last_opened { Some(0) } else { recent.order_of(last) };
+                if let Some(after) = after {
+                    tell(Change::Excluded { after });
+                }
             }
         });
     }
@@ -112,37 +138,80 @@ fn close(open: &mut Vec<u32>, stream: u32) -> bool {
     at.map(|at| open.swap_remove(at)).is_some()
 }
 
+/// The streams that were opened last, and when.
+#[derive(Debug)]
+struct Recent {
+    opened: [(u32, u64); RECENT],
+    next: usize,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { opened: [(0, 0); RECENT], next: 0 }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, stream: u32, order: u64) {
+        self.opened[self.next] = (stream, order);
+        self.next = (self.next + 1) % RECENT;
+    }
+
+    fn order_of(&self, stream: u32) -> Option<u64> {
+        if stream == 0 {
+            return Some(0);
+        }
+        self.opened.iter().find(|(opened, _)| *opened == stream).map(|(_, order)| *order)
+    }
+}
+
 struct Frame {
     kind: u8,
     flags: u8,
     stream: u32,
+    /// Of a GOAWAY, the last stream that the peer processes.
+    last_stream: u32,
 }
 
 /// Goes from frame head to frame head, in whatever pieces the bytes come.
 #[derive(Debug, Default)]
 struct Walk {
-    head: [u8; HEAD],
+    /// A frame's head, and of a GOAWAY its last stream too.
+    head: [u8; HEAD + LAST_STREAM],
     filled: usize,
     payload_left: usize,
 }
 
 impl Walk {
+    fn length(&self) -> usize {
+        let [l0, l1, l2, ..] = self.head;
+        u32::from_be_bytes([0, l0, l1, l2]) as usize
+    }
+
+    /// How many bytes of the frame at hand are to be read before it is seen.
+    fn wanted(&self) -> usize {
+        let goaway = self.filled >= HEAD && self.head[3] == GOAWAY && self.length() >= LAST_STREAM;
+        if goaway { HEAD + LAST_STREAM } else { HEAD }
+    }
+
     fn walk(&mut self, mut bytes: &[u8], mut see: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             let skipped = self.payload_left.min(bytes.len());
             self.payload_left -= skipped;
             bytes = &bytes[skipped..];
 
-            let taken = (HEAD - self.filled).min(bytes.len());
+            let taken = (self.wanted() - self.filled).min(bytes.len());
             self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
             self.filled += taken;
             bytes = &bytes[taken..];
-            if self.filled == HEAD {
-                let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = self.head;
-                self.payload_left = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+            let wanted = self.wanted();
+            if self.filled == wanted {
+                let [_, _, _, kind, flags, s0, s1, s2, s3, n0, n1, n2, n3] = self.head;
+                self.payload_left = self.length().saturating_sub(wanted - HEAD);
                 self.filled = 0;
                 let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
-                see(Frame { kind, flags, stream });
+                let last_stream = u32::from_be_bytes([n0 & 0x7f, n1, n2, n3]);
+                see(Frame { kind, flags, stream, last_stream });
             }
         }
     }
@@ -226,7 +295,43 @@ mod tests {
     fn a_goaway_is_told_once_and_payloads_that_look_like_one_are_none() {
         let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
         for piece in 1..=received.len() {
-            assert_eq!(changes(&received, piece, &[]).0, [Change::GoAway], "in pieces of {piece}");
+            let seen = changes(&received, piece, &[]).0;
+            assert_eq!(seen, [Change::GoAway], "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_goaway_leaves_out_all_if_a_later_stream_is_out_and_else_what_was_taken_after_the_last() {
+        let goaway = |last: u8| {
+            let mut goaway = frame(GOAWAY, 0, 0, 8);
+            goaway[HEAD..HEAD + LAST_STREAM].copy_from_slice(&[0, 0, 0, last]);
+            goaway
+        };
+        for piece in 1..=20 {
+            let mut streams = Streams::new();
+            streams.sent(&[b' '; PREFACE], |_| {});
+            let mut orders = vec![tick()];
+            for stream in [1, 3, 5] {
+                streams.sent(&frame(HEADERS, 5, stream, 9), |_| {});
+                orders.push(tick());
+            }
+            let mut after = |last| {
+                let mut seen = Vec::new();
+                for chunk in goaway(last).chunks(piece) {
+                    streams.received(chunk, |change| seen.push(change));
+                }
+                match seen[..] {
+                    [Change::GoAway] => None,
+                    [Change::GoAway, Change::Excluded { after }] => Some(after),
+                    _ => panic!("{seen:?}"),
+                }
+            };
+            assert_eq!((after(7), after(0), after(3)), (None, Some(0), Some(0)));
+            let last = after(5).unwrap();
+            assert!(orders[2] < last && last < orders[3], "when the third stream went out");
+            let mut seen = Vec::new();
+            streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
+            assert_eq!(seen, [Change::Opened, Change::Excluded { after: 0 }]);
         }
     }
 }

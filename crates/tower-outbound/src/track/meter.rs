@@ -169,6 +169,7 @@ impl Turns {
                 Change::Opened => self.connection.begin_stream(),
                 Change::Closed => self.connection.end_stream(at),
                 Change::GoAway => {}
+                Change::Excluded { after } => self.connection.excludes_after(after),
             });
         }
     }
@@ -186,6 +187,7 @@ impl Turns {
                 Change::Opened => self.connection.begin_stream(),
                 Change::Closed => self.connection.end_stream(at),
                 Change::GoAway => self.connection.go_away(),
+                Change::Excluded { after } => self.connection.excludes_after(after),
             });
         } else if !self.read_since_write && !is_interim(bytes) {
             self.read_since_write = true;
@@ -226,7 +228,7 @@ impl Turns {
     /// Gives the client a piece of our GOAWAY; `false` where there is none to give.
     fn say_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let Self { streams: Some(streams), retirement, connection, .. } = self else { return false };
-        connection.is_retired() && retirement.say_goaway(streams, buf)
+        connection.is_retired() && retirement.say_goaway(streams, connection, buf)
     }
 
     /// Nothing is there to be read.

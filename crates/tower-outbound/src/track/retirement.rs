@@ -33,10 +33,19 @@ impl Retirement {
     }
 
     /// Puts as much of our GOAWAY into the buffer as it takes; `false` where none of it is due.
-    pub(super) fn say_goaway(&mut self, streams: &Streams, buf: &mut ReadBuf<'_>) -> bool {
+    pub(super) fn say_goaway(
+        &mut self,
+        streams: &Streams,
+        connection: &Connection,
+        buf: &mut ReadBuf<'_>,
+    ) -> bool {
         // After the peer's own, which may allow for less, none is needed.
         if self.goaway.is_none() && streams.is_between_frames() && !streams.peer_goes_away() {
-            self.goaway = Some(GoAway::new(streams.last_opened()));
+            let last = streams.last_opened();
+            if let Some(order) = streams.order_of(last) {
+                connection.excludes_after(order);
+            }
+            self.goaway = Some(GoAway::new(last));
         }
         self.goaway.as_mut().is_some_and(|goaway| goaway.give(buf))
     }

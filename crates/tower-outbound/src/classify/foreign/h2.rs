@@ -16,9 +16,7 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         found.from_io = true;
         found.reading_body = false;
     } else if error.is_go_away() {
-        if error.is_remote() {
-            found.not_processed();
-        }
+        // By itself it proves nothing: see `Exchange::send_state`.
         found.say(go_away(error));
     } else if error.is_reset() {
         let kind = reset(error);
