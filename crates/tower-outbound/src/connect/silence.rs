@@ -49,7 +49,8 @@ impl Connection {
 
     /// Who reads is woken when the connection is retired.
     pub(crate) fn wake_reader(&self, reader: Waker) {
-        self.flight().silence.reader = Some(reader);
+        let before = self.flight().silence.reader.replace(reader);
+        drop(before);
     }
 
     /// Nobody reads any more.

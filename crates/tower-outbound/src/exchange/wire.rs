@@ -138,7 +138,8 @@ impl Exchange {
         match evidence {
             // A response has come, so the request was received.
             _ if self.status().is_some() => SendState::Unknown,
-            Some(SendState::NotProcessed) if http2 => SendState::NotProcessed,
+            // The stream's own error: only HTTP/2 has it.
+            Some(SendState::NotProcessed) => SendState::NotProcessed,
             _ if http2 && goaway && connection.as_ref().is_some_and(|one| self.is_beyond_goaway(one)) => {
                 SendState::NotProcessed
             }

@@ -227,8 +227,8 @@ impl Turns {
 
     /// Gives the client a piece of our GOAWAY; `false` where there is none to give.
     fn say_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let Self { streams: Some(streams), retirement, connection, .. } = self else { return false };
-        connection.is_retired() && retirement.say_goaway(streams, connection, buf)
+        let Self { streams: Some(streams), retirement, connection, blocked, .. } = self else { return false };
+        connection.is_retired() && retirement.say_goaway(streams, connection, *blocked, buf)
     }
 
     /// Nothing is there to be read.

@@ -37,12 +37,14 @@ impl Retirement {
         &mut self,
         streams: &Streams,
         connection: &Connection,
+        blocked: bool,
         buf: &mut ReadBuf<'_>,
     ) -> bool {
         // After the peer's own, which may allow for less, none is needed.
         if self.goaway.is_none() && streams.is_between_frames() && !streams.peer_goes_away() {
             let last = streams.last_opened();
-            if let Some(order) = streams.order_of(last) {
+            // What the client could not write yet may still go out.
+            if let Some(order) = streams.order_of(last).filter(|_| !blocked) {
                 connection.excludes_after(order);
             }
             self.goaway = Some(GoAway::new(last));

@@ -69,10 +69,15 @@ async fn a_failure_has_its_kind_and_phase() {
     let response = client.request(get(&server.uri("/secret"))).await.unwrap();
     response.into_body().collect().await.unwrap_err();
     let cut = server.address().unwrap();
+    let refusal =
+        format!("GET http://{refused} → connection_refused in phase tcp, tcp N = N ms, no connection\n");
     assert_eq!(
         shapes(&printed),
         [
-            format!("GET http://{refused} → connection_refused in phase tcp, tcp N = N ms, no connection\n"),
+            refusal.clone(),
+            // It is sent again twice.
+            refusal.clone(),
+            refusal,
             format!(
                 "GET http://{cut} → 200, then response_ended in phase body, tcp N send N wait N head N body N \
                  = N ms, connection N new\n"
