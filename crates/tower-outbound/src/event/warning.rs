@@ -15,6 +15,8 @@ pub enum StackWarning {
     ObservedTwice,
     /// The retry layer is below the observe layer.
     RetryInsideObserve,
+    /// One request passes two retry layers.
+    RetriedTwice,
 }
 
 impl StackWarning {
@@ -24,6 +26,7 @@ impl StackWarning {
             Self::Unobserved => 2,
             Self::ObservedTwice => 4,
             Self::RetryInsideObserve => 8,
+            Self::RetriedTwice => 16,
         }
     }
 }
@@ -45,6 +48,10 @@ impl fmt::Display for StackWarning {
             Self::RetryInsideObserve => {
                 "the retry layer is below the observe layer, so its resends are one exchange and nothing proves what \
                  was sent: put `RetryLayer` above `outbound.layer()`"
+            }
+            Self::RetriedTwice => {
+                "a request passes two retry layers, so that their resends multiply: remove one (the client of \
+                 `outbound.client()` has it inside)"
             }
         })
     }

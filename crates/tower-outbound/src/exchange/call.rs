@@ -134,7 +134,7 @@ impl Call {
         self.0.end_cause.store(0, Ordering::Release);
     }
 
-    /// It must be over by then; a deadline can be moved forward, never back.
+    /// It must be over by then; a deadline can be shortened, never lengthened.
     ///
     /// The retry layer never waits beyond it. What is under way then is not cut off by the call itself.
     ///
@@ -192,6 +192,10 @@ impl Call {
     /// The exchange that is under way is the last one.
     pub(crate) fn mark_last(&self) {
         self.0.last.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.ended.load(Ordering::Acquire)
     }
 
     /// Tells its end, once.

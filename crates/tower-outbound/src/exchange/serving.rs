@@ -142,8 +142,8 @@ impl Exchange {
         if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
             // A connection that has gone on to another exchange is that one's affair.
             if usage.number() == connection.uses() {
-                give_reason(connection, outcome, *phase);
                 let released = inner.call.end_cause() == Some(EndCause::ReleasedByRetry);
+                give_reason(connection, outcome, *phase, released);
                 if matches!(outcome, Outcome::Ok) && !released {
                     connection.answered(&usage);
                 }
@@ -166,10 +166,11 @@ impl Exchange {
 }
 
 /// An HTTP/1 connection does not outlive an exchange that was cut off on it, or not for long.
-fn give_reason(connection: &Connection, outcome: &Outcome, phase: Phase) {
+/// `released`: the retry layer has dropped the rest of the response.
+fn give_reason(connection: &Connection, outcome: &Outcome, phase: Phase, released: bool) {
     match outcome {
-        Outcome::Ok => {}
-        Outcome::Cancelled { .. } => {
+        Outcome::Ok if !released => {}
+        Outcome::Ok | Outcome::Cancelled { .. } => {
             connection.cut();
             if phase == Phase::Body {
                 connection.hint(CloseHint::BodyDropped);

@@ -10,6 +10,7 @@ use super::retry_after::{Asked, pushback, retry_after};
 use crate::classify::{Class, DnsFailure, Failure, Kind, SendState};
 use crate::connect::Reuse;
 use crate::event::ResponseHead;
+use crate::exchange::Phase;
 
 /// Says that a peer processes requests with the same key once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -66,9 +67,15 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
     match failure.kind() {
         // Our own refusals.
         Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => true,
-        // The same certificate or version comes again.
-        Kind::SecureConnection | Kind::VersionNegotiation => true,
-        Kind::NameResolution => failure.dns() != Some(DnsFailure::TryAgain),
+        // The same certificate or version comes again; a handshake that was cut off may succeed.
+        Kind::SecureConnection => failure.certificate().is_some() || failure.tls_alert().is_some(),
+        Kind::VersionNegotiation => true,
+        // The system's resolver does not tell a name that does not exist from a server that does not answer.
+        Kind::NameResolution => {
+            matches!(failure.dns(), Some(DnsFailure::HostNotFound | DnsFailure::NoRecovery))
+        }
+        // A time limit was over before there was a slot: there is none the next time either.
+        _ if failure.phase() == Some(Phase::Queue) => true,
         Kind::UserAuthentication => true,
         Kind::InvalidRequest | Kind::RequestBody => true,
         _ => false,
@@ -88,6 +95,10 @@ impl Rules {
         let wanted = |reason, cost, wait| Some(Wanted { reason, cost, wait });
         let reused = seen.reuse == Reuse::Reused;
         match failure.send_state()? {
+            // The one that connected for others as well has left.
+            SendState::NotSent if failure.is_connect() && failure.kind() == Kind::ConnectionAborted => {
+                wanted(RetryReason::Connect, Cost::Free, Wait::AtOnce)
+            }
             SendState::NotSent if failure.is_connect() => {
                 wanted(RetryReason::Connect, Cost::Connect, Wait::Backoff)
             }
@@ -101,10 +112,7 @@ impl Rules {
             }
             SendState::NotProcessed => wanted(RetryReason::NotProcessed, Cost::Request, Wait::Backoff),
             SendState::Partial(_) | SendState::Sent | SendState::Unknown
-                if self.idempotent
-                    && seen.idempotent
-                    && reused
-                    && failure.class() == Some(Class::ConnectionReset) =>
+                if self.idempotent && seen.idempotent && reused && is_dead(failure.kind()) =>
             {
                 wanted(RetryReason::Idempotent, Cost::Request, Wait::AtOnce)
             }
@@ -127,6 +135,11 @@ impl Rules {
         };
         Some(Wanted { reason, cost: Cost::Request, wait })
     }
+}
+
+/// Whether the connection itself has died, and not a stream on it.
+fn is_dead(kind: Kind) -> bool {
+    matches!(kind, Kind::ConnectionReset | Kind::ConnectionAborted | Kind::ResponseEnded)
 }
 
 /// gRPC's UNAVAILABLE in a response of trailers only: in its head, so that no message has come.

@@ -108,8 +108,10 @@ where
                 StateProj::Release { drain, delay } => {
                     let release = ready!(drain.poll(plan.settings().registry.timers(), cx));
                     let delay = *delay;
+                    plan.before_drop(release);
                     // Dropping the body gives permits and connection back.
                     this.state.set(State::Over);
+                    plan.call().clear_end_cause();
                     plan.emit(&Event::Released { call: plan.call(), release });
                     this.state.set(State::waiting(plan, delay));
                 }

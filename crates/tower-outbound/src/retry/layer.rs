@@ -73,10 +73,6 @@ impl<L> RetryLayer<L> {
         self.set(|settings| settings.registry = registry)
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        self.settings.resends == 0
-    }
-
     /// How many times a request is sent again at most: 2 unless set; 0 is off.
     pub fn resends(self, resends: u32) -> Self {
         self.set(|settings| settings.resends = resends)

@@ -82,6 +82,9 @@ enum Inner<B: Body> {
 /// What a poll of a body gives.
 type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
 
+/// So many frames are kept at most, however small they are.
+const FRAMES: usize = 1024;
+
 /// Where the body stays.
 pub(super) struct Slot<B: Body>(Mutex<State<B>>);
 
@@ -96,6 +99,8 @@ struct State<B: Body> {
     /// Not everything that was polled is kept.
     lost: bool,
     ended: bool,
+    /// The lease that is out has given all of it.
+    handed_over: bool,
 }
 
 #[derive(Clone)]
@@ -132,6 +137,7 @@ impl<B: Body> Slot<B> {
             polled: false,
             lost: false,
             ended: false,
+            handed_over: false,
         })))
     }
 
@@ -143,25 +149,32 @@ impl<B: Body> Slot<B> {
     pub(super) fn lease(self: &Arc<Self>) -> LeasedBody<B> {
         let mut state = self.state();
         state.lease += 1;
+        state.handed_over = false;
         let (lease, left) = (state.lease, state.kept_bytes);
         LeasedBody(Inner::Leased { slot: self.clone(), lease, at: 0, left })
     }
 
-    /// Whether a lease can give the body from its beginning.
-    pub(super) fn is_whole_again(&self) -> bool {
-        !self.state().lost
+    /// Takes the body back: the lease that is out gives nothing more. Whether another one can give it from its
+    /// beginning.
+    pub(super) fn take_back(&self) -> bool {
+        let mut state = self.state();
+        state.lease += 1;
+        !state.lost
     }
 
     /// Whether the client has taken all of it.
     pub(super) fn is_handed_over(&self) -> bool {
-        self.state().is_over()
+        self.state().handed_over
     }
 
     /// It will not be sent again.
     pub(super) fn settle(&self) {
         let mut state = self.state();
         (state.lost, state.cap) = (state.polled, 0);
-        state.kept = Vec::new();
+        // A later lease may be amid what was kept.
+        if state.lease == 1 {
+            state.kept = Vec::new();
+        }
     }
 
     /// The caller's own body, if nobody has polled it; a lease that is still about gives nothing more.
@@ -226,7 +239,8 @@ where
             return;
         }
         self.kept_bytes += frame.data_ref().map_or(0, Buf::remaining);
-        match Kept::of(frame).filter(|_| self.kept_bytes <= self.cap) {
+        let fits = self.kept_bytes <= self.cap && self.kept.len() < FRAMES;
+        match Kept::of(frame).filter(|_| fits) {
             Some(kept) => self.kept.push(kept),
             None => {
                 self.lost = true;
@@ -267,10 +281,13 @@ where
             if let Kept::Data(data) = kept {
                 *left -= data.remaining();
             }
-            return Poll::Ready(Some(Ok(kept.clone().frame())));
+            let frame = kept.clone().frame();
+            state.handed_over = *at >= state.kept.len() && state.is_over();
+            return Poll::Ready(Some(Ok(frame)));
         }
         let frame = ready!(state.poll(cx));
         *at = state.kept.len();
+        state.handed_over = state.is_over();
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 

@@ -12,7 +12,8 @@ use super::head::Head;
 use super::lease::Slot;
 use super::settings::Settings;
 use super::{
-    Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
+    Attempt, FailedAttempt, Lease, LeasedBody, Release, RetryHistory, RetryLimit, RetryOptions, RetryReason,
+    Verdict,
 };
 use crate::classify::{Failure, Kind, SendState};
 use crate::connect::{Connection, Reuse, Setup};
@@ -29,6 +30,7 @@ pub(super) struct Plan<L, B: Body> {
     owner: bool,
     kept: Option<Kept<B>>,
     resends: u32,
+    exchanges_before: u32,
     not_processed: u32,
     history: Vec<FailedAttempt>,
     phase: Phase,
@@ -57,10 +59,11 @@ impl<B: Body> Source<B> {
         }
     }
 
-    fn can_be_had_again(&self) -> bool {
+    /// Whether the next exchange can have it from its beginning; the one before gets nothing more of it.
+    fn take_back(&self) -> bool {
         match self {
             Self::Empty(_) => true,
-            Self::Slot(slot) => slot.is_whole_again(),
+            Self::Slot(slot) => slot.take_back(),
         }
     }
 
@@ -95,6 +98,10 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
         let made_above = request.extensions().get::<Call>().cloned();
         let call = made_above.unwrap_or_default();
         let owner = resends > 0 && call.claim();
+        if resends > 0 && !owner && !call.is_ended() {
+            settings.registry.warn(StackWarning::RetriedTwice);
+        }
+        let exchanges_before = call.exchanges();
         let mut plan = Self {
             settings,
             lease,
@@ -102,6 +109,7 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
             owner,
             kept: None,
             resends,
+            exchanges_before,
             not_processed: 0,
             history: Vec::new(),
             phase: Phase::Acquire,
@@ -154,6 +162,13 @@ impl<L, B: Body> Plan<L, B> {
         self.settings.registry.emit(event);
     }
 
+    /// A response that is dropped before its end is not the caller's doing.
+    pub(super) fn before_drop(&self, release: Release) {
+        if matches!(release, Release::Closed | Release::Reset) {
+            self.call.set_end_cause(EndCause::ReleasedByRetry);
+        }
+    }
+
     pub(super) fn pause_begins(&mut self, delay: Duration) {
         self.pause = Some(Instant::now());
         self.emit(&Event::BackoffStarted { call: &self.call, delay });
@@ -182,7 +197,6 @@ impl<L, B: Body> Plan<L, B> {
         let (reason, delay) = self.judge(Ok(head), exchange)?;
         let connection = exchange.and_then(Exchange::connection);
         self.remember(None, Some(response.status()), connection, reason, delay);
-        self.call.set_end_cause(EndCause::ReleasedByRetry);
         Some(delay)
     }
 
@@ -190,9 +204,15 @@ impl<L, B: Body> Plan<L, B> {
     pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration> {
         self.kept.as_ref()?;
         let failure = error.failure();
+        // A layer above Observe may have sent requests of its own: what failed need not be this one.
+        if self.call.exchanges() - self.exchanges_before > self.made() + 1 {
+            return None;
+        }
         let (reason, delay) = self.judge(Err(failure), error.exchange())?;
         self.not_processed += u32::from(failure.send_state() == Some(SendState::NotProcessed));
         self.remember(Some(failure.clone()), None, failure.connection().cloned(), reason, delay);
+        // The time limit that has ended the exchange is not the caller's leaving.
+        self.call.clear_end_cause();
         Some(delay)
     }
 
@@ -262,7 +282,7 @@ impl<L, B: Body> Plan<L, B> {
         if self.made() >= self.resends {
             return Err(RetryLimit::Attempts);
         }
-        if !kept.body.can_be_had_again() || answered && !kept.body.is_handed_over() {
+        if answered && !kept.body.is_handed_over() || !kept.body.take_back() {
             return Err(RetryLimit::Body);
         }
         let delay = match wanted.wait {

@@ -117,7 +117,7 @@ impl ClientBuilder {
             .pool_max_idle_per_host(self.max_idle)
             .http2_only(self.http2_only)
             // Its own resends are silent and without a bound.
-            .retry_canceled_requests(retry.is_off())
+            .retry_canceled_requests(false)
             .build(self.outbound.connector(https));
         let service = retry.layer(self.outbound.layer().layer(client));
         OutboundClient { service, outbound: self.outbound }
