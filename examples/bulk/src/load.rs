@@ -1,0 +1,102 @@
+//! The workload: workers that take one request after the other until all are done or the time is over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full};
+use indicatif::ProgressBar;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tower::{Service, ServiceExt as _};
+use tower_outbound::{Error, Kind};
+
+use crate::server::ID;
+
+/// How many requests there are.
+pub(crate) const REQUESTS: u64 = 10_000;
+const WORKERS: usize = 64;
+const BODY: Bytes = Bytes::from_static(&[b'.'; 1024]);
+
+/// How it went. What was under way when the time was over is in none of the figures.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Requests that were answered, each at last with a success.
+    pub(crate) served: u64,
+    /// Requests that got no slot in time.
+    pub(crate) pool_timeouts: u64,
+    /// Requests that failed otherwise, or were refused to the last.
+    pub(crate) failed: u64,
+    pub(crate) took: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    /// How many requests were begun.
+    begun: AtomicU64,
+    served: AtomicU64,
+    pool_timeouts: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Sends the requests, for so long at most.
+pub(crate) async fn drive<S, R>(client: S, uri: Uri, time: Duration, bar: ProgressBar) -> Done
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+    R: Body<Error = Error> + Send,
+    R::Data: Send,
+{
+    let tally = Arc::new(Tally::default());
+    let start = Instant::now();
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
+        let (client, uri, tally, bar) = (client.clone(), uri.clone(), tally.clone(), bar.clone());
+        // A worker that waits when the time is over is dropped where it stands.
+        workers.spawn(timeout_at(start + time, async move { work(client, uri, &tally, &bar).await }));
+    }
+    workers.join_all().await;
+    Done {
+        served: tally.served.load(Relaxed),
+        pool_timeouts: tally.pool_timeouts.load(Relaxed),
+        failed: tally.failed.load(Relaxed),
+        took: start.elapsed(),
+    }
+}
+
+async fn work<S, R>(client: S, uri: Uri, tally: &Tally, bar: &ProgressBar)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error> + Clone,
+    R: Body<Error = Error>,
+{
+    loop {
+        let id = tally.begun.fetch_add(1, Relaxed);
+        if id >= REQUESTS {
+            return;
+        }
+        let mut request = Request::post(uri.clone()).body(Full::new(BODY)).expect("a method and a URI");
+        request.headers_mut().insert(ID, id.into());
+        let count = match exchange(client.clone(), request).await {
+            Ok(true) => &tally.served,
+            Err(error) if error.failure().kind() == Kind::PoolTimeout => &tally.pool_timeouts,
+            Ok(false) | Err(_) => &tally.failed,
+        };
+        count.fetch_add(1, Relaxed);
+        bar.inc(1);
+    }
+}
+
+/// Whether it was answered with a success.
+async fn exchange<S, R>(client: S, request: Request<Full<Bytes>>) -> Result<bool, Error>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error>,
+    R: Body<Error = Error>,
+{
+    let response = client.oneshot(request).await?;
+    let success = response.status().is_success();
+    response.into_body().collect().await?;
+    Ok(success)
+}

@@ -1,0 +1,33 @@
+//! tower's `Retry`: it drops the refusal before it waits, unread, which closes the connection.
+
+use tokio::time::{Sleep, sleep};
+use tower::retry::{Policy, Retry};
+use tower_outbound::{Error, OutboundClient};
+
+use super::{Answer, Post, RESENDS};
+use crate::watch::Watch;
+
+pub(crate) fn client(watch: Watch) -> Retry<Patience, OutboundClient> {
+    let client = super::client(&super::outbound(watch).retry(|retry| retry.resends(0)).build());
+    Retry::new(Patience { resends: RESENDS }, client)
+}
+
+/// Waits as the server asks.
+#[derive(Clone)]
+pub(crate) struct Patience {
+    resends: u32,
+}
+
+impl Policy<Post, Answer, Error> for Patience {
+    type Future = Sleep;
+
+    fn retry(&mut self, _: &mut Post, result: &mut Result<Answer, Error>) -> Option<Sleep> {
+        let wait = super::asked(result.as_ref().ok()?)?;
+        self.resends = self.resends.checked_sub(1)?;
+        Some(sleep(wait))
+    }
+
+    fn clone_request(&mut self, request: &Post) -> Option<Post> {
+        Some(request.clone())
+    }
+}

@@ -1,0 +1,85 @@
+//! The program from outside: what it takes, what it refuses, what it prints.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+fn bulk(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bulk")).args(args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
+    for value in ["0", "-1", "abc", "99999999999999999999"] {
+        let output = bulk(&["--seconds", value]);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(64), "{value}: {message}");
+        assert!(message.contains("--seconds") && message.contains(value), "{message}");
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(bulk(&["--unknown"]).status.code(), Some(64));
+}
+
+#[test]
+fn help_is_no_fault() {
+    let output = bulk(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("--seconds <N>"));
+}
+
+fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn a_second_of_each_ends_in_time_and_shows_that_what_is_released_serves_others() {
+    let start = Instant::now();
+    let output = bulk(&["--seconds", "1", "--json"]);
+    let took = start.elapsed();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // No bar and no warning.
+    assert_eq!(stderr(&output), "");
+    // Most workers are in the middle of a wait when each of the three seconds is over.
+    assert!(took < Duration::from_secs(6), "{took:?}");
+
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(keys(&report), ["dropped", "held", "released"]);
+    let (released, held, dropped) = (&report["released"], &report["held"], &report["dropped"]);
+    assert_eq!(
+        keys(released),
+        [
+            "closed",
+            "connections_opened",
+            "drained",
+            "duplicates",
+            "longest_wait_s",
+            "pool_timeouts",
+            "requests",
+            "requests_per_s"
+        ]
+    );
+    assert_eq!(keys(held), ["longest_wait_s", "pool_timeouts", "requests", "requests_per_s"]);
+    assert_eq!(keys(dropped), ["connections_opened", "requests", "requests_per_s"]);
+
+    assert_eq!(released["pool_timeouts"], 0);
+    assert_eq!(released["duplicates"], 0);
+    let count = |value: &Value| value.as_u64().unwrap();
+    // All 64 workers meet a 429 before all of them wait: about 640 requests. Four that are held are about 40, and no
+    // more before their second is over.
+    assert!(count(&released["requests"]) >= 3 * count(&held["requests"]), "{report}");
+    assert!(count(&held["requests"]) >= 30, "{report}");
+    assert!(count(&released["drained"]) > count(&released["closed"]), "{report}");
+    assert!(count(&released["connections_opened"]) < count(&dropped["connections_opened"]), "{report}");
+    for run in [released, held, dropped] {
+        let (requests, per_s) = (count(&run["requests"]) as f64, run["requests_per_s"].as_f64().unwrap());
+        assert!(per_s > 0.0 && per_s <= requests, "it took a second at least: {report}");
+    }
+}
