@@ -1,5 +1,6 @@
 //! What the layers allocate per request, over the bare client.
 
+mod retry;
 mod telemetry;
 
 use std::io::{Read as _, Write as _};

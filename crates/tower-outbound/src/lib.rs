@@ -58,7 +58,7 @@ pub use self::retry::{
     Attempt, FailedAttempt, Lease, LeasedBody, Release, Retry, RetryBudget, RetryFuture, RetryHistory,
     RetryLayer, RetryLimit, RetryOptions, RetryPolicy, RetryReason, Unboxed, Verdict,
 };
-pub use self::tcp::{FirstFamily, TcpConnectError, TcpConnecting, TcpConnector};
+pub use self::tcp::{FirstFamily, TcpConnectError, TcpConnecting, TcpConnector, TcpIo};
 /// The TLS library whose types the client's options take.
 #[cfg(feature = "client")]
 pub use rustls;

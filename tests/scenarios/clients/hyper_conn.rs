@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
-use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{ObserveLayer, ObserveRequestBody, Outbound, Protocol, Reuse, Timings, TrackedIo};
+use tower_outbound::{
+    ObserveLayer, ObserveRequestBody, Outbound, Protocol, Reuse, TcpIo, Timings, TrackedIo,
+};
 
 use super::checks::{ANSWER, marks_are_monotone};
 use super::hyper_util::{HTTP_1, answer};
@@ -43,7 +44,7 @@ macro_rules! service {
 service!(http1::SendRequest<Sent>);
 service!(http2::SendRequest<Sent>);
 
-async fn connect(outbound: &Outbound, uri: &http::Uri) -> TrackedIo<TokioIo<TcpStream>> {
+async fn connect(outbound: &Outbound, uri: &http::Uri) -> TrackedIo<TcpIo> {
     let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await.unwrap();
     assert_eq!(outbound.connections().len(), 1, "open before anything was sent");
     io

@@ -1,12 +1,17 @@
 //! The request's body: what is sent again of it, and what is not.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use http_body_util::StreamBody;
-use outbound_tests::server::{Script, ScriptedServer};
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{DuplexConnector, Script, ScriptedServer};
+use tower::Service as _;
+use tower_outbound::{Attempt, Verdict};
 
 use super::*;
 
@@ -63,4 +68,170 @@ async fn what_is_answered_before_its_body_is_whole_is_not_sent_again() {
     ));
     assert_eq!(send(&client, post(server.uri("/"), endless)).await.unwrap().status(), 503);
     assert_eq!(bench.told()[2], "no resend status: body");
+}
+
+/// A body of known length, whose frames differ.
+struct Counted {
+    next: u8,
+    frames: u8,
+}
+
+const FRAME: usize = 64 * 1024;
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.next == self.frames {
+            return Poll::Ready(None);
+        }
+        self.next += 1;
+        Poll::Ready(Some(Ok(Frame::data(vec![self.next; FRAME].into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next == self.frames
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::from(self.frames - self.next) * FRAME as u64)
+    }
+}
+
+fn counted(frames: u8) -> (Upload, Vec<u8>) {
+    let bytes = (1..=frames).flat_map(|frame| vec![frame; FRAME]).collect();
+    (UnsyncBoxBody::new(Counted { next: 0, frames }), bytes)
+}
+
+/// Much more than the client and the way to the peer take at once.
+const MANY: u8 = 64;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_early_when_it_is_sent_again_goes_on_with_every_byte_of_its_body() {
+    let bench = Bench::new();
+    let answered = Gate::new();
+    let (body, bytes) = counted(MANY);
+    let script = Script::new()
+        .read_request()
+        .write(BUSY)
+        .read_head()
+        .write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+        .wait(&answered)
+        .read_exact(bytes.len())
+        .write("ok");
+    let (server, connector) = ScriptedServer::duplex(script);
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
+    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let response = send(&client, post(server.uri("/"), body)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    answered.open();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let log = server.log();
+    let raw = &log[0].raw;
+    assert!(raw[raw.len() - bytes.len()..] == bytes, "the body is not what it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_early_when_it_is_sent_again_is_not_sent_a_third_time() {
+    let bench = Bench::new();
+    let (body, bytes) = counted(MANY);
+    let script = Script::new().read_request().write(BUSY).read_head().write(BUSY).hang();
+    let (server, connector) = ScriptedServer::duplex(script);
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
+    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    assert_eq!(send(&client, post(server.uri("/"), body)).await.unwrap().status(), 503);
+    assert_eq!((server.accepted(), server.requests()), (1, 1));
+    assert!(bench.told().contains(&"no resend status: body".to_owned()));
+}
+
+/// Says always how long it is in all, as some bodies do.
+struct Stubborn(Full<Bytes>);
+
+impl http_body::Body for Stubborn {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.0).poll_frame(cx).map_err(|never| match never {})
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(5)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_and_its_trailers_are_sent_again_byte_for_byte() {
+    let frames = [
+        Ok(Frame::data(Bytes::from_static(b"one"))),
+        Ok(Frame::data(Bytes::from_static(b"two"))),
+        Ok(Frame::trailers([("x-sum".parse().unwrap(), "6".parse().unwrap())].into_iter().collect())),
+    ];
+    let chunked = UnsyncBoxBody::new(StreamBody::new(stream::iter(frames)));
+    let stubborn = UnsyncBoxBody::new(Stubborn(Full::from("hello")));
+    for (body, end) in [
+        (chunked, "3\r\none\r\n3\r\ntwo\r\n0\r\nx-sum: 6\r\n\r\n"),
+        (stubborn, "content-length: 5\r\n\r\nhello"),
+    ] {
+        let bench = Bench::new();
+        let (server, connector) = ScriptedServer::duplex(busy_then_ok());
+        let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+        let client = bench.stack(bench.outbound.connector(connector), &layer);
+        let mut request = post(server.uri("/"), body);
+        request.headers_mut().insert("trailer", "x-sum".parse().unwrap());
+        assert_eq!(read(&client, request).await.unwrap().0, 200);
+        let raw = String::from_utf8(server.log()[0].raw.clone()).unwrap();
+        let (first, second) = raw.split_at(raw.len() / 2);
+        assert_eq!(first, second);
+        assert!(first.ends_with(end), "{first:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_taken_back_breaks_off_and_does_not_look_complete() {
+    let (server, connector) = ScriptedServer::duplex(Script::new().read_to_end());
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(DuplexConnector::connect(&connector).unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    let (calls, more) = (Arc::new(AtomicUsize::new(0)), Gate::new());
+    let sender = Arc::new(Mutex::new(sender));
+    // A client that still sends what it has said to have failed.
+    let client = tower::service_fn(move |request: Request<LeasedBody<Upload>>| {
+        let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
+        if first {
+            tokio::spawn(sender.lock().unwrap().send_request(request));
+        }
+        async move {
+            tokio::task::yield_now().await;
+            if first { Err(BoxError::from("no")) } else { Ok(Response::new(upload("ok"))) }
+        }
+    });
+    let gate = more.clone();
+    let parts = stream::iter([0, 1]).then(move |part| {
+        let gate = gate.clone();
+        async move {
+            if part == 1 {
+                gate.wait().await;
+            }
+            Ok(Frame::data(Bytes::from_static(b"part")))
+        }
+    });
+    let layer = RetryLayer::new(Outbound::new().registry().clone()).policy(|attempt: &Attempt<'_>| {
+        if attempt.result().is_err() { Verdict::Resend } else { Verdict::Return }
+    });
+    let request = post(server.uri("/"), UnsyncBoxBody::new(StreamBody::new(parts)));
+    let mut service = layer.layer(client);
+    let response = service.ready().await.unwrap().call(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    more.open();
+    server.wait_until(|log| log[0].ended.is_some()).await;
+    let raw = String::from_utf8(server.log()[0].raw.clone()).unwrap();
+    assert!(raw.ends_with("\r\n\r\n4\r\npart\r\n"), "{raw:?}");
 }

@@ -1,8 +1,15 @@
 //! Resends: what is sent again and what is not, in which order everything is given back, and what is told of it.
 
+mod alive;
 mod body;
+mod budget;
+mod cancel;
+mod dead_pool;
 mod decisions;
+mod kinds;
+mod ledger;
 mod order;
+mod untouched;
 
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +32,7 @@ use tower_outbound::{
 type Upload = UnsyncBoxBody<Bytes, BoxError>;
 type Stack<C> = Retry<Observe<InFlight<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>>;
 type Answer = Response<ObserveBody<InFlightBody<hyper::body::Incoming>>>;
+type Told = Arc<Mutex<Vec<String>>>;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
@@ -33,7 +41,7 @@ const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\
 struct Bench {
     outbound: Outbound,
     recorder: Recorder,
-    told: Arc<Mutex<Vec<String>>>,
+    told: Told,
 }
 
 impl Bench {
@@ -54,16 +62,25 @@ impl Bench {
     }
 
     fn stack_of<C: Connect + Clone>(&self, connector: C, layer: &RetryLayer, http2: bool) -> Stack<C> {
-        let client = Client::builder(TokioExecutor::new())
-            .http2_only(http2)
-            .retry_canceled_requests(false)
-            .build(connector);
-        layer.layer(self.outbound.layer().layer(client))
+        stack_on(&self.outbound, connector, layer, http2)
     }
 
     fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
     }
+}
+
+fn stack_on<C: Connect + Clone>(
+    outbound: &Outbound,
+    connector: C,
+    layer: &RetryLayer,
+    http2: bool,
+) -> Stack<C> {
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(http2)
+        .retry_canceled_requests(false)
+        .build(connector);
+    layer.layer(outbound.layer().layer(client))
 }
 
 fn line(event: &Event<'_>) -> Option<String> {

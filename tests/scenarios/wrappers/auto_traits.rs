@@ -17,7 +17,7 @@ use tower_outbound::{
     ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, OutboundLayer, Outcome,
     PhaseError, PhaseLayer, PoolTimeoutError, QueueFullError, Registry, RequestBody, RequestHead,
     ResolveError, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting,
-    TcpConnector, Timings, TlsAlert, TlsInfo, Track, TrackLayer, TrackedIo, Use,
+    TcpConnector, TcpIo, Timings, TlsAlert, TlsInfo, Track, TrackLayer, TrackedIo, Use,
 };
 
 use super::bodies::MockBody;
@@ -84,6 +84,7 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     sync_body::<InFlightBody<MockBody>>();
     sync_body::<ObserveRequestBody<MockBody>>();
     shared::<TrackedIo<MockIo>>();
+    shared::<TcpIo>();
 
     error::<Error>();
     error::<ConnectError>();

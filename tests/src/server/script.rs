@@ -132,6 +132,13 @@ impl Script {
         self.step(Step::Repeat)
     }
 
+    /// Goes on with another script.
+    #[must_use]
+    pub fn then(mut self, more: Script) -> Script {
+        self.steps.extend(more.steps);
+        self
+    }
+
     fn step(mut self, step: Step) -> Script {
         self.steps.push(step);
         self

@@ -165,6 +165,11 @@ impl Exchange {
         self.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// The retry layer drops the rest of the response.
+    pub(crate) fn release(&self) {
+        self.0.released.store(true, Ordering::Release);
+    }
+
     // === what time limits ask ===
 
     /// Since when the peer has the whole request and has not answered.

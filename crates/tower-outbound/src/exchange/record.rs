@@ -42,6 +42,8 @@ pub(super) struct Inner {
     pub(super) answered_early: AtomicBool,
     pub(super) first_byte_bound: AtomicBool,
     pub(super) silent: AtomicBool,
+    /// The retry layer has dropped the rest of its response.
+    pub(super) released: AtomicBool,
     pub(super) request_bytes: AtomicU64,
     pub(super) response_bytes: AtomicU64,
     pub(super) status: AtomicU16,
@@ -98,6 +100,7 @@ impl Exchange {
             answered_early: AtomicBool::new(false),
             first_byte_bound: AtomicBool::new(false),
             silent: AtomicBool::new(false),
+            released: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(0),

@@ -8,7 +8,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{EndCause, Exchange, Phase};
+use super::{Exchange, Phase};
 use crate::classify::Kind;
 use crate::connect::{Aboard, CloseHint, Connection, Seen, Setup, Use};
 use crate::event::{Event, Outcome, StackWarning};
@@ -142,7 +142,7 @@ impl Exchange {
         if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
             // A connection that has gone on to another exchange is that one's affair.
             if usage.number() == connection.uses() {
-                let released = inner.call.end_cause() == Some(EndCause::ReleasedByRetry);
+                let released = inner.released.load(Ordering::Acquire);
                 give_reason(connection, outcome, *phase, released);
                 if matches!(outcome, Outcome::Ok) && !released {
                     connection.answered(&usage);

@@ -42,7 +42,10 @@ impl Drop for Guard {
         let outcome = match self.exchange.call().end_cause() {
             Some(EndCause::DeadlineElapsed) => cut(Kind::DeadlineExceeded),
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
-            Some(EndCause::ReleasedByRetry) => Outcome::Ok,
+            Some(EndCause::ReleasedByRetry) => {
+                self.exchange.release();
+                Outcome::Ok
+            }
             None if std::thread::panicking() => cut(Kind::Other),
             None => Outcome::Cancelled { phase },
         };

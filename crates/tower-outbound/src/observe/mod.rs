@@ -13,3 +13,4 @@ pub use self::layer::ObserveLayer;
 pub use self::limits::TimeLimits;
 pub use self::request_body::ObserveRequestBody;
 pub use self::service::Observe;
+pub(crate) use self::service::body_length;

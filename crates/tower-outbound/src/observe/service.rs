@@ -78,7 +78,7 @@ impl<S> Observe<S> {
 }
 
 /// What the client will send, by the header or else by the body itself; 0 and unknown need no counting.
-fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
+pub(crate) fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
     let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
 }

@@ -155,3 +155,63 @@ pub(super) fn is_idempotent(method: &Method) -> bool {
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
     ) || method.as_str() == "QUERY"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(failure: &Failure, reuse: Reuse) -> Seen<'_> {
+        Seen { result: Err(failure), reuse, idempotent: true, not_processed: 0 }
+    }
+
+    #[test]
+    fn each_kind_that_was_not_sent_has_its_answer() {
+        let answer = |kind| match kind {
+            Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => false,
+            Kind::VersionNegotiation | Kind::UserAuthentication => false,
+            Kind::InvalidRequest | Kind::RequestBody => false,
+            // Unless a certificate was refused, or the name does not exist.
+            Kind::SecureConnection | Kind::NameResolution => true,
+            Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::AddressNotAvailable
+            | Kind::TooManyOpenSockets
+            | Kind::AccessDenied
+            | Kind::Connection
+            | Kind::ProxyTunnel
+            | Kind::ConnectTimeout
+            | Kind::TlsTimeout
+            | Kind::WriteTimeout
+            | Kind::ResponseTimeout
+            | Kind::BodyTimeout
+            | Kind::Protocol
+            | Kind::InvalidResponse
+            | Kind::ResponseEnded
+            | Kind::LimitExceeded
+            | Kind::StreamRefused
+            | Kind::StreamReset
+            | Kind::GoAway
+            | Kind::Other => true,
+        };
+        for kind in Kind::ALL {
+            for reuse in [Reuse::New, Reuse::Reused, Reuse::Unknown] {
+                let failure = Failure::new(*kind).unsent();
+                let again =
+                    !is_permanent(&failure) && Rules::default().wanted(seen(&failure, reuse)).is_some();
+                assert_eq!(again, answer(*kind), "{kind}, {reuse:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_tell_of_is_never_sent_again_by_default() {
+        for kind in Kind::ALL {
+            let failure = Failure::new(*kind);
+            assert_eq!(failure.send_state(), None);
+            assert_eq!(Rules::default().wanted(seen(&failure, Reuse::Reused)), None, "{kind}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
@@ -44,6 +45,9 @@ pin_project! {
         Exchange { #[pin] future: F },
         Release { #[pin] drain: Drain<R>, delay: Duration },
         Wait { timer: Pin<Box<Sleep>> },
+        // The other tasks have a turn, and the runtime hears what the network has to say: the other connections to a
+        // peer that is gone are gone as well, and shall not be the next one's.
+        Yield { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
         /// The service is made ready for the next exchange.
         Ready,
         Over,
@@ -108,7 +112,6 @@ where
                 StateProj::Release { drain, delay } => {
                     let release = ready!(drain.poll(plan.settings().registry.timers(), cx));
                     let delay = *delay;
-                    plan.before_drop(release);
                     // Dropping the body gives permits and connection back.
                     this.state.set(State::Over);
                     plan.call().clear_end_cause();
@@ -119,6 +122,10 @@ where
                     ready!(timer.as_mut().poll(cx));
                     this.state.set(State::Ready);
                     plan.pause_ends();
+                }
+                StateProj::Yield { turn } => {
+                    ready!(turn.as_mut().poll(cx));
+                    this.state.set(State::Ready);
                 }
                 StateProj::Ready => {
                     if let Err(error) = ready!(this.service.poll_ready(cx)) {
@@ -138,7 +145,7 @@ impl<F, R> State<F, R> {
     fn waiting<L, B: Body>(plan: &mut Plan<L, B>, delay: Duration) -> Self {
         // Without a runtime there is no clock to wait by.
         if delay.is_zero() || Handle::try_current().is_err() {
-            return Self::Ready;
+            return Self::Yield { turn: Box::pin(yield_now()) };
         }
         plan.pause_begins(delay);
         Self::Wait { timer: Box::pin(sleep(delay)) }

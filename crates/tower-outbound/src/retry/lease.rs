@@ -73,9 +73,6 @@ enum Inner<B: Body> {
         slot: Arc<Slot<B>>,
         /// Which lease of the slot this is: an older one gives nothing more.
         lease: u32,
-        /// How many of the kept frames it has given, and how many bytes of them are left.
-        at: usize,
-        left: usize,
     },
 }
 
@@ -86,21 +83,29 @@ type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error
 const FRAMES: usize = 1024;
 
 /// Where the body stays.
-pub(super) struct Slot<B: Body>(Mutex<State<B>>);
+pub(super) struct Slot<B: Body> {
+    /// Of the whole body, so that it is framed the same way each time.
+    hint: SizeHint,
+    /// A client that knows the length does not poll for the end.
+    length: Option<u64>,
+    state: Mutex<State<B>>,
+}
 
 struct State<B: Body> {
     /// `None` once the caller has it back.
     body: Option<B>,
     lease: u32,
     kept: Vec<Kept<B::Data>>,
+    /// How many of the kept frames the present lease has given.
+    at: usize,
+    /// How many bytes the present lease has given.
+    given: u64,
     kept_bytes: usize,
     cap: usize,
     polled: bool,
     /// Not everything that was polled is kept.
     lost: bool,
     ended: bool,
-    /// The lease that is out has given all of it.
-    handed_over: bool,
 }
 
 #[derive(Clone)]
@@ -126,32 +131,34 @@ impl<D: Clone> Kept<D> {
 }
 
 impl<B: Body> Slot<B> {
-    /// Keeps up to `cap` bytes of what is polled.
-    pub(super) fn new(body: B, cap: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+    /// Keeps up to `cap` bytes of what is polled. `length` is what the client is told, if anything.
+    pub(super) fn new(body: B, length: Option<u64>, cap: usize) -> Arc<Self> {
+        let hint = body.size_hint();
+        let state = State {
             body: Some(body),
             lease: 0,
             kept: Vec::new(),
+            at: 0,
+            given: 0,
             kept_bytes: 0,
             cap,
             polled: false,
             lost: false,
             ended: false,
-            handed_over: false,
-        })))
+        };
+        Arc::new(Self { hint, length, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State<B>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The body from its beginning; leases given before give nothing more.
     pub(super) fn lease(self: &Arc<Self>) -> LeasedBody<B> {
         let mut state = self.state();
         state.lease += 1;
-        state.handed_over = false;
-        let (lease, left) = (state.lease, state.kept_bytes);
-        LeasedBody(Inner::Leased { slot: self.clone(), lease, at: 0, left })
+        (state.at, state.given) = (0, 0);
+        LeasedBody(Inner::Leased { slot: self.clone(), lease: state.lease })
     }
 
     /// Takes the body back: the lease that is out gives nothing more. Whether another one can give it from its
@@ -162,18 +169,19 @@ impl<B: Body> Slot<B> {
         !state.lost
     }
 
-    /// Whether the client has taken all of it.
+    /// Whether the client has taken all of it from the present lease.
     pub(super) fn is_handed_over(&self) -> bool {
-        self.state().handed_over
+        let state = self.state();
+        state.is_over() || self.length == Some(state.given)
     }
 
     /// It will not be sent again.
     pub(super) fn settle(&self) {
         let mut state = self.state();
         (state.lost, state.cap) = (state.polled, 0);
-        // A later lease may be amid what was kept.
-        if state.lease == 1 {
-            state.kept = Vec::new();
+        // What the present lease has still to give goes with it.
+        if state.at >= state.kept.len() {
+            state.forget();
         }
     }
 
@@ -211,8 +219,14 @@ impl fmt::Display for Revoked {
 impl std::error::Error for Revoked {}
 
 impl<B: Body> State<B> {
+    /// Whether the present lease has given all of it.
     fn is_over(&self) -> bool {
-        self.ended || self.body.as_ref().is_none_or(Body::is_end_stream)
+        let live = !self.ended && self.body.as_ref().is_some_and(|body| !body.is_end_stream());
+        !live && self.at >= self.kept.len()
+    }
+
+    fn forget(&mut self) {
+        (self.kept, self.at) = (Vec::new(), 0);
     }
 }
 
@@ -230,7 +244,8 @@ where
             Some(Err(_)) => self.lost = true,
             None => {}
         }
-        self.ended = polled.is_none() || self.is_over();
+        let last = |frame: &Result<Frame<B::Data>, B::Error>| frame.as_ref().is_ok_and(Frame::is_trailers);
+        self.ended = polled.as_ref().is_none_or(last) || self.is_over();
         Poll::Ready(polled)
     }
 
@@ -241,10 +256,13 @@ where
         self.kept_bytes += frame.data_ref().map_or(0, Buf::remaining);
         let fits = self.kept_bytes <= self.cap && self.kept.len() < FRAMES;
         match Kept::of(frame).filter(|_| fits) {
-            Some(kept) => self.kept.push(kept),
+            Some(kept) => {
+                self.kept.push(kept);
+                self.at = self.kept.len();
+            }
             None => {
                 self.lost = true;
-                self.kept = Vec::new();
+                self.forget();
             }
         }
     }
@@ -263,31 +281,29 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let (slot, own, at, left) = match &mut self.0 {
+        let (slot, own) = match &mut self.0 {
             Inner::Own(body) => {
                 return Pin::new(body)
                     .poll_frame(cx)
                     .map(|frame| frame.map(|frame| frame.map_err(Into::into)));
             }
             Inner::Empty => return Poll::Ready(None),
-            Inner::Leased { slot, lease, at, left } => (slot, *lease, at, left),
+            Inner::Leased { slot, lease } => (slot, *lease),
         };
         let mut state = slot.state();
         if state.lease != own {
             return Poll::Ready(Some(Err(Revoked.into())));
         }
-        if let Some(kept) = state.kept.get(*at) {
-            *at += 1;
-            if let Kept::Data(data) = kept {
-                *left -= data.remaining();
+        let frame = match state.kept.get(state.at).cloned() {
+            Some(kept) => {
+                state.at += 1;
+                Some(Ok(kept.frame()))
             }
-            let frame = kept.clone().frame();
-            state.handed_over = *at >= state.kept.len() && state.is_over();
-            return Poll::Ready(Some(Ok(frame)));
+            None => ready!(state.poll(cx)),
+        };
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            state.given += data.remaining() as u64;
         }
-        let frame = ready!(state.poll(cx));
-        *at = state.kept.len();
-        state.handed_over = state.is_over();
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
@@ -295,10 +311,10 @@ where
         match &self.0 {
             Inner::Own(body) => body.is_end_stream(),
             Inner::Empty => true,
-            Inner::Leased { slot, lease, at, .. } => {
+            Inner::Leased { slot, lease } => {
                 let state = slot.state();
                 // One that was taken back is not over: it was cut off.
-                state.lease == *lease && *at >= state.kept.len() && state.is_over()
+                state.lease == *lease && state.is_over()
             }
         }
     }
@@ -307,13 +323,12 @@ where
         match &self.0 {
             Inner::Own(body) => body.size_hint(),
             Inner::Empty => SizeHint::with_exact(0),
-            Inner::Leased { slot, left, .. } => {
-                let live = slot.state().body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint);
-                let left = *left as u64;
+            Inner::Leased { slot, .. } => {
+                let given = slot.state().given;
                 let mut hint = SizeHint::new();
-                hint.set_lower(live.lower().saturating_add(left));
-                if let Some(upper) = live.upper().and_then(|upper| upper.checked_add(left)) {
-                    hint.set_upper(upper);
+                hint.set_lower(slot.hint.lower().saturating_sub(given));
+                if let Some(upper) = slot.hint.upper() {
+                    hint.set_upper(upper.saturating_sub(given));
                 }
                 hint
             }
@@ -324,5 +339,80 @@ where
 impl<B: Body> fmt::Debug for LeasedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LeasedBody")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three frames of one byte.
+    struct Three(u8);
+
+    impl Body for Three {
+        type Data = bytes::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<Self> {
+            self.0 += 1;
+            Poll::Ready((self.0 <= 3).then(|| Ok(Frame::data(vec![self.0].into()))))
+        }
+    }
+
+    fn next(lease: &mut LeasedBody<Three>) -> Option<Result<Vec<u8>, BoxError>> {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        match Pin::new(lease).poll_frame(&mut cx) {
+            Poll::Ready(frame) => frame.map(|frame| frame.map(|frame| frame.into_data().unwrap().to_vec())),
+            Poll::Pending => panic!("it is ready at all times"),
+        }
+    }
+
+    fn rest(mut lease: LeasedBody<Three>) -> Vec<u8> {
+        std::iter::from_fn(|| next(&mut lease)).flat_map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_lease_gives_all_wherever_the_one_before_was_left() {
+        for left in 0..=4 {
+            let slot = Slot::new(Three(0), None, 3);
+            let mut first = slot.lease();
+            for _ in 0..left {
+                next(&mut first);
+            }
+            assert!(slot.take_back());
+            let second = slot.lease();
+            assert!(next(&mut first).is_some_and(|frame| frame.is_err()), "it was taken back");
+            assert!(!first.is_end_stream(), "it was cut off, not over");
+            assert_eq!(rest(second), [1, 2, 3], "left after {left}");
+            assert!(slot.is_handed_over());
+        }
+    }
+
+    #[test]
+    fn a_lease_gives_all_also_when_it_is_settled_midway() {
+        for left in 0..=4 {
+            let slot = Slot::new(Three(0), None, 3);
+            rest(slot.lease());
+            let mut second = slot.lease();
+            let mut given: Vec<_> =
+                (0..left).map_while(|_| next(&mut second)).flat_map(Result::unwrap).collect();
+            slot.settle();
+            given.extend(rest(second));
+            assert_eq!(given, [1, 2, 3], "settled after {left}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_cap_is_not_kept_and_cannot_be_had_again() {
+        for (frames, whole) in [(1, true), (2, true), (3, false)] {
+            let slot = Slot::new(Three(0), None, 2);
+            let mut lease = slot.lease();
+            for _ in 0..frames {
+                next(&mut lease).unwrap().unwrap();
+            }
+            assert_eq!(slot.take_back(), whole);
+            assert!(next(&mut lease).unwrap().is_err(), "it was taken back");
+            assert!(slot.untouched().is_none());
+        }
     }
 }

@@ -7,13 +7,12 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_idempotent, is_permanent};
+use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_permanent};
 use super::head::Head;
 use super::lease::Slot;
 use super::settings::Settings;
 use super::{
-    Attempt, FailedAttempt, Lease, LeasedBody, Release, RetryHistory, RetryLimit, RetryOptions, RetryReason,
-    Verdict,
+    Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
 };
 use crate::classify::{Failure, Kind, SendState};
 use crate::connect::{Connection, Reuse, Setup};
@@ -125,10 +124,11 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
         }
         let head = Head::of(&request);
         request.extensions_mut().insert(plan.call.clone());
+        let length = crate::observe::body_length(&request);
         let (parts, body) = request.into_parts();
         let body = match body.is_end_stream() {
             true => Source::Empty(body),
-            false => Source::Slot(Slot::new(body, plan.settings.replay)),
+            false => Source::Slot(Slot::new(body, length, plan.settings.replay)),
         };
         let leased = plan.lease.lease(body.lease());
         plan.kept = Some(Kept { head, body });
@@ -162,13 +162,6 @@ impl<L, B: Body> Plan<L, B> {
         self.settings.registry.emit(event);
     }
 
-    /// A response that is dropped before its end is not the caller's doing.
-    pub(super) fn before_drop(&self, release: Release) {
-        if matches!(release, Release::Closed | Release::Reset) {
-            self.call.set_end_cause(EndCause::ReleasedByRetry);
-        }
-    }
-
     pub(super) fn pause_begins(&mut self, delay: Duration) {
         self.pause = Some(Instant::now());
         self.emit(&Event::BackoffStarted { call: &self.call, delay });
@@ -197,6 +190,7 @@ impl<L, B: Body> Plan<L, B> {
         let (reason, delay) = self.judge(Ok(head), exchange)?;
         let connection = exchange.and_then(Exchange::connection);
         self.remember(None, Some(response.status()), connection, reason, delay);
+        self.call.set_end_cause(EndCause::ReleasedByRetry);
         Some(delay)
     }
 
@@ -241,11 +235,16 @@ impl<L, B: Body> Plan<L, B> {
         let seen = Seen {
             result,
             reuse: exchange.map_or(Reuse::Unknown, Exchange::reuse),
-            idempotent: is_idempotent(kept.head.method()) || kept.head.has(&IDEMPOTENCY_KEY),
+            idempotent: kept.head.is_idempotent(),
             not_processed: self.not_processed,
         };
-        let wanted = self.consult(seen, &kept.head, self.settings.rules.wanted(seen))?;
-        let decision = self.check(wanted, result.is_ok(), kept, exchange);
+        let early = result.is_ok() && !kept.body.is_handed_over();
+        let wanted = self.settings.rules.wanted(seen);
+        let wanted = if early { wanted } else { self.consult(seen, &kept.head, wanted) }?;
+        let decision = match early {
+            true => Err(RetryLimit::Body),
+            false => self.check(wanted, kept, exchange),
+        };
         let (call, reason) = (&self.call, wanted.reason);
         self.emit(&Event::RetryDecided { call, reason, decision });
         decision.ok().map(|delay| (reason, delay))
@@ -275,14 +274,13 @@ impl<L, B: Body> Plan<L, B> {
     fn check(
         &self,
         wanted: Wanted,
-        answered: bool,
         kept: &Kept<B>,
         exchange: Option<&Exchange>,
     ) -> Result<Duration, RetryLimit> {
         if self.made() >= self.resends {
             return Err(RetryLimit::Attempts);
         }
-        if answered && !kept.body.is_handed_over() || !kept.body.take_back() {
+        if !kept.body.take_back() {
             return Err(RetryLimit::Body);
         }
         let delay = match wanted.wait {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
@@ -18,7 +17,7 @@ use super::race::{NoWinner, Race};
 use super::resolver::{Resolver, distinct};
 use super::stage::Stage;
 use super::target::Target;
-use super::{TcpConnectError, TcpConnecting};
+use super::{TcpConnectError, TcpConnecting, TcpIo};
 use crate::connect::Setup;
 use crate::error::BoxError;
 use crate::exchange::Phase;
@@ -311,7 +310,7 @@ impl Default for TcpConnector {
 }
 
 impl Service<Uri> for TcpConnector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TcpIo;
     type Error = TcpConnectError;
     type Future = TcpConnecting;
 
@@ -324,7 +323,7 @@ impl Service<Uri> for TcpConnector {
         let timeout = Some(self.options.connect_timeout).filter(|timeout| !timeout.is_zero());
         let limit = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let connecting = self.clone().connect(uri, limit, Setup::current());
-        TcpConnecting::new(async { connecting.await.map(TokioIo::new) })
+        TcpConnecting::new(async { connecting.await.map(TcpIo::new) })
     }
 }
 

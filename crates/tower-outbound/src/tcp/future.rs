@@ -3,12 +3,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use super::{TcpConnectError, TcpIo};
 
-use super::TcpConnectError;
-
-type Connecting = dyn Future<Output = Result<TokioIo<TcpStream>, TcpConnectError>> + Send;
+type Connecting = dyn Future<Output = Result<TcpIo, TcpConnectError>> + Send;
 
 /// The future of a TCP connect.
 ///
@@ -20,15 +17,13 @@ type Connecting = dyn Future<Output = Result<TokioIo<TcpStream>, TcpConnectError
 pub struct TcpConnecting(Pin<Box<Connecting>>);
 
 impl TcpConnecting {
-    pub(super) fn new(
-        future: impl Future<Output = Result<TokioIo<TcpStream>, TcpConnectError>> + Send + 'static,
-    ) -> Self {
+    pub(super) fn new(future: impl Future<Output = Result<TcpIo, TcpConnectError>> + Send + 'static) -> Self {
         Self(Box::pin(future))
     }
 }
 
 impl Future for TcpConnecting {
-    type Output = Result<TokioIo<TcpStream>, TcpConnectError>;
+    type Output = Result<TcpIo, TcpConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)

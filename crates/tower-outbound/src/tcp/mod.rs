@@ -6,6 +6,7 @@
 mod connector;
 mod error;
 mod future;
+mod io;
 mod memory;
 mod options;
 mod order;
@@ -19,4 +20,5 @@ mod tests;
 pub use self::connector::TcpConnector;
 pub use self::error::TcpConnectError;
 pub use self::future::TcpConnecting;
+pub use self::io::TcpIo;
 pub use self::order::FirstFamily;

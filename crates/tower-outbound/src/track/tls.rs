@@ -14,13 +14,19 @@ pub(super) fn inspect<T: 'static>(io: &T, setup: &Setup) {
     use tokio::net::TcpStream;
 
     use crate::connect::TlsInfo;
+    use crate::tcp::TcpIo;
 
-    let Some(MaybeHttpsStream::Https(stream)) =
-        (io as &dyn Any).downcast_ref::<MaybeHttpsStream<TokioIo<TcpStream>>>()
-    else {
+    let io = io as &dyn Any;
+    let session = if let Some(MaybeHttpsStream::Https(stream)) = io.downcast_ref::<MaybeHttpsStream<TcpIo>>()
+    {
+        stream.inner().get_ref().1
+    } else if let Some(MaybeHttpsStream::Https(stream)) =
+        io.downcast_ref::<MaybeHttpsStream<TokioIo<TcpStream>>>()
+    {
+        stream.inner().get_ref().1
+    } else {
         return;
     };
-    let (_, session) = stream.inner().get_ref();
     setup.set_tls(TlsInfo {
         version: session.protocol_version().and_then(|version| match version {
             rustls::ProtocolVersion::TLSv1_2 => Some("1.2"),

@@ -1,0 +1,169 @@
+//! How much is sent again at most, and each way of giving up.
+
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::StatusCode;
+use outbound_tests::server::{DuplexIo, Script, ScriptedServer};
+use tokio::time::Instant;
+use tower::Service;
+use tower_outbound::{Call, RetryBudget};
+
+use super::*;
+
+type Refused = std::future::Ready<io::Result<DuplexIo>>;
+
+/// Refuses every connect, and counts them.
+#[derive(Clone, Default)]
+struct Refusing(Arc<AtomicUsize>);
+
+impl Service<http::Uri> for Refusing {
+    type Response = DuplexIo;
+    type Error = io::Error;
+    type Future = Refused;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Uri) -> Refused {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(Err(ErrorKind::ConnectionRefused.into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_clients_do_not_storm_a_dead_server() {
+    const CLIENTS: u64 = 1000;
+    const SECONDS: u64 = 10;
+    for (think, calls_a_second) in [(1, 1000), (100, 10)] {
+        let connector = Refusing::default();
+        let connects = connector.0.clone();
+        let outbound = Outbound::new();
+        let layer = RetryLayer::new(outbound.registry().clone());
+        let client = stack_on(&outbound, outbound.connector(connector), &layer, false);
+        let (begun, calls) = (Instant::now(), AtomicUsize::new(0));
+        let callers = (0..CLIENTS).map(|caller| {
+            let (client, calls) = (&client, &calls);
+            async move {
+                // Evenly over the time, so that each second has its share of the calls.
+                tokio::time::sleep(Duration::from_millis(caller * think)).await;
+                while begun.elapsed() < Duration::from_secs(SECONDS) {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    let began = Instant::now();
+                    send(client, get("http://peer.test/".parse().unwrap())).await.map(drop).unwrap_err();
+                    let think = Duration::from_millis(CLIENTS * think);
+                    tokio::time::sleep_until(began + think).await;
+                }
+            }
+        });
+        futures_util::future::join_all(callers).await;
+        let (calls, connects) = (calls.load(Ordering::Relaxed), connects.load(Ordering::Relaxed));
+        let again = connects - calls;
+        println!(
+            "{CLIENTS} clients, {SECONDS} s, a dead server: {calls} calls, {connects} connects, {again} of them again"
+        );
+        let seconds = usize::try_from(SECONDS).unwrap();
+        assert!(
+            (calls_a_second * seconds - 10..=calls_a_second * seconds + 1000).contains(&calls),
+            "{calls}"
+        );
+        // Ten of the first second are there at once.
+        let allowed = (calls / 5).max(10 * seconds) + 10;
+        assert!(again <= allowed, "{again} of {allowed}");
+        assert!(
+            again >= allowed * 8 / 10,
+            "a budget that is not used up proves nothing: {again} of {allowed}"
+        );
+    }
+}
+
+/// What was told of the last decision when `calls` calls to a dead server had failed.
+async fn refused(calls: usize, layer: impl FnOnce(RetryLayer) -> RetryLayer) -> String {
+    let bench = Bench::new();
+    let layer = layer(bench.layer().backoff(Duration::ZERO, Duration::ZERO));
+    let client = bench.stack(bench.outbound.connector(Refusing::default()), &layer);
+    for _ in 0..calls {
+        send(&client, get("http://peer.test/".parse().unwrap())).await.map(drop).unwrap_err();
+    }
+    last_decision(&bench)
+}
+
+/// The same of a call that was answered so.
+async fn answered(
+    answer: &str,
+    request: Request<Upload>,
+    options: impl FnOnce(RetryLayer) -> RetryLayer,
+) -> String {
+    let bench = Bench::new();
+    let (_server, connector) = ScriptedServer::duplex(Script::answering(answer.to_owned()));
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let layer = options(layer.backoff(Duration::ZERO, Duration::ZERO));
+    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    read(&client, request).await.unwrap();
+    last_decision(&bench)
+}
+
+fn last_decision(bench: &Bench) -> String {
+    bench.told().into_iter().rfind(|line| line.contains("resend")).unwrap()
+}
+
+fn any() -> Request<Upload> {
+    get("http://peer.test/".parse().unwrap())
+}
+
+fn wanting(after: &str) -> String {
+    format!("HTTP/1.1 503 Busy\r\nretry-after: {after}\r\ncontent-length: 0\r\n\r\n")
+}
+
+const NOTHING: RetryBudget = RetryBudget::new().share(0.0).per_second(0);
+
+#[tokio::test(start_paused = true)]
+async fn used_up_resends_are_attempts() {
+    assert_eq!(refused(1, |layer| layer).await, "no resend connect: attempts");
+    assert_eq!(answered(BUSY, any(), |layer| layer).await, "no resend status: attempts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_failed_connects_are_the_connect_budget_and_leave_the_other_alone() {
+    // Ten at once.
+    assert_eq!(refused(6, |layer| layer).await, "no resend connect: connect_budget");
+    assert_eq!(refused(5, |layer| layer).await, "no resend connect: attempts");
+    assert_eq!(refused(1, |layer| layer.connect_budget(NOTHING)).await, "no resend connect: connect_budget");
+    assert_eq!(refused(1, |layer| layer.budget(NOTHING)).await, "no resend connect: attempts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_other_resends_are_the_budget() {
+    assert_eq!(answered(BUSY, any(), |layer| layer.budget(NOTHING)).await, "no resend status: budget");
+    assert_eq!(
+        answered(BUSY, any(), |layer| layer.connect_budget(NOTHING)).await,
+        "no resend status: attempts"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_deadline_is_the_deadline() {
+    let mut request = any();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    request.extensions_mut().insert(Call::new().with_deadline(deadline));
+    assert_eq!(answered(&wanting("5"), request, |layer| layer).await, "no resend status: deadline");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_longest_is_retry_after() {
+    let patience = |layer: RetryLayer| layer.longest_wait(Duration::from_secs(4));
+    assert_eq!(answered(&wanting("5"), any(), patience).await, "no resend status: retry_after");
+    assert_eq!(
+        answered(&wanting("99999999999999999999"), any(), |layer| layer).await,
+        "no resend status: retry_after"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_not_kept_is_body() {
+    let request = post("http://peer.test/".parse().unwrap(), upload("hello"));
+    assert_eq!(answered(BUSY, request, |layer| layer.replay_up_to(4)).await, "no resend status: body");
+}

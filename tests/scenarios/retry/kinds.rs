@@ -1,0 +1,154 @@
+//! Which failures are sent again, provoked through the public API; the list of all kinds is beside the rules.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::certs::Certs;
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tower_outbound::{DnsFailure, Kind, ResolveError, SendState, TcpConnector};
+
+use super::*;
+
+/// How often a request is sent whose every exchange fails, and with what.
+async fn tries<C>(connector: impl FnOnce(&Outbound) -> C, request: Request<Upload>) -> (u32, Kind)
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let bench = Bench::new();
+    let layer = bench.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
+    let client = bench.stack(connector(&bench.outbound), &layer);
+    let error = send(&client, request).await.map(drop).expect_err("it fails");
+    let exchange = error.exchange().expect("it was observed").clone();
+    assert_eq!(error.history().len(), exchange.ordinal() as usize);
+    assert!(
+        error.history().iter().all(|attempt| attempt.failure().unwrap().kind() == error.failure().kind())
+    );
+    (exchange.ordinal() + 1, error.failure().kind())
+}
+
+fn at(uri: impl std::fmt::Display) -> Request<Upload> {
+    post(uri.to_string().parse().unwrap(), upload("hello"))
+}
+
+fn resolving(failure: DnsFailure) -> TcpConnector {
+    TcpConnector::new().resolver(tower::service_fn(move |_: Name| {
+        std::future::ready(Err::<std::vec::IntoIter<SocketAddr>, _>(BoxError::from(ResolveError::new(
+            failure,
+        ))))
+    }))
+}
+
+#[tokio::test]
+async fn a_refused_connect_is_sent_again() {
+    let uri = format!("http://{}/", closed_port().unwrap());
+    let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
+    assert_eq!(tries(tcp, at(uri)).await, (3, Kind::ConnectionRefused));
+}
+
+#[tokio::test]
+async fn a_network_without_a_way_is_tried_again() {
+    // TCP knows no way to a multicast address.
+    let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
+    assert_eq!(tries(tcp, at("http://224.0.0.1/")).await, (3, Kind::NetworkUnreachable));
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_asked_for_again_and_a_resolver_that_was_busy_is() {
+    for (failure, expected) in
+        [(DnsFailure::HostNotFound, 1), (DnsFailure::NoRecovery, 1), (DnsFailure::TryAgain, 3)]
+    {
+        let tcp = |outbound: &Outbound| outbound.connector(resolving(failure));
+        assert_eq!(
+            tries(tcp, at("http://peer.test/")).await,
+            (expected, Kind::NameResolution),
+            "{failure:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_took_too_long_is_tried_again() {
+    let (_server, connector) = ScriptedServer::duplex(Script::new());
+    let slow = |outbound: &Outbound| outbound.connector(connector.delay(Duration::from_secs(60)));
+    assert_eq!(tries(slow, at("http://peer.test/")).await, (3, Kind::ConnectTimeout));
+}
+
+#[tokio::test]
+async fn what_tls_refuses_is_not_tried_again() {
+    let (certs, others) = (Certs::new("peer.test"), Certs::new("peer.test"));
+    for (trusted, alpn, expected) in
+        [(&others, "h2", Kind::SecureConnection), (&certs, "http/1.1", Kind::VersionNegotiation)]
+    {
+        let script = Script::new().tls(certs.server_config(&[alpn])).read_to_end();
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trusted.client_config(&[]));
+        let https = https.https_only().enable_http2().wrap_connector(TcpConnector::new());
+        let uri = server.uri_with("https", "localhost", "/");
+        assert_eq!(tries(|outbound| outbound.connector(https), at(uri)).await, (1, expected));
+        assert_eq!(server.accepted(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_sent_is_not_sent_again() {
+    let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
+    let mut request = at("http://peer.test/");
+    *request.method_mut() = http::Method::CONNECT;
+    *request.version_mut() = http::Version::HTTP_2;
+    let plain = |outbound: &Outbound| outbound.connector(connector);
+    assert_eq!(tries(plain, request).await, (1, Kind::InvalidRequest));
+    assert_eq!(server.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_body_is_not_sent_again() {
+    let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
+    let frames = futures_util::stream::iter([Err(BoxError::from("no more"))]);
+    let body = UnsyncBoxBody::new(http_body_util::StreamBody::new(frames));
+    let plain = |outbound: &Outbound| outbound.connector(connector);
+    assert_eq!(tries(plain, post(server.uri("/"), body)).await, (1, Kind::RequestBody));
+    assert_eq!((server.requests(), server.accepted()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_proof_nothing_is_sent_again_unless_a_policy_says_so() {
+    // No observe layer: nobody knows what was sent.
+    let sent = Arc::new(Mutex::new(0));
+    let counter = sent.clone();
+    let client = tower::service_fn(move |_: Request<LeasedBody<Upload>>| {
+        *counter.lock().unwrap() += 1;
+        std::future::ready(Err::<Response<Upload>, _>(std::io::Error::from(
+            std::io::ErrorKind::ConnectionReset,
+        )))
+    });
+    let error = Bench::new().layer().layer(client).oneshot(at("http://peer.test/")).await.unwrap_err();
+    assert_eq!((error.failure().kind(), error.failure().send_state()), (Kind::ConnectionReset, None));
+    assert_eq!(*sent.lock().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_processed_is_not_sent_again() {
+    let cases = [
+        (Script::new().read_request().close(), Kind::ResponseEnded, SendState::Sent),
+        (Script::new().read_request().reset(), Kind::ConnectionReset, SendState::Sent),
+        (Script::new().read_request().write("HTTP/1.1 2").close(), Kind::ResponseEnded, SendState::Sent),
+    ];
+    for (end, kind, state) in cases {
+        for reused in [false, true] {
+            let bench = Bench::new();
+            let end = end.clone();
+            let (server, connector) = ScriptedServer::duplex(move |_: usize| match reused {
+                true => Script::new().read_request().write(OK).then(end.clone()),
+                false => end.clone(),
+            });
+            let client = bench.stack(bench.outbound.connector(connector), &bench.layer());
+            if reused {
+                read(&client, get(server.uri("/"))).await.unwrap();
+            }
+            let error = send(&client, get(server.uri("/"))).await.unwrap_err();
+            assert_eq!((error.failure().kind(), error.failure().send_state()), (kind, Some(state)));
+            assert_eq!((error.history().len(), server.accepted()), (0, 1));
+        }
+    }
+}
