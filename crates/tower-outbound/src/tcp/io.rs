@@ -64,11 +64,12 @@ impl Read for TcpIo {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.answered && self.waits && buf.remaining() > 0 {
-            if let Some(unexpected) = self.unexpected(&mut buf) {
-                self.waits = false;
-                return Poll::Ready(unexpected);
-            }
+        // Where the runtime knows of something to read, it reads as always.
+        let idle = self.answered && self.waits && buf.remaining() > 0;
+        if idle && self.stream.inner().poll_read_ready(cx).is_pending() {
+            let unexpected = self.unexpected(&mut buf);
+            self.waits = unexpected.is_none();
+            return unexpected.map_or(Poll::Pending, Poll::Ready);
         }
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.waits = polled.is_pending();
