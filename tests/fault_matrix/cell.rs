@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use http::Uri;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, StreamBody};
@@ -14,7 +14,7 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{ConnectionLog, Script, ScriptedServer};
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
-use tower_outbound::{Class, Connection, Failure, SendState, TcpConnector};
+use tower_outbound::{BoxError, Class, Connection, Failure, SendState, TcpConnector};
 
 use crate::peer::{Peer, Plan};
 use crate::sent::{Client, Seen};
@@ -33,6 +33,8 @@ pub(crate) enum Upload {
     /// 1,000 bytes of 2,000, and then no more.
     Unfinished,
     Endless,
+    /// 1,000 bytes of 2,000, and an error when the gate opens.
+    Failing,
 }
 
 /// When the test does its part.
@@ -159,9 +161,10 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
         Upload::None => empty(),
         Upload::Unfinished => unfinished(),
         Upload::Endless => endless(),
+        Upload::Failing => failing(gate.clone()),
     };
     let mut request = request(method, uri, body);
-    if upload == Upload::Unfinished {
+    if matches!(upload, Upload::Unfinished | Upload::Failing) {
         request.headers_mut().insert("content-length", 2000.into());
     }
     if cut == Cut::GateBeforeRequest {
@@ -315,8 +318,19 @@ pub(crate) fn empty() -> Body {
 }
 
 fn unfinished() -> Body {
-    let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(&[b'u'; 1000])))]);
-    StreamBody::new(first.chain(futures_util::stream::pending())).boxed_unsync()
+    StreamBody::new(begun().chain(futures_util::stream::pending())).boxed_unsync()
+}
+
+fn failing(gate: Gate) -> Body {
+    let fails = futures_util::stream::once(async move {
+        gate.wait().await;
+        Err(std::io::Error::other("the file is gone").into())
+    });
+    StreamBody::new(begun().chain(fails)).boxed_unsync()
+}
+
+fn begun() -> impl Stream<Item = std::result::Result<Frame<Bytes>, BoxError>> {
+    futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(&[b'u'; 1000])))])
 }
 
 fn endless() -> Body {

@@ -19,7 +19,7 @@ use crate::cell::{Result, Told, empty, within};
 use crate::dial::Dial;
 use crate::sent::Seen;
 use crate::stack::{Stack, request};
-use crate::{system, waits};
+use crate::{queue, system, waits};
 
 fn resolving(failure: DnsFailure) -> TcpConnector {
     let answer = move |_: Name| -> Ready<std::result::Result<std::vec::IntoIter<SocketAddr>, BoxError>> {
@@ -169,6 +169,9 @@ pub(crate) async fn run(slug: &str, tls: bool, http2: bool) -> Option<Result> {
         | "no-descriptors"
         | "local-address-in-use"
         | "local-ports-exhausted" => return Some(system::run(slug, tls, http2).await),
+        "queue-full" | "pool-timeout" | "cancelled-in-queue" => {
+            return Some(queue::run(slug, tls, http2).await);
+        }
         "http2-opener-cancelled" => return Some(waits::behind_a_cancelled_opener(tls).await),
         "cancelled-in-acquire" if http2 => return Some(waits::cancelled_behind_an_opener(tls).await),
         "cancelled-in-acquire" => {
@@ -213,6 +216,8 @@ async fn handshake(slug: &str, http2: bool) -> Option<Result> {
             .read_exact(5)
             .write("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
             .read_to_end(),
+        "reset-at-accept" => Script::new().reset(),
+        "fin-amid-handshake" => Script::new().shutdown().read_to_end(),
         "tls-stalled" => {
             let begun = Gate::new();
             let script = Script::new().read_exact(5).open(&begun).read_to_end();

@@ -7,11 +7,9 @@ use std::task::{Context, Poll};
 use futures_util::TryFutureExt as _;
 use futures_util::future::BoxFuture;
 use http::Uri;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower::{Service, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, PhaseLayer, TcpConnector};
+use tower_outbound::{BoxError, PhaseLayer, TcpConnector, TcpIo};
 
 #[derive(Clone)]
 pub(crate) enum Dial {
@@ -28,7 +26,7 @@ impl From<TcpConnector> for Dial {
 }
 
 impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
+    type Response = TcpIo;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
@@ -45,7 +43,7 @@ impl Service<Uri> for Dial {
             Dial::Tcp(tcp) => Box::pin(tcp.call(uri).err_into()),
             Dial::Failing(error) => {
                 let error = *error;
-                let fails = service_fn(move |_: Uri| ready(Err::<TokioIo<TcpStream>, _>(error())));
+                let fails = service_fn(move |_: Uri| ready(Err::<TcpIo, _>(error())));
                 Box::pin(PhaseLayer::tcp().layer(fails).call(uri).err_into())
             }
             Dial::NeverReady => unreachable!("it is never ready"),

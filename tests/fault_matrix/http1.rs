@@ -56,7 +56,7 @@ fn huge_head() -> Bytes {
 }
 
 pub(crate) fn faults() -> Vec<Fault> {
-    use Upload::{Endless, Unfinished};
+    use Upload::{Endless, Failing, Unfinished};
     vec![
         fault("reset-at-accept", |script, _| script.reset()).only_fresh(),
         fault("fin-at-accept", |script, _| script.close()).only_fresh(),
@@ -115,6 +115,8 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("slow-upload", |script, gate| script.read_head().open(gate))
             .uploading(Endless)
             .at(Cut::PauseAtGate),
+        fault("request-body-error", |script, gate| script.read_head().read_exact(1000).open(gate))
+            .uploading(Failing),
         fault("no-answer", |script, gate| script.read_request().open(gate)).at(Cut::PauseAtGate),
         fault("slow-head", |script, _| script.read_request().write("HTTP/1.1 20"))
             .at(Cut::PauseAfterFirstByte),

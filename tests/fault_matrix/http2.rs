@@ -73,7 +73,13 @@ fn status(stream: u32, code: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &header(":status", code))
 }
 
-/// A little more than the 16 kB of fields that hyper takes.
+/// A little more than the 16 KiB of fields that hyper takes, in one frame: a field counts 32 bytes more than it has.
+fn somewhat_long_head(stream: u32) -> Vec<u8> {
+    let fields: Vec<u8> = (0..120).flat_map(|_| header("x-field", &"y".repeat(100))).collect();
+    frame(HEADERS, END_HEADERS, stream, &[OK, &fields].concat())
+}
+
+/// The same in more frames than h2 reads for it.
 fn long_head(stream: u32) -> Vec<u8> {
     let value = "y".repeat(100);
     let fields: Vec<u8> = (0..9).flat_map(|_| header("x-field", &value)).collect();
@@ -97,11 +103,14 @@ pub(crate) fn faults() -> Vec<Fault> {
     vec![
         // The window of the peer is never opened.
         Fault { upload: Upload::Endless, ..fault("slow-upload", Head, Cut::PauseAtGate, &[Open]) },
+        Fault { upload: Upload::Failing, ..fault("request-body-error", Head, never, &[Open]) },
         fault("settings-flood", Request, Cut::PauseAtGate, &[Write(many_settings), Open]),
         fault("reset-at-accept", Accept, never, &[Reset]),
         fault("fin-at-accept", Accept, never, &[Close]),
         fault("reset-after-request", Request, never, &[Reset]),
         fault("fin-after-request", Request, never, &[Close]),
+        // The last stream that counts is its own: that says nothing of it.
+        fault("fin-after-request", Request, never, &[Write(|stream| goaway(stream, 2)), Close]),
         fault("reset-mid-request-body", Head, never, &[Reset]),
         fault("fin-mid-request-body", Head, never, &[Close]),
         fault("reset-mid-head", Request, never, &[Write(|stream| head(stream)[..9].to_vec()), Reset]),
@@ -111,6 +120,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("reset-idle-reused", Idle, Cut::GateBeforeRequest, &[Reset]),
         fault("fin-idle-reused", Idle, Cut::GateBeforeRequest, &[Close]),
         fault("head-too-large", Request, never, &[Write(long_head)]),
+        fault("head-too-large", Request, never, &[Write(somewhat_long_head)]),
         fault("not-http", Request, never, &[Write(|_| b"no http\r\n\r\n".to_vec())]),
         fault(
             "bad-content-length",

@@ -17,7 +17,8 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
 use tower_outbound::{
-    BoxError, Event, Failure, InFlight, Observe, ObserveRequestBody, Outbound, Outcome, TimeLimits, Track,
+    BoxError, Event, Failure, InFlight, Observe, ObserveRequestBody, Outbound, OutboundBuilder, Outcome,
+    TimeLimits, Track,
 };
 use tower_outbound_otel::OtelObserver;
 
@@ -47,6 +48,16 @@ impl Stack {
         Stack::retrying(tls, dial, http2, false)
     }
 
+    /// With limits of requests in flight, say.
+    pub(crate) fn limited(
+        tls: rustls::ClientConfig,
+        dial: impl Into<Dial>,
+        http2: bool,
+        limits: fn(OutboundBuilder) -> OutboundBuilder,
+    ) -> Stack {
+        Stack::made(tls, dial.into(), http2, false, limits)
+    }
+
     /// With hyper-util's own retries, which are on by default.
     pub(crate) fn retrying(
         tls: rustls::ClientConfig,
@@ -54,7 +65,16 @@ impl Stack {
         http2: bool,
         retries: bool,
     ) -> Stack {
-        let dial = dial.into();
+        Stack::made(tls, dial.into(), http2, retries, |outbound| outbound)
+    }
+
+    fn made(
+        tls: rustls::ClientConfig,
+        dial: Dial,
+        http2: bool,
+        retries: bool,
+        limits: fn(OutboundBuilder) -> OutboundBuilder,
+    ) -> Stack {
         let (spans, metrics) = (InMemorySpanExporter::default(), InMemoryMetricExporter::default());
         let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
         let meters = SdkMeterProvider::builder().with_periodic_exporter(metrics.clone()).build();
@@ -70,8 +90,8 @@ impl Stack {
         };
         let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());
         // The clock is paused where one of them is to be hit.
-        let limits = TimeLimits::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
-        let outbound = outbound.time_limits(limits).build();
+        let times = TimeLimits::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
+        let outbound = limits(outbound.time_limits(times)).build();
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = if http2 {
             https.enable_http2().wrap_connector(dial)

@@ -50,7 +50,7 @@ impl Lookups {
 }
 
 /// A task with one request, which has begun to wait.
-async fn begin(stack: &Stack, method: &'static str, uri: &Uri) -> JoinHandle<bool> {
+pub(crate) async fn begin(stack: &Stack, method: &'static str, uri: &Uri) -> JoinHandle<bool> {
     let mut call = stack.service.clone().oneshot(request(method, uri, empty())).boxed();
     let begun = Gate::new();
     let opens = begun.clone();
@@ -66,7 +66,7 @@ async fn begin(stack: &Stack, method: &'static str, uri: &Uri) -> JoinHandle<boo
     task
 }
 
-async fn cut(task: JoinHandle<bool>) {
+pub(crate) async fn cut(task: JoinHandle<bool>) {
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
 }

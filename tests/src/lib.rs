@@ -1,6 +1,7 @@
 //! The test harness: what plays the peer, the clock's gates and the telemetry backend for every scenario.
 
 pub mod certs;
+pub mod faults;
 pub mod gate;
 pub mod latency;
 pub mod otlp;

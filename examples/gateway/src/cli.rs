@@ -24,6 +24,12 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// Send one request into each of many faults instead, and print what is told of each.
+    ///
+    /// The exit code says whether each was told as crates/tower-outbound/src/docs/failures.md says.
+    #[arg(long, conflicts_with_all = ["seconds", "serve", "listen"])]
+    pub(crate) faults: bool,
+
     /// Keep the service up after the report, until ctrl-c.
     #[arg(long)]
     pub(crate) serve: bool,

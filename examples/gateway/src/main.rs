@@ -4,6 +4,7 @@
 //! `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver elsewhere.
 
 mod cli;
+mod faults;
 mod progress;
 mod report;
 mod service;
@@ -34,17 +35,21 @@ use crate::upstream::Upstream;
 const FLUSHES: usize = 5;
 const MOMENT: Duration = Duration::from_millis(50);
 
+fn main() -> ExitCode {
+    match Cli::read() {
+        Ok(cli) if cli.faults => faults::run(cli.json),
+        Ok(cli) => gateway(&cli),
+        Err(exit) => exit,
+    }
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = match Cli::read() {
-        Ok(cli) => cli,
-        Err(exit) => return exit,
-    };
+async fn gateway(cli: &Cli) -> ExitCode {
     let listener = match TcpListener::bind(cli.listen).await {
         Ok(listener) => listener,
         Err(error) => return cli.cannot_listen(&error),
     };
-    match run(&cli, listener).await {
+    match run(cli, listener).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

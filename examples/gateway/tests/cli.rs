@@ -1,5 +1,6 @@
 //! The gateway from outside: what it takes, what it refuses, what it prints.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
@@ -55,6 +56,85 @@ fn help_is_no_fault() {
     let output = gateway(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("--seconds <N>"));
+}
+
+const FAILURES: &str = include_str!("../../../crates/tower-outbound/src/docs/failures.md");
+
+/// The cells after the first of the row that begins with this name.
+fn documented(name: &str) -> Vec<&'static str> {
+    let begin = format!("| `{name}` | ");
+    let row = FAILURES.lines().find_map(|line| line.strip_prefix(&begin));
+    let row = row.unwrap_or_else(|| panic!("{name} is not in the document"));
+    row.trim_end_matches(" |").split(" | ").collect()
+}
+
+/// Whether a cell has this value: `a / b` is HTTP/1 and HTTP/2, `a, b` is either.
+fn allows(cell: &str, http: &str, value: &str) -> bool {
+    let version = cell.split_once(" / ").map_or(cell, |(one, two)| if http == "1" { one } else { two });
+    version.split(", ").any(|allowed| allowed == value)
+}
+
+#[test]
+fn each_fault_is_told_and_sent_again_or_not_as_the_document_says_with_exit_code_0() {
+    let start = tokio::time::Instant::now();
+    let output = gateway(&["--faults", "--json"], &[]);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let mut kinds = BTreeSet::new();
+    for row in &rows {
+        let text = |key: &str| row[key].as_str().unwrap_or("–");
+        let (http, kind) = (text("http"), text("kind"));
+        let cells = documented(text("fault"));
+        let [http1, http2, class, phase, send] = cells.as_slice() else { panic!("{cells:?}") };
+        assert!(allows(if http == "1" { http1 } else { http2 }, http, kind), "{row}");
+        assert!(allows(class, http, text("class")), "{row}");
+        assert!(allows(send, http, text("send_state")), "{row}");
+        assert_eq!(row["documented"], true, "{row}");
+        if matches!(kind, "ok" | "cancelled") {
+            assert_ne!(row["resent"], true, "{row}");
+            continue;
+        }
+        assert!(allows(phase, http, text("phase")), "{row}");
+        kinds.insert(kind.to_owned());
+        match documented(kind).last().copied() {
+            Some("yes") => assert_eq!(row["resent"], true, "{row}"),
+            Some("no") => assert_eq!(row["resent"], false, "{row}"),
+            Some("if unsent") => assert_eq!(row["resent"], text("send_state") == "not_sent", "{row}"),
+            Some("if not processed") => {
+                let not_processed = matches!(text("send_state"), "not_sent" | "not_processed");
+                assert_eq!(row["resent"], not_processed, "{row}");
+            }
+            // Whether it is depends on more than that.
+            _ => {}
+        }
+    }
+    assert!(rows.len() >= 50 && kinds.len() >= 20, "{} faults of {} kinds", rows.len(), kinds.len());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn the_faults_are_printed_as_a_table_and_leave_no_room_for_a_run() {
+    let output = gateway(&["--faults"], &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let columns = |name| -> Vec<_> {
+        let row = text.lines().find(|line| line.starts_with(name));
+        row.unwrap_or_else(|| panic!("{name} is not in {text}")).split_whitespace().collect()
+    };
+    assert_eq!(
+        columns("connect-refused "),
+        ["connect-refused", "1", "connection_refused", "tcp", "not_sent", "yes:", "connect"]
+    );
+    assert_eq!(
+        columns("fin-after-request "),
+        ["fin-after-request", "1", "response_ended", "wait", "sent", "no:", "maybe", "processed"]
+    );
+    assert!(text.lines().last().unwrap().contains(" faults told as "), "{text}");
+    for more in [["--serve"].as_slice(), &["--seconds", "1"], &["--listen", "127.0.0.1:0"]] {
+        let args = [&["--faults"], more].concat();
+        assert_eq!(gateway(&args, &[]).status.code(), Some(64), "{args:?}");
+    }
 }
 
 /// One that refuses, and one that accepts and never answers.

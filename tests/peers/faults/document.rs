@@ -18,7 +18,8 @@ impl Http {
 pub(crate) struct Row {
     /// `ok`, or a kind; several where it is a race.
     pub(crate) kinds: Vec<String>,
-    pub(crate) class: String,
+    /// Several where the kinds of a race are of several.
+    pub(crate) classes: Vec<String>,
     pub(crate) phases: Vec<String>,
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn row(slug: &str, http: Http) -> Row {
     assert_ne!(kind, "–", "{slug} does not apply to {http:?}");
     Row {
         kinds: list(kind),
-        class: alternative(cell("class"), http).to_owned(),
+        classes: list(alternative(cell("class"), http)),
         phases: list(alternative(cell("phase"), http)),
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outbound_tests::certs::Certs;
-use outbound_tests::peers::{Daemon, HAPROXY, Haproxy, Peer};
+use outbound_tests::peers::{Daemon, HAPROXY, Haproxy};
 use outbound_tests::server::{Script, ScriptedServer};
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
-use tower_outbound::{Failure, Kind, SendState, TimeLimits};
+use tower_outbound::{Failure, SendState, TimeLimits};
 
 use super::caller::{Caller, Options, Told};
 use super::document::Http;
@@ -72,18 +72,14 @@ async fn rejects() {
     .await;
 }
 
-/// haproxy resets it at once: the client may still be in its `connect`, which the row does not say.
+/// haproxy resets it at once: the client may still be in its `connect`.
 async fn rejects_connections() {
     let lines = " tcp-request connection reject";
     for (mut haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), TimeLimits::new()).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
-        let before = told.failure.as_ref().is_some_and(Failure::is_connect);
-        if before {
-            let phases: &[&str] = if scheme == "http" { &["tcp"] } else { &["tcp", "tls"] };
-            told.has_one("connection_reset", "connection_reset", phases);
+        told.is(HAPROXY, "reset-at-accept");
+        if told.failure.as_ref().is_some_and(Failure::is_connect) {
             assert_eq!(told.send(), Some(SendState::NotSent));
-        } else {
-            told.is(HAPROXY, "reset-at-accept");
         }
         caller.close().await;
         haproxy.end().await.unwrap();
@@ -162,22 +158,11 @@ async fn client_certificate() {
                 .unwrap();
             let caller = Caller::new(http, Options::tls(client(&certs, version)));
             let told = caller.get(&haproxy.uri("https", "/fault")).await;
-            refused(HAPROXY, slug, &told);
+            told.is(HAPROXY, slug);
             caller.close().await;
             haproxy.end().await.unwrap();
             told.logged(haproxy.output().contains("/fault"), false);
         }
-    }
-}
-
-/// On HTTP/2 with TLS 1.3 the alert is lost where h2 meets the end of the connection first: the row says nothing
-/// of that.
-pub(super) fn refused(peer: Peer, slug: &str, told: &Told) {
-    let ended = told.failure.as_ref().is_some_and(|failure| failure.kind() == Kind::ResponseEnded);
-    if ended && told.http == Http::Two && slug.ends_with("tls13") {
-        told.has_one("response_ended", "connection_reset", &["acquire", "send", "wait"]);
-    } else {
-        told.is(peer, slug);
     }
 }
 

@@ -16,6 +16,7 @@ use tower_outbound_otel::console::Waterfall;
 use self::hosts::Host;
 pub(crate) use self::json::Json;
 use self::table::Table;
+pub(crate) use self::table::frameless;
 use self::traces::Wholeness;
 use crate::traffic::Traffic;
 

@@ -1,4 +1,4 @@
-//! A row for each host.
+//! Tables, and the one with a row for each host.
 
 use std::fmt;
 
@@ -25,21 +25,7 @@ pub(super) struct Table<'a>(pub(super) &'a [Host]);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING);
-        table.set_style(TableComponent::HeaderLines, '─');
-        table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-        table.set_content_arrangement(ContentArrangement::Disabled).set_header(HEADER);
-        for host in self.0 {
-            table.add_row(row(host));
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 1));
-            if NUMBERS.contains(&column.index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        writeln!(f, "{}\n", table.trim_fmt())?;
+        writeln!(f, "{}\n", frameless(HEADER, self.0.iter().map(row), &NUMBERS))?;
         writeln!(
             f,
             "≤ is the upper bound of a histogram's bucket: the true percentile is at most that. failed: answered\n\
@@ -48,6 +34,26 @@ impl fmt::Display for Table<'_> {
              was overtaken by another connection."
         )
     }
+}
+
+/// With a line below the header and none elsewhere; the columns of numbers to the right.
+pub(crate) fn frameless<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    numbers: &[usize],
+) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_content_arrangement(ContentArrangement::Disabled).set_header(header).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+        if numbers.contains(&column.index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
 }
 
 fn row(host: &Host) -> [String; 9] {
