@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::slot::Slot;
 use crate::error::BoxError;
 
 /// Makes of a leased body what the client takes.
@@ -76,126 +76,6 @@ enum Inner<B: Body> {
     },
 }
 
-/// What a poll of a body gives.
-type Polled<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
-
-/// So many frames are kept at most, however small they are.
-const FRAMES: usize = 1024;
-
-/// Where the body stays.
-pub(super) struct Slot<B: Body> {
-    /// Of the whole body, so that it is framed the same way each time.
-    hint: SizeHint,
-    /// A client that knows the length does not poll for the end.
-    length: Option<u64>,
-    state: Mutex<State<B>>,
-}
-
-struct State<B: Body> {
-    /// `None` once the caller has it back.
-    body: Option<B>,
-    lease: u32,
-    kept: Vec<Kept<B::Data>>,
-    /// How many of the kept frames the present lease has given.
-    at: usize,
-    /// How many bytes the present lease has given.
-    given: u64,
-    kept_bytes: usize,
-    cap: usize,
-    polled: bool,
-    /// Not everything that was polled is kept.
-    lost: bool,
-    ended: bool,
-}
-
-#[derive(Clone)]
-enum Kept<D> {
-    Data(D),
-    Trailers(HeaderMap),
-}
-
-impl<D: Clone> Kept<D> {
-    fn of(frame: &Frame<D>) -> Option<Self> {
-        match frame.data_ref() {
-            Some(data) => Some(Self::Data(data.clone())),
-            None => frame.trailers_ref().cloned().map(Self::Trailers),
-        }
-    }
-
-    fn frame(self) -> Frame<D> {
-        match self {
-            Self::Data(data) => Frame::data(data),
-            Self::Trailers(trailers) => Frame::trailers(trailers),
-        }
-    }
-}
-
-impl<B: Body> Slot<B> {
-    /// Keeps up to `cap` bytes of what is polled. `length` is what the client is told, if anything.
-    pub(super) fn new(body: B, length: Option<u64>, cap: usize) -> Arc<Self> {
-        let hint = body.size_hint();
-        let state = State {
-            body: Some(body),
-            lease: 0,
-            kept: Vec::new(),
-            at: 0,
-            given: 0,
-            kept_bytes: 0,
-            cap,
-            polled: false,
-            lost: false,
-            ended: false,
-        };
-        Arc::new(Self { hint, length, state: Mutex::new(state) })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<B>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The body from its beginning; leases given before give nothing more.
-    pub(super) fn lease(self: &Arc<Self>) -> LeasedBody<B> {
-        let mut state = self.state();
-        state.lease += 1;
-        (state.at, state.given) = (0, 0);
-        LeasedBody(Inner::Leased { slot: self.clone(), lease: state.lease })
-    }
-
-    /// Takes the body back: the lease that is out gives nothing more. Whether another one can give it from its
-    /// beginning.
-    pub(super) fn take_back(&self) -> bool {
-        let mut state = self.state();
-        state.lease += 1;
-        !state.lost
-    }
-
-    /// Whether the client has taken all of it from the present lease.
-    pub(super) fn is_handed_over(&self) -> bool {
-        let state = self.state();
-        state.is_over() || self.length == Some(state.given)
-    }
-
-    /// It will not be sent again.
-    pub(super) fn settle(&self) {
-        let mut state = self.state();
-        (state.lost, state.cap) = (state.polled, 0);
-        // What the present lease has still to give goes with it.
-        if state.at >= state.kept.len() {
-            state.forget();
-        }
-    }
-
-    /// The caller's own body, if nobody has polled it; a lease that is still about gives nothing more.
-    pub(super) fn untouched(&self) -> Option<B> {
-        let mut state = self.state();
-        if state.polled {
-            return None;
-        }
-        state.lease += 1;
-        state.body.take()
-    }
-}
-
 impl<B: Body> LeasedBody<B> {
     pub(super) const fn own(body: B) -> Self {
         Self(Inner::Own(body))
@@ -203,6 +83,10 @@ impl<B: Body> LeasedBody<B> {
 
     pub(super) const fn empty() -> Self {
         Self(Inner::Empty)
+    }
+
+    pub(super) const fn leased(slot: Arc<Slot<B>>, lease: u32) -> Self {
+        Self(Inner::Leased { slot, lease })
     }
 }
 
@@ -217,56 +101,6 @@ impl fmt::Display for Revoked {
 }
 
 impl std::error::Error for Revoked {}
-
-impl<B: Body> State<B> {
-    /// Whether the present lease has given all of it.
-    fn is_over(&self) -> bool {
-        let live = !self.ended && self.body.as_ref().is_some_and(|body| !body.is_end_stream());
-        !live && self.at >= self.kept.len()
-    }
-
-    fn forget(&mut self) {
-        (self.kept, self.at) = (Vec::new(), 0);
-    }
-}
-
-impl<B> State<B>
-where
-    B: Body + Unpin,
-    B::Data: Clone,
-{
-    fn poll(&mut self, cx: &mut Context<'_>) -> Polled<B> {
-        self.polled = true;
-        let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return Poll::Ready(None) };
-        let polled = ready!(Pin::new(body).poll_frame(cx));
-        match &polled {
-            Some(Ok(frame)) => self.keep(frame),
-            Some(Err(_)) => self.lost = true,
-            None => {}
-        }
-        let last = |frame: &Result<Frame<B::Data>, B::Error>| frame.as_ref().is_ok_and(Frame::is_trailers);
-        self.ended = polled.as_ref().is_none_or(last) || self.is_over();
-        Poll::Ready(polled)
-    }
-
-    fn keep(&mut self, frame: &Frame<B::Data>) {
-        if self.lost {
-            return;
-        }
-        self.kept_bytes += frame.data_ref().map_or(0, Buf::remaining);
-        let fits = self.kept_bytes <= self.cap && self.kept.len() < FRAMES;
-        match Kept::of(frame).filter(|_| fits) {
-            Some(kept) => {
-                self.kept.push(kept);
-                self.at = self.kept.len();
-            }
-            None => {
-                self.lost = true;
-                self.forget();
-            }
-        }
-    }
-}
 
 impl<B> Body for LeasedBody<B>
 where
@@ -344,6 +178,7 @@ impl<B: Body> fmt::Debug for LeasedBody<B> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slot::Polled;
     use super::*;
 
     /// Three frames of one byte.

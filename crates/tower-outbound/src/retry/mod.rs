@@ -1,7 +1,7 @@
 //! Sends again what was certainly not processed, and holds nothing while it waits.
 //!
 //! What is decided: `decide` (the rules), `policy` (the user's own), `budget`, `backoff`, `retry_after`. How it is
-//! done: `lease` (the request's body), `head` (its head), `release` (the failed response), `future` (the order).
+//! done: `lease` (the request's body) and its `slot`, `head` (its head), `release` (the failed response), `future` (the order).
 
 mod backoff;
 mod budget;
@@ -19,6 +19,7 @@ mod release;
 mod retry_after;
 mod service;
 mod settings;
+mod slot;
 
 pub use self::budget::RetryBudget;
 pub use self::future::RetryFuture;

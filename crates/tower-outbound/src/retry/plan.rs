@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_permanent};
 use super::head::Head;
-use super::lease::Slot;
 use super::settings::Settings;
+use super::slot::Slot;
 use super::{
     Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
 };
