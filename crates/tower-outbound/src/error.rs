@@ -87,7 +87,8 @@ impl Error {
     }
 
     /// The request, if nothing of it was sent and its body was never polled: once, from the retry layer, whose body
-    /// type it has ([`RequestBody`](crate::RequestBody) for the client of this crate).
+    /// type it has (`RequestBody` for the client of this crate). Where resends are off, nothing is
+    /// kept.
     #[must_use]
     pub fn take_request<B: 'static>(&mut self) -> Option<Request<B>> {
         let request = self.0.request.as_mut()?.downcast_mut::<Mutex<Option<Request<B>>>>()?;

@@ -3,10 +3,11 @@
 //! ```text
 //!  caller
 //!    │ http::Request<B>
-//!  ┌─▼─ Observe ──── opens the Exchange; its observers may write headers
-//!  │ ┌─▼─ InFlight ─ a slot per origin and of the total, to the end of the response's body
-//!  │ │ [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
-//!  │ │      ╔══════════ pool (the client's, not ours) ══════════╗
+//!  ┌─▼─ Retry ──────── sends again what was not processed; holds nothing while it waits
+//!  │ ┌─▼─ Observe ──── opens the Exchange; its observers may write headers
+//!  │ │ ┌─▼─ InFlight ─ a slot per origin and of the total, to the end of the response's body
+//!  │ │ │ [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
+//!  │        ╔══════════ pool (the client's, not ours) ══════════╗
 //!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO  ║
 //!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
 //!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,     ║
@@ -14,9 +15,18 @@
 //!  │        ╚══════════════════════════════════════════════════╝
 //! ```
 //!
-//! [`Outbound`] puts them together. The folders are the seats of this drawing: `observe`, `in_flight`,
-//! `track`, `phase`, `tcp`;
+//! [`Outbound`] puts them together; [`docs::failures`] tells every kind of failure. The folders are the seats of this
+//! drawing: `retry`, `observe`, `in_flight`, `track`, `phase`, `tcp`;
 //! `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `tracing` (default) | the events as structured `tracing` events, and warnings about half a stack |
+//! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer in its place |
+//! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
+//! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic`, `reqwest` | whose errors [`Failure::of`] knows, beside those of std, tokio, h2, hyper and hyper-util |
 
 // First for its macro.
 #[macro_use]

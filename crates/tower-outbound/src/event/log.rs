@@ -102,6 +102,9 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::RetryDecided { call, reason, decision: Ok(delay) } => {
             debug!(target: "tower_outbound", call = call.id(), %reason, seconds = delay.as_secs_f64(), "resend");
         }
+        Event::RetryDecided { call, reason, decision: Err(limit) } => {
+            debug!(target: "tower_outbound", call = call.id(), %reason, %limit, "not sent again");
+        }
         Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.resend().is_some() => {
             tracing::warn!(
                 target: "tower_outbound", call = call.id(), error = failure.kind().as_str(),

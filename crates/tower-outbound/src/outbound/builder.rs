@@ -57,7 +57,7 @@ impl OutboundBuilder {
     }
 
     /// Options of the [retry layer](Outbound::retry_layer): what was certainly not processed is sent again, twice at
-    /// most, unless set otherwise.
+    /// most, unless set otherwise. The client of this crate has that layer inside; around another one it is to be put.
     ///
     /// # Example
     /// ```

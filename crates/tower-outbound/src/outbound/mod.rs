@@ -34,8 +34,9 @@ use crate::track::{ConnectLimits, Track, TrackLayer};
 /// let client = Client::builder(TokioExecutor::new())
 ///     .pool_timer(TokioTimer::new())
 ///     .pool_idle_timeout(outbound.idle_timeout())
+///     .retry_canceled_requests(false)
 ///     .build(connector);
-/// let service = outbound.layer().layer(client);
+/// let service = outbound.retry_layer().layer(outbound.layer().layer(client));
 /// # fn check<S: tower_service::Service<http::Request<String>>>(_: S) {}
 /// # check(service);
 /// ```

@@ -12,13 +12,16 @@ use crate::connect::Registry;
 /// Sends again what was certainly not processed, and holds nothing while it waits: no response, permit, connection or
 /// readied service.
 ///
+/// The request's body must be `Unpin`, which `Box::pin` makes of any, and `Send + 'static`; its data `Clone`.
+///
 /// It goes above [`ObserveLayer`](crate::ObserveLayer), which proves what was sent: without it only what no client has
 /// taken is sent again. The inner service is cloned for each request.
 ///
 /// Unless set otherwise it sends again, twice at most, whatever was not sent (any method, streaming bodies too, which
 /// were never polled) and what the peer says not to have processed (HTTP/2 `REFUSED_STREAM`, `GOAWAY`). It never sends
 /// again, although never sent: our own refusals (`pool_timeout`, `queue_full`, `deadline_exceeded`), what TLS has
-/// refused, a name that does not exist, an invalid request, a failing request body, and what the caller has cancelled;
+/// refused, a name of which the resolver says that it does not exist (the system's does not tell), an invalid request, a
+/// failing request body, and what the caller has cancelled;
 /// nor anything that was answered before its body was handed over whole.
 ///
 /// # Example

@@ -84,8 +84,8 @@ pub enum Verdict {
 /// The user's own decision, in the place of the layer's.
 ///
 /// It is asked for what the layer may send again at all: never for our own refusals, a certificate that was refused, a
-/// name that does not exist, an invalid request, a failing request body, or a request that was answered before its body
-/// was handed over whole. Its resends count, and draw on the request budget. What was sent may have been processed: a
+/// name of which the resolver says that it does not exist, an invalid request, a failing request body, or a request that
+/// was answered before its body was handed over whole. Its resends count, and draw on the request budget. What was sent may have been processed: a
 /// policy that sends it again takes that upon itself.
 ///
 /// # Example
