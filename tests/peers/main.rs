@@ -3,6 +3,7 @@
 mod faults;
 mod keep_alive;
 mod nginx;
+mod retry;
 mod rotel;
 mod rotel_export;
 mod rotel_faults;
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         Check::new("rotel_restarts_on_the_same_ports", ROTEL, rotel::restarts_on_the_same_ports),
         Check::new("rotel_is_reached_through_a_front", ROTEL, rotel::is_reached_through_a_front),
     ];
+    checks.extend(retry::checks());
     checks.extend(faults::checks());
     let code = runner::run(&checks);
     println!("{}", faults::summary());

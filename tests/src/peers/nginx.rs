@@ -17,6 +17,7 @@ pub struct NginxConfig {
     server: String,
     http: String,
     listen: String,
+    address: Option<SocketAddr>,
     tls: Option<[String; 2]>,
     files: Vec<(String, String)>,
 }
@@ -100,6 +101,12 @@ impl NginxConfig {
         NginxConfig { listen: parameters.to_owned(), ..self }
     }
 
+    /// Where it listens: where one did that has ended. A free port unless set.
+    #[must_use]
+    pub fn address(self, address: SocketAddr) -> NginxConfig {
+        NginxConfig { address: Some(address), ..self }
+    }
+
     /// Inside TLS with this certificate.
     #[must_use]
     pub fn tls(self, certs: &Certs) -> NginxConfig {
@@ -116,7 +123,10 @@ impl NginxConfig {
     /// Starts it, and waits until it accepts connections.
     pub async fn start(self) -> io::Result<Nginx> {
         let directory = TempDir::with_prefix("outbound-nginx-")?;
-        let [address] = free_addresses()?;
+        let address = match self.address {
+            Some(address) => address,
+            None => free_addresses::<1>()?[0],
+        };
         fs::create_dir(directory.path().join("html"))?;
         fs::write(directory.path().join("nginx.conf"), self.text(address))?;
         if let Some([certificate, key]) = &self.tls {

@@ -76,7 +76,9 @@ impl<L> RetryLayer<L> {
         self.set(|settings| settings.registry = registry)
     }
 
-    /// How many times a request is sent again at most: 2 unless set; 0 is off.
+    /// How many times a request is sent again at most: 2 unless set; 0 is off. Not counted, unless
+    /// [`connect_only`](RetryLayer::connect_only), are resends at once because a reused connection was found dead: a peer that
+    /// is restarted kills all connections that were there, and there are no more than those.
     pub fn resends(self, resends: u32) -> Self {
         self.set(|settings| settings.resends = resends)
     }

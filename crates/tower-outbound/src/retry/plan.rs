@@ -20,6 +20,9 @@ use crate::error::Error;
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
 use crate::exchange::{Call, EndCause, Exchange, Phase, Timings};
 
+/// No call meets more dead connections: a pool that holds more is broken.
+const DEAD_AT_MOST: usize = 100;
+
 /// One call, and what is needed to send its request again. Its end is told when it is dropped, if not before.
 pub(super) struct Plan<L, B: Body> {
     settings: Arc<Settings>,
@@ -173,6 +176,17 @@ impl<L, B: Body> Plan<L, B> {
         }
     }
 
+    /// Whether one more resend would be too many. Those after a dead reused connection do not count: the connections that
+    /// were there bound them, and a peer that is restarted kills all at once.
+    fn is_used_up(&self, reason: RetryReason) -> bool {
+        let free = |reason| reason == RetryReason::ReusedConnection && !self.settings.rules.connect_only;
+        let dead = self.history.iter().filter(|attempt| free(attempt.reason)).count();
+        match free(reason) {
+            true => dead >= DEAD_AT_MOST,
+            false => self.history.len() - dead >= self.resends as usize,
+        }
+    }
+
     /// How many times it was sent again.
     fn made(&self) -> u32 {
         u32::try_from(self.history.len()).unwrap_or(u32::MAX)
@@ -277,7 +291,7 @@ impl<L, B: Body> Plan<L, B> {
         kept: &Kept<B>,
         exchange: Option<&Exchange>,
     ) -> Result<Duration, RetryLimit> {
-        if self.made() >= self.resends {
+        if self.is_used_up(wanted.reason) {
             return Err(RetryLimit::Attempts);
         }
         if !kept.body.take_back() {

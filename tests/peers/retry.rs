@@ -1,0 +1,410 @@
+//! What is sent again to nginx, and when: its own log says how often it was asked, and on which connections.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::header::{CONTENT_LENGTH, HeaderName, RETRY_AFTER};
+use http::{Request, Response, StatusCode, Uri};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use outbound_tests::peers::{Access, NGINX, Nginx};
+use outbound_tests::recorder::Recorder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tower_outbound::{Event, Outbound, OutboundClient, ResponseBody, RetryHistory, RetryLayer, RetryReason};
+
+use crate::runner::Check;
+
+/// nginx writes its log when it is done with a request.
+const LOG_WITHIN: Duration = Duration::from_secs(10);
+/// How many connections are idle when nginx is restarted, and how many call right after it.
+const IDLE: usize = 50;
+const CALLERS: usize = 32;
+/// A call that takes longer hangs.
+const CALL_WITHIN: Duration = Duration::from_secs(30);
+/// How many times it is restarted.
+const RESTARTS: usize = 5;
+
+pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        Check::new("nginx_refuses_by_429_and_is_asked_again_when_it_says", NGINX, waits_as_asked),
+        Check::new("nginx_says_when_by_a_date_in_the_past_and_is_asked_at_once", NGINX, dates_in_the_past),
+        Check::new("nginx_says_when_by_a_date_far_ahead_and_is_not_asked_again", NGINX, dates_far_ahead),
+        Check::new("nginx_restarted_unseen_gets_each_request_once", NGINX, restarts_unseen),
+        Check::new("nginx_restarted_gets_each_request_once", NGINX, restarts_seen),
+        Check::new("nginx_refuses_half_an_upload_by_413_and_gets_no_other", NGINX, half_an_upload),
+        Check::new("nginx_refuses_a_whole_upload_by_413_and_gets_it_again", NGINX, whole_uploads),
+    ]
+}
+
+/// A stack, what is recorded of it, and what the retry layer has told.
+struct Bench {
+    outbound: Outbound,
+    recorder: Recorder,
+    told: Arc<Mutex<Told>>,
+}
+
+#[derive(Default)]
+struct Told {
+    lines: Vec<String>,
+    pauses: Vec<Duration>,
+}
+
+impl Bench {
+    fn new(options: impl FnOnce(RetryLayer) -> RetryLayer) -> Self {
+        let (recorder, told) = (Recorder::new(), Arc::<Mutex<Told>>::default());
+        let teller = told.clone();
+        let observer = move |event: &Event<'_>| lock(&teller).tell(event);
+        let builder = Outbound::builder().observer(recorder.clone()).observer(observer);
+        Self { outbound: builder.retry(options).build(), recorder, told }
+    }
+
+    /// For what nginx refuses by 429 or 503.
+    fn patient() -> Self {
+        let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        Self::new(|retry| retry.status(busy).attempt_header(HeaderName::from_static("x-resends")))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        lock(&self.told).lines.clone()
+    }
+}
+
+impl Told {
+    fn tell(&mut self, event: &Event<'_>) {
+        self.lines.push(match event {
+            Event::RetryDecided { reason, decision: Ok(delay), .. } => {
+                format!("resend after {delay:?}: {reason}")
+            }
+            Event::RetryDecided { reason, decision: Err(limit), .. } => {
+                format!("no resend: {reason}, {limit}")
+            }
+            Event::Released { release, .. } => format!("released {release}"),
+            Event::BackoffStarted { .. } => "pause".to_owned(),
+            Event::BackoffEnded { start, end, .. } => {
+                self.pauses.push(*end - *start);
+                "pause over".to_owned()
+            }
+            _ => return,
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn uri(nginx: &Nginx, path: &str) -> Uri {
+    format!("http://{}{path}", nginx.address()).parse().unwrap()
+}
+
+fn history(response: &Response<ResponseBody>) -> &[tower_outbound::FailedAttempt] {
+    response.extensions().get::<RetryHistory>().map_or(&[], |history| history)
+}
+
+async fn text(response: Response<ResponseBody>) -> Bytes {
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// nginx's answers to requests of this path, in order.
+fn of<'a>(log: &'a [Access], path: &str) -> Vec<&'a Access> {
+    let path = format!(" {path} ");
+    log.iter().filter(|access| access.request.contains(&path)).collect()
+}
+
+/// Somebody else has used up what nginx allows: a request gets 429, and 200 on the same connection a second later.
+async fn waits_as_asked() {
+    // A `return` comes before the limit; a file comes after it.
+    let server = "location / {
+            limit_req zone=few; limit_req_status 429; error_page 429 @slower; try_files /hello =500;
+        }
+        location @slower { add_header Retry-After 1 always; return 429 'slow down'; }";
+    let zone = "limit_req_zone $binary_remote_addr zone=few:1m rate=2r/s;";
+    let mut nginx = Nginx::config(server).http(zone).file("html/hello", "hello").start().await.unwrap();
+    let other = Outbound::builder().retry(|retry| retry.resends(0)).build().client();
+
+    // One that comes half a second after the other's is not over the limit: the machine was busy.
+    for n in 0..20 {
+        while other.get(uri(&nginx, "/other")).await.unwrap().status() != StatusCode::TOO_MANY_REQUESTS {}
+        let (bench, path) = (Bench::patient(), format!("/own/{n}"));
+        let response = bench.outbound.client().get(uri(&nginx, &path)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let [refused] = history(&response) else {
+            assert_eq!(bench.lines(), [""; 0]);
+            continue;
+        };
+        assert_eq!((refused.reason(), refused.delay()), (RetryReason::Status, Duration::from_secs(1)));
+        assert_eq!(refused.status(), Some(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(text(response).await, "hello");
+        let told = ["resend after 1s: status", "released drained", "pause", "pause over"];
+        assert_eq!(bench.lines(), told);
+        assert!(lock(&bench.told).pauses.iter().all(|pause| *pause >= Duration::from_secs(1)));
+        bench.recorder.settled().await;
+        assert_eq!((bench.recorder.count("ConnectionOpened"), bench.recorder.outcomes().len()), (1, 2));
+
+        // Its log is whole then.
+        nginx.daemon().end().await.unwrap();
+        let log = nginx.log();
+        let [refused, answered] = of(&log, &path)[..] else { panic!("{log:?}") };
+        assert_eq!([(refused.status, refused.uses), (answered.status, answered.uses)], [(429, 1), (200, 2)]);
+        assert_eq!((refused.connection, refused.peer_port), (answered.connection, answered.peer_port));
+        return;
+    }
+    panic!("never over the limit");
+}
+
+/// Refuses what is sent for the first time, and says when to come again by the date for its path.
+async fn dated(dates: &[(&str, &str)]) -> Nginx {
+    let server =
+        "location / { error_page 503 @busy; if ($http_x_resends = '') { return 503; } return 200 'hello'; }
+        location @busy { add_header Retry-After $when always; return 503 'busy'; }";
+    let when: String = dates.iter().map(|(path, date)| format!("{path} '{date}'; ")).collect();
+    Nginx::config(server).http(&format!("map $uri $when {{ {when} }}")).start().await.unwrap()
+}
+
+/// Each of the forms of RFC 9110, section 5.6.7, the two obsolete ones too.
+async fn dates_in_the_past() {
+    let dates = [
+        ("/fixdate", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("/rfc850", "Sunday, 06-Nov-94 08:49:37 GMT"),
+        ("/asctime", "Sun Nov  6 08:49:37 1994"),
+    ];
+    let mut nginx = dated(&dates).await;
+    for (path, _) in dates {
+        let bench = Bench::patient();
+        let response = bench.outbound.client().get(uri(&nginx, path)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let attempts = history(&response).iter().map(|attempt| (attempt.status(), attempt.delay()));
+        let attempts: Vec<_> = attempts.collect();
+        assert_eq!(attempts, [(Some(StatusCode::SERVICE_UNAVAILABLE), Duration::ZERO)], "{path}");
+        assert_eq!(text(response).await, "hello");
+        assert_eq!(bench.lines(), ["resend after 0ns: status", "released drained"], "{path}");
+        bench.recorder.settled().await;
+    }
+    nginx.daemon().end().await.unwrap();
+    let log = nginx.log();
+    for (path, _) in dates {
+        let statuses: Vec<_> = of(&log, path).iter().map(|access| access.status).collect();
+        assert_eq!(statuses, [503, 200], "{path}");
+    }
+}
+
+/// Beyond the longest wait, which is 30 s.
+async fn dates_far_ahead() {
+    let dates = [
+        ("/fixdate", "Fri, 31 Dec 2049 23:59:59 GMT"),
+        ("/rfc850", "Friday, 31-Dec-49 23:59:59 GMT"),
+        ("/asctime", "Fri Dec 31 23:59:59 2049"),
+    ];
+    let mut nginx = dated(&dates).await;
+    for (path, date) in dates {
+        let bench = Bench::patient();
+        let response = bench.outbound.client().get(uri(&nginx, path)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(response.headers()[RETRY_AFTER], date);
+        assert!(history(&response).is_empty(), "{path}");
+        assert_eq!(text(response).await, "busy");
+        assert_eq!(bench.lines(), ["no resend: status, retry_after"], "{path}");
+        bench.recorder.settled().await;
+    }
+    nginx.daemon().end().await.unwrap();
+    let log = nginx.log();
+    for (path, _) in dates {
+        let statuses: Vec<_> = of(&log, path).iter().map(|access| access.status).collect();
+        assert_eq!(statuses, [503], "{path}");
+    }
+}
+
+/// The callers' only thread sees nothing of it, so that their connections are dead without the pool knowing.
+async fn restarts_unseen() {
+    let threads = Threads::new(1);
+    let mut resends = 0;
+    for _ in 0..RESTARTS {
+        resends += restarted(&threads, true).await;
+    }
+    // The thread may look at the network before it comes to the callers, but not each time.
+    assert!(resends > 0, "every dead connection was out of the pool in time");
+}
+
+async fn restarts_seen() {
+    let threads = Threads::new(4);
+    for _ in 0..RESTARTS {
+        restarted(&threads, false).await;
+    }
+}
+
+/// Restarts nginx below 50 idle connections, with 32 calls right after it; how many times those were sent again.
+async fn restarted(threads: &Threads, unseen: bool) -> u32 {
+    let config = Nginx::config("location / { return 200 'hello'; }");
+    let mut nginx = config.clone().start().await.unwrap();
+    // Where nothing was seen of the restart, a call may meet several dead connections in a row.
+    let most = if unseen { IDLE as u32 } else { 2 };
+    let bench = Bench::new(|retry| retry);
+    let client = bench.outbound.client_builder().max_idle_per_origin(IDLE).build();
+    let send = |to: &Nginx, path: &str, count: usize| -> Vec<_> {
+        let uris = (0..count).map(|n| uri(to, &format!("/{path}/{n}")));
+        uris.map(|uri| threads.runtime().spawn(post(client.clone(), uri))).collect()
+    };
+
+    // None is answered before each has a connection.
+    nginx.daemon().pause().await.unwrap();
+    let warm = send(&nginx, "warm", IDLE);
+    let assigned = |recorder: &Recorder| recorder.count("ConnectionAssigned") == IDLE as i64;
+    bench.recorder.wait_until(assigned).await;
+    nginx.daemon().resume().unwrap();
+    for sent in warm {
+        assert_eq!(sent.await.unwrap(), 0);
+    }
+    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
+
+    let held = if unseen { threads.hold().await } else { Vec::new() };
+    nginx.daemon().end().await.unwrap();
+    let again = config.address(nginx.address()).start().await;
+    let mut again = again.unwrap();
+    let calls = send(&again, "call", CALLERS);
+    drop(held);
+    let mut resends = 0;
+    for call in calls {
+        let made = call.await.unwrap();
+        assert!(made <= most, "{made} resends");
+        resends += made;
+    }
+    let new = bench.recorder.count("ConnectStarted") - IDLE as i64;
+    assert!(new <= CALLERS as i64, "{new} new connections");
+    drop(client);
+    bench.recorder.settled().await;
+
+    again.daemon().end().await.unwrap();
+    let log = [nginx.log(), again.log()];
+    for (log, path, count) in [(&log[0], "warm", IDLE), (&log[1], "call", CALLERS)] {
+        let mut requests: Vec<_> = log.iter().map(|access| access.request.as_str()).collect();
+        let mut each: Vec<_> = (0..count).map(|n| format!("POST /{path}/{n} HTTP/1.1")).collect();
+        requests.sort_unstable();
+        each.sort_unstable();
+        assert_eq!(requests, each);
+    }
+    let connections =
+        |log: &[Access]| log.iter().map(|access| access.connection).collect::<BTreeSet<_>>().len();
+    assert_eq!(connections(&log[0]), IDLE);
+    assert!(connections(&log[1]) <= CALLERS);
+    resends
+}
+
+/// How many times it was sent again.
+async fn post(client: OutboundClient, uri: Uri) -> u32 {
+    let request = Request::post(uri).body(Full::new(Bytes::from_static(b"an order"))).unwrap();
+    let response = tokio::time::timeout(CALL_WITHIN, client.request(request)).await.expect("an end").unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let history = history(&response);
+    let reasons = [RetryReason::ReusedConnection, RetryReason::Connect];
+    assert!(history.iter().all(|attempt| reasons.contains(&attempt.reason())), "{history:?}");
+    let resends = u32::try_from(history.len()).unwrap();
+    assert_eq!(text(response).await, "hello");
+    resends
+}
+
+/// A runtime for the callers.
+struct Threads {
+    runtime: Option<Runtime>,
+    count: usize,
+}
+
+impl Threads {
+    fn new(count: usize) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap();
+        Self { runtime: Some(runtime), count }
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("there until it is dropped")
+    }
+
+    /// Keeps all its threads from seeing anything, until what this returns is dropped.
+    async fn hold(&self) -> Vec<mpsc::Sender<()>> {
+        let mut held = Vec::new();
+        for _ in 0..self.count {
+            let (holds, is_held) = oneshot::channel();
+            let (release, released) = mpsc::channel::<()>();
+            self.runtime().spawn(async move {
+                let _ = holds.send(());
+                let _ = released.recv();
+            });
+            is_held.await.unwrap();
+            held.push(release);
+        }
+        held
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // It must not be waited for in a task of another runtime.
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
+/// With 413 on the list, and no pauses.
+fn refused_by_413() -> Bench {
+    let pauses = |retry: RetryLayer| retry.backoff(Duration::ZERO, Duration::ZERO);
+    Bench::new(|retry| pauses(retry.status([StatusCode::PAYLOAD_TOO_LARGE])))
+}
+
+const SMALL_UPLOADS: &str = "client_max_body_size 1k; location / { return 200 'hello'; }";
+
+/// The second half is never asked for by nginx, and comes only when the caller has its answer.
+async fn half_an_upload() {
+    let nginx = Nginx::start(SMALL_UPLOADS).await.unwrap();
+    let bench = refused_by_413();
+    let polled = Arc::new(AtomicUsize::new(0));
+    let (answered, is_answered) = oneshot::channel::<()>();
+    let half = {
+        let polled = polled.clone();
+        move || {
+            polled.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; 16 * 1024])))
+        }
+    };
+    let second = half.clone();
+    let body = stream::once(async move { half() }).chain(stream::once(async move {
+        let _ = is_answered.await;
+        second()
+    }));
+    let request = Request::post(uri(&nginx, "/upload")).header(CONTENT_LENGTH, 32 * 1024);
+    let request = request.body(StreamBody::new(Box::pin(body))).unwrap();
+    let client = bench.outbound.client();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(history(&response).is_empty());
+    assert_eq!(polled.load(Ordering::Relaxed), 1);
+    assert_eq!(bench.lines(), ["no resend: status, body"]);
+    drop((answered, response, client));
+    bench.recorder.settled().await;
+
+    let log = nginx.accesses(1, LOG_WITHIN).await;
+    assert_eq!(log.iter().map(|access| access.status).collect::<Vec<_>>(), [413]);
+    assert_eq!(bench.recorder.count("ExchangeStarted"), 1);
+    assert_eq!(bench.recorder.count("ConnectStarted"), 1);
+}
+
+/// What was handed over whole before the answer is on the list as anything else is.
+async fn whole_uploads() {
+    let nginx = Nginx::start(SMALL_UPLOADS).await.unwrap();
+    let bench = refused_by_413();
+    let body = Full::new(Bytes::from(vec![b'x'; 2 * 1024]));
+    let request = Request::post(uri(&nginx, "/upload")).body(body).unwrap();
+    let client = bench.outbound.client();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(history(&response).len(), 2);
+    let resend = ["resend after 0ns: status", "released drained"];
+    assert_eq!(bench.lines(), [&resend[..], &resend[..], &["no resend: status, attempts"]].concat());
+    drop((response, client));
+    bench.recorder.settled().await;
+    let log = nginx.accesses(3, LOG_WITHIN).await;
+    assert_eq!(log.iter().map(|access| access.status).collect::<Vec<_>>(), [413; 3]);
+}
