@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
-use tower_outbound::{Call, Kind, RetryHistory, RetryLayer, RetryOptions, RetryReason, Verdict};
+use tower_outbound::{
+    Call, Kind, RetryHistory, RetryLayer, RetryOptions, RetryReason, StackWarning, Verdict,
+};
 
 use super::*;
 
@@ -126,4 +128,43 @@ async fn a_policy_of_the_users_has_the_last_word_within_the_limits() {
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
     assert_eq!(server.requests(), 2);
     assert_eq!(bench.told()[2], "resend policy");
+}
+
+/// A stack, and the warnings that it gives.
+fn warned() -> (Outbound, Arc<Mutex<Vec<StackWarning>>>) {
+    let warnings = Arc::<Mutex<Vec<_>>>::default();
+    let told = warnings.clone();
+    let watch = move |event: &Event<'_>| {
+        if let Event::Misplaced { warning } = event {
+            told.lock().unwrap().push(*warning);
+        }
+    };
+    (Outbound::builder().observer(watch).build(), warnings)
+}
+
+#[tokio::test]
+async fn two_retry_layers_are_told_once() {
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let (outbound, warnings) = warned();
+    let twice = outbound.retry_layer().layer(outbound.client());
+    for _ in 0..2 {
+        let response = twice.clone().oneshot(get(server.uri("/"))).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+    assert_eq!(*warnings.lock().unwrap(), [StackWarning::RetriedTwice]);
+}
+
+#[tokio::test]
+async fn a_retry_layer_below_the_observe_layer_is_told_once() {
+    let (outbound, warnings) = warned();
+    let answer = |_| std::future::ready(Ok::<_, std::io::Error>(Response::new(upload("ok"))));
+    let inside = outbound.layer().layer(outbound.retry_layer().layer(tower::service_fn(answer)));
+    for _ in 0..2 {
+        let response = inside.clone().oneshot(get("http://a.example/".parse().unwrap())).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+    let first = warnings.lock().unwrap().first().copied();
+    assert_eq!(first, Some(StackWarning::RetryInsideObserve));
+    let told = warnings.lock().unwrap().iter().filter(|warning| Some(**warning) == first).count();
+    assert_eq!(told, 1);
 }
