@@ -242,21 +242,3 @@ fn disabled_there_are_no_providers_and_nothing_is_sent() {
     let _ = telemetry.force_flush().unwrap();
     assert_whole(telemetry.shutdown_blocking());
 }
-
-#[test]
-fn it_becomes_the_processes_and_a_second_one_is_refused() {
-    let got = receiver();
-    let endpoint = got.grpc_endpoint();
-    let build = |endpoint: String| {
-        let builder = Telemetry::builder("shop").lookup(|_| None).protocol(OtlpProtocol::Grpc);
-        builder.endpoint(endpoint).build()
-    };
-    let first = build(endpoint.clone()).unwrap();
-    assert_eq!(first.warnings(), []);
-    tracing::info_span!("a span").in_scope(|| ());
-    let refused = build(endpoint).unwrap_err();
-    assert_eq!(refused.already_set_what(), Some("global tracer provider"));
-    opentelemetry::global::meter("test").u64_counter("a.counter").build().add(1, &[]);
-    assert_whole(first.shutdown_blocking());
-    assert_received(&got, "through the globals");
-}
