@@ -17,6 +17,8 @@ use crate::runner::Check;
 
 /// Long enough for a request to be written on a machine that is busy.
 const LIMIT: Duration = Duration::from_millis(700);
+/// Its log is written after the connection is closed.
+const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
@@ -53,14 +55,22 @@ async fn pairs(haproxy: impl Fn() -> Haproxy, limits: TimeLimits) -> Vec<(Daemon
     pairs
 }
 
+/// It ends at once when it is asked to: what it has still to log is waited for.
+async fn ended(mut haproxy: Daemon, told: &Told, logged: bool) {
+    if logged {
+        haproxy.wait_for(|haproxy| haproxy.output().contains("/fault"), LOGGED_WITHIN).await;
+    }
+    haproxy.end().await.unwrap();
+    told.logged(haproxy.output().contains("/fault"), logged);
+}
+
 /// Sends one request for `/fault` each way; haproxy's log has it or has it not.
 async fn each(lines: &str, limits: TimeLimits, logged: bool, check: impl Fn(&Told)) {
-    for (mut haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), limits).await {
+    for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), limits).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         check(&told);
         caller.close().await;
-        haproxy.end().await.unwrap();
-        told.logged(haproxy.output().contains("/fault"), logged);
+        ended(haproxy, &told, logged).await;
     }
 }
 
@@ -75,15 +85,14 @@ async fn rejects() {
 /// haproxy resets it at once: the client may still be in its `connect`.
 async fn rejects_connections() {
     let lines = " tcp-request connection reject";
-    for (mut haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), TimeLimits::new()).await {
+    for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), TimeLimits::new()).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         told.is(HAPROXY, "reset-at-accept");
         if told.failure.as_ref().is_some_and(Failure::is_connect) {
             assert_eq!(told.send(), Some(SendState::NotSent));
         }
         caller.close().await;
-        haproxy.end().await.unwrap();
-        told.logged(haproxy.output().contains("/fault"), false);
+        ended(haproxy, &told, false).await;
     }
 }
 
@@ -130,7 +139,7 @@ async fn server_lost() {
     let server = ScriptedServer::tcp(cut).await.unwrap();
     let backend = format!("backend back\n server one {}", server.address().unwrap());
     let haproxy = || Haproxy::frontend(" default_backend back").sections(&backend);
-    for (mut haproxy, caller, scheme) in pairs(haproxy, TimeLimits::new()).await {
+    for (haproxy, caller, scheme) in pairs(haproxy, TimeLimits::new()).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         told.is(
             HAPROXY,
@@ -138,8 +147,7 @@ async fn server_lost() {
         );
         assert_eq!(told.status, Some(200));
         caller.close().await;
-        haproxy.end().await.unwrap();
-        told.logged(haproxy.output().contains("/fault"), true);
+        ended(haproxy, &told, true).await;
     }
 }
 
@@ -151,7 +159,7 @@ async fn client_certificate() {
         for http in Http::BOTH {
             let (certs, clients) = (Certs::new("haproxy.test"), Certs::new("client.test"));
             let haproxy = Haproxy::frontend(" http-request deny").tls(&certs).asking_for(&clients);
-            let mut haproxy = haproxy
+            let haproxy = haproxy
                 .bind(if http == Http::One { "alpn http/1.1" } else { "alpn h2" })
                 .start()
                 .await
@@ -160,8 +168,7 @@ async fn client_certificate() {
             let told = caller.get(&haproxy.uri("https", "/fault")).await;
             told.is(HAPROXY, slug);
             caller.close().await;
-            haproxy.end().await.unwrap();
-            told.logged(haproxy.output().contains("/fault"), false);
+            ended(haproxy, &told, false).await;
         }
     }
 }
@@ -178,13 +185,12 @@ pub(super) fn client(certs: &Certs, version: &'static SupportedProtocolVersion) 
 async fn tls_on_plain() {
     for http in Http::BOTH {
         let certs = Certs::new("haproxy.test");
-        let mut haproxy = Haproxy::frontend(" http-request deny").start().await.unwrap();
+        let haproxy = Haproxy::frontend(" http-request deny").start().await.unwrap();
         let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
         let told = caller.get(&haproxy.uri("https", "/fault")).await;
         told.is(HAPROXY, "tls-on-http-port");
         assert_eq!(told.send(), Some(SendState::NotSent));
         caller.close().await;
-        haproxy.end().await.unwrap();
-        told.logged(haproxy.output().contains("/fault"), false);
+        ended(haproxy, &told, false).await;
     }
 }

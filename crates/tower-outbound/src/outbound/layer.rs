@@ -8,7 +8,7 @@ use crate::observe::{Observe, ObserveLayer};
 /// requests in flight.
 ///
 /// Its client must be `Clone`. One that is not (a sender of HTTP/1 by hyper) has an
-/// [`ObserveLayer`] alone.
+/// [observe layer](crate::Outbound::observe_layer) alone.
 #[derive(Clone, Debug)]
 pub struct OutboundLayer {
     observe: ObserveLayer,

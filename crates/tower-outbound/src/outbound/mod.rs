@@ -72,8 +72,14 @@ impl Outbound {
     /// The upper stack, to be put around the client. All services that it is put around share its limits.
     #[must_use]
     pub fn layer(&self) -> OutboundLayer {
-        let observe = ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits);
-        OutboundLayer::new(observe, self.in_flight.clone())
+        OutboundLayer::new(self.observe_layer(), self.in_flight.clone())
+    }
+
+    /// The upper stack without limits of requests in flight: for a client that cannot be cloned, as hyper's sender of
+    /// HTTP/1.
+    #[must_use]
+    pub fn observe_layer(&self) -> ObserveLayer {
+        ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
     }
 
     /// The retry layer, to be put above [`layer`](Self::layer) where the client can be cloned; the client of this crate

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use smallvec::SmallVec;
 
 use super::LeasedBody;
 
@@ -29,7 +30,8 @@ pub(super) struct State<B: Body> {
     /// `None` once the caller has it back.
     body: Option<B>,
     pub(super) lease: u32,
-    pub(super) kept: Vec<Kept<B::Data>>,
+    /// Most bodies are one frame, which needs no list.
+    pub(super) kept: SmallVec<[Kept<B::Data>; 1]>,
     /// How many of the kept frames the present lease has given.
     pub(super) at: usize,
     /// How many bytes the present lease has given.
@@ -71,7 +73,7 @@ impl<B: Body> Slot<B> {
         let state = State {
             body: Some(body),
             lease: 0,
-            kept: Vec::new(),
+            kept: SmallVec::new(),
             at: 0,
             given: 0,
             kept_bytes: 0,
@@ -138,7 +140,7 @@ impl<B: Body> State<B> {
     }
 
     fn forget(&mut self) {
-        (self.kept, self.at) = (Vec::new(), 0);
+        (self.kept, self.at) = (SmallVec::new(), 0);
     }
 }
 

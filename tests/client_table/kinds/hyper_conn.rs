@@ -1,0 +1,113 @@
+//! One connection of hyper, made by hand.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::Mutex;
+use tower::{Service, ServiceExt as _};
+use tower_layer::Layer as _;
+use tower_outbound::{LeasedBody, ObserveRequestBody, Protocol, TcpIo, TrackedIo};
+
+use super::{Kind, NO_REFUSAL, TCP, cloned};
+use crate::cell::{Body, Parts, Send};
+use crate::resolver::resolver;
+
+const BY_HAND: &str = "the connection is there before the client is: making it anew is the application's";
+const ONE_AT_A_TIME: &str =
+    "hyper's sender of HTTP/1 is one connection and cannot be cloned: no limit, no resend around it";
+
+pub(crate) const HTTP_1: Kind = Kind {
+    name: "`hyper::client::conn::http1`",
+    protocol: Protocol::Http1,
+    tls: false,
+    setup: TCP,
+    pays: false,
+    build: |parts| Box::pin(http1(parts)),
+    cannot: &[
+        NO_REFUSAL,
+        ("requests_at_once_share_http_2_or_have_a_connection_each", ONE_AT_A_TIME),
+        ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
+        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("an_unknown_name_fails_in_dns", BY_HAND),
+        ("the_next_request_waits_for_the_slot_until_the_body_ends", ONE_AT_A_TIME),
+        ("no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent", ONE_AT_A_TIME),
+        ("what_was_never_sent_is_sent_again", BY_HAND),
+        ("a_stream_that_was_never_polled_is_sent_again_whole", BY_HAND),
+        ("an_answer_that_says_come_again_is_released_first", ONE_AT_A_TIME),
+        ("one_request_may_refuse_to_be_sent_again", BY_HAND),
+        ("each_attempt_carries_the_context_of_its_own_span", ONE_AT_A_TIME),
+    ],
+};
+
+pub(crate) const HTTP_2: Kind = Kind {
+    name: "`hyper::client::conn::http2`",
+    protocol: Protocol::Http2,
+    build: |parts| Box::pin(http2(parts)),
+    cannot: &[
+        ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
+        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("an_unknown_name_fails_in_dns", BY_HAND),
+        ("what_was_never_sent_is_sent_again", BY_HAND),
+        ("a_stream_that_was_never_polled_is_sent_again_whole", BY_HAND),
+        ("one_request_may_refuse_to_be_sent_again", BY_HAND),
+    ],
+    ..HTTP_1
+};
+
+async fn connect(Parts { outbound, to, .. }: &Parts) -> TrackedIo<TcpIo> {
+    let tcp = outbound.http_connector().resolver(resolver());
+    outbound.connector(tcp).oneshot(to.clone()).await.expect("the peer is there")
+}
+
+async fn http1(parts: Parts) -> Send {
+    let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer is there");
+    tokio::spawn(driver);
+    let layer = parts.outbound.observe_layer();
+    let service = Arc::new(Mutex::new(layer.layer(Raw(sender))));
+    Arc::new(move |request: Request<Body>| {
+        let service = Arc::clone(&service);
+        Box::pin(async move {
+            let mut service = service.lock().await;
+            let response = service.ready().await?.call(request).await?;
+            Ok(response.map(|body| body.boxed_unsync()))
+        })
+    })
+}
+
+async fn http2(parts: Parts) -> Send {
+    let (sender, driver) =
+        http2::handshake(TokioExecutor::new(), connect(&parts).await).await.expect("the peer is there");
+    tokio::spawn(driver);
+    cloned(parts.outbound.retry_layer().layer(parts.outbound.layer().layer(Raw(sender))))
+}
+
+type Pending = std::pin::Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + std::marker::Send>>;
+
+#[derive(Clone)]
+struct Raw<S>(S);
+
+macro_rules! service {
+    ($sender:ident, $body:ty) => {
+        impl Service<Request<$body>> for Raw<$sender::SendRequest<$body>> {
+            type Response = Response<Incoming>;
+            type Error = hyper::Error;
+            type Future = Pending;
+
+            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+                self.0.poll_ready(cx)
+            }
+
+            fn call(&mut self, request: Request<$body>) -> Pending {
+                Box::pin(self.0.send_request(request))
+            }
+        }
+    };
+}
+
+service!(http1, ObserveRequestBody<Body>);
+service!(http2, ObserveRequestBody<LeasedBody<Body>>);

@@ -1,0 +1,74 @@
+//! The kinds of clients, and what each cannot have.
+
+mod hyper_conn;
+mod hyper_util;
+mod outbound_client;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tower::{Service, ServiceExt as _};
+use tower_outbound::{Error, Phase, Protocol};
+
+use crate::cell::{Body, Parts, Send};
+
+/// One kind of client.
+pub(crate) struct Kind {
+    /// As the table has it.
+    pub(crate) name: &'static str,
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: bool,
+    /// What is known of the making of a connection.
+    pub(crate) setup: &'static [Phase],
+    /// Whether the request that needs a connection is known to have started its making.
+    pub(crate) pays: bool,
+    pub(crate) build: fn(Parts) -> BoxFuture<'static, Send>,
+    /// Scenarios that it cannot have, each with the reason.
+    pub(crate) cannot: &'static [(&'static str, &'static str)],
+}
+
+const TCP: &[Phase] = &[Phase::Dns, Phase::Tcp];
+const TLS: &[Phase] = &[Phase::Dns, Phase::Tcp, Phase::Tls];
+
+/// HTTP/1 alone.
+const NO_REFUSAL: (&str, &str) = (
+    "what_the_peer_has_not_processed_is_sent_again",
+    "HTTP/1 has no word for it (HTTP/2 has `REFUSED_STREAM`)",
+);
+
+/// The columns of the table.
+pub(crate) const ALL: &[Kind] = &[
+    hyper_util::HTTP_1,
+    hyper_util::HTTP_2,
+    hyper_util::TLS_HTTP_1,
+    hyper_util::TLS_HTTP_2,
+    outbound_client::HTTP_1,
+    outbound_client::TLS_HTTP_2,
+    hyper_conn::HTTP_1,
+    hyper_conn::HTTP_2,
+];
+
+/// A client that can be cloned, whatever its types.
+fn cloned<S, B>(service: S) -> Send
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Error>
+        + Clone
+        + std::marker::Send
+        + Sync
+        + 'static,
+    S::Future: std::marker::Send,
+    B: http_body::Body<Data = bytes::Bytes> + std::marker::Send + 'static,
+    B::Error: Into<Error>,
+{
+    std::sync::Arc::new(move |request| {
+        let call = service.clone().oneshot(request);
+        Box::pin(async move { Ok(call.await?.map(|body| body.map_err(Into::into).boxed_unsync())) })
+    })
+}
+
+impl Kind {
+    /// Why it cannot have this scenario.
+    pub(crate) fn cannot(&self, scenario: &str) -> Option<&'static str> {
+        self.cannot.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
+    }
+}

@@ -1,0 +1,152 @@
+//! What goes wrong, and what is told of it.
+
+use std::io::Write as _;
+
+use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
+use outbound_tests::gate::Gate;
+use outbound_tests::server::closed_port;
+use tower_outbound::{Class, Kind, Phase, SendState};
+
+use super::bodies::gated;
+use crate::cell::{Cell, get, post, text};
+use crate::peer::{body, listen};
+
+pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell: &Cell) {
+    let uri = cell.uri(closed_port().unwrap());
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let error = client.send(post(&uri, text("upload"))).await.map(drop).unwrap_err();
+    let failure = error.failure();
+    assert_eq!(failure.kind(), Kind::ConnectionRefused);
+    assert_eq!(failure.class(), Some(Class::ConnectionRefused));
+    assert_eq!(failure.send_state(), Some(SendState::NotSent));
+    // Where TCP is not timed, no phase is named but the wait for a connection.
+    let phase = if cell.kind.setup.contains(&Phase::Tcp) { Phase::Tcp } else { Phase::Acquire };
+    assert_eq!(failure.phase(), Some(phase));
+    let recorder = client.leave().await;
+    assert_eq!((recorder.count("connect_failed"), recorder.count("ConnectionOpened")), (1, 0));
+}
+
+pub(super) async fn an_unknown_name_fails_in_dns(cell: &Cell) {
+    let scheme = if cell.kind.tls { "https" } else { "http" };
+    let uri = format!("{scheme}://unknown.test/").parse().unwrap();
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let error = client.send(get(&uri)).await.map(drop).unwrap_err();
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.phase()), (Kind::NameResolution, Some(Phase::Dns)));
+    assert_eq!(failure.send_state(), Some(SendState::NotSent));
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes(), ["name_resolution_error in dns"]);
+}
+
+pub(super) async fn a_peer_that_takes_the_request_and_goes_is_not_asked_again(cell: &Cell) {
+    let peer = cell.peer(|_| std::future::pending());
+    let client = cell.client(&peer.uri("/")).await;
+    let go = async {
+        peer.has_seen(1).await;
+        peer.cut().await;
+    };
+    let (result, ()) = tokio::join!(client.send(get(&peer.uri("/"))), go);
+    let error = result.map(drop).unwrap_err();
+    let failure = error.failure();
+    assert_eq!(failure.class(), Some(Class::ConnectionReset), "{failure:?}");
+    let sent = if cell.is_http2() { SendState::Unknown } else { SendState::Sent };
+    assert_eq!((failure.send_state(), failure.phase()), (Some(sent), Some(Phase::Wait)), "{failure:?}");
+    assert!(failure.connection().is_some());
+    assert_eq!(peer.seen().len(), 1);
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes().len(), 1);
+}
+
+pub(super) async fn a_body_that_is_cut_short_fails_in_body(cell: &Cell) {
+    let never = Gate::new();
+    let peer = cell.peer(move |_| {
+        let body = gated("ans", &never, "");
+        async { Ok(Response::new(body)) }
+    });
+    let client = cell.client(&peer.uri("/")).await;
+    let mut body = client.send(get(&peer.uri("/"))).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ans");
+    peer.cut().await;
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(error.failure().phase(), Some(Phase::Body));
+    assert_eq!(error.failure().class(), Some(Class::ConnectionReset));
+    assert!(error.exchange().unwrap().is_ended());
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes().len(), 1);
+}
+
+pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
+    let listener = listen(([127, 0, 0, 1], 0).into());
+    let uri = cell.uri(listener.local_addr().unwrap());
+    listener.set_nonblocking(false).unwrap();
+    // Each connection gets the same line, inside TLS too where the client speaks TLS.
+    let tls = cell.kind.tls.then(|| {
+        let alpn = if cell.is_http2() { "h2" } else { "http/1.1" };
+        cell.certs.server_config(&[alpn])
+    });
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let line = b"220 mail.test ESMTP ready\r\n";
+        match tls {
+            None => stream.write_all(line).unwrap(),
+            Some(config) => {
+                let mut session = rustls::ServerConnection::new(config).unwrap();
+                let mut tls = rustls::Stream::new(&mut session, &mut stream);
+                tls.write_all(line).unwrap();
+            }
+        }
+        // Held until the client goes.
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let error = client.send(get(&uri)).await.map(drop).unwrap_err();
+    let failure = error.failure();
+    // HTTP/2 may find out before there is a request to send.
+    let before = cell.is_http2() && failure.send_state() == Some(SendState::NotSent);
+    let kinds = [Kind::Protocol, Kind::InvalidResponse, Kind::LimitExceeded];
+    assert!(kinds.contains(&failure.kind()) || before, "{failure:?}");
+    client.leave().await;
+    peer.join().unwrap();
+}
+
+pub(super) async fn an_error_status_is_an_answer(cell: &Cell) {
+    let peer = cell.peer(|_| async {
+        let mut response = Response::new(body("no"));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        Ok(response)
+    });
+    let client = cell.client(&peer.uri("/")).await;
+    let response = client.send(get(&peer.uri("/"))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "no");
+    assert_eq!(peer.seen().len(), 1);
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes(), ["ok"]);
+}
+
+pub(super) async fn a_caller_that_leaves_is_no_error(cell: &Cell) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let peer = cell.peer(move |_| {
+        let held = held.clone();
+        async move {
+            held.wait().await;
+            Ok(Response::new(body("answer")))
+        }
+    });
+    let client = cell.client(&peer.uri("/")).await;
+    tokio::select! {
+        _ = client.send(get(&peer.uri("/"))) => panic!("nothing was answered"),
+        () = peer.has_seen(1) => {}
+    }
+    assert_eq!(client.recorder.outcomes(), ["cancelled in wait"]);
+    if cell.is_http2() {
+        gate.open();
+        client.get(&peer.uri("/")).await.unwrap();
+        assert_eq!(peer.accepted(), 1, "the stream alone is gone");
+    } else {
+        peer.has_open(0).await;
+    }
+    client.leave().await;
+}

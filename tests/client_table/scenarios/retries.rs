@@ -1,0 +1,135 @@
+//! What is sent again, and what is not.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Incoming;
+use outbound_tests::server::closed_port;
+use tower_outbound::{Event, Kind, RetryHistory, RetryOptions};
+
+use crate::cell::{Body, Cell, get, post, text};
+use crate::peer::{Answered, Peer, body, listen};
+
+/// The peer listens from the moment on in which the first wait begins.
+fn listening_at_the_first_wait(
+    address: SocketAddr,
+) -> (impl Fn(&Event<'_>) + Send + Sync + 'static, mpsc::Receiver<std::net::TcpListener>) {
+    let (sender, receiver) = mpsc::channel();
+    let first = std::sync::Mutex::new(Some(sender));
+    let observer = move |event: &Event<'_>| {
+        if matches!(event, Event::BackoffStarted { .. }) {
+            if let Some(sender) = first.lock().unwrap().take() {
+                sender.send(listen(address)).unwrap();
+            }
+        }
+    };
+    (observer, receiver)
+}
+
+/// Answers with what was sent.
+async fn echo(request: Request<Incoming>) -> Answered {
+    let upload = request.into_body().collect().await?.to_bytes();
+    Ok(Response::new(body(upload)))
+}
+
+/// Sends to a peer that is not there at first; says what it has answered.
+async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
+    let address = closed_port().unwrap();
+    let (observer, listener) = listening_at_the_first_wait(address);
+    let uri = cell.uri(address);
+    let client = cell.client_with(&uri, |outbound| outbound.observer(observer)).await;
+    let call = client.send(post(&uri, upload));
+    let peer = async {
+        client.recorder.wait_until(|recorder| recorder.count("BackoffStarted") == 1).await;
+        Peer::start_on(listener.recv().unwrap(), cell.kind, &cell.certs, echo)
+    };
+    let (response, peer) = tokio::join!(call, peer);
+    let response = response.unwrap();
+    let history = response.extensions().get::<RetryHistory>().expect("of a call that was sent again").clone();
+    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(peer.seen().len(), 1);
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].failure().unwrap().kind(), Kind::ConnectionRefused);
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes().len(), 2);
+    assert_eq!(recorder.outcomes()[1], "ok");
+    answer
+}
+
+pub(super) async fn what_was_never_sent_is_sent_again(cell: &Cell) {
+    assert_eq!(sent_again(cell, text("upload")).await, "upload");
+}
+
+pub(super) async fn a_stream_that_was_never_polled_is_sent_again_whole(cell: &Cell) {
+    let frames = futures_util::stream::iter(["up", "lo", "ad"])
+        .map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(part.as_bytes()))));
+    assert_eq!(sent_again(cell, http_body_util::BodyExt::boxed(StreamBody::new(frames))).await, "upload");
+}
+
+pub(super) async fn what_the_peer_has_not_processed_is_sent_again(cell: &Cell) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let peer = cell.peer(move |request| {
+        let refused = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            match refused {
+                true => Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into()),
+                false => echo(request).await,
+            }
+        }
+    });
+    let client = cell.client(&peer.uri("/")).await;
+    let (timings, answer) = client.read(post(&peer.uri("/"), text("upload"))).await.unwrap();
+    assert_eq!(answer, "upload");
+    assert_eq!(timings.exchange().ordinal(), 1);
+    assert_eq!((peer.seen().len(), peer.accepted()), (2, 1));
+    let recorder = client.leave().await;
+    assert_eq!(recorder.outcomes(), ["stream_refused in wait", "ok"]);
+}
+
+pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let peer = cell.peer(move |request| {
+        let busy = asked.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if !busy {
+                return echo(request).await;
+            }
+            request.into_body().collect().await?;
+            let mut response = Response::new(body("busy"));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+            Ok(response)
+        }
+    });
+    let statuses = [StatusCode::SERVICE_UNAVAILABLE];
+    let options = |outbound: tower_outbound::OutboundBuilder| outbound.retry(|retry| retry.status(statuses));
+    let client = cell.client_with(&peer.uri("/"), options).await;
+    let (timings, answer) = client.read(post(&peer.uri("/"), text("upload"))).await.unwrap();
+    assert_eq!(answer, "upload");
+    assert_eq!(timings.exchange().ordinal(), 1);
+    let connections: Vec<_> = peer.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [1, 1], "the connection was given back");
+    let recorder = client.leave().await;
+    let names = recorder.names();
+    let told = ["ExchangeStarted", "ExchangeEnded", "Released"];
+    let order: Vec<_> = names.iter().filter(|name| told.contains(&&***name)).collect();
+    assert_eq!(order, ["ExchangeStarted", "ExchangeEnded", "Released", "ExchangeStarted", "ExchangeEnded"]);
+}
+
+pub(super) async fn one_request_may_refuse_to_be_sent_again(cell: &Cell) {
+    let uri = cell.uri(closed_port().unwrap());
+    let client = cell.client(&uri).await;
+    let mut request = get(&uri);
+    request.extensions_mut().insert(RetryOptions::off());
+    let error = client.send(request).await.map(drop).unwrap_err();
+    assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
+    let recorder = client.leave().await;
+    assert_eq!((recorder.outcomes().len(), recorder.count("BackoffStarted")), (1, 0));
+}
