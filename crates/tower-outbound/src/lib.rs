@@ -26,13 +26,15 @@
 //! | `tracing` (default) | the events as structured `tracing` events, and warnings about half a stack |
 //! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer in its place |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
-//! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic`, `reqwest` | whose errors [`Failure::of`] knows, beside those of std, tokio, h2, hyper and hyper-util |
+//! | `reqwest` | `ReqwestClient`: reqwest under every layer that it lets in, and its parts; its errors |
+//! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic` | whose errors [`Failure::of`] knows, beside those of std, tokio, h2, hyper and hyper-util |
 
 // First for its macro.
 #[macro_use]
 mod exchange;
 
 mod classify;
+mod clients;
 mod connect;
 pub mod docs;
 mod error;
@@ -47,6 +49,11 @@ mod timer;
 mod track;
 
 pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, SendState, TlsAlert};
+#[cfg(feature = "reqwest")]
+pub use self::clients::{
+    ReqwestBody, ReqwestClient, ReqwestClientFuture, ReqwestConnecting, ReqwestConnector,
+    ReqwestConnectorLayer, ReqwestFuture, ReqwestResolver, ReqwestService,
+};
 pub use self::connect::{
     AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
     PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,

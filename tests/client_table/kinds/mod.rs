@@ -3,6 +3,7 @@
 mod hyper_conn;
 mod hyper_util;
 mod outbound_client;
+mod reqwest;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
@@ -46,6 +47,8 @@ pub(crate) const ALL: &[Kind] = &[
     outbound_client::TLS_HTTP_2,
     hyper_conn::HTTP_1,
     hyper_conn::HTTP_2,
+    reqwest::HTTP_1,
+    reqwest::TLS_HTTP_2,
 ];
 
 /// A client that can be cloned, whatever its types.

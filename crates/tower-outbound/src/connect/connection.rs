@@ -28,6 +28,10 @@ pub(super) struct Inner {
     pub(super) peer: Option<SocketAddr>,
     pub(super) protocol: AtomicU8,
     pub(super) upgraded: AtomicBool,
+    /// Its IO is seen, so that it is told when it opens and closes.
+    tracked: bool,
+    /// Not tracked, and its first use is that of the exchange that has started its setup, whenever that is known.
+    first_kept: bool,
     /// How many timed-out exchanges it may let pass in silence; 0 is off.
     pub(super) retire_silent_after: u32,
     retired: AtomicBool,
@@ -43,6 +47,13 @@ pub(super) struct Inner {
     pub(super) slots: Slots,
 }
 
+/// What of it is seen.
+struct Made {
+    tracked: bool,
+    first_kept: bool,
+    retire_silent_after: u32,
+}
+
 impl Connection {
     /// Records a new connection and tells that it is open.
     pub(crate) fn open(
@@ -52,6 +63,37 @@ impl Connection {
         peer: Option<SocketAddr>,
         protocol: Option<Protocol>,
         retire_silent_after: u32,
+        at: Instant,
+    ) -> Self {
+        let made = Made { tracked: true, first_kept: false, retire_silent_after };
+        let connection = Self::made(registry, setup, (local, peer), protocol, made, at);
+        registry.add(&connection);
+        registry.emit(&Event::ConnectionOpened { connection: &connection });
+        connection
+    }
+
+    /// Records a new connection whose IO cannot be seen: it is told of by the exchanges that it serves, and never counted
+    /// as open. `first_kept`: its first use is that of the exchange that has started its setup.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn untracked(
+        registry: &Registry,
+        setup: Setup,
+        addresses: (SocketAddr, SocketAddr),
+        protocol: Option<Protocol>,
+        first_kept: bool,
+        at: Instant,
+    ) -> Self {
+        let (local, peer) = addresses;
+        let made = Made { tracked: false, first_kept, retire_silent_after: 0 };
+        Self::made(registry, setup, (Some(local), Some(peer)), protocol, made, at)
+    }
+
+    fn made(
+        registry: &Registry,
+        setup: Setup,
+        (local, peer): (Option<SocketAddr>, Option<SocketAddr>),
+        protocol: Option<Protocol>,
+        Made { tracked, first_kept, retire_silent_after }: Made,
         at: Instant,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -64,6 +106,8 @@ impl Connection {
             peer,
             protocol: AtomicU8::new(code(protocol)),
             upgraded: AtomicBool::new(false),
+            tracked,
+            first_kept,
             retire_silent_after,
             retired: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
@@ -76,8 +120,6 @@ impl Connection {
             slots: Slots::default(),
         }));
         connection.setup().set_connection(connection.id());
-        registry.add(&connection);
-        registry.emit(&Event::ConnectionOpened { connection: &connection });
         connection
     }
 
@@ -97,6 +139,14 @@ impl Connection {
     #[must_use]
     pub fn setup(&self) -> &Setup {
         &self.0.setup
+    }
+
+    /// Whether its IO is seen. Where it is not (reqwest's connections), its bytes, what is in flight on it, its state and
+    /// its end are unknown: those methods say nothing then, no event tells of it, and it is not among the
+    /// [open connections](Registry::connections).
+    #[must_use]
+    pub fn is_tracked(&self) -> bool {
+        self.0.tracked
     }
 
     /// When it was open.
@@ -172,9 +222,14 @@ impl Connection {
 
     observer_state!();
 
+    /// Whether the first use is that of the exchange that has started its setup.
+    pub(crate) fn is_first_kept(&self) -> bool {
+        self.0.first_kept && !self.setup().is_wasted()
+    }
+
     /// Whether nothing was read since then.
     pub(crate) fn is_silent_since(&self, since: Instant) -> bool {
-        self.last_read().is_none_or(|read| read < since)
+        self.is_tracked() && self.last_read().is_none_or(|read| read < since)
     }
 
     /// Whether it may be retired for its silence.

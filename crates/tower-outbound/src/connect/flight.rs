@@ -22,7 +22,7 @@ pub(crate) enum Seen {
     Named,
     /// The client named the connection, which has not taken the request.
     Unsent,
-    /// The client named an HTTP/2 connection; says whether this exchange has started its setup.
+    /// The client named an HTTP/2 connection, or one that is not tracked; says whether this exchange has started its setup.
     Stream(Payer),
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Payer {
 pub(crate) enum Aboard {
     /// It is in flight until its end is told.
     Counted,
-    /// Its stream is in flight, and tells by itself.
+    /// Its stream is in flight, and tells by itself; or the connection is not tracked, and nothing tells.
     Named,
     /// The connection is closed.
     Closed,

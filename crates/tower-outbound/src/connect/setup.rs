@@ -244,9 +244,11 @@ impl Setup {
         before
     }
 
-    /// A stage inside is over; after the outermost one of an https connect comes TLS.
+    /// A stage inside is over; after the outermost one of an https connect comes TLS, unless TCP is not seen.
     pub(crate) fn resume_phase(&self, phase: Option<Phase>) {
-        let tls = || (self.origin().scheme() == "https" && !self.has_phase(Phase::Tls)).then_some(Phase::Tls);
+        let connected = || self.has_phase(Phase::Tcp) || self.has_phase(Phase::Tunnel);
+        let handshakes = || self.origin().scheme() == "https" && connected() && !self.has_phase(Phase::Tls);
+        let tls = || handshakes().then_some(Phase::Tls);
         let phase = phase.or_else(tls);
         let at = phase.and_then(|phase| RUNNABLE.iter().position(|runnable| *runnable == phase));
         self.0.running.store(at.map_or(0, |at| at as u8 + 1), Ordering::Release);
@@ -275,6 +277,10 @@ impl Setup {
         let ended = SetupPhase { phase, start, end, failure: failure.cloned() };
         self.0.phases.lock().unwrap_or_else(PoisonError::into_inner).push(ended);
         self.0.observers.emit(&Event::ConnectPhase { setup: self, phase, start, end, failure });
+    }
+
+    pub(crate) fn is_wasted(&self) -> bool {
+        self.0.wasted.load(Ordering::Acquire)
     }
 
     /// Says, once, that the exchange which started this was served by another connection.

@@ -40,6 +40,18 @@ impl Connection {
     /// Unless the connection is closed, [`assign`](Self::assign) follows when the exchange knows its use; where
     /// it is counted, [`end_use`](Self::end_use) follows at its end.
     pub(crate) fn begin_use(&self, exchange: &Exchange, at: Instant, seen: Seen) -> (Use, Aboard) {
+        let mut flight = self.flight();
+        if !self.is_tracked() {
+            // No IO counts them.
+            flight.uses += 1;
+            let paid = self.setup().started_by() == Some(exchange.id());
+            let payer = match self.is_first_kept() {
+                true if paid => Payer::ThisExchange,
+                true => Payer::Another,
+                false => Payer::Nobody,
+            };
+            return flight.begin_use(Seen::Stream(payer), self.0.opened, at);
+        }
         let seen = if self.is_http2() {
             Seen::Stream(match self.setup().started_by() {
                 Some(id) if id == exchange.id() => Payer::ThisExchange,
@@ -49,12 +61,13 @@ impl Connection {
         } else {
             seen
         };
-        self.flight().begin_use(seen, self.0.opened, at)
+        flight.begin_use(seen, self.0.opened, at)
     }
 
     /// Tells that the exchange is served by it.
     pub(crate) fn assign(&self, exchange: &Exchange, usage: Use) {
-        if !self.0.registry.observers().are_listening() {
+        // Observers are never told of a connection whose end they would not be told.
+        if !self.is_tracked() || !self.0.registry.observers().are_listening() {
             return exchange.assigned();
         }
         let mut flight = self.flight();

@@ -107,6 +107,11 @@ impl Outbound {
         self.retry.clone()
     }
 
+    #[cfg(feature = "reqwest")]
+    pub(crate) const fn connect_limits(&self) -> ConnectLimits {
+        self.connect_limits
+    }
+
     /// The connections that are open now, in the order in which they were opened.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {

@@ -65,8 +65,8 @@ impl PhaseLayer {
         Self { stage: Stage::Phase(Phase::Tls) }
     }
 
-    /// For a whole connector whose IO cannot be wrapped (reqwest): the connect is an event, its
-    /// connection stays unknown.
+    /// For a whole connector whose IO cannot be wrapped: the connect is an event, its connection stays unknown. For
+    /// reqwest there is better: `ReqwestConnectorLayer` (feature `reqwest`).
     ///
     /// Only a connect that an exchange makes run is told: without one, nothing here knows where it goes.
     #[must_use]

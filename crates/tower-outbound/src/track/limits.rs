@@ -32,7 +32,7 @@ impl ConnectLimits {
 
 /// The limits of one connect.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     limits: ConnectLimits,
     connect: Option<Timer>,
     tls: Option<Timer>,
@@ -43,7 +43,7 @@ pub(super) struct Watch {
 type Timer = Pin<Box<Sleep>>;
 
 impl Watch {
-    pub(super) const fn new(limits: ConnectLimits) -> Self {
+    pub(crate) const fn new(limits: ConnectLimits) -> Self {
         Self { limits, connect: None, tls: None }
     }
 
@@ -52,7 +52,7 @@ impl Watch {
     }
 
     /// The limit that is hit.
-    pub(super) fn poll(&mut self, setup: &Setup, cx: &mut Context<'_>) -> Option<TimeLimitError> {
+    pub(crate) fn poll(&mut self, setup: &Setup, cx: &mut Context<'_>) -> Option<TimeLimitError> {
         let ConnectLimits { connect, tls, .. } = self.limits;
         if is_over(&mut self.connect, setup.start_time(), connect, cx) {
             let hit = match setup.running_phase() {

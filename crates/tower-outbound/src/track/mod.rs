@@ -18,4 +18,6 @@ pub use self::future::TrackFuture;
 pub use self::io::TrackedIo;
 pub use self::layer::TrackLayer;
 pub(crate) use self::limits::ConnectLimits;
+#[cfg(feature = "reqwest")]
+pub(crate) use self::limits::Watch;
 pub use self::service::Track;

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use hyper_util::client::legacy::connect::HttpInfo;
+use reqwest::{ResponseBuilderExt as _, Url};
+use tower_service::Service;
+
+use super::sockets::{Sockets, pair};
+use crate::connect::{Connection, Protocol};
+use crate::exchange::Exchange;
+
+type Pending = <reqwest::Client as Service<reqwest::Request>>::Future;
+
+/// The future of a request by reqwest, until the response's head.
+///
+/// # Cancel safety
+/// Dropping it closes an HTTP/1 connection on which the request was being sent or answered, and resets the stream on
+/// HTTP/2. A connect that has begun may go on in the background and serve another request.
+#[must_use = "futures do nothing unless polled"]
+pub struct ReqwestFuture(State);
+
+enum State {
+    Sent { pending: Pending, url: Url, sockets: Sockets },
+    Failed(Option<reqwest::Error>),
+}
+
+impl ReqwestFuture {
+    pub(super) const fn sent(pending: Pending, url: Url, sockets: Sockets) -> Self {
+        Self(State::Sent { pending, url, sockets })
+    }
+
+    pub(super) const fn failed(error: reqwest::Error) -> Self {
+        Self(State::Failed(Some(error)))
+    }
+}
+
+impl Future for ReqwestFuture {
+    type Output = Result<Response<reqwest::Body>, reqwest::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match &mut self.0 {
+            State::Sent { pending, url, sockets } => match ready!(Pin::new(pending).poll(cx)) {
+                Ok(response) => Ok(named(response, url, sockets)),
+                Err(error) => {
+                    if error.url().is_some_and(|last| last != url) {
+                        sockets.distrust_unused();
+                    }
+                    Err(error.without_url())
+                }
+            },
+            State::Failed(error) => Err(error.take().expect("polled after it was ready").without_url()),
+        })
+    }
+}
+
+/// With its final URL and its connection in the extensions.
+fn named(response: reqwest::Response, asked: &Url, sockets: &Sockets) -> Response<reqwest::Body> {
+    let url = response.url().clone();
+    let connection = if url == *asked {
+        serving(&response, sockets)
+    } else {
+        // Nobody here has seen the requests before the last.
+        sockets.distrust_unused();
+        None
+    };
+    let (mut head, body) = Response::<reqwest::Body>::from(response).into_parts();
+    if let Some(connection) = connection {
+        head.extensions.insert(connection);
+    }
+    // No other way is there to the type in which reqwest keeps the URL.
+    let mut with_url = Response::builder();
+    if let Some(extensions) = with_url.extensions_mut() {
+        *extensions = std::mem::take(&mut head.extensions);
+    }
+    if let Ok(with_url) = with_url.url(url).body(()) {
+        head.extensions = with_url.into_parts().0.extensions;
+    }
+    Response::from_parts(head, body)
+}
+
+fn serving(response: &reqwest::Response, sockets: &Sockets) -> Option<Connection> {
+    let connection = sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
+    // One that a redirect has led elsewhere says wrongly where it goes.
+    let exchange = Exchange::current()?;
+    if connection.origin() != exchange.origin() {
+        return None;
+    }
+    if connection.protocol().is_none() {
+        let http2 = response.version() == http::Version::HTTP_2;
+        connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+    }
+    Some(connection)
+}
+
+impl fmt::Debug for ReqwestFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReqwestFuture")
+    }
+}

@@ -1,0 +1,54 @@
+//! reqwest, through the crate's adapter.
+
+use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tower_outbound::{Phase, Protocol};
+
+use super::{Kind, NO_REFUSAL, cloned};
+use crate::cell::{Parts, Send};
+use crate::resolver::resolve;
+
+/// Of its connector the whole is timed, since its inside is sealed.
+const DNS: &[Phase] = &[Phase::Dns];
+
+pub(crate) const HTTP_1: Kind = Kind {
+    name: "reqwest, HTTP/1",
+    protocol: Protocol::Http1,
+    tls: false,
+    setup: DNS,
+    pays: true,
+    build: |parts| Box::pin(async move { build(&parts) }),
+    cannot: &[
+        NO_REFUSAL,
+        ("the_peers_goodbye_is_why_the_connection_closed", SEALED),
+        ("a_client_that_is_dropped_closes_its_connections", SEALED),
+    ],
+};
+
+pub(crate) const TLS_HTTP_2: Kind = Kind {
+    name: "reqwest, HTTP/2 in TLS",
+    protocol: Protocol::Http2,
+    tls: true,
+    cannot: &[
+        ("the_peers_goodbye_is_why_the_connection_closed", SEALED),
+        ("a_client_that_is_dropped_closes_its_connections", SEALED),
+    ],
+    ..HTTP_1
+};
+
+const SEALED: &str = "reqwest seals its IO (reqwest#2955), so nobody sees when and why a connection closes";
+
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let answer = resolve(name.as_str());
+        Box::pin(async move { Ok(Box::new(answer?) as Addrs) })
+    }
+}
+
+fn build(Parts { outbound, certs, .. }: &Parts) -> Send {
+    let builder = ::reqwest::Client::builder().no_proxy().tls_backend_preconfigured(certs.client_config(ALPN));
+    cloned(outbound.reqwest_with_resolver(builder, Resolver).expect("a client"))
+}
+
+const ALPN: &[&str] = &["h2", "http/1.1"];
