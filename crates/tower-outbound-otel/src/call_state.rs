@@ -1,10 +1,9 @@
 //! What the observer keeps in a call whose request may be sent more than once.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tower_outbound::Origin;
@@ -16,8 +15,8 @@ pub(crate) struct CallState {
     caller: Mutex<Option<Context>>,
     first: OnceLock<SpanContext>,
     origin: OnceLock<Origin>,
-    /// The last answer's status, or 0.
-    status: AtomicU16,
+    /// The last answer was an error.
+    failed: AtomicBool,
     /// Nanoseconds in pauses, and how many there were.
     waited: AtomicU64,
     pauses: AtomicU64,
@@ -29,7 +28,7 @@ impl CallState {
             caller: Mutex::new(Some(caller)),
             first: OnceLock::new(),
             origin: OnceLock::new(),
-            status: AtomicU16::new(0),
+            failed: AtomicBool::new(false),
             waited: AtomicU64::new(0),
             pauses: AtomicU64::new(0),
         }
@@ -51,11 +50,11 @@ impl CallState {
     pub(crate) fn exchange_started(&self, span: &SpanContext, origin: &Origin) {
         self.first.get_or_init(|| span.clone());
         self.origin.get_or_init(|| origin.clone());
-        self.status.store(0, Ordering::Relaxed);
+        self.answered(false);
     }
 
-    pub(crate) fn answered(&self, status: StatusCode) {
-        self.status.store(status.as_u16(), Ordering::Relaxed);
+    pub(crate) fn answered(&self, failed: bool) {
+        self.failed.store(failed, Ordering::Relaxed);
     }
 
     pub(crate) fn waited(&self, pause: Duration) {
@@ -68,9 +67,9 @@ impl CallState {
         self.origin.get()
     }
 
-    /// What the last exchange was answered.
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        StatusCode::from_u16(self.status.load(Ordering::Relaxed)).ok()
+    /// Whether the last exchange was answered with an error.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// The pauses together; `None` where there was none. The call is over.

@@ -18,6 +18,7 @@ use crate::names::{attribute as a, outbound as o};
 use crate::options::{Options, Phases};
 use crate::phases::{self, Took};
 use crate::redact::url_full;
+use crate::rpc::{RpcEnd, RpcMethod, SYSTEM};
 
 /// What usually takes no time is a span only above this: `outbound.head`, since the head comes with its first
 /// byte, and the wait for a connection that is not tracked, since it may well have been at hand.
@@ -28,6 +29,8 @@ const SHOWN: Duration = Duration::from_millis(1);
 pub(crate) struct ExchangeState {
     pub(crate) clock: Clock,
     pub(crate) method: MethodId,
+    /// Of gRPC's only.
+    pub(crate) rpc: Option<RpcMethod>,
     pub(crate) propagates: bool,
     /// Taken by the end, so that timings which are kept do not keep the caller's context.
     live: Mutex<Option<Live>>,
@@ -53,10 +56,13 @@ impl ExchangeState {
         let clock = Clock::new(exchange.start_time());
         let methods = &options.methods;
         let method = methods.id(exchange.method());
-        let name = match exchange.template() {
-            Some(template) => Cow::Owned(format!("{} {}", methods.span_name(method), template.0)),
-            None => methods.span_name(method),
+        let rpc = exchange.is_grpc().then(|| options.rpc_methods.of(request.uri.path()));
+        let name = match (&rpc, exchange.template()) {
+            (Some(rpc), _) => rpc.span_name(),
+            (None, Some(template)) => Cow::Owned(format!("{} {}", methods.span_name(method), template.0)),
+            (None, None) => methods.span_name(method),
         };
+        let attributes = || start_attributes(exchange, request, method, rpc.as_ref(), options);
         let mut builder = tracer
             .span_builder(name)
             .with_kind(SpanKind::Client)
@@ -65,20 +71,20 @@ impl ExchangeState {
         let above = parent.span().span_context().clone();
         let early = !above.is_valid() || above.is_sampled();
         if early {
-            builder = builder.with_attributes(start_attributes(exchange, request, method, options));
+            builder = builder.with_attributes(attributes());
         }
         let mut span = match options.keep {
             Some(_) => tracer.build_with_context(builder, &parent.with_value(MayBeKept)),
             None => tracer.build_with_context(builder, parent),
         };
         if !early && span.is_recording() {
-            span.set_attributes(start_attributes(exchange, request, method, options));
+            span.set_attributes(attributes());
         }
         let span_context = span.span_context().clone();
         // Only the span's identity is in the context: the span itself has one owner and no lock of its own.
         let context = parent.with_remote_span_context(span_context.clone());
         let live = Mutex::new(Some(Live { span, context }));
-        Self { clock, method, propagates, live, span_context }
+        Self { clock, method, rpc, propagates, live, span_context }
     }
 
     pub(crate) fn span_context(&self) -> &SpanContext {
@@ -185,10 +191,11 @@ fn start_attributes(
     exchange: &Exchange,
     request: &RequestHead<'_>,
     method: MethodId,
+    rpc: Option<&RpcMethod>,
     options: &Options,
 ) -> Vec<KeyValue> {
     let (origin, methods) = (exchange.origin(), &options.methods);
-    let mut attributes = Vec::with_capacity(7);
+    let mut attributes = Vec::with_capacity(if rpc.is_some() { 10 } else { 7 });
     attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
     if !methods.is_known(method) {
         let original = exchange.method().as_str().to_owned();
@@ -201,6 +208,14 @@ fn start_attributes(
             attributes.push(KeyValue::new(o::RETRY_REASON, reason.as_str()));
         }
     }
+    if let Some(rpc) = rpc {
+        attributes.push(KeyValue::new(a::RPC_METHOD, rpc.label()));
+        if !rpc.is_known() {
+            let original = request.uri.path().trim_start_matches('/').to_owned();
+            attributes.push(KeyValue::new(a::RPC_METHOD_ORIGINAL, original));
+        }
+        attributes.push(KeyValue::new(a::RPC_SYSTEM_NAME, SYSTEM));
+    }
     attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
     attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
     attributes.push(KeyValue::new(a::URL_FULL, url_full(request.uri, origin, &options.redact)));
@@ -211,8 +226,11 @@ fn start_attributes(
     attributes
 }
 
-/// The value of `error.type`, the same on the span and on the metrics.
+/// The value of `error.type`, the same on the span and on the metrics; HTTP's do not know what gRPC has answered.
 pub(crate) fn error_type(exchange: &Exchange, outcome: &Outcome) -> Option<Cow<'static, str>> {
+    if let Some(end) = RpcEnd::of(exchange, outcome) {
+        return end.error_type();
+    }
     if let Outcome::Failed(failure) = outcome {
         return Some(failure.kind().as_str().into());
     }
@@ -281,6 +299,7 @@ fn attributes(exchange: &Exchange, outcome: &Outcome) -> impl Iterator<Item = Ke
         (o::CONNECTION_USES, usage.as_ref().map(|usage| int(usage.number()))),
         (o::PHASE, failed_in.map(text)),
         (o::SEND_STATE, sent.map(text)),
+        (a::RPC_RESPONSE_STATUS_CODE, RpcEnd::of(exchange, outcome).map(|end| text(end.code()))),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(KeyValue::new(key, value?)))

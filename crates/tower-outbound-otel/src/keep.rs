@@ -30,7 +30,7 @@ impl Keep {
         Self::default()
     }
 
-    /// Keeps what failed or was answered with 4xx or 5xx: reason `error`.
+    /// Keeps what failed, or was answered with 4xx, 5xx or a gRPC status other than `OK`: reason `error`.
     pub fn errors(mut self) -> Self {
         self.errors = true;
         self

@@ -27,6 +27,10 @@ pub(crate) mod attribute {
         NETWORK_PEER_PORT = "network.peer.port";
         NETWORK_PROTOCOL_VERSION = "network.protocol.version";
         NETWORK_TYPE = "network.type";
+        RPC_METHOD = "rpc.method";
+        RPC_METHOD_ORIGINAL = "rpc.method_original";
+        RPC_RESPONSE_STATUS_CODE = "rpc.response.status_code";
+        RPC_SYSTEM_NAME = "rpc.system.name";
         SERVER_ADDRESS = "server.address";
         SERVER_PORT = "server.port";
         TLS_CIPHER = "tls.cipher";
@@ -74,6 +78,7 @@ pub(crate) mod metric {
         REQUEST_BODY_SIZE = "http.client.request.body.size";
         REQUEST_DURATION = "http.client.request.duration";
         RESPONSE_BODY_SIZE = "http.client.response.body.size";
+        RPC_CALL_DURATION = "rpc.client.call.duration";
     }
 }
 
@@ -106,6 +111,10 @@ mod tests {
             (attribute::NETWORK_PEER_PORT, theirs::NETWORK_PEER_PORT),
             (attribute::NETWORK_PROTOCOL_VERSION, theirs::NETWORK_PROTOCOL_VERSION),
             (attribute::NETWORK_TYPE, theirs::NETWORK_TYPE),
+            (attribute::RPC_METHOD, theirs::RPC_METHOD),
+            (attribute::RPC_METHOD_ORIGINAL, theirs::RPC_METHOD_ORIGINAL),
+            (attribute::RPC_RESPONSE_STATUS_CODE, theirs::RPC_RESPONSE_STATUS_CODE),
+            (attribute::RPC_SYSTEM_NAME, theirs::RPC_SYSTEM_NAME),
             (attribute::SERVER_ADDRESS, theirs::SERVER_ADDRESS),
             (attribute::SERVER_PORT, theirs::SERVER_PORT),
             (attribute::TLS_CIPHER, theirs::TLS_CIPHER),
@@ -124,6 +133,7 @@ mod tests {
             (metric::REQUEST_BODY_SIZE, semconv::metric::HTTP_CLIENT_REQUEST_BODY_SIZE),
             (metric::REQUEST_DURATION, semconv::metric::HTTP_CLIENT_REQUEST_DURATION),
             (metric::RESPONSE_BODY_SIZE, semconv::metric::HTTP_CLIENT_RESPONSE_BODY_SIZE),
+            (metric::RPC_CALL_DURATION, semconv::metric::RPC_CLIENT_CALL_DURATION),
         ] {
             assert_eq!(ours, theirs);
         }

@@ -13,8 +13,8 @@ use tower_outbound::{
 
 use crate::call_state::CallState;
 use crate::clock::Clock;
-use crate::exchange_span::ExchangeState;
-use crate::metrics::{Recorder, SlotGauge, outcome_name};
+use crate::exchange_span::{ExchangeState, is_error};
+use crate::metrics::{Recorder, SlotGauge, answered_badly, outcome_name};
 use crate::names::SCHEMA_URL;
 use crate::options::{Options, OtelObserverBuilder};
 use crate::propagate::NoPropagation;
@@ -91,17 +91,18 @@ impl OtelObserver {
             connection.and_then(|connection| connection.setup().slot(&self.setups)?.link_for(exchange.id()));
         let options = &self.options;
         if state.end(self.tracer(), exchange, outcome, end, setup, options) {
-            self.recorder.exchange_duration(exchange, state.method, options, outcome, end);
+            self.recorder.exchange_duration(exchange, state, options, outcome, end);
         }
     }
 
     fn exchange_head(&self, exchange: &Exchange, response: &ResponseHead<'_>) {
         let Some(state) = exchange.slot(&self.exchanges) else { return };
         if let Some(call) = exchange.call().slot(&self.calls) {
-            call.answered(response.status);
+            call.answered(is_error(response.status));
         }
         state.head(response, &self.options);
-        if self.options.end_at_head {
+        // What an RPC has come to is said by its trailers.
+        if self.options.end_at_head && !exchange.is_grpc() {
             let head = exchange.timings().cumulative().head;
             let end = head.map_or_else(Instant::now, |head| exchange.start_time() + head);
             self.end_span(exchange, state, &Outcome::Ok, end);
@@ -115,8 +116,12 @@ impl OtelObserver {
         self.end_span(exchange, state, outcome, end);
         recorder.exchange_ended(exchange, state.method, options, outcome, end);
         recorder.exchange_active(exchange, state.method, options, -1);
+        let failed = answered_badly(exchange, outcome);
+        if let Some(call) = exchange.call().slot(&self.calls) {
+            call.answered(failed);
+        }
         if !exchange.call().may_resend() {
-            let outcome = outcome_name(outcome, exchange.status());
+            let outcome = outcome_name(outcome, failed);
             recorder.call_ended(exchange.origin(), outcome, 1, None, options);
         }
     }
@@ -125,7 +130,7 @@ impl OtelObserver {
         let Some(state) = call.slot(&self.calls) else { return };
         let waited = state.end();
         if let Some(origin) = state.origin() {
-            let outcome = outcome_name(outcome, state.status());
+            let outcome = outcome_name(outcome, state.failed());
             self.recorder.call_ended(origin, outcome, call.exchanges().into(), waited, &self.options);
         }
     }

@@ -16,6 +16,7 @@ use crate::observer::{OtelObserver, scope};
 use crate::opt_in::{OptIn, SpanAttribute};
 use crate::propagate::Propagate;
 use crate::redact::RedactQuery;
+use crate::rpc::RpcMethods;
 
 /// What becomes of the phases of an exchange and of a setup that are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub enum MetricLabel {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) methods: Methods,
+    pub(crate) rpc_methods: RpcMethods,
     pub(crate) phases: Phases,
     pub(crate) metrics: Metrics,
     pub(crate) labels: Vec<MetricLabel>,
@@ -85,6 +87,7 @@ impl Default for OtelObserverBuilder {
         Self {
             options: Options {
                 methods: Methods::from_variable(std::env::var(methods::VARIABLE).ok().as_deref()),
+                rpc_methods: RpcMethods::first(),
                 phases: Phases::Spans,
                 metrics: Metrics::All,
                 labels: Vec::new(),
@@ -179,7 +182,8 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Ends the exchange's span, and its duration, at the response's head in place of the body's end.
+    /// Ends the exchange's span, and its duration, at the response's head in place of the body's end; gRPC's goes on
+    /// until the body's end, where its status is.
     pub fn end_at_head(mut self) -> Self {
         self.options.end_at_head = true;
         self
@@ -194,6 +198,20 @@ impl OtelObserverBuilder {
     /// The known methods; unless set, those of `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`, or the convention's.
     pub fn known_methods<'a>(mut self, methods: impl IntoIterator<Item = &'a str>) -> Self {
         self.options.methods = Methods::listed(methods);
+        self
+    }
+
+    /// The gRPC methods that have names of their own, as `package.Service/Method`; every other one is `_OTHER` with the
+    /// span name `grpc`. Without a list, the first 100 that are seen; with one, the first 250 of it.
+    ///
+    /// # Example
+    /// ```
+    /// # use tower_outbound_otel::OtelObserver;
+    /// let observer = OtelObserver::builder().known_rpc_methods(["shop.Orders/Create", "shop.Orders/Get"]).build();
+    /// # let _ = observer;
+    /// ```
+    pub fn known_rpc_methods<'a>(mut self, methods: impl IntoIterator<Item = &'a str>) -> Self {
+        self.options.rpc_methods = RpcMethods::listed(methods);
         self
     }
 

@@ -30,13 +30,20 @@ impl SpanProcessor for Void {
 
 /// Allocations of one exchange, after some to warm up.
 fn per_exchange(outbound: &Outbound) -> u64 {
+    allocated(outbound, "application/json")
+}
+
+fn allocated(outbound: &Outbound, content: &'static str) -> u64 {
     let answer = tower::service_fn(|_| {
-        std::future::ready(Ok::<_, std::io::Error>(Response::new(Empty::<Bytes>::new())))
+        let mut response = Response::new(Empty::<Bytes>::new());
+        response.headers_mut().insert("grpc-status", http::HeaderValue::from_static("14"));
+        std::future::ready(Ok::<_, std::io::Error>(response))
     });
     let mut service = outbound.layer().layer(answer);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut exchange = || {
-        let request = Request::get("http://a.example/a").body(Empty::<Bytes>::new()).unwrap();
+        let request = Request::get("http://a.example/a.B/C").header("content-type", content);
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
         let mut count = 0;
         let counted = allocation_counter::measure(|| {
             let response = runtime.block_on(service.call(request)).unwrap();
@@ -88,6 +95,11 @@ fn an_exchange_allocates_no_more_than_is_written_down_here() {
     assert_eq!(metrics, nothing, "a record allocates nothing");
     // The slot, the span's box, the context; unless the parent is unsampled also the URL and the attributes.
     assert_eq!((unsampled_child, unsampled, one_span), (3, 5, 5));
+    let grpc = |builder: OtelObserverBuilder| {
+        allocated(&Outbound::builder().observer(builder.build()).build(), "application/grpc")
+    };
+    let unmeasured = OtelObserver::builder().metrics(Metrics::Off).propagate(Propagate::off());
+    assert_eq!(grpc(off()), grpc(unmeasured), "nor does one of gRPC");
     // One phase here, which has no attributes.
     assert_eq!(phases - one_span, 1);
     // The SDK's propagator formats.

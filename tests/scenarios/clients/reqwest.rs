@@ -1,6 +1,7 @@
 //! reqwest: its connector cannot be wrapped, so the two socket addresses are a connection's identity.
 
 mod failures;
+mod http2;
 mod identity;
 mod parts;
 mod proxies;

@@ -67,6 +67,7 @@ async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, rece
         assert_eq!(timings.reuse(), Reuse::Unknown);
         assert!(timings.connection().is_none() && !timings.setup_paid());
         assert!(timings.exchange().request_body_bytes() > 0);
+        assert_eq!((timings.exchange().is_grpc(), timings.exchange().grpc_status()), (true, Some(0)));
         marks_are_monotone(&timings);
     }
 
@@ -109,6 +110,7 @@ async fn an_answer_of_trailers_only_ends_its_exchange() {
     let status = tonic::Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(recorder.outcomes(), ["ok"], "over with the head");
+    assert_eq!(recorder.timings()[0].exchange().grpc_status(), Some(Code::Unimplemented as i32));
     drop((client, response));
     recorder.settled().await;
 }

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::StatusCode;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram};
 use tokio::time::Instant;
 use tower_outbound::{Exchange, Failure, Kind, Outcome, Phase, Reuse};
@@ -15,6 +14,7 @@ use crate::methods::MethodId;
 use crate::names::{attribute as a, outbound as o};
 use crate::options::Options;
 use crate::phases;
+use crate::rpc::RpcEnd;
 
 /// Everything that varies between the exchanges of one origin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,13 +38,20 @@ pub(super) struct ExchangeHandles {
     sizes: OnceLock<[Option<BoundHistogram<u64>>; 2]>,
 }
 
+/// Whether the answer was an error: HTTP's, or gRPC's inside HTTP's `200`.
+pub(crate) fn answered_badly(exchange: &Exchange, outcome: &Outcome) -> bool {
+    let rpc = || RpcEnd::of(exchange, outcome).is_some_and(RpcEnd::is_error);
+    // A failure below is no answer.
+    exchange.status().is_some_and(is_error) || (failure(outcome).is_none() && rpc())
+}
+
 /// The value of `outbound.outcome`.
 ///
 /// As on the span: an error status is the exchange's error, whatever became of its body.
-pub(crate) fn outcome_name(outcome: &Outcome, status: Option<StatusCode>) -> &'static str {
+pub(crate) fn outcome_name(outcome: &Outcome, answered_badly: bool) -> &'static str {
     match outcome {
         Outcome::Failed(_) => "error",
-        _ if status.is_some_and(is_error) => "error",
+        _ if answered_badly => "error",
         Outcome::Cancelled { .. } => "cancelled",
         _ => "ok",
     }
@@ -54,7 +61,7 @@ impl ExchangeKey {
     fn new(exchange: &Exchange, method: MethodId, outcome: &Outcome, with_template: bool) -> Self {
         let failure = failure(outcome).map(Failure::kind);
         let status = exchange.status();
-        let outcome = outcome_name(outcome, status);
+        let outcome = outcome_name(outcome, answered_badly(exchange, outcome));
         Self {
             method,
             status: status.map(|status| status.as_u16()),
@@ -70,8 +77,7 @@ impl ExchangeKey {
     fn error(&self) -> Option<opentelemetry::Value> {
         match self.failure {
             Some(_) => kind(self.failure),
-            None if self.outcome == "error" => self.status.map(|status| status.to_string().into()),
-            None => None,
+            None => self.status.filter(|status| *status >= 400).map(|status| status.to_string().into()),
         }
     }
 }

@@ -5,10 +5,11 @@ use opentelemetry::metrics::{
     BoundCounter, BoundHistogram, BoundUpDownCounter, Counter, Histogram, Meter, UpDownCounter,
 };
 
+use super::rpc::RpcSeries;
 use crate::names::metric as m;
 use crate::options::{Metrics, Options};
 
-/// The convention's, for `http.client.request.duration` and `dns.lookup.duration`.
+/// The convention's, for `http.client.request.duration`, `rpc.client.call.duration` and `dns.lookup.duration`.
 const REQUEST_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// The convention's, for `http.client.connection.duration`.
@@ -29,6 +30,9 @@ const BYTES: [f64; 10] =
 #[derive(Debug)]
 pub(super) struct Instruments {
     pub(super) request_duration: Option<Histogram<f64>>,
+    pub(super) rpc_call_duration: Option<Histogram<f64>>,
+    /// Those of it that there are.
+    pub(super) rpc_series: RpcSeries,
     pub(super) active_requests: Option<UpDownCounter<i64>>,
     pub(super) open_connections: Option<UpDownCounter<i64>>,
     pub(super) connection_duration: Option<Histogram<f64>>,
@@ -84,6 +88,13 @@ impl Instruments {
                 &REQUEST_SECONDS,
                 "Duration of HTTP client requests.",
             ),
+            rpc_call_duration: seconds(
+                core,
+                m::RPC_CALL_DURATION,
+                &REQUEST_SECONDS,
+                "Measures the duration of an outgoing Remote Procedure Call (RPC).",
+            ),
+            rpc_series: RpcSeries::default(),
             active_requests: up_down(all, m::ACTIVE_REQUESTS, "{request}", "Number of active HTTP requests."),
             open_connections: up_down(
                 core,

@@ -10,7 +10,8 @@ mod exchange;
 mod instruments;
 mod origin;
 mod recorder;
+mod rpc;
 
-pub(crate) use self::exchange::outcome_name;
+pub(crate) use self::exchange::{answered_badly, outcome_name};
 pub(crate) use self::origin::SlotGauge;
 pub(crate) use self::recorder::Recorder;

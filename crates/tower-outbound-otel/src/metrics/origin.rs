@@ -1,6 +1,6 @@
 //! What is recorded for one origin.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
 use opentelemetry::{KeyValue, Value};
@@ -12,6 +12,7 @@ use super::cache::Cache;
 use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
 use super::exchange::{ExchangeHandles, ExchangeKey};
 use super::instruments::{Bind, Instruments};
+use super::rpc::RpcHandles;
 use crate::labels::Labels;
 use crate::methods::MethodId;
 use crate::names::{attribute as a, outbound as o};
@@ -21,10 +22,12 @@ use crate::options::{MetricLabel, Options};
 #[derive(Debug)]
 pub(super) struct OriginMetrics {
     pub(super) instruments: Arc<Instruments>,
-    labels: Labels,
+    pub(super) labels: Labels,
     with: With,
     pub(super) exchanges: Cache<ExchangeKey, ExchangeHandles>,
     pub(super) active: Cache<(MethodId, Option<&'static str>), Option<BoundUpDownCounter<i64>>>,
+    /// By the method's place: made for origins that are asked by gRPC.
+    pub(super) rpcs: OnceLock<Box<[RpcHandles]>>,
     phases: Cache<PhaseKey, Option<BoundHistogram<f64>>>,
     pub(super) connections: Cache<ConnectionKey, ConnectionHandles>,
     pub(super) closed: Cache<CloseKey, Option<BoundCounter<u64>>>,
@@ -92,6 +95,7 @@ impl OriginMetrics {
             with,
             exchanges: Cache::default(),
             active: Cache::default(),
+            rpcs: OnceLock::new(),
             phases: Cache::default(),
             connections: Cache::default(),
             closed: Cache::default(),
@@ -238,7 +242,7 @@ fn lookup_error(failure: &Failure) -> &'static str {
 }
 
 /// Present pairs in the order that the SDK stores: by key.
-fn sorted(pairs: impl IntoIterator<Item = Pair>) -> Vec<KeyValue> {
+pub(super) fn sorted(pairs: impl IntoIterator<Item = Pair>) -> Vec<KeyValue> {
     let present = pairs.into_iter().filter_map(|(key, value)| Some(KeyValue::new(key, value?)));
     let mut attributes: Vec<_> = present.collect();
     attributes.sort_unstable_by(|a, b| a.key.cmp(&b.key));

@@ -14,10 +14,12 @@ use tower_outbound::{
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
 use super::origin::{OriginMetrics, SlotGauge};
+use crate::exchange_span::ExchangeState;
 use crate::labels::Admission;
 use crate::methods::MethodId;
 use crate::observer::scope;
 use crate::options::{Metrics, Options};
+use crate::rpc::RpcEnd;
 
 /// The metrics of an observer.
 #[derive(Debug)]
@@ -74,14 +76,17 @@ impl Recorder {
     pub(crate) fn exchange_duration(
         &self,
         exchange: &Exchange,
-        method: MethodId,
+        state: &ExchangeState,
         options: &Options,
         outcome: &Outcome,
         end: Instant,
     ) {
         if let Some(origin) = self.of(exchange.origin(), options) {
             let took = end.saturating_duration_since(exchange.start_time());
-            origin.exchange_duration(exchange, method, options, outcome, took);
+            origin.exchange_duration(exchange, state.method, options, outcome, took);
+            if let Some((method, end)) = state.rpc.as_ref().zip(RpcEnd::of(exchange, outcome)) {
+                origin.rpc_duration(method, end, options, took);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The observer under a stack, with in-memory exporters in place of a backend.
 
 mod bounds;
+mod conventions;
 mod hidden;
 mod load;
 mod metrics;
@@ -8,6 +9,7 @@ mod opt_in;
 mod parents;
 mod propagation;
 mod retries;
+mod rpc;
 mod setups;
 mod slots;
 mod spans;

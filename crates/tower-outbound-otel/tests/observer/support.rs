@@ -41,6 +41,8 @@ pub(crate) struct Rig {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     pub(crate) attributes: Attributes,
+    /// As the convention calls it: `histogram`, `counter` or `updowncounter`.
+    pub(crate) kind: &'static str,
     /// Of a sum its value, of a histogram its count.
     pub(crate) value: f64,
     /// Of a histogram.
@@ -148,6 +150,7 @@ fn series<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64) -> Vec<Serie
             .data_points()
             .map(|point| Series {
                 attributes: text(point.attributes()),
+                kind: if sum.is_monotonic() { "counter" } else { "updowncounter" },
                 value: number(point.value()),
                 sum: 0.0,
                 bounds: Vec::new(),
@@ -157,6 +160,7 @@ fn series<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64) -> Vec<Serie
             .data_points()
             .map(|point| Series {
                 attributes: text(point.attributes()),
+                kind: "histogram",
                 value: point.count() as f64,
                 sum: number(point.sum()),
                 bounds: point.bounds().collect(),

@@ -84,7 +84,7 @@ pub(crate) fn event(event: &Event<'_>) {
             debug!(
                 target: "tower_outbound", exchange = exchange.id(), origin = %exchange.origin(),
                 method = exchange.method().as_str(), status = exchange.status().map(|status| status.as_u16()),
-                error, cancelled, timings = %exchange.timings(), "exchange ended",
+                grpc_status = exchange.grpc_status(), error, cancelled, timings = %exchange.timings(), "exchange ended",
             );
         }
         Event::ConnectEnded { setup, result: ConnectResult::Failed(failure) } => {

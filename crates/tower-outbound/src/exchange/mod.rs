@@ -4,6 +4,7 @@
 mod slots;
 
 mod call;
+pub(crate) mod grpc;
 mod marks;
 mod phase;
 mod progress;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use http::{Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
+use super::grpc::GrpcStatus;
 use super::marks::Marks;
 use super::serving::Serving;
 use super::slots::Slots;
@@ -47,6 +48,7 @@ pub(super) struct Inner {
     pub(super) request_bytes: AtomicU64,
     pub(super) response_bytes: AtomicU64,
     pub(super) status: AtomicU16,
+    pub(super) grpc: GrpcStatus,
     pub(super) version: OnceLock<Version>,
     pub(super) serving: Mutex<Serving>,
     pub(super) ended: AtomicBool,
@@ -67,6 +69,7 @@ pub(crate) struct Start {
     pub(crate) call: Option<Call>,
     pub(crate) identity: usize,
     pub(crate) asks_close: bool,
+    pub(crate) is_grpc: bool,
 }
 
 impl Exchange {
@@ -104,6 +107,7 @@ impl Exchange {
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(0),
+            grpc: GrpcStatus::new(start.is_grpc),
             version: OnceLock::new(),
             serving: Mutex::default(),
             ended: AtomicBool::new(false),

@@ -14,8 +14,8 @@ use crate::event::Outcome;
 pin_project! {
     /// The body of an observed response: ends the exchange when it ends.
     ///
-    /// A body counts as ended also when it says so by `is_end_stream`, since hyper drops it without polling
-    /// it to `None`. It adds no buffering and no allocation per frame.
+    /// A body counts as ended also with its trailers, and when it says so by `is_end_stream`, since hyper drops it
+    /// without polling it to `None`. It adds no buffering and no allocation per frame.
     ///
     /// # Cancel safety
     /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and
@@ -82,7 +82,11 @@ where
                 if let Some(data) = frame.data_ref() {
                     exchange.count_response(data.remaining() as u64);
                 }
-                if inner.is_end_stream() {
+                if let Some(trailers) = frame.trailers_ref() {
+                    exchange.see_grpc_status(trailers);
+                }
+                // Nothing comes after trailers, and some callers do not ask.
+                if frame.is_trailers() || inner.is_end_stream() {
                     exchange.finish(&Outcome::Ok);
                     *this.watch = None;
                 }

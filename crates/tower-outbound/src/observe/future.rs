@@ -119,6 +119,7 @@ fn respond<R: Body>(
     let exchange = guard.exchange();
     let connection = response.extensions().get::<Connection>();
     exchange.head(response.status(), response.version(), connection);
+    exchange.see_grpc_status(response.headers());
     let http1 = exchange.connection().filter(|connection| !connection.is_http2());
     if let Some((connection, hint)) = http1.zip(close_hint(exchange, &response)) {
         connection.hint(hint);

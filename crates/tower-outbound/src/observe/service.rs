@@ -11,7 +11,7 @@ use crate::classify::Failure;
 use crate::connect::{Origin, Registry, Setup};
 use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
-use crate::exchange::{Call, Exchange, Start, UrlTemplate, identity};
+use crate::exchange::{Call, Exchange, Start, UrlTemplate, grpc, identity};
 
 /// A client whose exchanges are observed: see [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ impl<S> Observe<S> {
             call: request.extensions().get::<Call>().cloned(),
             identity,
             asks_close: super::future::has_connection_option(request.headers(), "close"),
+            is_grpc: grpc::is_grpc(request.headers()),
         });
         let head = RequestHead {
             method: request.method(),

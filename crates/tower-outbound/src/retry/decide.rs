@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::HeaderName;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::RetryReason;
@@ -10,7 +10,7 @@ use super::retry_after::{Asked, pushback, retry_after};
 use crate::classify::{Class, DnsFailure, Failure, Kind, SendState};
 use crate::connect::Reuse;
 use crate::event::ResponseHead;
-use crate::exchange::Phase;
+use crate::exchange::{Phase, grpc};
 
 /// Says that a peer processes requests with the same key once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -144,8 +144,7 @@ fn is_dead(kind: Kind) -> bool {
 
 /// gRPC's UNAVAILABLE in a response of trailers only: in its head, so that no message has come.
 fn is_unavailable(headers: &HeaderMap) -> bool {
-    let grpc = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-    grpc && headers.get("grpc-status").is_some_and(|status| status.as_bytes() == b"14")
+    grpc::is_grpc(headers) && grpc::status(headers) == Some(14)
 }
 
 /// RFC 9110, section 9.2.2.

@@ -1,0 +1,268 @@
+//! Spans and metrics of real exchanges, compared with the conventions' own tables (`tests/conventions`): what is Required is
+//! there, what is Conditionally Required or Recommended is there if and only if its condition holds, nothing that the
+//! tables do not list but `outbound.*`; units, kinds and buckets are theirs.
+//!
+//! Two conditions are read narrowly. `url.template` on metrics is available where the [`MetricLabel`] is asked for, since
+//! its series are the user's to bound. `network.protocol.version` of `http.client.open_connections` is there as soon as
+//! the connection has spoken.
+//!
+//! # Another layer with the same names
+//!
+//! `opentelemetry-instrumentation-tower` plans a client layer (opentelemetry-rust-contrib, pull request 700; read at commit
+//! `143ecaa7`, 2026-08-22). A dashboard that uses `http.client.request.duration` and the two body sizes by
+//! `http.request.method`, `http.response.status_code` and `server.address` fits both. Otherwise its layer
+//!
+//! - has no `error.type` anywhere, so that a failed exchange differs in its missing status code only; its span's status
+//!   has the error's text as description, ours none;
+//! - always has the Opt-In `url.scheme`, ours by option ([`MetricLabel::UrlScheme`], `SpanAttribute::UrlScheme`), and
+//!   `network.protocol.name` = `http`, which is due for other protocols only;
+//! - has `network.protocol.version` on metrics only, as the request asks for it and as `2.0`; ours is the response's, and `2`;
+//! - leaves out `server.port` where the URI has none, although it is Required; has methods as they are in place of `_OTHER`
+//!   and `http.request.method_original`; names `http.route`, which is not a client's, where ours has `url.template`;
+//! - has `url.full` with its users, passwords and signatures; neither `network.peer.*` nor `http.request.resend_count`;
+//! - measures until the head where ours measures until the body's end (`end_at_head` is the same), counts nothing of what
+//!   was dropped, and takes sizes from `content-length` in place of the bytes that passed;
+//! - has no `http.client.active_requests`, `http.client.open_connections`, `http.client.connection.duration`,
+//!   `dns.lookup.duration` and nothing of gRPC.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry::trace::SpanKind;
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
+use tower::{Layer, ServiceExt};
+use tower_outbound::{Call, Outbound, UrlTemplate};
+use tower_outbound_otel::MetricLabel;
+
+use crate::rpc::{asking, ending};
+use crate::support::*;
+
+const TABLES: &str = include_str!("../conventions/v1.44.0.md");
+
+/// A span's or a metric's.
+struct Table {
+    kind: String,
+    unit: String,
+    buckets: Vec<f64>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    attribute: String,
+    level: String,
+    condition: String,
+}
+
+impl Row {
+    fn is(&self, attribute: &str) -> bool {
+        match self.attribute.strip_suffix("<key>") {
+            Some(prefix) => attribute.starts_with(prefix),
+            None => self.attribute == attribute,
+        }
+    }
+}
+
+/// By `span http.client`, `metric http.client.request.duration` and so on.
+fn tables() -> BTreeMap<String, Table> {
+    let sections = TABLES.split("\n## ").skip(1).map(|section| {
+        let (title, rows) = section.split_once('\n').unwrap();
+        let words: Vec<_> = title.split(' ').collect();
+        let word = |at: usize| words.get(at).copied().unwrap_or_default().to_owned();
+        let rows = rows.lines().filter(|line| line.starts_with("| ")).skip(2).map(|line| {
+            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let [attribute, level, _, condition] = cells[..] else { panic!("four cells in {line:?}") };
+            Row { attribute: attribute.into(), level: level.into(), condition: condition.into() }
+        });
+        let buckets = words.iter().skip(4).map(|bucket| bucket.parse().unwrap());
+        let table = Table { kind: word(2), unit: word(3), buckets: buckets.collect(), rows: rows.collect() };
+        (format!("{} {}", word(0), word(1)), table)
+    });
+    sections.collect()
+}
+
+/// What an exchange was like: the conditions that hold.
+struct Case {
+    rig: Rig,
+    holds: Vec<&'static str>,
+    /// HTTP's error, or gRPC's.
+    errors: [bool; 2],
+}
+
+impl Case {
+    fn new(rig: Rig, holds: &[&'static str], errors: [bool; 2]) -> Self {
+        Self { rig, holds: [holds, &["always"]].concat(), errors }
+    }
+
+    /// Compares attributes with the rows of tables.
+    fn compare(&self, what: &str, tables: &[&Table], error: bool, got: &Attributes) {
+        for row in tables.iter().flat_map(|table| &table.rows) {
+            let due = match (row.level.as_str(), row.condition.as_str()) {
+                ("Opt-In", _) | (_, "sometimes") => continue,
+                (_, "error") => error,
+                (_, condition) => self.holds.contains(&condition),
+            };
+            assert_eq!(
+                got.contains_key(&row.attribute),
+                due,
+                "{what}: {} is {} ({}) in {got:?}",
+                row.attribute,
+                row.level,
+                row.condition
+            );
+        }
+        for key in got.keys().filter(|key| !key.starts_with("outbound.")) {
+            let listed = tables.iter().flat_map(|table| &table.rows).any(|row| row.is(key));
+            assert!(listed, "{what}: {key} is in no table");
+        }
+    }
+
+    /// Compares everything; returns which tables there was something for.
+    fn check(&self) -> BTreeSet<String> {
+        let tables = tables();
+        let mut seen = BTreeSet::new();
+        let spans = self.rig.spans();
+        let mut clients = spans.iter().filter(|span| span.span_kind == SpanKind::Client).peekable();
+        assert!(clients.peek().is_some());
+        for span in clients {
+            let attributes = attributes(span);
+            let names = match attributes.contains_key("rpc.system.name") {
+                true => &["span http.client", "span rpc.grpc.client"][..],
+                false => &["span http.client"],
+            };
+            let theirs: Vec<_> = names.iter().map(|name| &tables[*name]).collect();
+            self.compare("span", &theirs, self.errors.contains(&true), &attributes);
+            seen.extend(names.iter().map(|name| (*name).to_owned()));
+        }
+        for (metric, (unit, series)) in self.rig.metrics() {
+            let name = format!("metric {metric}");
+            let Some(table) = tables.get(&name) else {
+                assert!(metric.starts_with("outbound."), "{metric} is in no table");
+                continue;
+            };
+            let error = self.errors[usize::from(metric.starts_with("rpc."))];
+            assert_eq!(unit, table.unit, "{metric}");
+            for series in series {
+                assert_eq!(series.kind, table.kind, "{metric}");
+                // Where the convention gives none, they are ours.
+                if !table.buckets.is_empty() {
+                    assert_eq!(series.bounds, table.buckets, "{metric}");
+                }
+                self.compare(&metric, &[table], error, &series.attributes);
+            }
+            seen.insert(name);
+        }
+        seen
+    }
+}
+
+fn with_sizes(rig: &Rig) -> Outbound {
+    Outbound::builder().observer(rig.observer().body_sizes().build()).build()
+}
+
+async fn answered(status: &str) -> Case {
+    let rig = Rig::new();
+    let outbound = with_sizes(&rig);
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+    let server = ScriptedServer::tcp(Script::new().read_request().write(answer)).await.unwrap();
+    let client = client(&outbound);
+    assert!(exchange(&client, get(server.uri_with("http", "localhost", "/"))).await.is_some());
+    drop(client);
+    closed(&outbound).await;
+    Case::new(rig, &["response", "peer"], [status.starts_with('5'), false])
+}
+
+async fn refused(asked: fn(http::Uri) -> Request<Body>, is_grpc: bool) -> Case {
+    let rig = Rig::new();
+    let uri = format!("http://{}/shop.Orders/Create", closed_port().unwrap());
+    let request = asked(uri.parse().unwrap());
+    assert_eq!(exchange(&client(&with_sizes(&rig)), request).await, None);
+    Case::new(rig, &[], [true, is_grpc])
+}
+
+async fn cancelled(asked: fn(http::Uri) -> Request<Body>) -> Case {
+    let rig = Rig::new();
+    let outbound = with_sizes(&rig);
+    let read = Gate::new();
+    let server = ScriptedServer::tcp(Script::new().read_request().open(&read).hang()).await.unwrap();
+    let client = client(&outbound);
+    tokio::select! {
+        _ = client.oneshot(asked(server.uri("/shop.Orders/Create"))) => panic!("nobody answers"),
+        () = read.wait() => {}
+    }
+    closed(&outbound).await;
+    Case::new(rig, &["peer"], [false, false])
+}
+
+/// Sent again, by an unknown method, with a template that is asked for on metrics.
+async fn resent() -> Case {
+    let rig = Rig::new();
+    let observer = rig.observer().body_sizes().metric_label(MetricLabel::UrlTemplate).build();
+    let service = answering(&Outbound::builder().observer(observer).build(), 200);
+    let mut request = get("http://a.example/users/7");
+    *request.method_mut() = http::Method::from_bytes(b"FETCH").unwrap();
+    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
+    let call = Call::new();
+    request.extensions_mut().insert(call);
+    exchange(&service, request.clone()).await;
+    // The first one has no count of resends.
+    rig.exporter().reset();
+    exchange(&service, request).await;
+    Case::new(rig, &["response", "resent", "method_differs", "template"], [false, false])
+}
+
+async fn grpc(path: &str, status: &'static str, holds: &[&'static str]) -> Case {
+    let rig = Rig::new();
+    let outbound = with_sizes(&rig);
+    let server = H2Server::builder().start(move |_| async move { ending(status) }).await.unwrap();
+    let connector = outbound.connector(outbound.http_connector());
+    let client =
+        Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(true).build(connector);
+    let client = outbound.layer().layer(client);
+    assert_eq!(exchange(&client, asking(server.uri(path))).await, Some(200));
+    drop(client);
+    closed(&outbound).await;
+    Case::new(rig, &[&["response", "peer"], holds].concat(), [false, status != "0"])
+}
+
+#[tokio::test]
+async fn an_exchange_has_what_the_tables_ask_for_whether_it_goes_well_or_not() {
+    answered("200 OK").await.check();
+    answered("503 Service Unavailable").await.check();
+}
+
+#[tokio::test]
+async fn a_refused_exchange_has_what_the_tables_ask_for() {
+    refused(get, false).await.check();
+    refused(asking, true).await.check();
+}
+
+#[tokio::test]
+async fn a_cancelled_exchange_has_what_the_tables_ask_for() {
+    cancelled(get).await.check();
+    cancelled(asking).await.check();
+}
+
+#[tokio::test]
+async fn a_resend_by_an_unknown_method_has_what_the_tables_ask_for() {
+    resent().await.check();
+}
+
+#[tokio::test]
+async fn grpc_has_what_the_tables_ask_for_whether_it_goes_well_or_not() {
+    grpc("/shop.Orders/Create", "0", &[]).await.check();
+    grpc("/shop.Orders/Create", "14", &[]).await.check();
+    grpc("/create", "0", &["rpc_method_differs"]).await.check();
+}
+
+#[tokio::test]
+async fn every_table_has_something_that_is_compared_with_it() {
+    let mut seen = answered("200 OK").await.check();
+    seen.extend(grpc("/shop.Orders/Create", "0", &[]).await.check());
+    assert_eq!(seen, tables().into_keys().collect());
+    assert_eq!(seen.len(), 10);
+    let rows: usize = tables().values().map(|table| table.rows.len()).sum();
+    assert_eq!(rows, 23 + 11 + 9 + 9 + 9 + 6 + 5 + 5 + 2 + 6);
+}
