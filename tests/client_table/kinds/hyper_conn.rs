@@ -27,6 +27,7 @@ pub(crate) const HTTP_1: Kind = Kind {
     tls: false,
     setup: TCP,
     pays: false,
+    tracked: true,
     build: |parts| Box::pin(http1(parts)),
     cannot: &[
         NO_REFUSAL,

@@ -16,6 +16,7 @@ pub(crate) const HTTP_1: Kind = Kind {
     tls: false,
     setup: TCP,
     pays: true,
+    tracked: true,
     build: |parts| Box::pin(async move { build(&parts, false) }),
     cannot: &[NO_REFUSAL],
 };

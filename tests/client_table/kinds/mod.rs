@@ -23,6 +23,8 @@ pub(crate) struct Kind {
     pub(crate) setup: &'static [Phase],
     /// Whether the request that needs a connection is known to have started its making.
     pub(crate) pays: bool,
+    /// Whether its IO is ours: else nobody sees what passes, and when and why a connection closes.
+    pub(crate) tracked: bool,
     pub(crate) build: fn(Parts) -> BoxFuture<'static, Send>,
     /// Scenarios that it cannot have, each with the reason.
     pub(crate) cannot: &'static [(&'static str, &'static str)],

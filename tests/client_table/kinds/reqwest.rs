@@ -16,6 +16,7 @@ pub(crate) const HTTP_1: Kind = Kind {
     tls: false,
     setup: DNS,
     pays: true,
+    tracked: false,
     build: |parts| Box::pin(async move { build(&parts) }),
     cannot: &[
         NO_REFUSAL,
