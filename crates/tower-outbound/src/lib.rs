@@ -25,6 +25,7 @@
 //! | --- | --- |
 //! | `tracing` (default) | the events as structured `tracing` events, and warnings about half a stack |
 //! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer in its place |
+//! | `tonic-channel` | `Outbound::tonic`: tonic's channel with every layer in its place |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
 //! | `reqwest` | `ReqwestClient`: reqwest under every layer that it lets in, and its parts; its errors |
 //! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic` | whose errors [`Failure::of`] knows, beside those of std, tokio, h2, hyper and hyper-util |
@@ -49,14 +50,19 @@ mod timer;
 mod track;
 
 pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, SendState, TlsAlert};
+pub use self::clients::{
+    Handshake, HandshakeFuture, HandshakeLayer, Http1, Http2, HyperFuture, HyperService,
+};
 #[cfg(feature = "reqwest")]
 pub use self::clients::{
     ReqwestBody, ReqwestClient, ReqwestClientFuture, ReqwestConnecting, ReqwestConnector,
     ReqwestConnectorLayer, ReqwestFuture, ReqwestResolver, ReqwestService,
 };
+#[cfg(feature = "tonic-channel")]
+pub use self::clients::{TonicBuilder, TonicChannel, TonicFuture};
 pub use self::connect::{
-    AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Origin,
-    PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,
+    AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Driven,
+    Origin, PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,
 };
 pub use self::error::{BoxError, Error, TimeLimit, TimeLimitError};
 pub use self::event::{ConnectResult, Event, Observer, Outcome, RequestHead, ResponseHead, StackWarning};

@@ -1,17 +1,15 @@
 //! One connection of hyper, made by hand.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Mutex;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{LeasedBody, ObserveRequestBody, Protocol, TcpIo, TrackedIo};
+use tower_outbound::{HyperService, Protocol, TcpIo, TrackedIo};
 
 use super::{Kind, NO_REFUSAL, TCP, cloned};
 use crate::cell::{Body, Parts, Send};
@@ -69,7 +67,7 @@ async fn http1(parts: Parts) -> Send {
     let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer is there");
     tokio::spawn(driver);
     let layer = parts.outbound.observe_layer();
-    let service = Arc::new(Mutex::new(layer.layer(Raw(sender))));
+    let service = Arc::new(Mutex::new(layer.layer(HyperService::new(sender))));
     Arc::new(move |request: Request<Body>| {
         let service = Arc::clone(&service);
         Box::pin(async move {
@@ -81,34 +79,9 @@ async fn http1(parts: Parts) -> Send {
 }
 
 async fn http2(parts: Parts) -> Send {
-    let (sender, driver) =
-        http2::handshake(TokioExecutor::new(), connect(&parts).await).await.expect("the peer is there");
-    tokio::spawn(driver);
-    cloned(parts.outbound.retry_layer().layer(parts.outbound.layer().layer(Raw(sender))))
+    let io = connect(&parts).await;
+    let connection = io.connection().clone();
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer is there");
+    tokio::spawn(connection.drive(driver));
+    cloned(parts.outbound.retry_layer().layer(parts.outbound.layer().layer(HyperService::new(sender))))
 }
-
-type Pending = std::pin::Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + std::marker::Send>>;
-
-#[derive(Clone)]
-struct Raw<S>(S);
-
-macro_rules! service {
-    ($sender:ident, $body:ty) => {
-        impl Service<Request<$body>> for Raw<$sender::SendRequest<$body>> {
-            type Response = Response<Incoming>;
-            type Error = hyper::Error;
-            type Future = Pending;
-
-            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-                self.0.poll_ready(cx)
-            }
-
-            fn call(&mut self, request: Request<$body>) -> Pending {
-                Box::pin(self.0.send_request(request))
-            }
-        }
-    };
-}
-
-service!(http1, ObserveRequestBody<Body>);
-service!(http2, ObserveRequestBody<LeasedBody<Body>>);

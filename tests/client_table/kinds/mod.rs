@@ -1,9 +1,11 @@
 //! The kinds of clients, and what each cannot have.
 
+mod client_pool;
 mod hyper_conn;
 mod hyper_util;
 mod outbound_client;
 mod reqwest;
+mod tonic;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
@@ -49,6 +51,11 @@ pub(crate) const ALL: &[Kind] = &[
     outbound_client::TLS_HTTP_2,
     hyper_conn::HTTP_1,
     hyper_conn::HTTP_2,
+    client_pool::HTTP_1,
+    client_pool::HTTP_2,
+    tonic::PLAIN,
+    tonic::TLS_BELOW,
+    tonic::TLS_ABOVE,
     reqwest::HTTP_1,
     reqwest::TLS_HTTP_2,
 ];

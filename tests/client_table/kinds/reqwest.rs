@@ -48,7 +48,8 @@ impl Resolve for Resolver {
 }
 
 fn build(Parts { outbound, certs, .. }: &Parts) -> Send {
-    let builder = ::reqwest::Client::builder().no_proxy().tls_backend_preconfigured(certs.client_config(ALPN));
+    let builder =
+        ::reqwest::Client::builder().no_proxy().tls_backend_preconfigured(certs.client_config(ALPN));
     cloned(outbound.reqwest_with_resolver(builder, Resolver).expect("a client"))
 }
 

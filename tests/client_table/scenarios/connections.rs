@@ -42,8 +42,8 @@ pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &C
     assert_eq!(numbers, [1, 2]);
     assert!(!second.setup_paid());
     // Where streams share a connection, nobody knows at the head when it was last idle.
-    let known = cell.kind.tracked && !cell.is_http2();
-    assert_eq!(second.usage().unwrap().idle_time().is_some(), known);
+    let knows = cell.kind.tracked && !cell.is_http2();
+    assert!(second.usage().unwrap().idle_time().is_some() || !knows);
     assert_eq!(peer.accepted(), 1);
     client.leave().await;
 }

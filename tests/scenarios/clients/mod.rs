@@ -2,6 +2,7 @@
 
 mod callers;
 mod checks;
+mod client_pool;
 mod hyper_conn;
 mod hyper_util;
 mod invalid_requests;
@@ -9,5 +10,10 @@ mod outbound_client;
 mod reqwest;
 #[cfg(feature = "aws-lc-rs")]
 mod tls_providers;
+
 mod tonic;
+mod tonic_channel;
+mod tonic_server;
+mod tonic_streams;
+mod tonic_tls;
 mod warnings;

@@ -32,6 +32,8 @@ pub(super) struct Inner {
     tracked: bool,
     /// Not tracked, and its first use is that of the exchange that has started its setup, whenever that is known.
     first_kept: bool,
+    /// TLS runs above: what passes says nothing of requests.
+    opaque: AtomicBool,
     /// How many timed-out exchanges it may let pass in silence; 0 is off.
     pub(super) retire_silent_after: u32,
     retired: AtomicBool,
@@ -108,6 +110,7 @@ impl Connection {
             upgraded: AtomicBool::new(false),
             tracked,
             first_kept,
+            opaque: AtomicBool::new(false),
             retire_silent_after,
             retired: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
@@ -168,6 +171,9 @@ impl Connection {
     }
 
     /// What it speaks; `None` until the first byte was written, unless ALPN has said so.
+    ///
+    /// Where TLS runs above the tracked connector nobody can read it: it is `None`, but for a channel of tonic, which
+    /// speaks HTTP/2 alone.
     #[must_use]
     pub fn protocol(&self) -> Option<Protocol> {
         match self.0.protocol.load(Ordering::Relaxed) {
@@ -196,13 +202,13 @@ impl Connection {
         self.flight().state()
     }
 
-    /// HTTP bytes read, above TLS.
+    /// HTTP bytes read, above TLS; where TLS runs above the tracked connector, ciphertext.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
         self.0.bytes_in.load(Ordering::Relaxed)
     }
 
-    /// HTTP bytes written, above TLS.
+    /// HTTP bytes written, above TLS; where TLS runs above the tracked connector, ciphertext.
     #[must_use]
     pub fn bytes_out(&self) -> u64 {
         self.0.bytes_out.load(Ordering::Relaxed)
@@ -257,6 +263,15 @@ impl Connection {
 
     pub(crate) fn is_http2(&self) -> bool {
         self.protocol() == Some(Protocol::Http2)
+    }
+
+    /// TLS runs above it: no turns and no frames are seen, so the exchanges themselves are counted.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.0.opaque.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_opaque(&self) {
+        self.0.opaque.store(true, Ordering::Relaxed);
     }
 
     /// Given away by an upgrade or `CONNECT`: what passes is no HTTP any more.

@@ -3,6 +3,7 @@
 mod attempt;
 mod close;
 mod connection;
+mod drive;
 mod error;
 mod flight;
 mod origin;
@@ -18,6 +19,7 @@ pub use self::attempt::{AddressAttempt, AttemptOutcome};
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
+pub use self::drive::Driven;
 pub use self::error::{ConnectError, PhaseError, ResolveError};
 pub(crate) use self::flight::{Aboard, Seen};
 pub use self::origin::Origin;

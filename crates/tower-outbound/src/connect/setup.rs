@@ -38,6 +38,8 @@ struct Inner {
     wasted: AtomicBool,
     /// Its connection will be tracked.
     tracked: AtomicBool,
+    /// TLS comes after it, out of its sight.
+    below_tls: AtomicBool,
     observers: Observers,
     slots: Slots,
 }
@@ -90,6 +92,7 @@ impl Setup {
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
+            below_tls: AtomicBool::new(false),
             observers,
             slots: Slots::default(),
         }));
@@ -107,6 +110,16 @@ impl Setup {
 
     pub(crate) fn is_tracked(&self) -> bool {
         self.0.tracked.load(Ordering::Acquire)
+    }
+
+    /// TLS comes after it, out of its sight.
+    pub(crate) fn leave_tls(&self) {
+        self.0.below_tls.store(true, Ordering::Release);
+    }
+
+    /// Whether TLS is a part of it.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.origin().scheme() == "https" && !self.0.below_tls.load(Ordering::Acquire)
     }
 
     /// The setup whose connector is being polled on this thread.
@@ -247,7 +260,7 @@ impl Setup {
     /// A stage inside is over; after the outermost one of an https connect comes TLS, unless TCP is not seen.
     pub(crate) fn resume_phase(&self, phase: Option<Phase>) {
         let connected = || self.has_phase(Phase::Tcp) || self.has_phase(Phase::Tunnel);
-        let handshakes = || self.origin().scheme() == "https" && connected() && !self.has_phase(Phase::Tls);
+        let handshakes = || self.has_tls() && connected() && !self.has_phase(Phase::Tls);
         let tls = || handshakes().then_some(Phase::Tls);
         let phase = phase.or_else(tls);
         let at = phase.and_then(|phase| RUNNABLE.iter().position(|runnable| *runnable == phase));

@@ -33,7 +33,8 @@ impl Connection {
         if !self.is_http2() {
             return self.blame_silence();
         }
-        let limit = self.0.retire_silent_after;
+        // Nothing can be put between records of TLS.
+        let limit = if self.is_opaque() { 0 } else { self.0.retire_silent_after };
         let mut flight = self.flight();
         if limit == 0 || flight.silence.strike(self.bytes_in()) < limit || !flight.retire() {
             return;

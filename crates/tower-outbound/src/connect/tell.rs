@@ -52,7 +52,10 @@ impl Connection {
             };
             return flight.begin_use(Seen::Stream(payer), self.0.opened, at);
         }
-        let seen = if self.is_http2() {
+        let seen = if self.is_http2() && self.is_opaque() {
+            // No frame tells of its stream.
+            Seen::Turn
+        } else if self.is_http2() {
             Seen::Stream(match self.setup().started_by() {
                 Some(id) if id == exchange.id() => Payer::ThisExchange,
                 Some(_) => Payer::Another,

@@ -47,7 +47,10 @@ impl Exchange {
             self.take();
             self.0.marks.taken.set(self.0.start, at);
             self.0.marks.given.set(self.0.start, at);
-            self.offer(self.is_sealed());
+            match Connection::driven().filter(Connection::is_http2) {
+                Some(connection) => self.settle(&connection, at),
+                None => self.offer(self.is_sealed()),
+            }
         }
     }
 

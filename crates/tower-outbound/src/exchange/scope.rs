@@ -46,6 +46,12 @@ impl Exchange {
         ExchangeScope { before }
     }
 
+    /// No exchange is current until the guard is dropped: what runs now is a connection's own.
+    pub(crate) fn step_out() -> ExchangeScope {
+        let before = CURRENT.try_with(RefCell::take).ok().flatten();
+        ExchangeScope { before }
+    }
+
     pub(crate) fn downgrade(&self) -> WeakExchange {
         WeakExchange(Arc::downgrade(&self.0))
     }

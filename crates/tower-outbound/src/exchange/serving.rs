@@ -140,8 +140,8 @@ impl Exchange {
         let counted = serving.counted;
         drop(serving);
         if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
-            // A connection that has gone on to another exchange is that one's affair.
-            if usage.number() == connection.uses() {
+            // A connection that has gone on to another exchange is that one's affair; HTTP/2 outlives them all.
+            if usage.number() == connection.uses() && !connection.is_http2() {
                 let released = inner.released.load(Ordering::Acquire);
                 give_reason(connection, outcome, *phase, released);
                 if matches!(outcome, Outcome::Ok) && !released {

@@ -66,7 +66,11 @@ impl Outbound {
     /// Around a connector whose inside it cannot reach it knows the whole connect only: the phases are
     /// absent, not zero.
     pub fn connector<C>(&self, connector: C) -> Track<C> {
-        TrackLayer::new(self.registry.clone()).limits(self.connect_limits).layer(connector)
+        self.track_layer().layer(connector)
+    }
+
+    pub(crate) fn track_layer(&self) -> TrackLayer {
+        TrackLayer::new(self.registry.clone()).limits(self.connect_limits)
     }
 
     /// The upper stack, to be put around the client. All services that it is put around share its limits.

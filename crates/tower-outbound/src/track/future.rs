@@ -104,7 +104,7 @@ where
 
 /// The TLS handshake is what comes after TCP and tunnel, where they can be seen and nothing else has timed it.
 fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
-    if setup.origin().scheme() != "https" || setup.has_phase(Phase::Tls) {
+    if !setup.has_tls() || setup.has_phase(Phase::Tls) {
         return;
     }
     let phases = setup.phases();

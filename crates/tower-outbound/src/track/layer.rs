@@ -15,13 +15,14 @@ use crate::connect::Registry;
 pub struct TrackLayer {
     registry: Registry,
     limits: ConnectLimits,
+    below_tls: bool,
 }
 
 impl TrackLayer {
     /// Tracks in this registry.
     #[must_use]
     pub const fn new(registry: Registry) -> Self {
-        Self { registry, limits: ConnectLimits::new() }
+        Self { registry, limits: ConnectLimits::new(), below_tls: false }
     }
 
     /// How long a connect may take, from the call of the connector until TLS is done: 10 s unless set; zero is off.
@@ -73,6 +74,16 @@ impl TrackLayer {
         self
     }
 
+    /// TLS runs above this layer, out of its sight, as tonic's own does: an `https` connect has no phase
+    /// [`Tls`](crate::Phase::Tls) then. Off unless set.
+    ///
+    /// What passes is ciphertext: its bytes are counted as such, and neither streams nor GOAWAY are seen.
+    #[must_use]
+    pub const fn below_tls(mut self, below_tls: bool) -> Self {
+        self.below_tls = below_tls;
+        self
+    }
+
     pub(crate) const fn limits(mut self, limits: ConnectLimits) -> Self {
         self.limits = limits;
         self
@@ -83,6 +94,6 @@ impl<S> Layer<S> for TrackLayer {
     type Service = Track<S>;
 
     fn layer(&self, inner: S) -> Track<S> {
-        Track { inner, registry: self.registry.clone(), limits: self.limits }
+        Track { inner, registry: self.registry.clone(), limits: self.limits, below_tls: self.below_tls }
     }
 }

@@ -15,6 +15,8 @@ use crate::exchange::{Exchange, WeakExchange};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// The first byte of a TLS connection: a record of its handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Sits on tokio's traits, since only there a wrapper sees what a read has filled.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ struct Turns {
     /// The whole request is out, and nothing was written since.
     whole: bool,
     begun: bool,
+    /// TLS runs above.
+    opaque: bool,
     read_since_write: bool,
     /// The last write could not be made: the request is not whole on the wire.
     blocked: bool,
@@ -46,7 +50,7 @@ struct Turns {
 impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
         let end = IoEnd::default();
-        let (exchange, begun, read_since_write, blocked) = (None, false, false, false);
+        let (exchange, begun, opaque, read_since_write, blocked) = (None, false, false, false, false);
         let (turn, untouched, whole, streams) = (0, true, false, None);
         let turns = Turns {
             connection,
@@ -55,6 +59,7 @@ impl<T> Meter<T> {
             untouched,
             whole,
             begun,
+            opaque,
             read_since_write,
             blocked,
             streams,
@@ -81,13 +86,18 @@ impl Turns {
     fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.begun {
             self.begun = true;
+            self.opaque = bytes.first() == Some(&TLS_HANDSHAKE);
+            if self.opaque {
+                self.connection.set_opaque();
+                return Ok(());
+            }
             let http2 = bytes.starts_with(HTTP2_PREFACE);
             self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             self.streams = http2.then(|| Box::new(Streams::new()));
             if self.streams.is_none() {
                 self.begin_turn(Exchange::take_offered());
             }
-        } else if self.streams.is_none() && self.read_since_write && !self.blocked {
+        } else if self.streams.is_none() && self.read_since_write && !self.blocked && !self.opaque {
             self.begin_next_turn();
         }
         let refuses = |weak: &WeakExchange| !weak.upgrade().is_some_and(|exchange| exchange.claim_write());

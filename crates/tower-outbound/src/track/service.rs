@@ -16,6 +16,7 @@ pub struct Track<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
     pub(super) limits: ConnectLimits,
+    pub(super) below_tls: bool,
 }
 
 impl<S> Track<S> {
@@ -50,6 +51,9 @@ where
         let origin = self.registry.origin(&uri);
         let setup = Setup::start(origin, exchange.as_ref(), self.registry.observers().clone());
         setup.track();
+        if self.below_tls {
+            setup.leave_tls();
+        }
         let inner = {
             let _scope = setup.enter();
             self.inner.call(uri)

@@ -1,0 +1,10 @@
+//! tonic's channel, which connects from a task of its own and names no connection.
+
+mod body;
+mod builder;
+mod channel;
+mod connector;
+mod executor;
+
+pub use self::builder::TonicBuilder;
+pub use self::channel::{TonicChannel, TonicFuture};

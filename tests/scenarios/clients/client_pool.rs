@@ -1,0 +1,183 @@
+//! hyper-util's composable pools, put together by hand over a tracked connector.
+
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Uri};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::pool::{cache, map, negotiate, singleton};
+use outbound_tests::certs::Certs;
+use outbound_tests::secret;
+use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use tower::{BoxError, Service, ServiceExt as _, service_fn};
+use tower_layer::{Layer as _, layer_fn};
+use tower_outbound::{HandshakeLayer, ObserveRequestBody, Protocol, Reuse, TcpIo, TrackedIo};
+
+use super::checks::{connects_and_reuses, send};
+use super::hyper_util::{HTTP_1, answer};
+use crate::support::{Body, recorded};
+
+type Sent = ObserveRequestBody<Body>;
+
+#[tokio::test]
+async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
+    let servers = [
+        ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap(),
+        ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap(),
+    ];
+    let (outbound, recorder) = recorded();
+    let connect = HandshakeLayer::<_, Sent>::http1().layer(outbound.connector(outbound.http_connector()));
+    let pool = map::Map::builder::<Uri>()
+        .keys(|uri: &Uri| uri.authority().cloned())
+        .values(move |_: &Uri| cache::builder().build(connect.clone()))
+        .build();
+    let pool = Arc::new(Mutex::new(pool));
+    let client = service_fn(move |request: Request<Sent>| {
+        let cache = pool.lock().unwrap().service(request.uri()).clone();
+        async move {
+            let uri = request.uri().clone();
+            let mut connection = cache.oneshot(uri).await?;
+            Ok::<_, BoxError>(connection.ready().await?.call(request).await?)
+        }
+    });
+    let client = outbound.layer().layer(client);
+    for server in &servers {
+        let uri = server.uri("/");
+        let (first, second) = (send(&client, &uri).await, send(&client, &uri).await);
+        assert_eq!((first.reuse(), second.reuse()), (Reuse::New, Reuse::Reused));
+        assert_eq!((first.setup_paid(), second.setup_paid()), (true, false));
+        assert_eq!(first.connection(), second.connection());
+        assert_eq!(first.connection().unwrap().protocol(), Some(Protocol::Http1));
+        assert_eq!(first.connection().unwrap().origin(), first.exchange().origin());
+    }
+    assert_eq!(outbound.connections().len(), 2);
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["dropped", "dropped"]);
+}
+
+#[tokio::test]
+async fn what_the_peer_has_closed_is_not_taken_from_a_cache_again() {
+    let script = || Script::new().read_request().write(HTTP_1).close();
+    let server = ScriptedServer::tcp([script(), script()]).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let connect = HandshakeLayer::<_, Sent>::http1().layer(outbound.connector(outbound.http_connector()));
+    let cache = cache::builder().build(connect);
+    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+        let mut cache = cache.clone();
+        async move {
+            loop {
+                let mut connection = cache.ready().await?.call(request.uri().clone()).await?;
+                // One that says it is closed is not put back.
+                if connection.ready().await.is_ok() {
+                    return Ok::<_, BoxError>(connection.call(request).await?);
+                }
+            }
+        }
+    }));
+    let uri = server.uri("/");
+    let first = send(&client, &uri).await;
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["peer_closed"]).await;
+    let second = send(&client, &uri).await;
+    assert_eq!((first.reuse(), second.reuse()), (Reuse::New, Reuse::New));
+    assert_ne!(first.connection(), second.connection());
+    assert!(second.setup_paid());
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["peer_closed", "peer_closed"]);
+}
+
+#[tokio::test]
+async fn a_singleton_shares_one_http_2_connection_until_the_peer_goes_away() {
+    let server = H2Server::builder().start(answer).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
+    let pool = singleton::Singleton::new(connect);
+    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+        let mut pool = pool.clone();
+        async move {
+            loop {
+                let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
+                if connection.ready().await.is_ok() {
+                    return Ok::<_, BoxError>(connection.call(request).await?);
+                }
+            }
+        }
+    }));
+    let uri = server.uri("/");
+    let (one, two) = tokio::join!(send(&client, &uri), send(&client, &uri));
+    let connection = one.connection().unwrap();
+    assert_eq!(two.connection(), Some(connection.clone()));
+    assert_eq!((connection.uses(), connection.protocol()), (2, Some(Protocol::Http2)));
+    let mut numbers = [&one, &two].map(|timings| timings.usage().unwrap().number());
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+    assert_eq!([&one, &two].iter().filter(|timings| timings.setup_paid()).count(), 1);
+
+    server.graceful_shutdown();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["goaway"]).await;
+    let three = send(&client, &uri).await;
+    assert_eq!(three.reuse(), Reuse::New);
+    assert_ne!(three.connection(), Some(connection));
+    drop(client);
+    recorder.settled().await;
+}
+
+/// HTTP/2 where ALPN says so, and otherwise HTTP/1, for one origin.
+async fn negotiated(alpn: &'static str, protocol: Protocol) {
+    let certs = Certs::new("peer.test");
+    let (outbound, recorder) = recorded();
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(certs.client_config(&[]))
+        .https_only()
+        .enable_all_versions()
+        .wrap_connector(outbound.http_connector());
+    type Io = TrackedIo<hyper_rustls::MaybeHttpsStream<TcpIo>>;
+    let pool = negotiate::builder()
+        .connect(outbound.connector(https))
+        .inspect(|io: &Io| io.connection().protocol() == Some(Protocol::Http2))
+        .fallback(layer_fn(|io| cache::builder().build(HandshakeLayer::<_, Sent>::http1().layer(io))))
+        .upgrade(layer_fn(|io| singleton::Singleton::new(HandshakeLayer::<_, Sent>::http2().layer(io))))
+        .build::<Uri>();
+    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+        let mut pool = pool.clone();
+        async move {
+            let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
+            connection.ready().await?;
+            Ok::<_, BoxError>(connection.call(request).await?)
+        }
+    }));
+    if protocol == Protocol::Http2 {
+        let server = H2Server::builder().tls(certs.server_config(&[alpn])).start(answer).await.unwrap();
+        connects_and_reuses(client, &server.uri("/"), protocol, &recorder).await;
+    } else {
+        let tls = certs.server_config(&[alpn]);
+        let script = Script::new().tls(tls).read_request().write(HTTP_1).repeat();
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        connects_and_reuses(client, &server.uri_with("https", "127.0.0.1", "/"), protocol, &recorder).await;
+    }
+}
+
+#[tokio::test]
+async fn alpn_decides_between_a_cache_and_a_singleton() {
+    negotiated("http/1.1", Protocol::Http1).await;
+    negotiated("h2", Protocol::Http2).await;
+}
+
+#[tokio::test]
+async fn a_refused_connect_is_the_requests_failure() {
+    let (outbound, recorder) = recorded();
+    let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
+    let pool = singleton::Singleton::new(connect);
+    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+        let mut pool = pool.clone();
+        async move {
+            let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
+            Ok::<_, BoxError>(connection.ready().await?.call(request).await?)
+        }
+    }));
+    let uri = format!("http://{}", outbound_tests::server::closed_port().unwrap()).parse().unwrap();
+    let request = secret::request(&uri, Body::default());
+    client.oneshot(request).await.unwrap_err();
+    assert_eq!(recorder.outcomes(), ["connection_refused in tcp"]);
+    recorder.settled().await;
+}

@@ -1,0 +1,283 @@
+//! The channel that this crate makes of tonic's: its calls know their connections, and are sent again where that is safe.
+
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+
+use hyper::rt::Executor;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use outbound_tests::otlp::Receiver;
+use outbound_tests::recorder::Recorder;
+use outbound_tests::server::{H2Server, closed_port};
+use tonic::transport::Endpoint;
+use tonic::{Code, Status};
+use tower::{Service as _, ServiceExt as _};
+use tower_outbound::{
+    Error, Failure, Kind, Outbound, OutboundBuilder, Phase, Protocol, Reuse, SendState, Timings,
+    TonicBuilder, TonicChannel,
+};
+
+use super::checks::marks_are_monotone;
+use super::tonic_server::{Echo, EchoClient, at_once, moving, unavailable};
+use crate::support::recorded;
+
+fn channel(outbound: &Outbound, server: &H2Server) -> TonicBuilder {
+    outbound.tonic(server.uri("")).retry(at_once)
+}
+
+/// Two calls, one after the other, on one connection, by a generated client.
+async fn calls(channel: TonicChannel, outbound: &Outbound, recorder: &Recorder, receiver: &Receiver) {
+    let mut client = TraceServiceClient::new(channel);
+    for _ in 0..2 {
+        client.export(ExportTraceServiceRequest::default()).await.unwrap();
+    }
+    let open = outbound.connections();
+    assert_eq!(open.len(), 1);
+    assert_eq!((open[0].protocol(), open[0].uses()), (Some(Protocol::Http2), 2));
+    assert_eq!(open[0].origin().to_string(), receiver.grpc_endpoint());
+    assert!(open[0].setup().phase(Phase::Tcp).is_some());
+    assert!(!open[0].setup().attempts().is_empty(), "each address is told");
+    let timings = recorder.timings();
+    assert_eq!(timings.len(), 2);
+    for (timings, number) in timings.iter().zip(1..) {
+        assert_eq!(timings.connection().as_ref(), Some(&open[0]));
+        assert_eq!(timings.usage().unwrap().number(), number);
+        assert!(!timings.setup_paid(), "the channel's own task has connected");
+        marks_are_monotone(timings);
+    }
+    assert_eq!([timings[0].reuse(), timings[1].reuse()], [Reuse::New, Reuse::Reused]);
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes(), ["ok", "ok"]);
+    assert_eq!(recorder.close_reasons(), ["dropped"]);
+    assert_eq!((recorder.count("connected"), recorder.count("ConnectionAssigned")), (1, 2));
+    assert_eq!(recorder.count("Misplaced"), 0);
+}
+
+#[tokio::test]
+async fn a_lazy_channel_knows_the_connection_of_each_call() {
+    let receiver = Receiver::start().await.unwrap();
+    let (outbound, recorder) = recorded();
+    let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
+    let channel = outbound.tonic(endpoint).connect_lazy();
+    assert!(outbound.connections().is_empty());
+    calls(channel, &outbound, &recorder, &receiver).await;
+}
+
+#[tokio::test]
+async fn a_channel_that_has_connected_knows_the_connection_of_each_call() {
+    let receiver = Receiver::start().await.unwrap();
+    let (outbound, recorder) = recorded();
+    let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
+    let channel = outbound.tonic(endpoint).connect().await.unwrap();
+    assert_eq!(outbound.connections().len(), 1);
+    calls(channel, &outbound, &recorder, &receiver).await;
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_knows_its_connection() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut channel = channel(&outbound, &server).connect_lazy();
+    let request = http::Request::post("/unknown.Service/Method")
+        .header("content-type", "application/grpc")
+        .body(tonic::body::Body::empty())
+        .unwrap();
+    let response = channel.ready().await.unwrap().call(request).await.unwrap();
+    assert_eq!(Status::from_header_map(response.headers()).unwrap().code(), Code::Unimplemented);
+    assert_eq!(recorder.outcomes(), ["ok"], "over with the head");
+    assert_eq!(recorder.timings()[0].connection(), outbound.connections().pop());
+    drop((channel, response));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn the_users_executor_spawns_what_the_channel_spawns() {
+    type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+    struct Counting(Arc<Mutex<u32>>);
+    impl Executor<Task> for Counting {
+        fn execute(&self, task: Task) {
+            *self.0.lock().unwrap() += 1;
+            tokio::spawn(task);
+        }
+    }
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let spawned = Arc::new(Mutex::new(0));
+    let builder = channel(&outbound, &server).executor(Counting(spawned.clone()));
+    let mut client = EchoClient::new(builder.connect_lazy());
+    assert_eq!(client.unary("a").await.unwrap(), "a");
+    assert!(*spawned.lock().unwrap() >= 3, "the channel's worker, and the connection's two");
+    assert!(recorder.timings()[0].connection().is_some());
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_connect_was_refused_is_sent_again() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let channel = moving(&outbound, vec![closed_port().unwrap(), server.address()]).connect_lazy();
+    let mut client = EchoClient::new(channel);
+    assert_eq!(client.unary("hello").await.unwrap(), "hello");
+    assert_eq!(recorder.outcomes(), ["connection_refused in tcp", "ok"]);
+    assert_eq!((recorder.count("connect_failed"), recorder.count("connected")), (1, 1));
+    let last = &recorder.timings()[1];
+    assert_eq!((last.exchange().ordinal(), last.reuse()), (1, Reuse::New));
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_refused_connect_is_unavailable_and_its_failure_is_known() {
+    let (outbound, recorder) = recorded();
+    let builder = moving(&outbound, vec![closed_port().unwrap()]).retry(|retry| retry.resends(0));
+    let status = EchoClient::new(builder.connect_lazy()).unary("x").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    let failure = Failure::of(&status);
+    assert_eq!((failure.kind(), failure.phase()), (Kind::ConnectionRefused, Some(Phase::Tcp)));
+    assert_eq!(failure.send_state(), Some(SendState::NotSent));
+    assert!(failure.connection().is_none());
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_cannot_connect_says_why() {
+    let (outbound, recorder) = recorded();
+    let error = moving(&outbound, vec![closed_port().unwrap()]).connect().await.unwrap_err();
+    assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
+    assert_eq!(error.failure().phase(), Some(Phase::Tcp));
+    assert_eq!(error.failure().send_state(), Some(SendState::NotSent));
+    assert!(error.source().unwrap().is::<tonic::transport::Error>());
+    recorder.settled().await;
+}
+
+async fn answered_unavailable(pushback: Option<&'static str>) -> (Result<String, Status>, Recorder) {
+    let server = Echo::default().instead(unavailable(pushback)).start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let builder = outbound.tonic(server.uri("")).retry(|retry| at_once(retry.grpc()));
+    let mut client = EchoClient::new(builder.connect_lazy());
+    let answer = client.unary("hello").await;
+    drop(client);
+    recorder.settled().await;
+    (answer, recorder)
+}
+
+#[tokio::test]
+async fn trailers_only_unavailable_is_sent_again_where_that_is_set() {
+    for pushback in [None, Some("0")] {
+        let (answer, recorder) = answered_unavailable(pushback).await;
+        assert_eq!(answer.unwrap(), "hello", "{pushback:?}");
+        let timings = recorder.timings();
+        assert_eq!(timings.len(), 2);
+        assert_eq!(timings[0].connection(), timings[1].connection(), "the stream alone was answered");
+        assert_eq!(timings[1].usage().unwrap().number(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_pushback_below_zero_forbids_another_attempt() {
+    let (answer, recorder) = answered_unavailable(Some("-1")).await;
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(recorder.timings().len(), 1);
+}
+
+#[tokio::test]
+async fn trailers_only_unavailable_is_the_callers_unless_set() {
+    let server = Echo::default().instead(unavailable(None)).start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = EchoClient::new(channel(&outbound, &server).connect_lazy());
+    assert_eq!(client.unary("hello").await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(recorder.timings().len(), 1);
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn the_options_of_the_stack_hold_for_its_channels() {
+    let server = Echo::default().instead(unavailable(Some("0"))).start(H2Server::builder()).await;
+    let recorder = Recorder::new();
+    let builder: OutboundBuilder = Outbound::builder().observer(recorder.clone());
+    let outbound = builder.retry(|retry| at_once(retry.grpc())).build();
+    let mut client = EchoClient::new(outbound.tonic(server.uri("")).connect_lazy());
+    assert_eq!(client.unary("hello").await.unwrap(), "hello");
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_the_next_call_is_on_another_connection_and_the_old_one_says_why_it_closed() {
+    let before = Echo::default().start(H2Server::builder()).await;
+    let after = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let channel = moving(&outbound, vec![before.address(), after.address()]).connect_lazy();
+    let mut client = EchoClient::new(channel);
+    client.unary("one").await.unwrap();
+    client.unary("two").await.unwrap();
+    before.stop();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["peer_closed"]).await;
+    client.unary("three").await.unwrap();
+
+    let timings = recorder.timings();
+    let ids: Vec<_> = timings.iter().map(|timings| timings.connection().unwrap().id()).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert!(ids[2] > ids[1], "{ids:?}");
+    assert_eq!(
+        timings.iter().map(Timings::reuse).collect::<Vec<_>>(),
+        [Reuse::New, Reuse::Reused, Reuse::New]
+    );
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["peer_closed", "dropped"]);
+}
+
+#[tokio::test]
+async fn after_a_goaway_the_next_call_is_on_another_connection() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = EchoClient::new(channel(&outbound, &server).connect().await.unwrap());
+    client.unary("one").await.unwrap();
+    server.graceful_shutdown();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["goaway"]).await;
+    client.unary("two").await.unwrap();
+    let timings = recorder.timings();
+    let ids: Vec<_> = timings.iter().map(|timings| timings.connection().unwrap().id()).collect();
+    assert!(ids[1] > ids[0]);
+    assert_eq!(timings[1].reuse(), Reuse::New);
+    assert_eq!(recorder.outcomes(), ["ok", "ok"]);
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_carries_its_connection() {
+    let echo = Echo::default();
+    let server = echo.start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = EchoClient::new(channel(&outbound, &server).connect_lazy());
+    client.unary("one").await.unwrap();
+    let mut words = client.server("one hold").await.unwrap();
+    assert_eq!(words.message().await.unwrap().unwrap(), "one");
+    let connection = outbound.connections().pop().unwrap();
+    server.stop();
+    let status = words.message().await.unwrap_err();
+    let failure = Failure::of(&status);
+    assert_eq!(failure.phase(), Some(Phase::Body));
+    assert_eq!(failure.connection(), Some(&connection));
+    let mut sources = std::iter::successors(status.source(), |&error| error.source());
+    let error = sources.find_map(|error| error.downcast_ref::<Error>()).expect("ours is among its sources");
+    assert_eq!(error.exchange().unwrap().connection(), Some(connection));
+    drop((client, words));
+    recorder.settled().await;
+}
+
+#[test]
+fn a_channel_can_be_shared_between_threads() {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    const fn sent<T: Send + 'static>() {}
+    shared::<TonicChannel>();
+    shared::<TraceServiceClient<TonicChannel>>();
+    sent::<tower_outbound::TonicFuture>();
+    sent::<TonicBuilder>();
+}

@@ -1,0 +1,150 @@
+//! The kinds of calls: when each is over, and what dropping it costs.
+
+use futures_util::stream;
+use outbound_tests::server::{H2Server, closed_port};
+use tonic::Code;
+use tower_outbound::{ConnectionState, Outbound, RetryLayer, Reuse};
+
+use super::tonic_server::{Echo, EchoClient, framed, messages, moving};
+use crate::support::recorded;
+
+fn client(outbound: &Outbound, server: &H2Server) -> EchoClient {
+    EchoClient::new(outbound.tonic(server.uri("")).connect_lazy())
+}
+
+#[tokio::test]
+async fn each_kind_of_call_is_over_when_its_trailers_have_come() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = client(&outbound, &server);
+
+    assert_eq!(client.unary("one").await.unwrap(), "one");
+    assert_eq!(recorder.outcomes().len(), 1);
+
+    let mut words = client.server("a b c").await.unwrap();
+    for word in ["a", "b", "c"] {
+        assert_eq!(words.message().await.unwrap().unwrap(), word);
+    }
+    assert!(words.message().await.unwrap().is_none());
+    assert_eq!(recorder.outcomes().len(), 2);
+
+    let sent = stream::iter(["a", "b"].map(str::to_owned));
+    assert_eq!(client.client(sent).await.unwrap(), "a b");
+    assert_eq!(recorder.outcomes().len(), 3);
+
+    let (send, sent) = messages();
+    send.send("ping".to_owned()).unwrap();
+    let mut back = client.both(sent).await.unwrap();
+    for word in ["pong", "end"] {
+        assert!(back.message().await.unwrap().is_some());
+        send.send(word.to_owned()).unwrap();
+    }
+    assert_eq!(back.message().await.unwrap().unwrap(), "end");
+    assert_eq!(recorder.outcomes().len(), 3, "both sides are open");
+    drop(send);
+    assert!(back.message().await.unwrap().is_none());
+
+    assert_eq!(recorder.outcomes(), ["ok"; 4]);
+    let timings = recorder.timings();
+    assert!(timings.windows(2).all(|pair| pair[0].connection() == pair[1].connection()));
+    let uses: Vec<_> = timings.iter().map(|timings| timings.usage().unwrap().number()).collect();
+    assert_eq!(uses, [1, 2, 3, 4]);
+    assert_eq!(timings[0].reuse(), Reuse::New);
+    assert_eq!(timings[1].exchange().request_body_bytes(), framed("a b c").len() as u64);
+    let answered: usize = ["a", "b", "c"].map(|word| framed(word).len()).iter().sum();
+    assert_eq!(timings[1].exchange().response_body_bytes(), answered as u64);
+    drop((client, words, back));
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["dropped"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_is_cancelled_in_its_body_and_costs_no_other() {
+    let echo = Echo::default();
+    let server = echo.start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = client(&outbound, &server);
+    let mut kept = client.server("a hold b").await.unwrap();
+    assert_eq!(kept.message().await.unwrap().unwrap(), "a");
+    let mut dropped = client.server("a hold b").await.unwrap();
+    assert_eq!(dropped.message().await.unwrap().unwrap(), "a");
+    let connection = outbound.connections().pop().unwrap();
+    assert_eq!(connection.in_flight(), 2);
+
+    drop(dropped);
+    assert_eq!(recorder.outcomes(), ["cancelled in body"]);
+    // The reset goes out in the connection's own task.
+    while connection.in_flight() == 2 {
+        tokio::task::yield_now().await;
+    }
+    echo.gate.open();
+    assert_eq!(kept.message().await.unwrap().unwrap(), "b");
+    assert!(kept.message().await.unwrap().is_none());
+    assert_eq!(client.unary("after").await.unwrap(), "after");
+
+    assert_eq!(recorder.outcomes(), ["cancelled in body", "ok", "ok"]);
+    assert!(recorder.timings().iter().all(|timings| timings.connection().as_ref() == Some(&connection)));
+    assert_eq!((server.accepted(), recorder.count("ConnectionClosed")), (1, 0));
+    drop((client, kept));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_connection_tells_how_many_calls_are_on_it() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let mut client = client(&outbound, &server);
+    let mut calls = Vec::new();
+    for _ in 0..4 {
+        let (send, sent) = messages();
+        send.send("open".to_owned()).unwrap();
+        let mut back = client.both(sent).await.unwrap();
+        assert_eq!(back.message().await.unwrap().unwrap(), "open");
+        calls.push((send, back));
+    }
+    let connection = outbound.connections().pop().unwrap();
+    assert_eq!((connection.in_flight(), connection.uses()), (4, 4));
+    assert_eq!(connection.state(), ConnectionState::Active);
+    assert_eq!(recorder.gauges(), (1, 0));
+    for (send, mut back) in calls {
+        drop(send);
+        assert!(back.message().await.unwrap().is_none());
+    }
+    recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
+    assert_eq!((connection.in_flight(), connection.state()), (0, ConnectionState::Idle));
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn what_was_answered_with_a_message_is_never_sent_again() {
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let builder = outbound.tonic(server.uri("")).retry(RetryLayer::grpc);
+    let mut client = EchoClient::new(builder.connect_lazy());
+    let mut words = client.server("a fail").await.unwrap();
+    assert_eq!(words.message().await.unwrap().unwrap(), "a");
+    assert_eq!(words.message().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(recorder.outcomes(), ["ok"], "an answer as any other, and one exchange");
+    drop((client, words));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_streaming_request_whose_connect_was_refused_is_sent_again_whole() {
+    // Nothing of it was polled: what was sent meanwhile is still in it.
+    let server = Echo::default().start(H2Server::builder()).await;
+    let (outbound, recorder) = recorded();
+    let closed = closed_port().unwrap();
+    let builder = moving(&outbound, vec![closed, server.address()]);
+    let mut client = EchoClient::new(builder.connect_lazy());
+    let (send, sent) = messages();
+    for word in ["a", "b", "c"] {
+        send.send(word.to_owned()).unwrap();
+    }
+    drop(send);
+    assert_eq!(client.client(sent).await.unwrap(), "a b c");
+    assert_eq!(recorder.outcomes(), ["connection_refused in tcp", "ok"]);
+    drop(client);
+    recorder.settled().await;
+}
