@@ -1,20 +1,24 @@
 //! An axum service that calls its upstream through tower-outbound, and what its telemetry says of a run.
 //!
-//! `caller → gateway → upstream`, with OTLP from the gateway to a receiver: all of it in this process, unless
-//! `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver elsewhere.
+//! `caller → gateway → upstream`, and `caller → gateway → twin → upstreams`, the twin on gRPC, with OTLP from both to
+//! a receiver: all of it in this process, unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver elsewhere.
 
 mod cli;
 mod faults;
+mod prices;
 mod progress;
 mod report;
+mod rpc;
 mod service;
+mod soak;
 mod telemetry;
 mod traffic;
+mod twin;
 mod upstream;
 
 use std::error::Error;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,10 +28,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tower_outbound::{Outbound, OutboundClient};
-use tower_outbound_otel::{OtelObserver, Telemetry};
+use tower_outbound_otel::{MetricLabel, OtelObserver, Telemetry};
 
 use crate::cli::Cli;
-use crate::report::{Json, Report};
+use crate::prices::Restartable;
+use crate::report::{Json, Report, Role};
+use crate::rpc::twin_client::TwinClient;
+use crate::service::Side;
 use crate::telemetry::Destination;
 use crate::traffic::Traffic;
 use crate::upstream::Upstream;
@@ -38,6 +45,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     match Cli::read() {
         Ok(cli) if cli.faults => faults::run(cli.json),
+        Ok(cli) if cli.soak => soak::run(&cli),
         Ok(cli) => gateway(&cli),
         Err(exit) => exit,
     }
@@ -62,19 +70,26 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     // In this order, so that the receiver is dropped last.
     let (destination, telemetry) = telemetry::start().await?;
     let upstream = Upstream::start().await?;
-    let gateway = serve(listener, &upstream)?;
+    let prices = Restartable::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), prices::routes).await?;
+    // The metrics tell hosts apart by port too: here all of them have one name.
+    let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).build();
+    let outbound = Outbound::builder().observer(observer).build();
+    let client = outbound.client_builder().tls_config(upstream.trust()).build();
+    let sides = [("/plain", upstream.plain()), ("/tls", upstream.secure())];
+    let (gateway, twin) = serve(listener, &client, &sides, prices.address()).await?;
 
     let progress = progress::bar(cli.json);
-    let traffic = traffic::drive(gateway, cli.seconds, &progress).await;
+    let traffic = traffic::drive(gateway, cli.seconds(), &progress).await;
     progress.finish_and_clear();
 
     if let Destination::Embedded(receiver) = &destination {
         flush(&telemetry, receiver, &traffic).await;
     }
-    print(cli, &destination, &traffic)?;
+    let roles = [(twin, "the twin"), (prices.address(), "its upstream")];
+    print(cli, &destination, &traffic, &roles)?;
 
     if cli.serve {
-        wait(cli, gateway, &upstream).await?;
+        wait(cli, gateway, &sides).await?;
     }
     let exported = telemetry.shutdown().await;
     match &destination {
@@ -93,24 +108,37 @@ fn say(cli: &Cli, text: &str) {
     };
 }
 
-/// The service, with one client for all its handlers.
-fn serve(listener: TcpListener, upstream: &Upstream) -> io::Result<SocketAddr> {
-    let address = listener.local_addr()?;
-    let outbound = Outbound::builder().observer(OtelObserver::new()).build();
-    let client: OutboundClient = outbound.client_builder().tls_config(upstream.trust()).build();
-    let router = service::router(client, upstream);
+/// The service and its twin, with one client for all their handlers: where both are.
+///
+/// The twin's upstream on HTTP is the first side.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    client: &OutboundClient,
+    sides: &[Side],
+    prices: SocketAddr,
+) -> io::Result<(SocketAddr, SocketAddr)> {
+    let below = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let (address, twin_address) = (listener.local_addr()?, below.local_addr()?);
+    twin::serve(below, client.clone(), &sides[0].1, upstream::uri(prices));
+    let twin = TwinClient::new(client.outbound().tonic(upstream::uri(twin_address)).connect_lazy());
+    let router = service::router(client.clone(), sides, twin);
     let listener = listener.tap_io(|tcp| {
         // Small answers would wait for the caller's delayed acknowledgement; without it they are only late.
         let _ = tcp.set_nodelay(true);
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
+    Ok((address, twin_address))
 }
 
-fn print(cli: &Cli, destination: &Destination, traffic: &Traffic) -> Result<(), Box<dyn Error>> {
+fn print(
+    cli: &Cli,
+    destination: &Destination,
+    traffic: &Traffic,
+    roles: &[Role],
+) -> Result<(), Box<dyn Error>> {
     let source = destination.source();
     let report = match destination {
-        Destination::Embedded(receiver) => Some(Report::new(receiver)),
+        Destination::Embedded(receiver) => Some(Report::new(receiver, roles)),
         Destination::Elsewhere(_) => None,
     };
     // A reader that has had enough (`| head`) is an error here; `println!` would panic.
@@ -137,11 +165,10 @@ fn print(cli: &Cli, destination: &Destination, traffic: &Traffic) -> Result<(), 
 }
 
 /// Keeps the service up until ctrl-c or SIGTERM.
-async fn wait(cli: &Cli, gateway: SocketAddr, upstream: &Upstream) -> io::Result<()> {
+async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> {
+    let sides: String = sides.iter().map(|(side, origin)| format!("  {side:6} → {origin}\n")).collect();
     let text = format!(
-        "\nServing on http://{gateway} until ctrl-c.\n  /plain → {}\n  /tls   → {}\n  below each: {}",
-        upstream.plain(),
-        upstream.secure(),
+        "\nServing on http://{gateway} until ctrl-c.\n{sides}  below each: {}\n  /twin/{{item}} → the twin",
         upstream::PATHS.join(" ")
     );
     say(cli, &text);
@@ -158,7 +185,7 @@ async fn flush(telemetry: &Telemetry, receiver: &Receiver, traffic: &Traffic) {
     for _ in 0..FLUSHES {
         // What is lost is said at the end.
         let _ = tokio::task::block_in_place(|| telemetry.force_flush());
-        if Report::new(receiver).wholeness(traffic).is_whole() {
+        if Report::new(receiver, &[]).wholeness(traffic).is_whole() {
             return;
         }
         sleep(MOMENT).await;

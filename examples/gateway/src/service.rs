@@ -1,37 +1,41 @@
-//! The gateway itself: an axum service that passes requests on through one `OutboundClient`.
+//! The gateway itself: an axum service that passes requests on through one `OutboundClient`, or to its twin.
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Path, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http_body_util::Empty;
 use opentelemetry::global;
 use opentelemetry_http::HeaderExtractor;
+use tonic::Code;
 use tower_http::trace::TraceLayer;
-use tower_outbound::{Class, OutboundClient, UrlTemplate};
+use tower_outbound::{Class, OutboundClient, TonicChannel, UrlTemplate};
 use tracing::{Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::upstream::{self, Upstream};
+use crate::rpc::Item;
+use crate::rpc::twin_client::TwinClient;
+use crate::upstream;
 
-/// Every path of the upstream, below `/plain` (HTTP/1) and below `/tls` (HTTP/2).
-pub(crate) fn router(client: OutboundClient, upstream: &Upstream) -> Router {
+/// An upstream on HTTP: the path that it is below, such as `/plain`, and its origin.
+pub(crate) type Side = (&'static str, String);
+
+/// Every path of each upstream, and what the twin makes of an item below `/twin`.
+pub(crate) fn router(client: OutboundClient, sides: &[Side], twin: TwinClient<TonicChannel>) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(server_span)
         .on_request(())
         .on_response(|response: &Response, _: Duration, span: &Span| status(response, span))
         .on_failure(());
-    Router::new()
-        .nest("/plain", routes(&upstream.plain()))
-        .nest("/tls", routes(&upstream.secure()))
-        .layer(trace)
-        .with_state(client)
+    let quote = get(async |Path(item)| quote(twin, item).await);
+    let router = sides.iter().fold(Router::new(), |router, (side, origin)| router.nest(side, routes(origin)));
+    router.with_state(client).route("/twin/{item}", quote).layer(trace)
 }
 
 fn routes(origin: &str) -> Router<OutboundClient> {
@@ -62,6 +66,25 @@ async fn forward(client: OutboundClient, origin: &str, template: &'static str, p
     answer
 }
 
+/// Asks the twin, over gRPC.
+async fn quote(mut twin: TwinClient<TonicChannel>, item: String) -> Response {
+    match twin.quote(Item { name: item }).await {
+        Ok(quote) => {
+            let quote = quote.into_inner();
+            let seen = AppendHeaders(quote.seen.into_iter().map(|seen| (upstream::SEEN, seen)));
+            (seen, format!("{} cents\n", quote.cents)).into_response()
+        }
+        Err(status) => {
+            tracing::debug!(%status, "the twin did not answer");
+            let code = match status.code() {
+                Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+                _ => StatusCode::BAD_GATEWAY,
+            };
+            (code, format!("{}\n", status.message())).into_response()
+        }
+    }
+}
+
 /// The caller learns what kind of failure it was, and nothing about the upstream's address.
 fn unreachable(error: &tower_outbound::Error) -> Response {
     tracing::warn!(%error, "the upstream did not answer");
@@ -85,8 +108,12 @@ fn server_span(request: &Request) -> Span {
         http.route = route,
         http.response.status_code = field::Empty,
     );
-    let caller =
-        global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(request.headers())));
+    continue_trace(span, request.headers())
+}
+
+/// Makes the span a child of the caller's.
+pub(crate) fn continue_trace(span: Span, headers: &HeaderMap) -> Span {
+    let caller = global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
     // Fails only where tracing is off, and then there is no span to be a child.
     let _ = span.set_parent(caller);
     span

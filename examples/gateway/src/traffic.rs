@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
@@ -20,8 +20,14 @@ use crate::upstream::SEEN;
 
 /// The request that the report takes apart.
 const SHOWN: &str = "/tls/body/60k";
+/// The request that goes through the twin.
+const TWIN: &str = "/twin/tea";
+/// How many upstreams the twin asks for it.
+const TWIN_ASKS: usize = 2;
 /// The cold stage: the first request to each upstream.
-const COLD: [&str; 2] = [SHOWN, "/plain/body/60k"];
+const COLD: [&str; 3] = [SHOWN, "/plain/body/60k", TWIN];
+/// The requests that are shown, warm.
+const WARM: [&str; 2] = [SHOWN, TWIN];
 /// The gateway's ways to the upstream.
 const SIDES: [&str; 2] = ["/tls", "/plain"];
 /// One round; it ends with the close, so that the next request goes to another connection.
@@ -56,6 +62,8 @@ pub(crate) struct Traffic {
     pub(crate) cold: TraceId,
     /// The same request, warm.
     pub(crate) warm: TraceId,
+    /// The one through the twin, warm.
+    pub(crate) twin: TraceId,
     /// The requests of each stage.
     stages: [(&'static str, usize); 3],
 }
@@ -73,8 +81,13 @@ pub(crate) struct Sent {
     pub(crate) trace: TraceId,
     /// The caller's span, the parent of the gateway's.
     pub(crate) span: SpanId,
-    /// The `traceparent` that the upstream saw.
-    pub(crate) seen: Option<String>,
+    /// How many upstreams answer it, and whether the twin is before them.
+    pub(crate) upstreams: usize,
+    pub(crate) by_twin: bool,
+    /// The `traceparent` that each of them saw.
+    pub(crate) seen: Vec<String>,
+    /// What the gateway answered, if it did.
+    pub(crate) status: Option<StatusCode>,
 }
 
 /// Sends everything; the concurrent stage lasts as long as said.
@@ -82,7 +95,7 @@ pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &
     let ticks = u64::try_from(concurrent.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX);
     let caller = Caller::new(gateway);
     let mut sent = Vec::new();
-    progress.set_length((COLD.len() + SIDES.len() * ROUND.len()) as u64 + ticks);
+    progress.set_length((COLD.len() + WARM.len() + SIDES.len() * ROUND.len()) as u64 + ticks);
 
     progress.set_message("cold");
     for path in COLD {
@@ -92,9 +105,11 @@ pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &
     let cold = sent[0].trace;
 
     progress.set_message("warm");
-    let shown = caller.get(SHOWN).await;
-    let warm = shown.trace;
-    sent.push(shown);
+    for path in WARM {
+        sent.push(caller.get(path).await);
+        progress.inc(1);
+    }
+    let [warm, twin] = [sent[COLD.len()].trace, sent[COLD.len() + 1].trace];
     for side in SIDES {
         for path in ROUND {
             sent.push(caller.get(&format!("{side}{path}")).await);
@@ -115,10 +130,10 @@ pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &
             _ = tick.tick() => progress.inc(1),
         }
     }
-    let warmed = 1 + SIDES.len() * ROUND.len();
+    let warmed = WARM.len() + SIDES.len() * ROUND.len();
     let concurrent = sent.len() - COLD.len() - warmed;
     let stages = [("cold", COLD.len()), ("warm", warmed), ("concurrent", concurrent)];
-    Traffic { sent, cold, warm, stages }
+    Traffic { sent, cold, warm, twin, stages }
 }
 
 async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
@@ -126,12 +141,15 @@ async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
     // A GOAWAY can refuse what another worker is just sending: only alone, in the warm stage, is it sure to
     // lose nothing.
     let safe = ROUND.into_iter().filter(|path| (side, *path) != ("/tls", "/close"));
+    let paths: Vec<_> = safe.map(|path| format!("{side}{path}")).chain([TWIN.to_owned()]).collect();
     // Each starts elsewhere in the round: else all of them would close at once.
-    let mut round = safe.cycle().skip(number * ROUND.len() / WORKERS);
+    let round = paths.iter().cycle().skip(number * ROUND.len() / WORKERS);
     let mut sent = Vec::new();
-    while Instant::now() < end {
-        let path = round.next().unwrap_or(ROUND[0]);
-        sent.push(caller.get(&format!("{side}{path}")).await);
+    for path in round {
+        if Instant::now() >= end {
+            break;
+        }
+        sent.push(caller.get(path).await);
         sleep(PAUSE).await;
     }
     sent
@@ -139,30 +157,35 @@ async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
 
 /// A plain client: what is observed is the gateway's.
 #[derive(Clone)]
-struct Caller {
+pub(crate) struct Caller {
     client: Client<HttpConnector, Empty<Bytes>>,
     gateway: SocketAddr,
 }
 
 impl Caller {
-    fn new(gateway: SocketAddr) -> Caller {
+    pub(crate) fn new(gateway: SocketAddr) -> Caller {
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
         Caller { client, gateway }
     }
 
-    async fn get(&self, path: &str) -> Sent {
+    /// Sends it in a trace of its own, and reads the answer to its end.
+    pub(crate) async fn get(&self, path: &str) -> Sent {
         let (trace, span) =
             (RandomIdGenerator::default().new_trace_id(), RandomIdGenerator::default().new_span_id());
         let request = Request::get(format!("http://{}{path}", self.gateway))
             .header("traceparent", format!("00-{trace}-{span}-01"))
             .body(Empty::new())
             .expect("paths and ids are plain ASCII");
-        let mut sent = Sent { trace, span, seen: None };
+        let by_twin = path == TWIN;
+        let upstreams = if by_twin { TWIN_ASKS } else { 1 };
+        let mut sent = Sent { trace, span, upstreams, by_twin, seen: Vec::new(), status: None };
         if let Ok(response) = self.client.request(request).await {
             let (head, body) = response.into_parts();
+            sent.status = Some(head.status);
             // A body that broke off is in the telemetry; the header had come before.
             let _ = body.collect().await;
-            sent.seen = head.headers.get(SEEN).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let seen = head.headers.get_all(SEEN).into_iter().filter_map(|value| value.to_str().ok());
+            sent.seen = seen.map(str::to_owned).collect();
         }
         sent
     }

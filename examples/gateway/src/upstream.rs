@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::http::header::{CONNECTION, HeaderName};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -59,7 +59,7 @@ impl Upstream {
             // An accept fails for a connection that is gone already, or for a moment.
             loop {
                 if let Ok(tcp) = accept(&plain).await {
-                    tokio::spawn(serve(tcp));
+                    tokio::spawn(serve(tcp, routes()));
                 }
             }
         });
@@ -69,7 +69,7 @@ impl Upstream {
                 let tls = tls.clone();
                 tokio::spawn(async move {
                     if let Ok(stream) = tls.accept(tcp).await {
-                        serve(stream).await;
+                        serve(stream, routes()).await;
                     }
                 });
             }
@@ -93,8 +93,14 @@ impl Upstream {
     }
 }
 
+/// The URI of what listens there.
+pub(crate) fn uri(address: SocketAddr) -> Uri {
+    let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query("/").build();
+    uri.expect("an address is an authority")
+}
+
 /// Without Nagle's algorithm, which would add the 40 ms of a delayed acknowledgement to what is measured.
-async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+pub(crate) async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (tcp, _) = listener.accept().await?;
     tcp.set_nodelay(true)?;
     Ok(tcp)
@@ -104,12 +110,13 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 #[derive(Clone, Default)]
 struct Retire(Arc<Notify>);
 
-async fn serve<I>(io: I)
+/// Serves one connection to its end.
+pub(crate) async fn serve<I>(io: I, routes: Router)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let retire = Retire::default();
-    let service = TowerToHyperService::new(routes().layer(Extension(retire.clone())));
+    let service = TowerToHyperService::new(routes.layer(Extension(retire.clone())));
     let server = auto::Builder::new(TokioExecutor::new());
     let mut connection = pin!(server.serve_connection(TokioIo::new(io), service));
     loop {
@@ -121,7 +128,8 @@ where
     }
 }
 
-fn routes() -> Router {
+/// What it answers, for one connection.
+pub(crate) fn routes() -> Router {
     Router::new()
         .route("/fast", get("fast\n"))
         .route("/slow-head", get(slow_head))

@@ -31,6 +31,8 @@ fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
         ("--seconds", "abc"),
         ("--seconds", "99999999999999999999"),
         ("--listen", "nowhere"),
+        ("--restart-every", "0"),
+        ("--seed", "x"),
     ] {
         let output = gateway(&[key, value], &[]);
         let message = stderr(&output);
@@ -200,23 +202,29 @@ fn a_run_reports_what_the_receiver_received_and_warns_of_variables_it_cannot_use
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["source"], "embedded OTLP receiver");
     let (traces, spans) = (report["traces"].as_u64().unwrap(), report["spans"].as_u64().unwrap());
-    // 2 cold and 33 warm requests come before the concurrent ones; each has the gateway's span and the client's.
-    assert!(traces > 35 && spans > 2 * 35, "{report}");
+    // 3 cold and 34 warm requests come before the concurrent ones; each has the gateway's span and the client's.
+    assert!(traces > 37 && spans > 2 * 37, "{report}");
 
     let hosts = report["hosts"].as_array().unwrap();
-    let names: Vec<_> = hosts.iter().map(|host| (&host["host"], &host["scheme"])).collect();
+    let names: Vec<_> = hosts.iter().map(|host| (&host["host"], &host["scheme"], &host["role"])).collect();
+    let [plain, tls] =
+        [("127.0.0.1", "http"), ("localhost", "https")].map(|(host, scheme)| [host, scheme].map(Value::from));
+    let [twin, below] = ["the twin", "its upstream"].map(Value::from);
     assert_eq!(
         names,
         [
-            (&Value::from("127.0.0.1"), &Value::from("http")),
-            (&Value::from("localhost"), &Value::from("https"))
+            (&plain[0], &plain[1], &Value::Null),
+            (&tls[0], &tls[1], &Value::Null),
+            (&plain[0], &plain[1], &twin),
+            (&plain[0], &plain[1], &below),
         ]
     );
     for host in hosts {
-        assert!(host["requests"].as_u64().unwrap() > 16, "{host}");
+        // Two by way of the twin come before the concurrent ones, and on each worker's round one.
+        assert!(host["requests"].as_u64().unwrap() > 2, "{host}");
         assert!(host["connections"].as_u64().unwrap() > 0, "{host}");
-        let reuse_rate = host["reuse_rate"].as_f64().unwrap();
-        assert!(reuse_rate > 0.0 && reuse_rate < 1.0, "{host}");
+        let reuse_rate = host["reuse_rate"].as_f64();
+        assert!(reuse_rate.is_some_and(|rate| rate > 0.0 && rate < 1.0), "{host}");
         for phase in ["connect", "ttfb", "body"] {
             let [p50, p99] = ["p50", "p99"].map(|p| host[format!("{phase}_{p}_s")].as_f64().unwrap());
             assert!(p50 > 0.0 && p50 <= p99, "{phase} of {host}");
@@ -227,4 +235,35 @@ fn a_run_reports_what_the_receiver_received_and_warns_of_variables_it_cannot_use
     for name in ["outbound.requests", "outbound.connect.duration", "http.client.request.duration"] {
         assert!(metrics.contains(&name), "{metrics:?}");
     }
+}
+
+/// The text is of a run of its own: what it shows of the request that goes through every hop.
+#[test]
+fn a_request_by_way_of_the_twin_is_shown_with_all_its_hops_in_one_trace() {
+    let output = gateway(&["--seconds", "1"], &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = text.lines().skip_while(|line| !line.starts_with("TWIN ")).skip(1);
+    let bars = shown.map_while(|line| line.split_once('│').map(|(name, _)| name.trim_end()));
+    let hops: Vec<_> = bars.filter(|name| name.ends_with(')')).collect();
+    // Each below the one that it is part of; the twin asks both its upstreams at once.
+    assert_eq!(
+        hops[..3],
+        [
+            "  GET /twin/{item} (gateway)",
+            "    gateway.Twin/Quote (upstream)",
+            "      gateway.Twin/Quote (twin)",
+        ]
+    );
+    let both: BTreeSet<_> = hops[3..].iter().copied().collect();
+    assert_eq!(
+        both,
+        BTreeSet::from(["        GET /fast (upstream)", "        gateway.Prices/Price (upstream)"])
+    );
+    let whole = text.lines().find(|line| line.contains(" traces whole: ")).unwrap();
+    let [whole, of] =
+        whole.split_once(" of ").map(|(whole, rest)| [whole, rest.split(' ').next().unwrap()]).unwrap();
+    assert_eq!(whole, of, "{text}");
+    let by_twin = text.lines().find(|line| line.contains(" of them by way of the twin: ")).unwrap();
+    assert!(by_twin.split(' ').next().unwrap().parse::<usize>().unwrap() > 2, "{by_twin}");
 }

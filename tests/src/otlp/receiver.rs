@@ -73,6 +73,14 @@ impl Receiver {
         self.store.state().spans.clone()
     }
 
+    /// Takes every span so far and forgets it, and every payload: for runs whose telemetry would fill the memory.
+    #[must_use]
+    pub fn take_spans(&self) -> Vec<Span> {
+        let mut state = self.store.state();
+        state.payloads.clear();
+        std::mem::take(&mut state.spans)
+    }
+
     /// The ids of all spans received, in hex: one that came twice is one.
     #[must_use]
     pub fn span_ids(&self) -> BTreeSet<String> {

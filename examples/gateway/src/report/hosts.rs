@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 
 use outbound_tests::otlp::{Metric, Point, Value};
 
+use super::Role;
+
 /// What the metrics say of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     pub(super) host: String,
+    pub(super) port: u16,
     pub(super) scheme: String,
+    /// What it is, where that is worth telling.
+    pub(super) role: Option<&'static str>,
     pub(super) requests: f64,
     pub(super) reused: f64,
+    pub(super) unknown: f64,
     pub(super) errors: f64,
     pub(super) connections: f64,
     /// Connections that lost the race for the request that had asked for them.
@@ -30,25 +36,28 @@ pub(super) struct Percentiles {
 }
 
 impl Host {
-    /// The share of requests that an existing connection served.
-    pub(super) fn reuse_rate(&self) -> f64 {
-        if self.requests > 0.0 { self.reused / self.requests } else { 0.0 }
+    /// The share of requests that an existing connection served; none where the client does not say which did.
+    pub(super) fn reuse_rate(&self) -> Option<f64> {
+        (self.requests > self.unknown).then(|| self.reused / self.requests)
     }
 }
 
-/// Every host that a request was made to, by name.
-pub(super) fn of(metrics: &[Metric]) -> Vec<Host> {
+/// Every host that a request was made to, by name; what has a role comes last.
+pub(super) fn of(metrics: &[Metric], roles: &[Role]) -> Vec<Host> {
     let requests = points(metrics, "outbound.requests");
     let mut keys: Vec<_> = requests.iter().filter_map(key).collect();
     keys.sort_unstable();
     keys.dedup();
-    keys.iter().map(|key| host(metrics, key)).collect()
+    let mut hosts: Vec<_> = keys.iter().map(|key| host(metrics, key, roles)).collect();
+    hosts.sort_by_key(|host| roles.iter().position(|(_, role)| Some(*role) == host.role));
+    hosts
 }
 
-fn host(metrics: &[Metric], (name, scheme): &Key) -> Host {
+fn host(metrics: &[Metric], own_key: &Key, roles: &[Role]) -> Host {
+    let (name, port, scheme) = own_key;
     let own = |metric| -> Vec<Point> {
         let points = points(metrics, metric).into_iter();
-        points.filter(|point| key(point).is_some_and(|key| key == (name.clone(), scheme.clone()))).collect()
+        points.filter(|point| key(point).as_ref() == Some(own_key)).collect()
     };
     let requests = own("outbound.requests");
     // A connect that failed is counted apart: its time is the time limit's.
@@ -58,9 +67,12 @@ fn host(metrics: &[Metric], (name, scheme): &Key) -> Host {
         .collect();
     Host {
         host: name.clone(),
+        port: *port,
+        role: roles.iter().find(|(address, _)| address.port() == *port).map(|(_, role)| *role),
         scheme: scheme.clone(),
         requests: sum(&requests),
         reused: sum(with(&requests, "outbound.connection.reuse", "reused")),
+        unknown: sum(with(&requests, "outbound.connection.reuse", "unknown")),
         errors: sum(with(&requests, "outbound.outcome", "error")),
         connections: sum(&own("outbound.connection.opened")),
         wasted: sum(&own("outbound.connect.wasted")),
@@ -71,10 +83,11 @@ fn host(metrics: &[Metric], (name, scheme): &Key) -> Host {
     }
 }
 
-type Key = (String, String);
+type Key = (String, u16, String);
 
 fn key(point: &Point) -> Option<Key> {
-    Some((point.attr("server.address")?.to_owned(), point.attr("url.scheme")?.to_owned()))
+    let port = point.attr("server.port")?.parse().ok()?;
+    Some((point.attr("server.address")?.to_owned(), port, point.attr("url.scheme")?.to_owned()))
 }
 
 fn points(metrics: &[Metric], name: &str) -> Vec<Point> {

@@ -20,9 +20,12 @@ pub(crate) struct Json<'a> {
 #[derive(Serialize)]
 struct Host<'a> {
     host: &'a str,
+    port: u16,
+    role: Option<&'static str>,
     scheme: &'a str,
     requests: u64,
-    reuse_rate: f64,
+    /// Null where the client does not say which connection served.
+    reuse_rate: Option<f64>,
     connections: u64,
     connect_p50_s: Option<f64>,
     connect_p99_s: Option<f64>,
@@ -50,6 +53,8 @@ impl<'a> Json<'a> {
 fn host(host: &super::Host) -> Host<'_> {
     Host {
         host: &host.host,
+        port: host.port,
+        role: host.role,
         scheme: &host.scheme,
         requests: host.requests as u64,
         reuse_rate: host.reuse_rate(),

@@ -9,6 +9,7 @@ mod waterfall;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::net::SocketAddr;
 
 use outbound_tests::otlp::{Receiver, Span, SpanKind};
 use tower_outbound_otel::console::Waterfall;
@@ -21,7 +22,7 @@ use self::traces::Wholeness;
 use crate::traffic::Traffic;
 
 const HOW_TO_READ: &str = "\
-Bars show when each span ran, indented below the one that it is part of, both requests on one scale:
+Bars show when each span ran, indented below the one that it is part of, all requests on one scale:
 the longest of the innermost bars is where the time went. send: until the request's last byte was
 written; wait: the upstream's share; body: from the head to the last byte.
 ";
@@ -39,9 +40,12 @@ pub(crate) struct Report {
     metrics: BTreeSet<String>,
 }
 
+/// What a host is to the run, where its address alone does not say it.
+pub(crate) type Role = (SocketAddr, &'static str);
+
 impl Report {
     /// Asks the receiver.
-    pub(crate) fn new(receiver: &Receiver) -> Report {
+    pub(crate) fn new(receiver: &Receiver, roles: &[Role]) -> Report {
         let spans = receiver.spans();
         let traces: HashSet<_> = spans.iter().map(|span| &span.span.trace_id).collect();
         let exchanges = spans.iter().filter(|span| span.kind() != SpanKind::Internal);
@@ -49,7 +53,7 @@ impl Report {
         Report {
             traces: traces.len(),
             connects: traces.difference(&requests).count(),
-            hosts: hosts::of(&receiver.metrics()),
+            hosts: hosts::of(&receiver.metrics(), roles),
             metrics: receiver.metric_names(),
             spans,
         }
@@ -78,7 +82,7 @@ impl fmt::Display for Text<'_> {
         if report.spans.is_empty() {
             writeln!(f, "No spans were received: {OFF}OTEL_TRACES_EXPORTER or OTEL_TRACES_SAMPLER.\n")?;
         } else {
-            let waterfall = [("COLD", traffic.cold), ("WARM", traffic.warm)]
+            let waterfall = [("COLD", traffic.cold), ("WARM", traffic.warm), ("TWIN", traffic.twin)]
                 .into_iter()
                 .fold(Waterfall::new().width(WIDTH), |waterfall, (title, trace)| {
                     waterfall::add(waterfall, title, trace, &report.spans)

@@ -59,9 +59,12 @@ pub(crate) fn frameless<const N: usize>(
 fn row(host: &Host) -> [String; 9] {
     let closed: Vec<_> = host.closed.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     [
-        format!("{}\n{}", host.host, host.scheme),
+        match host.role {
+            None => format!("{}:{}\n{}", host.host, host.port, host.scheme),
+            Some(role) => format!("{}:{}\n{}: {role}", host.host, host.port, host.scheme),
+        },
         format!("{}\n{}", host.requests, host.errors),
-        format!("{:.1} %", host.reuse_rate() * 100.0),
+        host.reuse_rate().map_or("–".to_owned(), |rate| format!("{:.1} %", rate * 100.0)),
         format!("{}\n{}", host.connections, host.wasted),
         if closed.is_empty() { "–".to_owned() } else { closed.join("\n") },
         "p50\np99".to_owned(),

@@ -1,6 +1,6 @@
-//! Whether each trace is whole: the caller's id at the gateway, at the client and at the upstream.
+//! Whether each trace is whole: the caller's id at the gateway, at its client, at the twin and at each upstream.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use outbound_tests::otlp::{Span, SpanKind};
@@ -11,34 +11,47 @@ use crate::traffic::Sent;
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Wholeness {
     sent: usize,
+    /// Those that the twin's span is in.
+    by_twin: usize,
     no_gateway_span: usize,
     no_client_span: usize,
+    no_twin_span: usize,
     not_seen_upstream: usize,
 }
 
 impl Wholeness {
     pub(super) fn of(sent: &[Sent], spans: &[Span]) -> Wholeness {
-        let mut children: HashMap<_, Vec<&Span>> = HashMap::new();
+        let mut children = Children::new();
         for span in spans {
             children.entry((&span.span.trace_id[..], &span.span.parent_span_id[..])).or_default().push(span);
         }
         let mut wholeness = Wholeness { sent: sent.len(), ..Wholeness::default() };
         for sent in sent {
-            let trace = sent.trace.to_bytes();
-            let child = |parent: &[u8], kind| {
-                let spans = children.get(&(&trace[..], parent))?;
-                spans.iter().find(|span| span.kind() == kind).copied()
-            };
-            let Some(gateway) = child(&sent.span.to_bytes(), SpanKind::Server) else {
+            let (trace, root) = (sent.trace.to_bytes(), sent.span.to_bytes());
+            let below = |parent: &[u8], kind| below(&children, &trace, parent, kind);
+            let Some(gateway) = below(&root, SpanKind::Server).pop() else {
                 wholeness.no_gateway_span += 1;
                 continue;
             };
-            let Some(client) = child(&gateway.span.span_id, SpanKind::Client) else {
+            let mut clients = below(&gateway.span.span_id, SpanKind::Client);
+            if clients.is_empty() {
                 wholeness.no_client_span += 1;
                 continue;
-            };
-            let expected = format!("00-{}-{}-01", sent.trace, client.span_id());
-            if sent.seen.as_deref() != Some(&expected) {
+            }
+            if sent.by_twin {
+                let twin =
+                    clients.iter().flat_map(|client| below(&client.span.span_id, SpanKind::Server)).next();
+                let Some(twin) = twin else {
+                    wholeness.no_twin_span += 1;
+                    continue;
+                };
+                clients = below(&twin.span.span_id, SpanKind::Client);
+                wholeness.by_twin += 1;
+            }
+            let expected: HashSet<_> =
+                clients.iter().map(|client| format!("00-{}-{}-01", sent.trace, client.span_id())).collect();
+            let seen: HashSet<_> = sent.seen.iter().cloned().collect();
+            if seen.len() != sent.upstreams || !seen.is_subset(&expected) {
                 wholeness.not_seen_upstream += 1;
             }
         }
@@ -46,7 +59,7 @@ impl Wholeness {
     }
 
     fn broken(&self) -> usize {
-        self.no_gateway_span + self.no_client_span + self.not_seen_upstream
+        self.no_gateway_span + self.no_client_span + self.no_twin_span + self.not_seen_upstream
     }
 
     /// Whether nothing is missing.
@@ -55,13 +68,27 @@ impl Wholeness {
     }
 }
 
+/// Spans by their trace and their parent.
+type Children<'a> = HashMap<(&'a [u8], &'a [u8]), Vec<&'a Span>>;
+
+fn below<'a>(children: &Children<'a>, trace: &[u8], parent: &[u8], kind: SpanKind) -> Vec<&'a Span> {
+    let spans = children.get(&(trace, parent)).into_iter().flatten();
+    spans.copied().filter(|span| span.kind() == kind).collect()
+}
+
 impl fmt::Display for Wholeness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = self.sent - self.broken();
-        write!(f, "{whole} of {} traces whole: caller → gateway → upstream", self.sent)?;
+        write!(
+            f,
+            "{whole} of {} traces whole: caller → gateway → upstream;\n\
+             {} of them by way of the twin: caller → gateway → twin → two upstreams",
+            self.sent, self.by_twin
+        )?;
         for (count, what) in [
             (self.no_gateway_span, "without the gateway's span"),
             (self.no_client_span, "without the client's span"),
+            (self.no_twin_span, "without the twin's span"),
             (self.not_seen_upstream, "with another id, or none, at the upstream"),
         ] {
             if count > 0 {
@@ -69,5 +96,57 @@ impl fmt::Display for Wholeness {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanId, TraceId};
+
+    use super::*;
+
+    /// caller 1 → gateway 2 → its client 3 → twin 4 → its clients 5 and 6.
+    fn by_twin() -> Vec<Span> {
+        let spans = [
+            (2, 1, SpanKind::Server),
+            (3, 2, SpanKind::Client),
+            (4, 3, SpanKind::Server),
+            (5, 4, SpanKind::Client),
+            (6, 4, SpanKind::Client),
+        ];
+        let span = |(id, parent, kind): (u8, u8, SpanKind)| {
+            let mut span =
+                Span { resource_service: String::new(), scope: String::new(), span: Default::default() };
+            span.span.trace_id = vec![7; 16];
+            span.span.span_id = vec![id; 8];
+            span.span.parent_span_id = vec![parent; 8];
+            span.span.kind = kind.into();
+            span
+        };
+        spans.map(span).to_vec()
+    }
+
+    fn sent(seen: [u8; 2]) -> Sent {
+        let seen = seen.map(|id| format!("00-{}-{}-01", "07".repeat(16), format!("{id:02x}").repeat(8)));
+        let (trace, span) = (TraceId::from_bytes([7; 16]), SpanId::from_bytes([1; 8]));
+        Sent { trace, span, upstreams: 2, by_twin: true, seen: seen.to_vec(), status: None }
+    }
+
+    #[test]
+    fn a_trace_by_way_of_the_twin_is_whole_only_with_every_hop_in_its_place() {
+        let whole = Wholeness::of(&[sent([5, 6])], &by_twin());
+        assert_eq!(whole, Wholeness { sent: 1, by_twin: 1, ..Wholeness::default() });
+        assert!(whole.is_whole());
+        // One upstream that saw another's id, and both with the same.
+        for seen in [[5, 9], [5, 5]] {
+            assert_eq!(Wholeness::of(&[sent(seen)], &by_twin()).not_seen_upstream, 1, "{seen:?}");
+        }
+        for (id, missing) in [(2, [1, 0, 0]), (3, [0, 1, 0]), (4, [0, 0, 1])] {
+            let mut spans = by_twin();
+            spans.retain(|span| span.span.span_id != [id; 8]);
+            let Wholeness { no_gateway_span, no_client_span, no_twin_span, .. } =
+                Wholeness::of(&[sent([5, 6])], &spans);
+            assert_eq!([no_gateway_span, no_client_span, no_twin_span], missing, "without {id}");
+        }
     }
 }

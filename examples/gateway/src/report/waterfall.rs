@@ -15,6 +15,7 @@ pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Sp
 
 fn bar(span: &Span) -> Bar {
     let kind = match span.kind() {
+        SpanKind::Server if span.attr("rpc.system.name").is_some() => " (twin)",
         SpanKind::Server => " (gateway)",
         SpanKind::Client => " (upstream)",
         _ => "",
@@ -41,6 +42,9 @@ fn connection(spans: &[&Span]) -> String {
     match (attr("outbound.connection.reuse").as_str(), attr("outbound.connection.setup_paid").as_str()) {
         ("new", "true") => format!("{connection}, new: this request paid for its setup"),
         ("reused", _) => format!("{connection}, reused: no setup to pay for"),
+        ("unknown", _) => {
+            format!("HTTP/{}, its client does not say on which connection", attr("network.protocol.version"))
+        }
         (reuse, _) => format!("{connection}, {reuse}"),
     }
 }

@@ -1,0 +1,53 @@
+//! Callers who go on whatever comes back, and never faster than so.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::Calls;
+use crate::traffic::Caller;
+
+/// Half of it by way of the twin; the last takes a while, so that restarts find it on its way.
+const ROUND: [&str; 4] = ["/twin/tea", "/plain/fast", "/twin/tea", "/plain/body/60k"];
+const WORKERS: usize = 4;
+/// What a worker waits between two calls: 200 calls a second at most.
+const PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) struct Load {
+    over: Arc<AtomicBool>,
+    workers: JoinSet<Calls>,
+}
+
+impl Load {
+    pub(super) fn start(gateway: SocketAddr) -> Load {
+        let (over, caller) = (Arc::new(AtomicBool::new(false)), Caller::new(gateway));
+        let workers = (0..WORKERS).map(|number| worker(caller.clone(), number, Arc::clone(&over))).collect();
+        Load { over, workers }
+    }
+
+    /// Ends it when the calls that are made have ended, and counts them all.
+    pub(super) async fn end(self) -> Calls {
+        self.over.store(true, Ordering::Relaxed);
+        let calls = self.workers.join_all().await;
+        calls.into_iter().fold(Calls::default(), |sum, calls| Calls {
+            ok: sum.ok + calls.ok,
+            failed: sum.failed + calls.failed,
+            unanswered: sum.unanswered + calls.unanswered,
+        })
+    }
+}
+
+async fn worker(caller: Caller, number: usize, over: Arc<AtomicBool>) -> Calls {
+    let mut calls = Calls::default();
+    let mut round = ROUND.iter().cycle().skip(number);
+    while !over.load(Ordering::Relaxed) {
+        let path = round.next().unwrap_or(&ROUND[0]);
+        calls.add(caller.get(path).await.status);
+        sleep(PAUSE).await;
+    }
+    calls
+}

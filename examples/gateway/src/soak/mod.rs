@@ -1,0 +1,220 @@
+//! The gateway and its twin under steady load, while their upstreams are restarted again and again: does what the
+//! receiver was told add up with what the upstreams have logged?
+
+mod ledger;
+mod load;
+mod report;
+mod upstreams;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use indicatif::ProgressBar;
+use outbound_tests::otlp::{Receiver, Span, SpanKind};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, interval, sleep, sleep_until};
+use tower_outbound::{Outbound, TimeLimits};
+use tower_outbound_otel::{MetricLabel, OtelObserver, OtlpProtocol, Phases, Telemetry};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use self::ledger::Ledger;
+use self::load::Load;
+use self::report::{Report, Sample, Sums};
+use self::upstreams::{Upstream, ledger};
+use crate::cli::Cli;
+use crate::progress;
+
+/// How often the telemetry is taken: seldom enough to cost little, often enough for its queue.
+const TAKE: Duration = Duration::from_millis(500);
+/// An attempt that takes longer is as good as lost; the load stays bounded.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long the last spans may take: each ends when its body is dropped, a moment after the caller has it.
+const LAST: usize = 50;
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How the span of a connect is called.
+const SETUP: &str = "HTTP connection_setup ";
+
+/// Runs it; a failure if anything does not add up.
+#[tokio::main]
+pub(crate) async fn run(cli: &Cli) -> ExitCode {
+    let listener = match TcpListener::bind(cli.listen).await {
+        Ok(listener) => listener,
+        Err(error) => return cli.cannot_listen(&error),
+    };
+    let report = match soak(cli, listener).await {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let text = match cli.json {
+        true => serde_json::to_string_pretty(&report).map(|json| json + "\n"),
+        false => Ok(report.to_string()),
+    };
+    match text.map_err(io::Error::from).and_then(|text| io::stdout().write_all(text.as_bytes())) {
+        Ok(()) if report.adds_up() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>> {
+    let mut random = fastrand::Rng::with_seed(cli.seed);
+    let receiver = Receiver::start().await?;
+    // Whatever the environment says: without every span nothing adds up.
+    let telemetry = Telemetry::builder("gateway").lookup(|_| None).without_subscriber();
+    let endpoint = receiver.http_endpoint();
+    let telemetry = telemetry.protocol(OtlpProtocol::HttpProtobuf).endpoint(endpoint).build()?;
+    tracing::subscriber::set_global_default(
+        tracing_subscriber::registry().with(telemetry.layer()).with(LevelFilter::INFO),
+    )?;
+
+    let mut upstreams = [Upstream::http().await?, Upstream::grpc().await?];
+    let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).phases(Phases::Off);
+    let limits = TimeLimits::new().attempt(ATTEMPT);
+    let outbound = Outbound::builder().observer(observer.build()).time_limits(limits).build();
+    let sides = [("/plain", format!("http://{}", upstreams[0].address()))];
+    let (gateway, twin) = crate::serve(listener, &outbound.client(), &sides, upstreams[1].address()).await?;
+
+    let mut books = Books { twin_port: twin.port(), ..Books::default() };
+    let started = Instant::now();
+    let (end, quarter) = (started + cli.seconds(), started + cli.seconds() / 4);
+    let mut sampled = None;
+    let mut restart = started + interval_of(cli, &mut random);
+    let mut next = 0;
+    let load = Load::start(gateway);
+    let progress = bar(cli);
+    let mut take = interval(TAKE);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    eprintln!("Under load until ctrl-c, for {} s at most: http://{gateway}", cli.seconds().as_secs());
+    loop {
+        tokio::select! {
+            _ = take.tick() => {
+                books.take(&telemetry, &receiver, &upstreams);
+                progress.set_position(started.elapsed().as_secs());
+            }
+            () = sleep_until(quarter), if sampled.is_none() => sampled = Some(Sample::now(&outbound, started)),
+            () = sleep_until(restart) => {
+                upstreams[next].restart(&mut random).await?;
+                next = (next + 1) % upstreams.len();
+                restart = Instant::now() + interval_of(cli, &mut random);
+            }
+            () = sleep_until(end) => break,
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    let at_end = Sample::now(&outbound, started);
+    let calls = load.end().await;
+    for _ in 0..LAST {
+        books.take(&telemetry, &receiver, &upstreams);
+        if books.is_whole(&calls) {
+            break;
+        }
+        sleep(MOMENT).await;
+    }
+    for upstream in &mut upstreams {
+        upstream.end(false).await?;
+    }
+    // The span of a connect may wait for the connection's end.
+    let open = || outbound.connections().iter().filter(|open| open.origin().port() != twin.port()).count();
+    for _ in 0..LAST {
+        if open() == 0 {
+            break;
+        }
+        sleep(MOMENT).await;
+    }
+    let still_open = outbound.connections();
+    let ports = [upstreams[0].address().port(), upstreams[1].address().port(), twin.port()];
+    let exported = telemetry.shutdown().await;
+    books.spans(&receiver.take_spans(), &upstreams);
+    let sums = ports.map(|port| Sums::of(&receiver.metrics(), &still_open, port));
+    progress.finish_and_clear();
+    Ok(Report::new(cli, &upstreams, &books, &calls, &sums, &exported, [sampled.unwrap_or(at_end), at_end]))
+}
+
+/// From once to twice what was asked for.
+fn interval_of(cli: &Cli, random: &mut fastrand::Rng) -> Duration {
+    cli.restart_every + cli.restart_every.mul_f64(random.f64())
+}
+
+fn bar(cli: &Cli) -> ProgressBar {
+    let progress = progress::bar(cli.json);
+    progress.set_length(cli.seconds().as_secs());
+    progress.set_message("soak");
+    progress
+}
+
+/// What the callers sent, by what came back.
+#[derive(Debug, Default)]
+struct Calls {
+    ok: u64,
+    failed: u64,
+    unanswered: u64,
+}
+
+impl Calls {
+    fn add(&mut self, status: Option<StatusCode>) {
+        match status {
+            Some(StatusCode::OK) => self.ok += 1,
+            Some(_) => self.failed += 1,
+            None => self.unanswered += 1,
+        }
+    }
+
+    fn sent(&self) -> u64 {
+        self.ok + self.failed + self.unanswered
+    }
+}
+
+/// What the receiver was told of both services.
+#[derive(Default)]
+struct Books {
+    twin_port: u16,
+    gateway_spans: u64,
+    /// The twin's own spans are its log.
+    twin: Ledger,
+    /// Exchanges with anybody else.
+    strays: u64,
+}
+
+impl Books {
+    fn take(&mut self, telemetry: &Telemetry, receiver: &Receiver, upstreams: &[Upstream]) {
+        // What is lost is in the report.
+        let _ = tokio::task::block_in_place(|| telemetry.force_flush());
+        self.spans(&receiver.take_spans(), upstreams);
+    }
+
+    fn spans(&mut self, spans: &[Span], upstreams: &[Upstream]) {
+        for span in spans {
+            let to = |port: u16| span.attr("server.port").is_some_and(|to| to == port.to_string());
+            let upstream = upstreams.iter().find(|upstream| to(upstream.address().port()));
+            match (span.kind(), upstream) {
+                (SpanKind::Server, _) if span.attr("rpc.system.name").is_none() => self.gateway_spans += 1,
+                (SpanKind::Server, _) => self.twin.logged((0, 0), &format!("--{}", span.parent_span_id())),
+                (SpanKind::Client, Some(upstream)) => ledger(&upstream.ledger).exchange(span),
+                (SpanKind::Client, None) if to(self.twin_port) => self.twin.exchange(span),
+                (SpanKind::Client, None) => self.strays += 1,
+                // A setup that failed has made no connection.
+                _ if !span.name().starts_with(SETUP) || span.attr("error.type").is_some() => {}
+                (_, Some(upstream)) => ledger(&upstream.ledger).setups += 1,
+                (_, None) => self.twin.setups += 1,
+            }
+        }
+    }
+
+    /// Whether nothing is still on its way.
+    fn is_whole(&self, calls: &Calls) -> bool {
+        self.gateway_spans == calls.sent() && self.twin.told() == self.twin.logged
+    }
+}
