@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::Request;
-use http_body_util::BodyExt as _;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::Mutex;
@@ -73,7 +72,7 @@ async fn http1(parts: Parts) -> Send {
         Box::pin(async move {
             let mut service = service.lock().await;
             let response = service.ready().await?.call(request).await?;
-            Ok(response.map(|body| body.boxed_unsync()))
+            Ok(response.map(http_body_util::BodyExt::boxed_unsync))
         })
     })
 }

@@ -1,6 +1,6 @@
 //! What goes wrong, and what is told of it.
 
-use std::io::Write as _;
+use std::io::{Read, Write};
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -77,24 +77,27 @@ pub(super) async fn a_body_that_is_cut_short_fails_in_body(cell: &Cell) {
     assert_eq!(recorder.outcomes().len(), 1);
 }
 
+fn answer(stream: &mut (impl Read + Write)) {
+    let _ = stream.read(&mut [0; 4096]).unwrap();
+    stream.write_all(b"220 mail.test ESMTP ready\r\n").unwrap();
+}
+
 pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
     let listener = listen(([127, 0, 0, 1], 0).into());
     let uri = cell.uri(listener.local_addr().unwrap());
     listener.set_nonblocking(false).unwrap();
-    // Each connection gets the same line, inside TLS too where the client speaks TLS.
+    // It answers with a line, inside TLS too where the client speaks TLS.
     let tls = cell.kind.tls.then(|| {
         let alpn = if cell.is_http2() { "h2" } else { "http/1.1" };
         cell.certs.server_config(&[alpn])
     });
     let peer = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let line = b"220 mail.test ESMTP ready\r\n";
         match tls {
-            None => stream.write_all(line).unwrap(),
+            None => answer(&mut stream),
             Some(config) => {
                 let mut session = rustls::ServerConnection::new(config).unwrap();
-                let mut tls = rustls::Stream::new(&mut session, &mut stream);
-                tls.write_all(line).unwrap();
+                answer(&mut rustls::Stream::new(&mut session, &mut stream));
             }
         }
         // Held until the client goes.

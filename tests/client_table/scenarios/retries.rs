@@ -24,10 +24,10 @@ fn listening_at_the_first_wait(
     let (sender, receiver) = mpsc::channel();
     let first = std::sync::Mutex::new(Some(sender));
     let observer = move |event: &Event<'_>| {
-        if matches!(event, Event::BackoffStarted { .. }) {
-            if let Some(sender) = first.lock().unwrap().take() {
-                sender.send(listen(address)).unwrap();
-            }
+        if matches!(event, Event::BackoffStarted { .. })
+            && let Some(sender) = first.lock().unwrap().take()
+        {
+            sender.send(listen(address)).unwrap();
         }
     };
     (observer, receiver)

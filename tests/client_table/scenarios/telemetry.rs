@@ -49,12 +49,19 @@ impl Telemetry {
     fn count(&self, histogram: &str) -> u64 {
         self.meters.force_flush().unwrap();
         let all = self.metrics.get_finished_metrics().unwrap();
-        let metrics = all.last().unwrap().scope_metrics().flat_map(|scope| scope.metrics());
-        let data = metrics.filter(|metric| metric.name() == histogram).map(|metric| metric.data());
+        let metrics = all
+            .last()
+            .unwrap()
+            .scope_metrics()
+            .flat_map(opentelemetry_sdk::metrics::data::ScopeMetrics::metrics);
+        let data = metrics
+            .filter(|metric| metric.name() == histogram)
+            .map(opentelemetry_sdk::metrics::data::Metric::data);
         let counts = data.map(|data| match data {
-            AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
-                histogram.data_points().map(|point| point.count()).sum::<u64>()
-            }
+            AggregatedMetrics::F64(MetricData::Histogram(histogram)) => histogram
+                .data_points()
+                .map(opentelemetry_sdk::metrics::data::HistogramDataPoint::count)
+                .sum::<u64>(),
             other => panic!("{other:?}"),
         });
         counts.sum()

@@ -15,7 +15,7 @@ async fn through_a_proxy_each_origin_has_connections_of_its_own_and_their_peer_i
     let [a, b] = ["http://a.test/", "http://b.test/"].map(http::Uri::from_static);
     let seen = [get(&client, &a).await, get(&client, &a).await, get(&client, &b).await];
 
-    assert_eq!(seen.each_ref().map(|timings| timings.reuse()), [Reuse::New, Reuse::Reused, Reuse::New]);
+    assert_eq!(seen.each_ref().map(tower_outbound::Timings::reuse), [Reuse::New, Reuse::Reused, Reuse::New]);
     let hosts = seen.each_ref().map(|timings| timings.connection().unwrap().origin().host().to_owned());
     assert_eq!(hosts, ["a.test", "a.test", "b.test"]);
     assert!(seen.iter().all(|timings| timings.connection().unwrap().peer_addr() == proxy.address()));
