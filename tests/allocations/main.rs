@@ -91,7 +91,10 @@ fn bare(address: SocketAddr) -> f64 {
 
 fn layered(outbound: &Outbound, address: SocketAddr) -> f64 {
     let connector = outbound.connector(outbound.http_connector());
-    per_request(|| outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector)), address)
+    per_request(
+        || outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector)),
+        address,
+    )
 }
 
 #[test]

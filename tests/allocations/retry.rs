@@ -60,13 +60,13 @@ fn added(request: impl Fn() -> Request<Full<Bytes>>) -> f64 {
     let outbound = Outbound::new();
     let connector = || outbound.connector(outbound.http_connector());
     let without = per_request(
-        || outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector())),
+        || outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector())),
         &request,
     );
     let with = per_request(
         || {
             let client = Client::builder(TokioExecutor::new()).build(connector());
-            outbound.retry_layer().layer(outbound.layer().layer(client))
+            outbound.layer().layer(client)
         },
         &request,
     );
@@ -188,7 +188,8 @@ fn a_gibibyte_survives_a_refused_connect_without_being_held_and_is_not_sent_agai
     let outbound = outbound.build();
     let connector = outbound.connector(Second(TcpConnector::new(), refused));
     let layer = RetryLayer::new(outbound.registry().clone()).status([StatusCode::SERVICE_UNAVAILABLE]);
-    let client = layer.layer(outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector)));
+    let client =
+        layer.layer(outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector)));
     let memory = allocation_counter::measure(|| {
         runtime.block_on(async {
             let request = Request::post(&uri).body(Endless { frames: FRAMES }).unwrap();

@@ -34,7 +34,7 @@ pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2
         .retry_canceled_requests(false)
         .http2_only(http2)
         .build(connector);
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }
 
 pub(crate) fn get(uri: &Uri) -> http::Request<Body> {
@@ -233,7 +233,7 @@ async fn a_time_limit_of_towers_is_told_by_where_it_stands() {
 
     // Around the client: the answer did.
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
-    let service = outbound.layer().layer(limit.layer(client));
+    let service = outbound.exchange_layer().layer(limit.layer(client));
     let error = service.oneshot(get(&uri)).await.map(drop).unwrap_err();
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::ResponseTimeout, Some(Phase::Wait)), "{error:?}");

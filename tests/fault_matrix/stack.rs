@@ -104,7 +104,7 @@ impl Stack {
             .retry_canceled_requests(retries)
             .http2_only(http2)
             .build(outbound.connector(https));
-        let service = outbound.layer().layer(client);
+        let service = outbound.exchange_layer().layer(client);
         Stack { outbound, service, recorder, http2, failure, spans, metrics, meters, _traces: traces }
     }
 

@@ -34,7 +34,7 @@ async fn a_request_that_dies_unsent_on_a_reused_connection_says_reused_and_close
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build::<_, ObserveRequestBody<Body>>(outbound.connector(peer));
-    let mut client = outbound.layer().layer(client);
+    let mut client = outbound.exchange_layer().layer(client);
 
     let first = client.call(secret::request(&server.uri("/"), Body::default())).await.unwrap();
     first.into_body().collect().await.unwrap();
@@ -63,7 +63,7 @@ async fn an_upload_of_known_length_that_never_says_it_is_over_has_its_wait() {
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
-    let client = outbound.layer().layer(client);
+    let client = outbound.exchange_layer().layer(client);
     let upload = || {
         let frames = [Ok::<_, BoxError>(Frame::data(Bytes::from("abc")))];
         let body = UnsyncBoxBody::new(StreamBody::new(futures_util::stream::iter(frames)));

@@ -148,7 +148,7 @@ async fn an_inner_service_that_panics_ends_the_exchange_as_an_error() {
                 Ok::<Response<Body>, std::io::Error>(Response::default())
             }
         });
-        let service = outbound.layer().layer(inner);
+        let service = outbound.exchange_layer().layer(inner);
         let request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
         let result = tokio::spawn(async move { service.oneshot(request).await.map(drop) }).await;
         assert!(result.unwrap_err().is_panic());
@@ -231,7 +231,7 @@ async fn a_layer_that_says_why_it_drops_is_not_taken_for_the_caller() {
         (None, "cancelled in acquire"),
     ] {
         let (outbound, recorder) = recorded();
-        let service = outbound.layer().layer(service_fn(|_: Request<ObserveRequestBody<Body>>| {
+        let service = outbound.exchange_layer().layer(service_fn(|_: Request<ObserveRequestBody<Body>>| {
             pending::<Result<Response<Body>, BoxError>>()
         }));
         let call = Call::new();

@@ -33,5 +33,5 @@ pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C) -> St
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(30))
         .build(connector);
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }

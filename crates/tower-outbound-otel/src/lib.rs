@@ -5,7 +5,7 @@
 //! use tower_outbound_otel::OtelObserver;
 //!
 //! let outbound = Outbound::builder().observer(OtelObserver::new()).build();
-//! // … then `outbound.connector(..)` below the client, `outbound.layer()` around it, and `outbound.retry_layer()` above that.
+//! // … then `outbound.connector(..)` below the client, `outbound.layer()` around it.
 //! # let _ = outbound;
 //! ```
 //!

@@ -39,7 +39,7 @@ fn allocated(outbound: &Outbound, content: &'static str) -> u64 {
         response.headers_mut().insert("grpc-status", http::HeaderValue::from_static("14"));
         std::future::ready(Ok::<_, std::io::Error>(response))
     });
-    let mut service = outbound.layer().layer(answer);
+    let mut service = outbound.exchange_layer().layer(answer);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut exchange = || {
         let request = Request::get("http://a.example/a.B/C").header("content-type", content);

@@ -26,7 +26,7 @@ fn run(keep: Option<Keep>, sampler: &'static str) -> (Vec<Span>, BTreeMap<String
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let outbound = Outbound::builder().observer(telemetry.observer().build()).build();
     let (seen, headers) = std::sync::mpsc::channel();
-    let service = outbound.layer().layer(service_fn(move |request: Request<_>| {
+    let service = outbound.exchange_layer().layer(service_fn(move |request: Request<_>| {
         let path = request.uri().path().to_owned();
         seen.send((path.clone(), request.headers()["traceparent"].to_str().unwrap().to_owned())).unwrap();
         async move {

@@ -34,7 +34,9 @@ fn received(observer: OtelObserver) -> BTreeMap<String, String> {
     let outbound = Outbound::builder().observer(observer).build();
     let request = Request::get("http://a.example/").body(String::new()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(outbound.layer().layer(PropagateLayer::new().layer(answer)).oneshot(request)).unwrap();
+    runtime
+        .block_on(outbound.exchange_layer().layer(PropagateLayer::new().layer(answer)).oneshot(request))
+        .unwrap();
     let kept = kept.lock().unwrap();
     kept.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
 }

@@ -133,7 +133,7 @@ fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
         .build();
     let outbound = Outbound::builder().observer(observer).build();
     let answer = service_fn(async |_: Request<_>| Ok::<_, std::io::Error>(Response::new(String::new())));
-    let service = outbound.layer().layer(answer);
+    let service = outbound.exchange_layer().layer(answer);
     let subscriber = tracing_subscriber::registry().with(telemetry.layer());
     tracing::subscriber::with_default(subscriber, || {
         let handler = tracing::info_span!("handler");
@@ -193,7 +193,7 @@ fn more_than_the_sdks_two_thousand_series_are_kept_apart() {
         let code: u16 = request.uri().path()[1..].parse().unwrap();
         std::future::ready(Response::builder().status(code).body(String::new()))
     });
-    let service = outbound.layer().layer(answer);
+    let service = outbound.exchange_layer().layer(answer);
     current_thread(async {
         for host in 0..101 {
             for code in 200..230 {

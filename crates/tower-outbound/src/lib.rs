@@ -75,7 +75,7 @@ pub use self::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, Obser
 pub use self::outbound::{
     ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider,
 };
-pub use self::outbound::{Outbound, OutboundBuilder, OutboundLayer};
+pub use self::outbound::{ExchangeLayer, Outbound, OutboundBuilder, OutboundLayer};
 pub use self::phase::{PhaseFuture, PhaseLayer, Phased};
 pub use self::retry::{
     Attempt, FailedAttempt, Lease, LeasedBody, Release, Retry, RetryBudget, RetryFuture, RetryHistory,

@@ -54,7 +54,7 @@ fn http1(Parts { outbound, .. }: &Parts) -> Send {
             }
         }
     });
-    cloned(outbound.retry_layer().layer(outbound.layer().layer(client)))
+    cloned(outbound.layer().layer(client))
 }
 
 /// One connection that all share.
@@ -73,5 +73,5 @@ fn http2(Parts { outbound, .. }: &Parts) -> Send {
             }
         }
     });
-    cloned(outbound.retry_layer().layer(outbound.layer().layer(client)))
+    cloned(outbound.layer().layer(client))
 }

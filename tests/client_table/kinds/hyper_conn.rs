@@ -82,5 +82,5 @@ async fn http2(parts: Parts) -> Send {
     let connection = io.connection().clone();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer is there");
     tokio::spawn(connection.drive(driver));
-    cloned(parts.outbound.retry_layer().layer(parts.outbound.layer().layer(HyperService::new(sender))))
+    cloned(parts.outbound.layer().layer(HyperService::new(sender)))
 }

@@ -48,5 +48,5 @@ fn build(Parts { outbound, certs, .. }: &Parts, http2_only: bool) -> Send {
         .retry_canceled_requests(false)
         .http2_only(http2_only)
         .build(outbound.connector(https));
-    cloned(outbound.retry_layer().layer(outbound.layer().layer(client)))
+    cloned(outbound.layer().layer(client))
 }

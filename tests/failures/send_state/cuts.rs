@@ -220,7 +220,7 @@ async fn a_client_that_is_not_tracked_says_nothing_of_a_cut() {
     let client: hyper_util::client::legacy::Client<_, ObserveRequestBody<Body>> =
         hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(peer);
     let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(outbound.layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    cut(outbound.exchange_layer().layer(client).oneshot(request), &call, gate.wait()).await;
     assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
 }
 
@@ -237,7 +237,7 @@ async fn a_layer_that_sends_another_body_hides_the_sending_and_nothing_is_claime
     })
     .layer(client);
     let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(outbound.layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    cut(outbound.exchange_layer().layer(client).oneshot(request), &call, gate.wait()).await;
     assert_eq!(server.requests(), 1);
     assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
 }

@@ -216,7 +216,8 @@ async fn what_another_exchange_has_not_sent_says_nothing_of_this_one() {
         let other = get(&uri);
         async move { client.oneshot(other).await }
     });
-    let error = outbound.layer().layer(service).oneshot(post(&nowhere(), BODY)).await.map(drop).unwrap_err();
+    let error =
+        outbound.exchange_layer().layer(service).oneshot(post(&nowhere(), BODY)).await.map(drop).unwrap_err();
     assert_eq!(
         (error.failure().kind(), error.failure().phase()),
         (Kind::ConnectionRefused, Some(Phase::Tcp))

@@ -39,7 +39,7 @@ async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
             Ok::<_, BoxError>(connection.ready().await?.call(request).await?)
         }
     });
-    let client = outbound.layer().layer(client);
+    let client = outbound.exchange_layer().layer(client);
     for server in &servers {
         let uri = server.uri("/");
         let (first, second) = (send(&client, &uri).await, send(&client, &uri).await);
@@ -62,7 +62,7 @@ async fn what_the_peer_has_closed_is_not_taken_from_a_cache_again() {
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http1().layer(outbound.connector(outbound.http_connector()));
     let cache = cache::builder().build(connect);
-    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut cache = cache.clone();
         async move {
             loop {
@@ -92,7 +92,7 @@ async fn a_singleton_shares_one_http_2_connection_until_the_peer_goes_away() {
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
     let pool = singleton::Singleton::new(connect);
-    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             loop {
@@ -138,7 +138,7 @@ async fn negotiated(alpn: &'static str, protocol: Protocol) {
         .fallback(layer_fn(|io| cache::builder().build(HandshakeLayer::<_, Sent>::http1().layer(io))))
         .upgrade(layer_fn(|io| singleton::Singleton::new(HandshakeLayer::<_, Sent>::http2().layer(io))))
         .build::<Uri>();
-    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
@@ -168,7 +168,7 @@ async fn a_refused_connect_is_the_requests_failure() {
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
     let pool = singleton::Singleton::new(connect);
-    let client = outbound.layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             let mut connection = pool.ready().await?.call(request.uri().clone()).await?;

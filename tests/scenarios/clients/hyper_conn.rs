@@ -155,7 +155,7 @@ async fn two_driven_connections_on_one_thread_are_not_mixed_up() {
         let record = io.connection().clone();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(record.drive(connection));
-        let service = outbound.layer().layer(HyperService::new(sender));
+        let service = outbound.exchange_layer().layer(HyperService::new(sender));
         for _ in 0..8 {
             let (service, uri, record) = (service.clone(), uri.clone(), record.clone());
             tasks.push(tokio::spawn(async move {
@@ -217,7 +217,7 @@ async fn the_streams_in_flight_of_a_driven_connection_are_known() {
     let record = io.connection().clone();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(record.drive(connection));
-    let service = outbound.layer().layer(HyperService::new(sender));
+    let service = outbound.exchange_layer().layer(HyperService::new(sender));
     let calls: Vec<_> = (0..3)
         .map(|_| {
             let call = service.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
@@ -256,7 +256,7 @@ async fn goes_away(driven: bool) -> Option<SendState> {
     } else {
         tokio::spawn(connection);
     }
-    let service = outbound.layer().layer(HyperService::new(sender));
+    let service = outbound.exchange_layer().layer(HyperService::new(sender));
     let send = || service.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
     let (first, second) = tokio::join!(send(), send());
     first.unwrap();

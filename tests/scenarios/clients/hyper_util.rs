@@ -72,7 +72,7 @@ async fn http_2_with_prior_knowledge() {
     let client = Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build(outbound.connector(outbound.http_connector()));
-    let client = outbound.layer().layer(client);
+    let client = outbound.exchange_layer().layer(client);
     connects_and_reuses(client, &server.uri("/"), Protocol::Http2, &recorder).await;
     assert_eq!(server.accepted(), 1);
 }

@@ -123,7 +123,7 @@ async fn a_refused_connect_is_the_calls_error_and_leaves_nothing_open() {
     let channel =
         Endpoint::from_shared(uri.clone()).unwrap().connect_with_connector_lazy(connector(&outbound));
     let boxed = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
-    let service = outbound.layer().origin(&uri.parse().unwrap()).layer(boxed);
+    let service = outbound.exchange_layer().origin(&uri.parse().unwrap()).layer(boxed);
     let status = TraceServiceClient::new(service).export(one_span()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(recorder.count("connect_failed"), 1);

@@ -90,7 +90,7 @@ async fn two_layers_are_told_once() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     let connector = outbound.connector(outbound.http_connector());
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    let twice = outbound.layer().layer(outbound.layer().layer(client));
+    let twice = outbound.exchange_layer().layer(outbound.exchange_layer().layer(client));
     send(twice, &server.uri("/")).await;
     assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
     assert!(StackWarning::ObservedTwice.to_string().contains("remove one `outbound.layer()`"));
@@ -118,7 +118,7 @@ async fn a_request_sent_while_another_one_is_polled_is_told_nothing() {
         client.clone().oneshot(request)
     });
     let request = Request::get("http://api.test").body(Body::default()).unwrap();
-    let response = outbound.layer().layer(inner).oneshot(request).await.unwrap();
+    let response = outbound.exchange_layer().layer(inner).oneshot(request).await.unwrap();
     response.into_body().collect().await.unwrap();
     assert_eq!(recorder.outcomes(), ["ok", "ok"]);
     assert_eq!(warnings.all(), []);

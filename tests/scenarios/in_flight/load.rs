@@ -31,7 +31,7 @@ async fn on_four_threads_the_limits_hold_and_every_slot_comes_back() {
     });
     let gauges = Arc::new(Gauges::default());
     let counted = Arc::clone(&gauges);
-    let service = outbound.layer().layer(tower::service_fn(move |request: Request<_>| {
+    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
         let gauges = Arc::clone(&counted);
         let at: usize = request.uri().host().unwrap()[..1].parse().unwrap();
         async move {

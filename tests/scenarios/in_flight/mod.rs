@@ -41,7 +41,7 @@ fn with(options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) -> (Outbound, 
 
 /// hyper-util's client without timers of its own: only the limits move the clock.
 fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C) -> Stack<C> {
-    outbound.layer().layer(Client::builder(TokioExecutor::new()).build(connector))
+    outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 fn get(server: &ScriptedServer, host: &str) -> Request<Body> {
@@ -65,7 +65,7 @@ fn slow(
 > + Clone
 + Send
 + use<> {
-    outbound.layer().layer(tower::service_fn(move |_| async move {
+    outbound.exchange_layer().layer(tower::service_fn(move |_| async move {
         tokio::time::sleep(takes).await;
         Ok::<_, BoxError>(Response::new(Full::new(Bytes::from_static(b"ok"))))
     }))

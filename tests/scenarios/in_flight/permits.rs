@@ -138,7 +138,7 @@ async fn a_slot_that_was_granted_and_never_looked_at_goes_to_the_next() {
 async fn a_slot_comes_back_when_the_client_panics_in_its_call_or_in_its_future() {
     for (in_call, waits) in [(true, false), (false, false), (true, true), (false, true)] {
         let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
-        let service = outbound.layer().layer(tower::service_fn(move |request: Request<_>| {
+        let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
             let panics = request.uri().path() == "/panic";
             assert!(!(panics && in_call), "as it should");
             async move {

@@ -15,7 +15,7 @@ async fn requests_to_one_origin_are_sent_in_the_order_in_which_they_came() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(2));
     let sent = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&sent);
-    let service = outbound.layer().layer(tower::service_fn(move |request: Request<_>| {
+    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
         log.lock().unwrap().push(request.uri().path().to_owned());
         async {
             tokio::time::sleep(ms(10)).await;
@@ -43,7 +43,7 @@ async fn the_wait_is_the_phase_queue_and_the_connection_is_waited_for_after_it()
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
     // The pool keeps nothing: each has a connect of its own.
-    let client = outbound.layer().layer(
+    let client = outbound.exchange_layer().layer(
         Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(outbound.connector(peer.delay(ms(50)))),

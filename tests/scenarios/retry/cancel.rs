@@ -49,7 +49,7 @@ async fn cancelled_at(polls: usize) -> (Vec<String>, bool) {
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build(bench.outbound.connector(connector));
-    let client = layer.layer(Watched::new(bench.outbound.layer().layer(client), &alive));
+    let client = layer.layer(Watched::new(bench.outbound.exchange_layer().layer(client), &alive));
     let answered = polled(client.oneshot(post(server.uri("/"), upload("hello"))), polls).await;
     let told = bench.told();
     let answered = answered.map(|answer| assert_eq!(answer.unwrap().status(), 200)).is_some();

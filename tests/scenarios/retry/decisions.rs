@@ -158,7 +158,7 @@ async fn two_retry_layers_are_told_once() {
 async fn a_retry_layer_below_the_observe_layer_is_told_once() {
     let (outbound, warnings) = warned();
     let answer = |_| std::future::ready(Ok::<_, std::io::Error>(Response::new(upload("ok"))));
-    let inside = outbound.layer().layer(outbound.retry_layer().layer(tower::service_fn(answer)));
+    let inside = outbound.exchange_layer().layer(outbound.retry_layer().layer(tower::service_fn(answer)));
     for _ in 0..2 {
         let response = inside.clone().oneshot(get("http://a.example/".parse().unwrap())).await.unwrap();
         response.into_body().collect().await.unwrap();

@@ -80,7 +80,7 @@ fn stack_on<C: Connect + Clone>(
         .http2_only(http2)
         .retry_canceled_requests(false)
         .build(connector);
-    layer.layer(outbound.layer().layer(client))
+    layer.layer(outbound.exchange_layer().layer(client))
 }
 
 fn line(event: &Event<'_>) -> Option<String> {

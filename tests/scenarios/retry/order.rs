@@ -95,7 +95,7 @@ async fn while_it_waits_there_is_no_future_no_body_and_no_busy_connection() {
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build(outbound.connector(connector));
-    let client = layer.layer(Watched::new(outbound.layer().layer(client), &alive));
+    let client = layer.layer(Watched::new(outbound.exchange_layer().layer(client), &alive));
     let response = client.oneshot(get(server.uri("/"))).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     assert_eq!(server.accepted(), 1);

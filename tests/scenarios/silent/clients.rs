@@ -17,7 +17,7 @@ async fn a_channel_of_tonic_connects_anew() {
     let connector = TrackLayer::new(outbound.registry().clone()).layer(peer);
     let channel = Endpoint::from_static("http://127.0.0.1").connect_with_connector_lazy(connector);
     let channel = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
-    let mut client = outbound.layer().origin(&server.uri("/")).layer(channel);
+    let mut client = outbound.exchange_layer().origin(&server.uri("/")).layer(channel);
     // tonic drops a body that is empty, and sends one of its own.
     let request = || secret::request(&server.uri("/"), Body::from("x"));
     let answer = client.ready().await.unwrap().call(request()).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_bare_connection_of_hyper_says_that_it_is_closed() {
     let send = tower::service_fn(move |request: Request<ObserveRequestBody<Body>>| {
         sender.clone().send_request(request)
     });
-    let client = outbound.layer().layer(send);
+    let client = outbound.exchange_layer().layer(send);
     client.clone().oneshot(request(&server)).await.unwrap().into_body().collect().await.unwrap();
     tokio::time::sleep(ms(1)).await;
     for _ in 0..2 {

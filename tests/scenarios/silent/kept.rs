@@ -76,7 +76,7 @@ async fn a_peer_that_waits_for_the_callers_body_is_not_blamed_for_its_silence() 
     let outbound = builder(&recorder).time_limits(TimeLimits::new().attempt(SECOND)).build();
     let client: Client<_, ObserveRequestBody<UnsyncBoxBody<Bytes, BoxError>>> =
         Client::builder(TokioExecutor::new()).http2_only(true).build(outbound.connector(peer));
-    let client = outbound.layer().layer(client);
+    let client = outbound.exchange_layer().layer(client);
     let mut silent_ones = 0;
     for _ in 0..4 {
         let body = UnsyncBoxBody::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, BoxError>>()));

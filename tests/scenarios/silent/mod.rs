@@ -104,7 +104,7 @@ fn recorded() -> (Outbound, Recorder) {
 }
 
 fn http2<C: Connect + Clone>(outbound: &Outbound, connector: C) -> Stack<C> {
-    outbound.layer().layer(Client::builder(TokioExecutor::new()).http2_only(true).build(connector))
+    outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).http2_only(true).build(connector))
 }
 
 fn request(server: &ScriptedServer) -> Request<Body> {

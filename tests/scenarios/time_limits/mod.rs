@@ -52,7 +52,7 @@ fn with(limits: TimeLimits) -> (Outbound, Recorder) {
 fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
     // Without timers of its own: only the limits move the clock.
     let client = Client::builder(TokioExecutor::new()).http2_only(http2).build(connector);
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }
 
 fn nothing() -> Upload {

@@ -12,10 +12,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tower::Service;
 use tower_outbound::{
     AddressAttempt, AttemptOutcome, BoxError, Call, CertificateProblem, ClientBuilder, ClientFuture, Closed,
-    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, Failure, InFlight,
-    InFlightBody, InFlightFuture, InFlightLimitLayer, Observe, ObserveBody, ObserveFuture, ObserveLayer,
-    ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, OutboundLayer, Outcome,
-    PhaseError, PhaseLayer, PoolTimeoutError, QueueFullError, Registry, RequestBody, RequestHead,
+    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, ExchangeLayer, Failure,
+    InFlight, InFlightBody, InFlightFuture, InFlightLimitLayer, Observe, ObserveBody, ObserveFuture,
+    ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, OutboundLayer,
+    Outcome, PhaseError, PhaseLayer, PoolTimeoutError, QueueFullError, Registry, RequestBody, RequestHead,
     ResolveError, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting,
     TcpConnector, TcpIo, Timings, TlsAlert, TlsInfo, Track, TrackLayer, TrackedIo, Use,
 };
@@ -58,6 +58,7 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     handle::<ObserveLayer>();
     handle::<InFlightLimitLayer>();
     handle::<OutboundLayer>();
+    handle::<ExchangeLayer>();
     handle::<InFlight<OutboundClient>>();
     handle::<TrackLayer>();
     handle::<PhaseLayer>();

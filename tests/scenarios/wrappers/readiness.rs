@@ -72,7 +72,7 @@ fn layers_forward_readiness_and_its_failure() {
     let registry = outbound.registry();
     for fails in [false, true] {
         let slow = || Slow { questions: 0, fails };
-        let observe = asked_twice::<_, Request<Body>>(outbound.layer().layer(slow()), fails);
+        let observe = asked_twice::<_, Request<Body>>(outbound.exchange_layer().layer(slow()), fails);
         let limit = InFlightLimitLayer::new(registry.clone()).total(1).layer(slow());
         let limit = asked_twice::<_, Request<Body>>(limit, fails);
         let track = asked_twice::<_, Uri>(TrackLayer::new(registry.clone()).layer(slow()), fails);

@@ -220,7 +220,7 @@ async fn grpc(path: &str, status: &'static str, holds: &[&'static str]) -> Case 
     let connector = outbound.connector(outbound.http_connector());
     let client =
         Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(true).build(connector);
-    let client = outbound.layer().layer(client);
+    let client = outbound.exchange_layer().layer(client);
     assert_eq!(exchange(&client, asking(server.uri(path))).await, Some(200));
     drop(client);
     closed(&outbound).await;

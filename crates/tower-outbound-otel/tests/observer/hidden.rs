@@ -121,10 +121,11 @@ async fn a_suppressed_exchange_sends_no_trace_context() {
     let rig = Rig::new();
     let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
     let see = std::sync::Arc::clone(&seen);
-    let mut service = rig.outbound().layer().layer(tower::service_fn(move |request: http::Request<_>| {
-        *see.lock().unwrap() = Some(request.headers().len());
-        std::future::ready(Ok::<_, std::io::Error>(status(200)))
-    }));
+    let mut service =
+        rig.outbound().exchange_layer().layer(tower::service_fn(move |request: http::Request<_>| {
+            *see.lock().unwrap() = Some(request.headers().len());
+            std::future::ready(Ok::<_, std::io::Error>(status(200)))
+        }));
     let pending = {
         let _suppressed = Context::enter_telemetry_suppressed_scope();
         service.call(get("http://a.example/"))

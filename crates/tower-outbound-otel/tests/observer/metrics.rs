@@ -262,7 +262,7 @@ async fn a_connect_that_cannot_be_tracked_counts_as_opened_and_a_tunnel_is_a_pha
             let connected = connector.clone().oneshot("http://a.example/".parse().unwrap());
             async move { connected.await.map(|()| status(200)) }
         });
-        outbound.layer().layer(client)
+        outbound.exchange_layer().layer(client)
     };
     assert_eq!(exchange(&connect(false), get("http://a.example/")).await, Some(200));
     assert_eq!(exchange(&connect(true), get("http://a.example/")).await, None);

@@ -62,7 +62,8 @@ async fn a_tracing_span_is_the_parent_also_behind_a_reloaded_layer() {
 async fn global_providers_that_are_set_after_the_layers_were_built_are_used() {
     let rig = Rig::new();
     let outbound = Outbound::builder().observer(OtelObserver::new()).build();
-    let service = outbound.layer().layer(tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200))));
+    let service =
+        outbound.exchange_layer().layer(tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200))));
     global::set_tracer_provider(rig.traces.clone());
     global::set_meter_provider(rig.meters.clone());
     exchange(&service, get("http://a.example/")).await;

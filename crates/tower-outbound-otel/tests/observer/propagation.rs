@@ -54,7 +54,7 @@ fn stack<S: Clone>(
     service: S,
 ) -> tower_outbound::Observe<tower_outbound::InFlight<S>> {
     let observer = rig.observer().propagate(propagate).build();
-    Outbound::builder().observer(observer).build().layer().layer(service)
+    Outbound::builder().observer(observer).build().exchange_layer().layer(service)
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn busy(
         .status([StatusCode::SERVICE_UNAVAILABLE])
         .backoff(Duration::from_secs(2), Duration::from_secs(2))
         .seed(1)
-        .layer(outbound.layer().layer(tower::service_fn(answer)))
+        .layer(outbound.exchange_layer().layer(tower::service_fn(answer)))
 }
 
 fn exchanges(rig: &Rig) -> Vec<SpanData> {

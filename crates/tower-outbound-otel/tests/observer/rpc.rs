@@ -53,7 +53,7 @@ fn answering_with<A: Fn() -> Response<GrpcBody> + Clone>(
 > + Clone
 + use<A> {
     let answer = move |_| std::future::ready(Ok::<_, BoxError>(answer()));
-    outbound.layer().layer(tower::service_fn(answer))
+    outbound.exchange_layer().layer(tower::service_fn(answer))
 }
 
 fn create() -> Request<Body> {

@@ -112,7 +112,7 @@ fn resolving(
     });
     let tcp = outbound.http_connector().resolver(resolver).first_family(FirstFamily::AsResolved);
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(tcp));
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ fn gated(
         })
     });
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(connector));
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }
 
 #[tokio::test]
@@ -359,7 +359,7 @@ async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_ro
             })
         })
     };
-    let service = outbound.layer().layer(client);
+    let service = outbound.exchange_layer().layer(client);
     let send = |path: &'static str| {
         let mut request = get(format!("http://a.example{path}").as_str());
         request.extensions_mut().insert(tower_outbound::UrlTemplate(path));

@@ -233,7 +233,7 @@ async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
     let outbound = Outbound::builder().observer(rig.observer().phases(phases).build()).build();
     let client = Client::builder(TokioExecutor::new())
         .build(outbound.connector(duplex.delay(Duration::from_millis(3))));
-    let service = outbound.layer().layer(client);
+    let service = outbound.exchange_layer().layer(client);
     assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
 }
 
@@ -292,7 +292,7 @@ async fn without_tracking_a_wait_for_a_connection_is_a_span_only_above_a_millise
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let connect = Duration::from_millis(2);
     let client = Client::builder(TokioExecutor::new()).build(duplex.delay(connect));
-    let service = rig.outbound().layer().layer(client);
+    let service = rig.outbound().exchange_layer().layer(client);
     for _ in 0..3 {
         assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
     }
@@ -308,7 +308,7 @@ async fn a_call_that_panics_ends_its_span() {
         tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
             panic!("a bug of the client's")
         });
-    let mut service = rig.outbound().layer().layer(panics);
+    let mut service = rig.outbound().exchange_layer().layer(panics);
     let task =
         tokio::spawn(
             async move { service.ready().await.unwrap().call(get("http://a.example/")).await.is_ok() },

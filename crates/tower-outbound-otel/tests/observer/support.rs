@@ -221,7 +221,7 @@ pub(crate) fn client(
 + use<> {
     let connector = outbound.connector(outbound.http_connector());
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-    outbound.layer().layer(client)
+    outbound.exchange_layer().layer(client)
 }
 
 /// Sends a request and receives the whole answer; `None` where it failed before its head.
@@ -247,7 +247,7 @@ pub(crate) fn answering(
 > + Clone
 + use<> {
     let answer = move |_| std::future::ready(Ok::<_, BoxError>(status(code)));
-    outbound.layer().layer(tower::service_fn(answer))
+    outbound.exchange_layer().layer(tower::service_fn(answer))
 }
 
 /// Waits until every connection is closed.

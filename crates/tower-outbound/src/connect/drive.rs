@@ -53,7 +53,7 @@ impl Connection {
     /// let connection = io.connection().clone();
     /// let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await?;
     /// tokio::spawn(connection.drive(driver));
-    /// let service = outbound.layer().layer(HyperService::new(sender));
+    /// let service = outbound.exchange_layer().layer(HyperService::new(sender));
     /// # fn check<S: Service<http::Request<String>>>(_: S) {}
     /// # check(service);
     /// # Ok(())

@@ -47,11 +47,11 @@ impl fmt::Display for StackWarning {
             }
             Self::RetryInsideObserve => {
                 "the retry layer is below the observe layer, so its resends are one exchange and nothing proves what \
-                 was sent: put `RetryLayer` above `outbound.layer()`"
+                 was sent: use `outbound.layer()`, which has both in their order"
             }
             Self::RetriedTwice => {
-                "a request passes two retry layers, so that their resends multiply: remove one (the client of \
-                 `outbound.client()` has it inside)"
+                "a request passes two retry layers, so that their resends multiply: remove one (`outbound.layer()` has it, and so has \
+                 the client of `outbound.client()`)"
             }
         })
     }

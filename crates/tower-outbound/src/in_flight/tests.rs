@@ -364,7 +364,7 @@ async fn what_a_slot_costs() {
 fn whole_call(waiting: usize, limited: bool, waker: &Waker) -> f64 {
     let outbound =
         Outbound::builder().max_in_flight_per_origin(usize::from(limited)).max_queued(usize::MAX).build();
-    let service = outbound.layer().layer(tower::service_fn(move |request: Request<_>| {
+    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
         let (mut waits, mut request) = (!limited, Some(request));
         poll_fn(move |_| {
             if std::mem::take(&mut waits) {

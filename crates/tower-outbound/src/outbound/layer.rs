@@ -3,19 +3,48 @@ use tower_layer::Layer;
 
 use crate::in_flight::{InFlight, InFlightLimitLayer};
 use crate::observe::{Observe, ObserveLayer};
+use crate::retry::{Retry, RetryLayer};
 
-/// The upper stack in its order, from [`Outbound::layer`](crate::Outbound::layer): observe, and below it the limits of
-/// requests in flight.
+/// The upper stack in its order, from [`Outbound::layer`](crate::Outbound::layer): retry, observe, and below it the
+/// limits of requests in flight.
 ///
-/// Its client must be `Clone`. One that is not (a sender of HTTP/1 by hyper) has an
-/// [observe layer](crate::Outbound::observe_layer) alone.
+/// Its client must be `Clone`; the request's body as [`RetryLayer`] asks. One that is not (a sender of HTTP/1 by hyper)
+/// has an [observe layer](crate::Outbound::observe_layer) alone.
 #[derive(Clone, Debug)]
 pub struct OutboundLayer {
+    retry: RetryLayer,
+    exchange: ExchangeLayer,
+}
+
+impl OutboundLayer {
+    pub(super) const fn new(retry: RetryLayer, exchange: ExchangeLayer) -> Self {
+        Self { retry, exchange }
+    }
+
+    /// Where requests go whose URI has no host: see [`ObserveLayer::origin`].
+    #[must_use]
+    pub fn origin(self, uri: &Uri) -> Self {
+        Self { exchange: self.exchange.origin(uri), ..self }
+    }
+}
+
+impl<S> Layer<S> for OutboundLayer {
+    type Service = Retry<Observe<InFlight<S>>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.retry.layer(self.exchange.layer(inner))
+    }
+}
+
+/// The part of the upper stack that each exchange goes through, from
+/// [`Outbound::exchange_layer`](crate::Outbound::exchange_layer): observe, and below it the limits of requests in flight.
+#[derive(Clone, Debug)]
+pub struct ExchangeLayer {
     observe: ObserveLayer,
     in_flight: InFlightLimitLayer,
 }
 
-impl OutboundLayer {
+impl ExchangeLayer {
     pub(super) const fn new(observe: ObserveLayer, in_flight: InFlightLimitLayer) -> Self {
         Self { observe, in_flight }
     }
@@ -27,7 +56,7 @@ impl OutboundLayer {
     }
 }
 
-impl<S> Layer<S> for OutboundLayer {
+impl<S> Layer<S> for ExchangeLayer {
     type Service = Observe<InFlight<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 pub use self::builder::OutboundBuilder;
 #[cfg(feature = "client")]
 pub use self::client::{ClientBuilder, ClientFuture, OutboundClient, RequestBody, ResponseBody, TlsProvider};
-pub use self::layer::OutboundLayer;
+pub use self::layer::{ExchangeLayer, OutboundLayer};
 use crate::connect::{Connection, Registry};
 use crate::in_flight::InFlightLimitLayer;
 use crate::observe::{ObserveLayer, TimeLimits};
@@ -36,7 +36,7 @@ use crate::track::{ConnectLimits, Track, TrackLayer};
 ///     .pool_idle_timeout(outbound.idle_timeout())
 ///     .retry_canceled_requests(false)
 ///     .build(connector);
-/// let service = outbound.retry_layer().layer(outbound.layer().layer(client));
+/// let service = outbound.layer().layer(client);
 /// # fn check<S: tower_service::Service<http::Request<String>>>(_: S) {}
 /// # check(service);
 /// ```
@@ -73,21 +73,8 @@ impl Outbound {
         TrackLayer::new(self.registry.clone()).limits(self.connect_limits)
     }
 
-    /// The upper stack, to be put around the client. All services that it is put around share its limits.
-    #[must_use]
-    pub fn layer(&self) -> OutboundLayer {
-        OutboundLayer::new(self.observe_layer(), self.in_flight.clone())
-    }
-
-    /// The upper stack without limits of requests in flight: for a client that cannot be cloned, as hyper's sender of
-    /// HTTP/1.
-    #[must_use]
-    pub fn observe_layer(&self) -> ObserveLayer {
-        ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
-    }
-
-    /// The retry layer, to be put above [`layer`](Self::layer) where the client can be cloned; the client of this crate
-    /// has it already.
+    /// The upper stack, to be put around the client: retry, observe, requests in flight. All services that it is put
+    /// around share its limits and budgets. The client of this crate, of tonic and of reqwest have it already.
     ///
     /// Let the client below not send again on its own: hyper-util's by `retry_canceled_requests(false)`.
     ///
@@ -103,10 +90,46 @@ impl Outbound {
     ///     .pool_timer(TokioTimer::new())
     ///     .retry_canceled_requests(false)
     ///     .build(outbound.connector(outbound.http_connector()));
-    /// let service = ServiceBuilder::new().layer(outbound.retry_layer()).layer(outbound.layer()).service(client);
+    /// let service = ServiceBuilder::new().layer(outbound.layer()).service(client);
     /// # fn check<S: tower_service::Service<http::Request<String>>>(_: S) {}
     /// # check(service);
     /// ```
+    #[must_use]
+    pub fn layer(&self) -> OutboundLayer {
+        OutboundLayer::new(self.retry_layer(), self.exchange_layer())
+    }
+
+    /// The upper stack without resends, for layers of your own between the two: what is above it is done once for a
+    /// call, what is below it for each exchange.
+    ///
+    /// # Example
+    /// ```
+    /// use tower::ServiceBuilder;
+    /// use tower::timeout::TimeoutLayer;
+    /// use tower_outbound::Outbound;
+    ///
+    /// # fn stack<S: Clone>(client: S) {
+    /// let outbound = Outbound::new();
+    /// let service = ServiceBuilder::new()
+    ///     .layer(outbound.retry_layer())
+    ///     .layer(TimeoutLayer::new(std::time::Duration::from_secs(2))) // of each exchange
+    ///     .layer(outbound.exchange_layer())
+    ///     .service(client);
+    /// # let _ = service;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn exchange_layer(&self) -> ExchangeLayer {
+        ExchangeLayer::new(self.observe_layer(), self.in_flight.clone())
+    }
+
+    /// Observe alone: for a client that cannot be cloned, as hyper's sender of HTTP/1.
+    #[must_use]
+    pub fn observe_layer(&self) -> ObserveLayer {
+        ObserveLayer::new(self.registry.clone()).time_limits(self.time_limits)
+    }
+
+    /// The retry layer alone, for a stack that is put together by hand; [`layer`](Self::layer) has it.
     pub fn retry_layer(&self) -> RetryLayer {
         self.retry.clone()
     }

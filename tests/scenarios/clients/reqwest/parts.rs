@@ -22,10 +22,7 @@ async fn the_parts_do_by_hand_what_the_whole_does() {
         .dns_resolver(ReqwestResolver::new(Hosts::loopback()))
         .build()
         .unwrap();
-    let client = ServiceBuilder::new()
-        .layer(outbound.retry_layer())
-        .layer(outbound.layer())
-        .service(connector.service(client));
+    let client = ServiceBuilder::new().layer(outbound.layer()).service(connector.service(client));
     let uri = server.uri_with("http", "peer.test", "/");
     let (first, second) = (send(&client, &uri).await, send(&client, &uri).await);
     assert_eq!((first.reuse(), second.reuse()), (Reuse::New, Reuse::Reused));

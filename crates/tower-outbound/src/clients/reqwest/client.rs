@@ -182,7 +182,7 @@ impl Outbound {
         let connector = self.reqwest_connector();
         let builder = builder.connector_layer(connector.clone()).dns_resolver(resolver);
         let client = builder.retry(reqwest::retry::never()).build()?;
-        let service = self.retry_layer().layer(self.layer().layer(connector.service(client.clone())));
+        let service = self.layer().layer(connector.service(client.clone()));
         Ok(ReqwestClient { outbound: self.clone(), client, service })
     }
 
@@ -204,7 +204,6 @@ impl Outbound {
     ///     .build()
     ///     .unwrap();
     /// let service = ServiceBuilder::new()
-    ///     .layer(outbound.retry_layer())
     ///     .layer(outbound.layer())
     ///     .service(connector.service(client));
     /// # fn check<S: tower::Service<http::Request<String>>>(_: S) {}

@@ -227,7 +227,7 @@ struct Above {
 
 impl Above {
     fn put(self, channel: Channel) -> TonicChannel {
-        let observed = self.outbound.layer().origin(self.endpoint.uri()).layer(Seat(channel));
+        let observed = self.outbound.exchange_layer().origin(self.endpoint.uri()).layer(Seat(channel));
         TonicChannel::new(self.outbound, self.retry.layer(observed))
     }
 }

@@ -108,7 +108,6 @@ impl ClientBuilder {
             true => https.enable_http2().wrap_connector(self.tcp),
             false => https.enable_all_versions().wrap_connector(self.tcp),
         };
-        let retry = self.outbound.retry_layer();
         let client: HyperClient = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             // Without a timer of its own the pool never closes what is idle.
@@ -119,7 +118,7 @@ impl ClientBuilder {
             // Its own resends are silent and without a bound.
             .retry_canceled_requests(false)
             .build(self.outbound.connector(https));
-        let service = retry.layer(self.outbound.layer().layer(client));
+        let service = self.outbound.layer().layer(client);
         OutboundClient { service, outbound: self.outbound }
     }
 }
