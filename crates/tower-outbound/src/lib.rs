@@ -6,18 +6,19 @@
 //!  ┌─▼─ Retry ──────── sends again what was not processed; holds nothing while it waits
 //!  │ ┌─▼─ Observe ──── opens the Exchange; its observers may write headers
 //!  │ │ ┌─▼─ InFlight ─ a slot per origin and of the total, to the end of the response's body
-//!  │ │ │ [ client: hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
+//!  │ │ │ [ client: hyper-util Client or pools │ hyper conn │ tonic Channel │ reqwest ]
 //!  │        ╔══════════ pool (the client's, not ours) ══════════╗
-//!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO  ║
+//!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO, ║
+//!  │        ║ │     which reqwest does not let it                ║
 //!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
 //!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,     ║
 //!  │        ║ │ │ │     or another one inside PhaseLayer::tcp    ║
 //!  │        ╚══════════════════════════════════════════════════╝
 //! ```
 //!
-//! [`Outbound`] puts them together; [`docs::failures`] tells every kind of failure. The folders are the seats of this
-//! drawing: `retry`, `observe`, `in_flight`, `track`, `phase`, `tcp`;
-//! `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
+//! [`Outbound`] puts them together; [`docs::clients`] has a program for each client, [`docs::failures`] tells every kind
+//! of failure. The folders are the seats of this drawing: `retry`, `observe`, `in_flight`, `clients`, `track`, `phase`,
+//! `tcp`; `event`, `exchange` and `connect` are the vocabulary that they share, `classify` tells errors apart.
 //!
 //! # Features
 //!

@@ -1,0 +1,36 @@
+//! One HTTP/1 connection of hyper, without a pool: `hyper_http1 http://HOST:PORT/PATH`.
+
+use std::process::ExitCode;
+
+use http::header::HOST;
+use http::{Request, Uri};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1;
+use tower::{Layer, Service, ServiceExt};
+use tower_outbound::{BoxError, Failure, HyperService, Outbound, Timings};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    eprintln!("{}: {error}", Failure::of(&*error).kind());
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), BoxError> {
+    let uri: Uri = std::env::args().nth(1).expect("a URI as argument").parse()?;
+    let outbound = Outbound::new();
+    let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await?;
+    let (sender, driver) = http1::handshake(io).await?;
+    tokio::spawn(driver);
+    // The sender is one connection and cannot be cloned: no limits and no resends around it.
+    let mut service = outbound.observe_layer().origin(&uri).layer(HyperService::new(sender));
+    for _ in 0..2 {
+        // hyper sends what it is given: the path, and `Host`.
+        let request = Request::get(uri.path()).header(HOST, uri.authority().unwrap().as_str());
+        let response = service.ready().await?.call(request.body(String::new())?).await?;
+        let timings = response.extensions().get::<Timings>().cloned().unwrap();
+        response.into_body().collect().await?; // frees the connection, and completes the timings
+        println!("{timings}");
+    }
+    Ok(())
+}
