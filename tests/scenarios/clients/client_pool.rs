@@ -6,6 +6,7 @@ use http::{Request, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::pool::{cache, map, negotiate, singleton};
 use outbound_tests::certs::Certs;
+use outbound_tests::gate::Gate;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{BoxError, Service, ServiceExt as _, service_fn};
@@ -118,6 +119,53 @@ async fn a_singleton_shares_one_http_2_connection_until_the_peer_goes_away() {
     let three = send(&client, &uri).await;
     assert_eq!(three.reuse(), Reuse::New);
     assert_ne!(three.connection(), Some(connection));
+    drop(client);
+    recorder.settled().await;
+}
+
+/// A singleton passes the connect on to who waits for it.
+#[tokio::test]
+async fn whose_connect_was_given_up_leaves_the_first_use_to_another() {
+    let server = H2Server::builder().start(answer).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let (asked, gate) = (Gate::new(), Gate::new());
+    let (seen, held) = (asked.clone(), gate.clone());
+    let address = server.address();
+    let resolver = service_fn(move |_| {
+        let (seen, held) = (seen.clone(), held.clone());
+        async move {
+            seen.open();
+            held.wait().await;
+            Ok::<_, std::io::Error>(std::iter::once(address))
+        }
+    });
+    let tcp = outbound.http_connector().resolver(resolver);
+    let pool = singleton::Singleton::new(HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(tcp)));
+    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+        let mut pool = pool.clone();
+        async move {
+            let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
+            connection.ready().await?;
+            Ok::<_, BoxError>(connection.call(request).await?)
+        }
+    }));
+    let uri = format!("http://peer.test:{}/", address.port()).parse().unwrap();
+    let mut one = Box::pin(send(&client, &uri));
+    tokio::select! {
+        _ = &mut one => panic!("the resolver is held"),
+        () = asked.wait() => {}
+    }
+    let mut two = Box::pin(send(&client, &uri));
+    assert!(futures_util::poll!(&mut two).is_pending());
+    drop(one);
+    gate.open();
+    let two = two.await;
+    let three = send(&client, &uri).await;
+    assert_eq!(two.connection(), three.connection());
+    assert_eq!((two.reuse(), three.reuse()), (Reuse::New, Reuse::Reused));
+    assert_eq!([&two, &three].map(|timings| timings.usage().unwrap().number()), [1, 2]);
+    assert!(!two.setup_paid());
+    assert_eq!(server.accepted(), 1);
     drop(client);
     recorder.settled().await;
 }

@@ -36,6 +36,8 @@ struct Inner {
     peer: OnceLock<SocketAddr>,
     tls: OnceLock<TlsInfo>,
     wasted: AtomicBool,
+    /// Who has started it will not be served by its connection.
+    forsaken: AtomicBool,
     /// Its connection will be tracked.
     tracked: AtomicBool,
     /// TLS comes after it, out of its sight.
@@ -91,6 +93,7 @@ impl Setup {
             peer: OnceLock::new(),
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
+            forsaken: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
             below_tls: AtomicBool::new(false),
             observers,
@@ -110,6 +113,15 @@ impl Setup {
 
     pub(crate) fn is_tracked(&self) -> bool {
         self.0.tracked.load(Ordering::Acquire)
+    }
+
+    /// Who has started it is over, and was not served by its connection: another one has the first use of it.
+    pub(crate) fn forsake(&self) {
+        self.0.forsaken.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_forsaken(&self) -> bool {
+        self.0.forsaken.load(Ordering::Acquire)
     }
 
     /// TLS comes after it, out of its sight.

@@ -58,8 +58,8 @@ impl Connection {
         } else if self.is_http2() {
             Seen::Stream(match self.setup().started_by() {
                 Some(id) if id == exchange.id() => Payer::ThisExchange,
-                Some(_) => Payer::Another,
-                None => Payer::Nobody,
+                Some(_) if !self.setup().is_forsaken() => Payer::Another,
+                _ => Payer::Nobody,
             })
         } else {
             seen

@@ -115,6 +115,12 @@ impl Exchange {
         let end = End { outcome: outcome.clone(), phase, start, at };
         let mut serving = self.serving();
         serving.finished = true;
+        let served = serving.connection.as_ref().map(Connection::id);
+        serving
+            .setups
+            .iter()
+            .filter(|setup| served.is_none() || setup.connection_id() != served)
+            .for_each(Setup::forsake);
         if serving.telling > 0 {
             serving.end = Some(end);
             return;
