@@ -1,4 +1,7 @@
 //! At most so many requests in flight, per origin and in total; the others wait for their turn.
+//!
+//! `turns` decides, `permit` puts it under a lock; `schedules` tries that lock with many threads at once, under
+//! `--cfg shuttle`.
 
 mod body;
 mod error;
@@ -7,6 +10,7 @@ mod layer;
 mod permit;
 mod places;
 mod service;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod turns;

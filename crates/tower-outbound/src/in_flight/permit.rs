@@ -3,13 +3,14 @@
 //! Everything is told without the lock, by whoever has the slot or waits for it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::places::Place;
+use super::sync::{Mutex, MutexGuard};
 use super::turns::{Left, Met, Turns};
 use super::{PoolTimeoutError, QueueFullError};
 use crate::connect::{Origin, Registry};
@@ -17,6 +18,11 @@ use crate::error::BoxError;
 use crate::event::Event;
 use crate::exchange::Exchange;
 use crate::timer::Limit;
+
+// In here, since it ends a wait as a timeout does, without a clock.
+#[cfg(all(test, shuttle))]
+#[path = "schedules/mod.rs"]
+mod schedules;
 
 /// The limits of one layer, and who is under them.
 pub(super) struct Limiter {
