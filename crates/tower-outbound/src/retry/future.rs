@@ -70,7 +70,7 @@ where
     S: Service<Request<L::Leased>, Response = Response<R>>,
     S::Error: Into<BoxError>,
     L: Lease<B>,
-    B: Body + Send + 'static,
+    B: Body + Unpin + Send + 'static,
     R: Body,
 {
     type Output = Result<Response<R>, Error>;

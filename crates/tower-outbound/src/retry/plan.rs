@@ -69,7 +69,10 @@ impl<B: Body> Source<B> {
         }
     }
 
-    fn is_handed_over(&self) -> bool {
+    fn is_handed_over(&self) -> bool
+    where
+        B: Unpin,
+    {
         match self {
             Self::Empty(_) => true,
             Self::Slot(slot) => slot.is_handed_over(),
@@ -193,7 +196,10 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     /// How long to wait before it is sent again; `None` where the caller gets this response.
-    pub(super) fn after_response<R>(&mut self, response: &Response<R>) -> Option<Duration> {
+    pub(super) fn after_response<R>(&mut self, response: &Response<R>) -> Option<Duration>
+    where
+        B: Unpin,
+    {
         self.kept.as_ref()?;
         let head = ResponseHead {
             status: response.status(),
@@ -209,7 +215,10 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     /// How long to wait before it is sent again; `None` where the caller gets this error.
-    pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration> {
+    pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration>
+    where
+        B: Unpin,
+    {
         self.kept.as_ref()?;
         let failure = error.failure();
         // A layer above Observe may have sent requests of its own: what failed need not be this one.
@@ -241,7 +250,10 @@ impl<L, B: Body> Plan<L, B> {
         &self,
         result: Result<ResponseHead<'_>, &Failure>,
         exchange: Option<&Exchange>,
-    ) -> Option<(RetryReason, Duration)> {
+    ) -> Option<(RetryReason, Duration)>
+    where
+        B: Unpin,
+    {
         let kept = self.kept.as_ref()?;
         if result.is_err_and(is_permanent) {
             return None;

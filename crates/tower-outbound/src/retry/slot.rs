@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
 use http::HeaderMap;
@@ -39,6 +39,10 @@ pub(super) struct State<B: Body> {
     kept_bytes: usize,
     cap: usize,
     polled: bool,
+    /// What came when it was asked whether there is more, and is still to be given.
+    ahead: Option<Result<Frame<B::Data>, B::Error>>,
+    /// Who waits for more of it.
+    waiting: Option<Waker>,
     /// Not everything that was polled is kept.
     lost: bool,
     ended: bool,
@@ -79,6 +83,8 @@ impl<B: Body> Slot<B> {
             kept_bytes: 0,
             cap,
             polled: false,
+            ahead: None,
+            waiting: None,
             lost: false,
             ended: false,
         };
@@ -105,10 +111,14 @@ impl<B: Body> Slot<B> {
         !state.lost
     }
 
-    /// Whether the client has taken all of it from the present lease.
-    pub(super) fn is_handed_over(&self) -> bool {
-        let state = self.state();
-        state.is_over() || self.length == Some(state.given)
+    /// Whether the client has taken all of it from the present lease. A body that does not say that it has ended is
+    /// asked: a peer that answers at once is faster than a client that comes back for the end.
+    pub(super) fn is_handed_over(&self) -> bool
+    where
+        B: Unpin,
+    {
+        let mut state = self.state();
+        state.is_over() || self.length == Some(state.given) || state.has_no_more()
     }
 
     /// It will not be sent again.
@@ -135,12 +145,32 @@ impl<B: Body> Slot<B> {
 impl<B: Body> State<B> {
     /// Whether the present lease has given all of it.
     pub(super) fn is_over(&self) -> bool {
-        let live = !self.ended && self.body.as_ref().is_some_and(|body| !body.is_end_stream());
+        let more = self.ahead.is_some() || self.body.as_ref().is_some_and(|body| !body.is_end_stream());
+        let live = !self.ended && more;
         !live && self.at >= self.kept.len()
     }
 
     fn forget(&mut self) {
         (self.kept, self.at) = (SmallVec::new(), 0);
+    }
+
+    /// Whether the present lease has given all that there is, of a body that was polled.
+    fn has_no_more(&mut self) -> bool
+    where
+        B: Unpin,
+    {
+        if !self.polled || self.at < self.kept.len() || self.ahead.is_some() {
+            return false;
+        }
+        let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return false };
+        // Who waits is woken as before.
+        let waker = self.waiting.as_ref().unwrap_or(Waker::noop());
+        match Pin::new(body).poll_frame(&mut Context::from_waker(waker)) {
+            Poll::Ready(None) => self.ended = true,
+            Poll::Ready(frame) => self.ahead = frame,
+            Poll::Pending => {}
+        }
+        self.ended
     }
 }
 
@@ -152,7 +182,17 @@ where
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Polled<B> {
         self.polled = true;
         let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return Poll::Ready(None) };
-        let polled = ready!(Pin::new(body).poll_frame(cx));
+        let polled = match self.ahead.take() {
+            Some(frame) => Some(frame),
+            None => match Pin::new(body).poll_frame(cx) {
+                Poll::Ready(polled) => polled,
+                Poll::Pending => {
+                    self.waiting = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            },
+        };
+        self.waiting = None;
         match &polled {
             Some(Ok(frame)) => self.keep(frame),
             Some(Err(_)) => self.lost = true,
