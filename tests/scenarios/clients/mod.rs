@@ -8,6 +8,7 @@ mod hyper_util;
 mod invalid_requests;
 mod outbound_client;
 mod reqwest;
+mod tls_above;
 #[cfg(feature = "aws-lc-rs")]
 mod tls_providers;
 
@@ -16,4 +17,5 @@ mod tonic_channel;
 mod tonic_server;
 mod tonic_streams;
 mod tonic_tls;
+mod tonic_tls_limits;
 mod warnings;

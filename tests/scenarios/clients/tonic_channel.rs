@@ -91,6 +91,16 @@ async fn a_request_without_a_body_knows_its_connection() {
     recorder.settled().await;
 }
 
+#[test]
+fn what_a_builder_prints_is_scheme_host_and_port() {
+    let endpoint = Endpoint::from_static("http://user:s3cr3t@echo.test:50051/path");
+    let printed = format!("{:?}", Outbound::new().tonic(endpoint));
+    assert_eq!(
+        printed,
+        r#"TonicBuilder { scheme: Some("http"), host: Some("echo.test"), port: Some(50051), .. }"#
+    );
+}
+
 #[tokio::test]
 async fn the_users_executor_spawns_what_the_channel_spawns() {
     type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

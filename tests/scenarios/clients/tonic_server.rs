@@ -162,7 +162,7 @@ pub(super) fn framed(message: &str) -> Bytes {
 }
 
 /// A name whose address changes with each connect, the last one staying.
-fn resolving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TcpConnector {
+pub(super) fn resolving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TcpConnector {
     let left = Arc::new(Mutex::new(addresses));
     outbound.http_connector().resolver(service_fn(move |_| {
         let mut left = left.lock().unwrap();

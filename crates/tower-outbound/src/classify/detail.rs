@@ -15,6 +15,8 @@ pub(crate) enum Detail {
     Alert(TlsAlert),
     /// The peer's certificate was refused, with this alert.
     Certificate(CertificateProblem, TlsAlert),
+    /// There was no TLS where it was due.
+    NoTls,
     /// A response of HTTP was made into an error.
     Status(u16),
     /// A status of gRPC: the peer's answer, or what the client made of another error.

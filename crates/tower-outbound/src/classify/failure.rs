@@ -213,6 +213,11 @@ impl Failure {
         }
     }
 
+    /// Whether there was no TLS where it was due: not the peer's doing, nor the network's.
+    pub(crate) const fn lacks_tls(&self) -> bool {
+        matches!(self.detail, Detail::NoTls)
+    }
+
     /// The status of a response that a client has made into an error (reqwest's `error_for_status`).
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

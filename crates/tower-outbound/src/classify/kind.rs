@@ -106,6 +106,18 @@ kinds! {
 
 impl Kind {
     /// What a kind that was seen from outside was, given the stage of the connect that was running.
+    /// Whether the connection itself has failed or ended, and not an exchange on it alone.
+    pub(crate) const fn is_of_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::ConnectionReset
+                | Self::ConnectionAborted
+                | Self::ResponseEnded
+                | Self::SecureConnection
+        )
+    }
+
     pub(super) const fn in_setup(self, stage: Option<Phase>) -> Self {
         match (stage, self) {
             (Some(Phase::Tls), Self::ResponseTimeout) => Self::TlsTimeout,

@@ -2,12 +2,13 @@
 
 use super::chain::{Found, Level};
 use super::detail::Detail;
-use super::{Failure, Kind};
+use super::{Failure, Kind, SendState};
 use crate::connect::{ConnectError, PhaseError, ResolveError};
 use crate::error::TimeLimitError;
 use crate::exchange::Phase;
 use crate::in_flight::{PoolTimeoutError, QueueFullError};
 use crate::tcp::TcpConnectError;
+use crate::track::NoTlsError;
 
 /// What an error of ours says of the whole chain.
 pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
@@ -25,6 +26,10 @@ pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
     }
     if error.is::<QueueFullError>() {
         return Some(Failure::new(Kind::QueueFull).with_phase(Phase::Queue).unsent());
+    }
+    if error.is::<NoTlsError>() {
+        let unsent = Some(SendState::NotSent);
+        return Some(Failure::found(Kind::SecureConnection, None, None, true, Detail::NoTls, unsent));
     }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }

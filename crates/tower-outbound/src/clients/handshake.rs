@@ -33,12 +33,11 @@ pub struct Http2;
 ///
 /// # Example
 /// ```
-/// use http_body_util::Empty;
 /// use tower_layer::Layer;
 /// use tower_outbound::{HandshakeLayer, ObserveRequestBody, Outbound};
 /// use tower_service::Service;
 ///
-/// type Body = ObserveRequestBody<Empty<bytes::Bytes>>;
+/// type Body = ObserveRequestBody<String>;
 /// let outbound = Outbound::new();
 /// let connector = outbound.connector(outbound.http_connector());
 /// // `hyper_util::client::pool::singleton::Singleton::new(..)` goes around it.

@@ -113,6 +113,11 @@ impl Flight {
         self.cut = true;
     }
 
+    /// An exchange has ended without its answer: by the end of the IO, if that came first or the exchange says so.
+    pub(super) fn cut_unseen(&mut self, died: bool) {
+        self.cut |= died || self.end.is_some();
+    }
+
     /// A turn of a request that no exchange stands for: nobody will tell its end.
     pub(super) fn pass(&mut self) {
         self.survive();

@@ -134,6 +134,11 @@ impl Setup {
         self.origin().scheme() == "https" && !self.0.below_tls.load(Ordering::Acquire)
     }
 
+    /// Whether TLS is to come after it.
+    pub(crate) fn awaits_tls(&self) -> bool {
+        self.origin().scheme() == "https" && self.0.below_tls.load(Ordering::Acquire)
+    }
+
     /// The setup whose connector is being polled on this thread.
     #[must_use]
     pub fn current() -> Option<Self> {

@@ -30,11 +30,14 @@ impl Connection {
     ///
     /// On HTTP/1 the connection ends with it. On HTTP/2 it would go on to swallow requests.
     pub(crate) fn strike(&self) {
+        // Nothing can be put between records of TLS, and what it speaks is not known.
+        if self.is_opaque() {
+            return;
+        }
         if !self.is_http2() {
             return self.blame_silence();
         }
-        // Nothing can be put between records of TLS.
-        let limit = if self.is_opaque() { 0 } else { self.0.retire_silent_after };
+        let limit = self.0.retire_silent_after;
         let mut flight = self.flight();
         if limit == 0 || flight.silence.strike(self.bytes_in()) < limit || !flight.retire() {
             return;

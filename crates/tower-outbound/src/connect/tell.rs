@@ -29,6 +29,12 @@ impl Connection {
         self.flight().cut();
     }
 
+    /// An exchange on it was not answered whole; only where no frame tells which streams were open at its end.
+    /// `died`: the exchange has failed as one does whose connection dies.
+    pub(crate) fn cut_unseen(&self, died: bool) {
+        self.flight().cut_unseen(died);
+    }
+
     /// A turn by a request that no exchange stands for.
     pub(crate) fn begin_unknown_use(&self) {
         self.miss_the_layer();
@@ -52,9 +58,9 @@ impl Connection {
             };
             return flight.begin_use(Seen::Stream(payer), self.0.opened, at);
         }
-        let seen = if self.is_http2() && self.is_opaque() {
-            // No frame tells of its stream.
-            Seen::Turn
+        let seen = if self.is_opaque() {
+            // Neither turns nor frames are seen: its being named is its use.
+            if seen == Seen::Named { Seen::Turn } else { seen }
         } else if self.is_http2() {
             Seen::Stream(match self.setup().started_by() {
                 Some(id) if id == exchange.id() => Payer::ThisExchange,

@@ -145,9 +145,14 @@ impl Exchange {
         let (connection, usage) = (serving.connection.clone(), serving.usage.clone());
         let counted = serving.counted;
         drop(serving);
+        // A connection that has gone on to another exchange is that one's affair; HTTP/2 outlives them all.
         if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
-            // A connection that has gone on to another exchange is that one's affair; HTTP/2 outlives them all.
-            if usage.number() == connection.uses() && !connection.is_http2() {
+            if connection.is_opaque() {
+                // It may be HTTP/2: only its own end ends it.
+                if !matches!(outcome, Outcome::Ok) {
+                    connection.cut_unseen(failure.is_some_and(|failure| failure.kind().is_of_connection()));
+                }
+            } else if usage.number() == connection.uses() && !connection.is_http2() {
                 let released = inner.released.load(Ordering::Acquire);
                 give_reason(connection, outcome, *phase, released);
                 if matches!(outcome, Outcome::Ok) && !released {

@@ -120,7 +120,9 @@ fn respond<R: Body>(
     let connection = response.extensions().get::<Connection>();
     exchange.head(response.status(), response.version(), connection);
     exchange.see_grpc_status(response.headers());
-    let http1 = exchange.connection().filter(|connection| !connection.is_http2());
+    // TLS above the connection may hide what it speaks; the head does not.
+    let http1 = response.version() < Version::HTTP_2;
+    let http1 = exchange.connection().filter(|connection| http1 && !connection.is_http2());
     if let Some((connection, hint)) = http1.zip(close_hint(exchange, &response)) {
         connection.hint(hint);
     }

@@ -134,7 +134,7 @@ impl Outbound {
         self.retry.clone()
     }
 
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "reqwest", feature = "tonic-channel"))]
     pub(crate) const fn connect_limits(&self) -> ConnectLimits {
         self.connect_limits
     }

@@ -68,7 +68,9 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
         // Our own refusals.
         Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => true,
         // The same certificate or version comes again; a handshake that was cut off may succeed.
-        Kind::SecureConnection => failure.certificate().is_some() || failure.tls_alert().is_some(),
+        Kind::SecureConnection => {
+            failure.certificate().is_some() || failure.tls_alert().is_some() || failure.lacks_tls()
+        }
         Kind::VersionNegotiation => true,
         // The system's resolver does not tell a name that does not exist from a server that does not answer.
         Kind::NameResolution => {

@@ -77,7 +77,10 @@ impl TrackLayer {
     /// TLS runs above this layer, out of its sight, as tonic's own does: an `https` connect has no phase
     /// [`Tls`](crate::Phase::Tls) then. Off unless set.
     ///
-    /// What passes is ciphertext: its bytes are counted as such, and neither streams nor GOAWAY are seen.
+    /// What passes is ciphertext: its bytes are counted as such, and neither streams nor GOAWAY are seen. What is no TLS
+    /// does not pass where the URI is `https`: the first write fails, nothing goes out, and nothing is sent again.
+    ///
+    /// The limit of the connect ends below TLS: whoever does TLS needs one of its own.
     #[must_use]
     pub const fn below_tls(mut self, below_tls: bool) -> Self {
         self.below_tls = below_tls;

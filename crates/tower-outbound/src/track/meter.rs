@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::frames::{Change, Streams};
+use super::no_tls::NoTlsError;
 use super::retirement::{Retirement, stuck};
 use crate::classify::{Failure, Kind};
 use crate::connect::{CloseHint, Connection, IoEnd, Protocol};
@@ -39,6 +40,8 @@ struct Turns {
     begun: bool,
     /// TLS runs above.
     opaque: bool,
+    /// TLS was to run above, and does not: nothing goes out.
+    bare: bool,
     read_since_write: bool,
     /// The last write could not be made: the request is not whole on the wire.
     blocked: bool,
@@ -50,7 +53,8 @@ struct Turns {
 impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
         let end = IoEnd::default();
-        let (exchange, begun, opaque, read_since_write, blocked) = (None, false, false, false, false);
+        let (exchange, begun, opaque, bare) = (None, false, false, false);
+        let (read_since_write, blocked) = (false, false);
         let (turn, untouched, whole, streams) = (0, true, false, None);
         let turns = Turns {
             connection,
@@ -60,6 +64,7 @@ impl<T> Meter<T> {
             whole,
             begun,
             opaque,
+            bare,
             read_since_write,
             blocked,
             streams,
@@ -82,15 +87,16 @@ impl Turns {
     /// Before the first write of a turn: whose is it?
     ///
     /// # Errors
-    /// Nothing may go out of a request that was already said to be unsent.
+    /// Nothing may go out of a request that was already said to be unsent, and nothing where TLS is due but missing.
     fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !self.begun {
+        if !self.begun && !bytes.is_empty() {
             self.begun = true;
             self.opaque = bytes.first() == Some(&TLS_HANDSHAKE);
             if self.opaque {
                 self.connection.set_opaque();
                 return Ok(());
             }
+            self.bare = self.connection.setup().awaits_tls();
             let http2 = bytes.starts_with(HTTP2_PREFACE);
             self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             self.streams = http2.then(|| Box::new(Streams::new()));
@@ -99,6 +105,9 @@ impl Turns {
             }
         } else if self.streams.is_none() && self.read_since_write && !self.blocked && !self.opaque {
             self.begin_next_turn();
+        }
+        if self.bare {
+            return Err(NoTlsError::refusal());
         }
         let refuses = |weak: &WeakExchange| !weak.upgrade().is_some_and(|exchange| exchange.claim_write());
         if self.untouched && self.exchange.as_ref().is_some_and(refuses) {

@@ -10,6 +10,7 @@ mod io;
 mod layer;
 mod limits;
 mod meter;
+mod no_tls;
 mod retirement;
 mod service;
 mod tls;
@@ -20,4 +21,5 @@ pub use self::layer::TrackLayer;
 pub(crate) use self::limits::ConnectLimits;
 #[cfg(feature = "reqwest")]
 pub(crate) use self::limits::Watch;
+pub(crate) use self::no_tls::NoTlsError;
 pub use self::service::Track;

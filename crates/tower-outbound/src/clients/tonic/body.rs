@@ -1,6 +1,7 @@
 //! The seat of tonic's channel: it takes tonic's own body alone.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use tonic::transport::Channel;
 use tonic::transport::channel::ResponseFuture;
 use tower_service::Service;
 
+use super::limit::told;
 use crate::error::BoxError;
 
 /// Boxes the body of each request, once.
@@ -24,16 +26,28 @@ where
     B::Error: Into<BoxError>,
 {
     type Response = Response<tonic::body::Body>;
-    type Error = tonic::transport::Error;
-    type Future = ResponseFuture;
+    type Error = BoxError;
+    type Future = SeatFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx).map_err(told)
     }
 
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.0
-            .call(request.map(|body| tonic::body::Body::new(Whole { inner: body, boxed: Cell::new(false) })))
+    fn call(&mut self, request: Request<B>) -> SeatFuture {
+        let whole = |body| tonic::body::Body::new(Whole { inner: body, boxed: Cell::new(false) });
+        SeatFuture(self.0.call(request.map(whole)))
+    }
+}
+
+/// The future of a call on the channel.
+#[derive(Debug)]
+pub(super) struct SeatFuture(ResponseFuture);
+
+impl Future for SeatFuture {
+    type Output = Result<Response<tonic::body::Body>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(told)
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::hyper::rt::{Executor, Read, Write};
 use http::Uri;
@@ -13,6 +14,7 @@ use super::TonicChannel;
 use super::body::Seat;
 use super::connector::ChannelConnector;
 use super::executor::{Opened, Spawner, Task};
+use super::limit::told;
 use crate::classify::Failure;
 use crate::error::{BoxError, Error};
 use crate::outbound::Outbound;
@@ -22,8 +24,11 @@ use crate::track::Track;
 
 /// Options of a [`TonicChannel`]; from [`Outbound::tonic`](crate::Outbound::tonic).
 ///
-/// What is set at the `Endpoint` holds, its executor excepted, which cannot be read back: set it here. A path of a unix
-/// socket cannot be read back either: give a [`connector`](Self::connector) for it.
+/// What is set at the `Endpoint` holds, but for what cannot be read back:
+/// - its executor: set it [here](Self::executor);
+/// - its `local_address`: give `tcp_connector(outbound.http_connector().local_address(..))`;
+/// - the path of a unix socket: give a [`connector`](Self::connector) that opens it. Without one the channel connects
+///   over TCP to `http://tonic`, which is all that such an `Endpoint` tells.
 #[must_use = "a builder does nothing until `connect_lazy` or `connect`"]
 pub struct TonicBuilder<C = TcpConnector> {
     outbound: Outbound,
@@ -44,6 +49,10 @@ impl Outbound {
     /// a close nor as proof that a request was not processed, and silent connections are not retired; tonic's
     /// `http2_keep_alive_interval` finds those. With [`TonicBuilder::tls_config`] (feature `client`), or TLS inside a
     /// [`TonicBuilder::connector`], all of that is known.
+    ///
+    /// The limit of a connect (the `Endpoint`'s, or else that of the stack) holds for tonic's handshake too: the failure
+    /// is [`Kind::TlsTimeout`](crate::Kind::TlsTimeout). Where the URI is `https` and neither does TLS, each call fails
+    /// with [`Kind::SecureConnection`](crate::Kind::SecureConnection), and nothing is sent.
     ///
     /// # Example
     /// ```
@@ -199,19 +208,29 @@ where
         };
         match connected {
             Ok(channel) => Ok(seat.put(channel)),
-            Err(error) => Err(Error::new(Failure::of(&error).unsent(), None, error.into())),
+            Err(error) => {
+                let error = told(error);
+                Err(Error::new(Failure::of(&*error).unsent(), None, error))
+            }
         }
     }
 
     /// What goes above the channel, what goes below it, and whether tonic's TLS goes between.
     fn split(self) -> (Above, ChannelConnector<C>, bool) {
         let tonics_tls = self.tonics_tls && self.endpoint.uri().scheme_str() == Some("https");
+        let limit = self.outbound.connect_limits().connect;
         let opened = Opened::default();
         let endpoint = self.endpoint.executor(Spawner::new(self.executor, opened.clone()));
         let mut layer = self.outbound.track_layer().below_tls(tonics_tls);
-        if let Some(timeout) = endpoint.get_connect_timeout() {
-            layer = layer.connect_timeout(timeout);
-        }
+        let endpoint = match endpoint.get_connect_timeout() {
+            Some(timeout) => {
+                layer = layer.connect_timeout(timeout);
+                endpoint
+            }
+            // The tracked connector's limit ends below TLS, and tonic's TLS has none by itself.
+            None if tonics_tls && limit > Duration::ZERO => endpoint.connect_timeout(limit),
+            None => endpoint,
+        };
         let tracked: Track<C> = layer.layer(self.connector);
         let above = Above { outbound: self.outbound, endpoint, retry: self.retry };
         (above, ChannelConnector::new(tracked, opened), tonics_tls)
@@ -234,6 +253,12 @@ impl Above {
 
 impl<C> fmt::Debug for TonicBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TonicBuilder").field("endpoint", self.endpoint.uri()).finish_non_exhaustive()
+        // No more of the URI: there may be a password in it.
+        let uri = self.endpoint.uri();
+        f.debug_struct("TonicBuilder")
+            .field("scheme", &uri.scheme_str())
+            .field("host", &uri.host())
+            .field("port", &uri.port_u16())
+            .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ mod builder;
 mod channel;
 mod connector;
 mod executor;
+mod limit;
 
 pub use self::builder::TonicBuilder;
 pub use self::channel::{TonicChannel, TonicFuture};

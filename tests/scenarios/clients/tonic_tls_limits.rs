@@ -1,0 +1,154 @@
+//! tonic's own TLS, where the peer lets it wait or dies: nothing hangs, and what is told is what happened.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use outbound_tests::certs::Certs;
+use outbound_tests::recorder::Recorder;
+use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use tokio::time;
+use tonic::Code;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tower::service_fn;
+use tower_outbound::{BoxError, Event, Failure, Kind, Observer, Outbound, Phase, SendState, TonicBuilder};
+
+use super::tonic_server::{Echo, EchoClient, at_once, messages, resolving};
+use crate::support::recorded;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn endpoint(certs: &Certs) -> Endpoint {
+    let authority = Certificate::from_pem(certs.authority_pem());
+    let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("peer.test");
+    Endpoint::from_static("https://echo.test").tls_config(tls).unwrap()
+}
+
+/// Takes the client's hello, and says nothing.
+async fn mute() -> ScriptedServer {
+    ScriptedServer::tcp(Script::new().read_to_end()).await.unwrap()
+}
+
+/// Lets so much time pass once the peer has the client's hello.
+async fn pass(server: &ScriptedServer, time: Duration) {
+    server.wait_until(|log| log.last().is_some_and(|last| !last.raw.is_empty())).await;
+    time::pause();
+    time::advance(time).await;
+    time::resume();
+}
+
+/// To the mute one alone.
+fn builder(outbound: &Outbound, endpoint: Endpoint, server: &ScriptedServer) -> TonicBuilder {
+    let tcp = resolving(outbound, vec![server.address().unwrap()]);
+    outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.resends(0))
+}
+
+#[track_caller]
+fn is_tls_timeout(failure: &Failure) {
+    assert_eq!((failure.kind(), failure.phase()), (Kind::TlsTimeout, Some(Phase::Tls)));
+    assert!(failure.is_connect() && failure.is_timeout());
+    assert_eq!(failure.send_state(), Some(SendState::NotSent));
+}
+
+#[tokio::test]
+async fn a_handshake_of_tonics_that_hangs_ends_with_the_limit_of_the_stack_and_the_call_is_sent_again() {
+    let certs = Certs::new("peer.test");
+    let mute = mute().await;
+    let good = Echo::default().start(H2Server::builder().tls(certs.server_config(&["h2"]))).await;
+    let (outbound, recorder) = recorded();
+    let tcp = resolving(&outbound, vec![mute.address().unwrap(), good.address()]);
+    let channel = outbound.tonic(endpoint(&certs)).tcp_connector(tcp).retry(at_once).connect_lazy();
+    let mut client = EchoClient::new(channel);
+    // Ten seconds is the limit unless set.
+    let (answer, ()) = tokio::join!(client.unary("hello"), pass(&mute, 11 * SECOND));
+    assert_eq!(answer.unwrap(), "hello");
+    assert_eq!(recorder.outcomes(), ["tls_timeout in tls", "ok"]);
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_connects_at_once_ends_with_the_same_limit() {
+    let certs = Certs::new("peer.test");
+    let mute = mute().await;
+    let recorder = Recorder::new();
+    let outbound = Outbound::builder().observer(recorder.clone()).connect_timeout(3 * SECOND).build();
+    let connect = builder(&outbound, endpoint(&certs), &mute).connect();
+    let (channel, ()) = tokio::join!(connect, pass(&mute, 4 * SECOND));
+    is_tls_timeout(channel.unwrap_err().failure());
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn the_endpoints_own_limit_is_told_as_what_it_is() {
+    let certs = Certs::new("peer.test");
+    let mute = mute().await;
+    let (outbound, recorder) = recorded();
+    let endpoint = endpoint(&certs).connect_timeout(5 * SECOND);
+    let mut client = EchoClient::new(builder(&outbound, endpoint, &mute).connect_lazy());
+    let (answer, ()) = tokio::join!(client.unary("hello"), pass(&mute, 6 * SECOND));
+    let status = answer.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    is_tls_timeout(&Failure::of(&status));
+    assert_eq!(recorder.outcomes(), ["tls_timeout in tls"]);
+    drop(client);
+    recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_hangs_below_tonics_tls_is_told_by_the_tracked_connector() {
+    let certs = Certs::new("peer.test");
+    let own = [endpoint(&certs), endpoint(&certs).connect_timeout(5 * SECOND)];
+    for endpoint in own {
+        let (outbound, recorder) = recorded();
+        let never = service_fn(|_| std::future::pending::<Result<std::iter::Once<SocketAddr>, BoxError>>());
+        // Without a limit of its own.
+        let tcp = outbound.http_connector().connect_timeout(Duration::ZERO).resolver(never);
+        let builder = outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.resends(0));
+        let mut client = EchoClient::new(builder.connect_lazy());
+        assert_eq!(client.unary("hello").await.unwrap_err().code(), Code::Unavailable);
+        assert_eq!(recorder.outcomes(), ["connect_timeout in dns"]);
+        drop(client);
+        recorder.settled().await;
+    }
+}
+
+/// Whether each connection took an exchange with it.
+#[derive(Clone, Default)]
+struct Killed(Arc<Mutex<Vec<bool>>>);
+
+impl Observer for Killed {
+    fn on_event(&self, event: &Event<'_>) {
+        if let Event::ConnectionClosed { closed, .. } = event {
+            self.0.lock().unwrap().push(closed.killed_exchange());
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_tls_above_a_connection_that_dies_with_a_call_on_it_has_killed_it() {
+    let certs = Certs::new("peer.test");
+    for busy in [true, false] {
+        let server = Echo::default().start(H2Server::builder().tls(certs.server_config(&["h2"]))).await;
+        let (recorder, killed) = (Recorder::new(), Killed::default());
+        let outbound = Outbound::builder().observer(recorder.clone()).observer(killed.clone()).build();
+        let tcp = resolving(&outbound, vec![server.address()]);
+        let mut client = EchoClient::new(outbound.tonic(endpoint(&certs)).tcp_connector(tcp).connect_lazy());
+        let (send, sent) = messages();
+        send.send("open".to_owned()).unwrap();
+        let mut back = client.both(sent).await.unwrap();
+        assert_eq!(back.message().await.unwrap().unwrap(), "open");
+        if busy {
+            server.stop();
+            back.message().await.unwrap_err();
+        } else {
+            drop(send);
+            assert!(back.message().await.unwrap().is_none());
+            server.stop();
+        }
+        recorder.wait_until(|recorder| recorder.close_reasons().len() == 1).await;
+        assert_eq!(*killed.0.lock().unwrap(), [busy]);
+        drop((client, back));
+        recorder.settled().await;
+    }
+}
