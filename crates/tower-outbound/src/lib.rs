@@ -52,7 +52,7 @@ mod track;
 
 pub use self::classify::{CertificateProblem, Class, DnsFailure, Failure, Kind, SendState, TlsAlert};
 pub use self::clients::{
-    Handshake, HandshakeFuture, HandshakeLayer, Http1, Http2, HyperFuture, HyperService,
+    Handshake, HandshakeFuture, HandshakeHttp1, HandshakeHttp2, HandshakeLayer, HyperFuture, HyperService,
 };
 #[cfg(feature = "reqwest")]
 pub use self::clients::{
@@ -60,7 +60,7 @@ pub use self::clients::{
     ReqwestConnectorLayer, ReqwestFuture, ReqwestResolver, ReqwestService,
 };
 #[cfg(feature = "tonic-channel")]
-pub use self::clients::{TonicBuilder, TonicChannel, TonicFuture};
+pub use self::clients::{TonicBody, TonicBuilder, TonicChannel, TonicFuture};
 pub use self::connect::{
     AddressAttempt, AttemptOutcome, CloseReason, Closed, ConnectError, Connection, ConnectionState, Driven,
     Origin, PhaseError, Protocol, Registry, ResolveError, Reuse, Setup, SetupPhase, TlsInfo, Use,

@@ -30,6 +30,7 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
     protocol: Protocol::Http2,
     tls: true,
     cannot: &[
+        ("what_the_peer_has_not_processed_is_sent_again", UNSEEN),
         ("the_peers_goodbye_is_why_the_connection_closed", SEALED),
         ("a_client_that_is_dropped_closes_its_connections", SEALED),
     ],
@@ -37,6 +38,8 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
 };
 
 const SEALED: &str = "reqwest seals its IO (reqwest#2955), so nobody sees when and why a connection closes";
+
+const UNSEEN: &str = "reqwest follows redirects itself, unseen: what is refused may be the request after one";
 
 struct Resolver;
 

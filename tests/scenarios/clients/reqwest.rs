@@ -5,6 +5,7 @@ mod http2;
 mod identity;
 mod parts;
 mod proxies;
+mod redirects;
 mod resends;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -65,6 +65,22 @@ async fn a_lazy_channel_knows_the_connection_of_each_call() {
 }
 
 #[tokio::test]
+async fn a_generated_client_may_have_an_interceptor() {
+    let receiver = Receiver::start().await.unwrap();
+    let (outbound, recorder) = recorded();
+    let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
+    let channel = outbound.tonic(endpoint).connect_lazy();
+    let mut client = TraceServiceClient::with_interceptor(channel, |request: tonic::Request<()>| Ok(request));
+    client.export(ExportTraceServiceRequest::default()).await.unwrap();
+    // One that refuses answers without the channel.
+    let refuses = |_: tonic::Request<()>| Err(Status::unauthenticated("no token"));
+    let channel = outbound.tonic(Endpoint::from_static("http://127.0.0.1:9")).connect_lazy();
+    let mut client = TraceServiceClient::with_interceptor(channel, refuses);
+    let status = client.export(ExportTraceServiceRequest::default()).await.unwrap_err();
+    assert_eq!((status.code(), recorder.outcomes().len()), (Code::Unauthenticated, 1));
+}
+
+#[tokio::test]
 async fn a_channel_that_has_connected_knows_the_connection_of_each_call() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();

@@ -6,6 +6,7 @@ mod budget;
 mod cancel;
 mod dead_pool;
 mod decisions;
+mod early;
 mod kinds;
 mod ledger;
 mod order;

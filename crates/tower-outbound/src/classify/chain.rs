@@ -20,7 +20,7 @@ pub(super) fn failure_of(error: Level<'_>) -> Failure {
     let mut found = Found::default();
     for level in levels(error) {
         if let Some(settled) = own::settled(level) {
-            return settled;
+            return settled.after_redirects(found.redirects);
         }
         if !own::look_at(level, &mut found) {
             foreign::look_at(level, &mut found);
@@ -54,6 +54,8 @@ pub(super) struct Found {
     send: Option<SendState>,
     /// The connection could not be made.
     connecting: bool,
+    /// The client follows redirects.
+    redirects: bool,
     /// hyper or h2 has passed on an error of the IO below it.
     pub(super) from_io: bool,
     /// hyper was reading a body.
@@ -100,6 +102,13 @@ impl Found {
         self.detail = detail;
     }
 
+    /// The client follows redirects: what was sent before the request that has failed, the error does not tell. Inside
+    /// of a failed connect it is another client, a resolver's say.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn redirects(&mut self) {
+        self.redirects |= !self.connecting;
+    }
+
     /// The client had not begun with the request: it was given back, or refused.
     pub(super) fn unsent(&mut self) {
         self.send = Some(SendState::NotSent);
@@ -129,5 +138,6 @@ impl Found {
             (_, kind) => kind,
         };
         Failure::found(kind, self.phase, self.os_error, self.connecting, self.detail, self.send)
+            .after_redirects(self.redirects)
     }
 }

@@ -31,6 +31,8 @@ pub struct Failure {
     phase: Option<Phase>,
     os_error: Option<i32>,
     connecting: bool,
+    /// It may be that of a later request than the one that was to be sent.
+    redirects: bool,
     detail: Detail,
     send: Option<SendState>,
     /// The exchange that it ended has been asked what was sent.
@@ -62,8 +64,14 @@ impl Failure {
         detail: Detail,
         send: Option<SendState>,
     ) -> Self {
-        let (of_exchange, connection) = (false, None);
-        Self { kind, phase, os_error, connecting, detail, send, of_exchange, connection }
+        let (redirects, of_exchange, connection) = (false, false, None);
+        Self { kind, phase, os_error, connecting, redirects, detail, send, of_exchange, connection }
+    }
+
+    /// Whether it has come through a client that follows redirects.
+    pub(super) const fn after_redirects(mut self, redirects: bool) -> Self {
+        self.redirects |= redirects;
+        self
     }
 
     pub(crate) const fn with_phase(mut self, phase: Phase) -> Self {
@@ -76,7 +84,7 @@ impl Failure {
     pub(crate) fn in_setup(mut self, running: Option<Phase>) -> Self {
         self.connecting = true;
         // A connector may well send requests of its own.
-        (self.send, self.of_exchange, self.connection) = (None, false, None);
+        (self.send, self.of_exchange, self.connection, self.redirects) = (None, false, None, false);
         if self.phase.is_none() {
             self.kind = self.kind.in_setup(running);
             self.phase = running;
@@ -104,6 +112,9 @@ impl Failure {
         // What another exchange's failure proves says nothing of this one.
         let unsent = self.connecting.then_some(SendState::NotSent);
         let evidence = if self.of_exchange { None } else { self.send.or(unsent) };
+        // Before a redirect comes an answer, and before that the client takes the body: only until then is what the
+        // error proves proved of this request.
+        let evidence = evidence.filter(|_| !self.redirects || exchange.is_untouched());
         self.send = Some(exchange.send_state(evidence, self.kind == Kind::GoAway));
         self.of_exchange = true;
         self.connection = exchange.connection();
@@ -161,10 +172,11 @@ impl Failure {
     /// How much of the request has gone out.
     ///
     /// `None` where no exchange has failed and the error by itself proves nothing. The failure of an
-    /// [`Exchange`] always has one.
+    /// [`Exchange`] always has one. reqwest's errors prove nothing: they may be of a request to which redirects have
+    /// led, and the one before was answered.
     #[must_use]
     pub const fn send_state(&self) -> Option<SendState> {
-        self.send
+        if self.redirects && !self.of_exchange { None } else { self.send }
     }
 
     /// The connection that the exchange was on, if it had one that is tracked.

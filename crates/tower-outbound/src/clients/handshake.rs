@@ -17,13 +17,13 @@ use super::HyperService;
 use crate::error::BoxError;
 use crate::track::TrackedIo;
 
-/// The protocol of a [`HandshakeLayer`]: HTTP/1.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Http1;
+/// The protocol of a [`HandshakeLayer`]: HTTP/1; there is none but in the layer.
+#[derive(Clone, Copy, Debug)]
+pub struct HandshakeHttp1(());
 
-/// The protocol of a [`HandshakeLayer`]: HTTP/2.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Http2;
+/// The protocol of a [`HandshakeLayer`]: HTTP/2; there is none but in the layer.
+#[derive(Clone, Copy, Debug)]
+pub struct HandshakeHttp2(());
 
 /// Makes of a tracked connector one that gives services: hyper's handshake, the task that drives the connection (which
 /// says [whose it is](crate::Connection::drive)), and its sender as a [`HyperService`].
@@ -50,19 +50,19 @@ pub struct HandshakeLayer<P, B> {
     body: PhantomData<fn(B)>,
 }
 
-impl<B> HandshakeLayer<Http1, B> {
+impl<B> HandshakeLayer<HandshakeHttp1, B> {
     /// HTTP/1, with upgrades.
     #[must_use]
     pub const fn http1() -> Self {
-        Self { protocol: Http1, body: PhantomData }
+        Self { protocol: HandshakeHttp1(()), body: PhantomData }
     }
 }
 
-impl<B> HandshakeLayer<Http2, B> {
+impl<B> HandshakeLayer<HandshakeHttp2, B> {
     /// HTTP/2.
     #[must_use]
     pub const fn http2() -> Self {
-        Self { protocol: Http2, body: PhantomData }
+        Self { protocol: HandshakeHttp2(()), body: PhantomData }
     }
 }
 
@@ -123,7 +123,7 @@ impl<S> fmt::Debug for HandshakeFuture<S> {
     }
 }
 
-impl<C, Dst, T, B> Service<Dst> for Handshake<C, Http1, B>
+impl<C, Dst, T, B> Service<Dst> for Handshake<C, HandshakeHttp1, B>
 where
     C: Service<Dst, Response = TrackedIo<T>>,
     C::Error: Into<BoxError>,
@@ -153,7 +153,7 @@ where
     }
 }
 
-impl<C, Dst, T, B> Service<Dst> for Handshake<C, Http2, B>
+impl<C, Dst, T, B> Service<Dst> for Handshake<C, HandshakeHttp2, B>
 where
     C: Service<Dst, Response = TrackedIo<T>>,
     C::Error: Into<BoxError>,

@@ -7,7 +7,7 @@ mod reqwest;
 #[cfg(feature = "tonic-channel")]
 mod tonic;
 
-pub use self::handshake::{Handshake, HandshakeFuture, HandshakeLayer, Http1, Http2};
+pub use self::handshake::{Handshake, HandshakeFuture, HandshakeHttp1, HandshakeHttp2, HandshakeLayer};
 pub use self::hyper::{HyperFuture, HyperService};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{
@@ -15,4 +15,4 @@ pub use self::reqwest::{
     ReqwestConnectorLayer, ReqwestFuture, ReqwestResolver, ReqwestService,
 };
 #[cfg(feature = "tonic-channel")]
-pub use self::tonic::{TonicBuilder, TonicChannel, TonicFuture};
+pub use self::tonic::{TonicBody, TonicBuilder, TonicChannel, TonicFuture};

@@ -3,7 +3,7 @@
 //! What is said to be unsent must stay so while the connection's task runs on another thread. So the one word
 //! that counts the bytes can be sealed: then the connection refuses to begin with the request.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use super::Exchange;
 use crate::classify::SendState;
@@ -37,7 +37,15 @@ pub(super) struct Wire {
     taken: AtomicU64,
     /// Somebody else than a client has read or dropped the body: it will not tell of the sending.
     astray: AtomicBool,
+    /// What a client that follows redirects has done with it.
+    entrusted: AtomicU8,
 }
+
+/// A client that follows redirects has it, and nothing has touched its body yet.
+const UNTOUCHED_BODY: u8 = 1;
+/// So its request may have been answered, and another one sent.
+#[cfg(feature = "reqwest")]
+const TOUCHED_BODY: u8 = 2;
 
 impl Exchange {
     /// A client takes the request. The first time counts: its stream is opened no earlier.
@@ -108,6 +116,24 @@ impl Exchange {
         if !self.0.marks.taken.is_set() {
             self.0.wire.astray.store(true, Ordering::Release);
         }
+    }
+
+    /// A client that follows redirects gets the request; whatever it does with the body, [`touch`](Self::touch) is told.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn entrust(&self) {
+        let entrusted = &self.0.wire.entrusted;
+        let _ = entrusted.compare_exchange(0, UNTOUCHED_BODY, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// That client asks for the body.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn touch(&self) {
+        self.0.wire.entrusted.store(TOUCHED_BODY, Ordering::Release);
+    }
+
+    /// Whether it is certain that a client that follows redirects has not begun with the request.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.0.wire.entrusted.load(Ordering::Acquire) == UNTOUCHED_BODY
     }
 
     /// Whether it was said of the request that it was not sent.

@@ -1,6 +1,10 @@
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
+use tower::ServiceExt as _;
+use tower_layer::Layer as _;
 use tower_outbound::{Phase, Protocol, Reuse, Timings};
 
 use super::super::checks::send;
@@ -194,6 +198,45 @@ async fn a_connection_that_the_inner_client_has_made_by_itself_is_unknown() {
     assert_eq!((timings.connection(), timings.reuse()), (None, Reuse::Unknown));
     assert_eq!(server.accepted(), 1);
     assert_eq!(recorder.count("Misplaced"), 0);
+    recorder.settled().await;
+}
+
+/// An IO that has the addresses of another one.
+struct Twin(HttpInfo);
+
+impl Connection for Twin {
+    fn connected(&self) -> Connected {
+        Connected::new().extra(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_was_told_of_is_not_taken_for_the_one_that_had_its_addresses_before() {
+    let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let connector = outbound.reqwest_connector();
+    let client = builder().connector_layer(connector.clone()).build().unwrap();
+    let client = outbound.layer().layer(connector.service(client));
+    let send = async || {
+        let request = http::Request::get(server.uri("/")).body(reqwest::Body::default()).unwrap();
+        let response = client.clone().oneshot(request).await.unwrap();
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        let addresses = response.extensions().get::<HttpInfo>().unwrap().clone();
+        response.into_body().collect().await.unwrap();
+        (timings, addresses)
+    };
+    let (first, addresses) = send().await;
+    assert_eq!(first.reuse(), Reuse::New);
+    assert_eq!(send().await.0.reuse(), Reuse::Reused);
+
+    let untold = tower::service_fn(move |_: ()| {
+        let twin = Twin(addresses.clone());
+        async move { Ok::<_, std::io::Error>(twin) }
+    });
+    connector.layer(untold).oneshot(()).await.map(drop).unwrap();
+    let (next, _) = send().await;
+    assert_eq!((next.connection(), next.reuse()), (None, Reuse::Unknown));
+    assert_eq!(server.accepted(), 1);
     recorder.settled().await;
 }
 

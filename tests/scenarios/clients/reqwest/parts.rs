@@ -1,3 +1,4 @@
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{Script, ScriptedServer};
@@ -83,6 +84,7 @@ async fn a_response_of_the_service_turns_into_reqwests_with_its_url() {
     let client = super::client(&outbound);
     let request = http::Request::get(server.uri("/path")).body(String::new()).unwrap();
     let response = client.request(request).await.unwrap();
+    assert_eq!(response.body().size_hint().exact(), Some(ANSWER.len() as u64));
     let response = reqwest::Response::from(response.map(reqwest::Body::wrap));
     assert_eq!(response.url().as_str(), server.uri("/path").to_string());
     let (_, body) = http::Response::<reqwest::Body>::from(response).into_parts();

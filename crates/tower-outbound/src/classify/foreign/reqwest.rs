@@ -9,6 +9,7 @@ use crate::exchange::Phase;
 
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     let Some(error) = error.downcast_ref::<Error>() else { return false };
+    found.redirects();
     if let Some(status) = error.status() {
         found.detail(Detail::Status(status.as_u16()));
     } else if error.is_builder() {

@@ -8,20 +8,14 @@ use reqwest::dns::Resolve;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{ReqwestConnectorLayer, ReqwestResolver, ReqwestService};
+use super::{ReqwestBody, ReqwestClientFuture, ReqwestConnectorLayer, ReqwestResolver, ReqwestService};
 use crate::error::{BoxError, Error};
-use crate::in_flight::{InFlight, InFlightBody};
-use crate::observe::{Observe, ObserveBody};
+use crate::in_flight::InFlight;
+use crate::observe::Observe;
 use crate::outbound::Outbound;
-use crate::retry::{Retry, RetryFuture, Unboxed};
+use crate::retry::Retry;
 
-type Observed = Observe<InFlight<ReqwestService>>;
-
-/// The body of a [`ReqwestClient`]'s response; ends its exchange when it ends.
-pub type ReqwestBody = ObserveBody<InFlightBody<reqwest::Body>>;
-
-/// The future of a [`ReqwestClient`]'s request, until the response's head.
-pub type ReqwestClientFuture = RetryFuture<Observed, Unboxed, reqwest::Body, ReqwestBody>;
+pub(super) type Observed = Observe<InFlight<ReqwestService>>;
 
 /// A `reqwest::Client`, observed, with its limits of requests in flight, and sent again where that is safe
 /// ([`RetryLayer`](crate::RetryLayer)); made by [`Outbound::reqwest`].
@@ -34,7 +28,8 @@ pub type ReqwestClientFuture = RetryFuture<Observed, Unboxed, reqwest::Body, Req
 ///
 /// A request that comes back unsent from a dead idle connection is resent inside reqwest already, unseen; that cannot be
 /// turned off there, and sends nothing twice. reqwest cannot follow a redirect that needs the body again (307, 308 with a
-/// body): that response is returned.
+/// body): that response is returned. The redirects that it follows nobody sees either, so what it has begun to send is
+/// never said to be unprocessed ([`SendState::Unknown`](crate::SendState::Unknown)), nor sent again for that.
 #[derive(Clone)]
 pub struct ReqwestClient {
     outbound: Outbound,
@@ -92,7 +87,7 @@ impl ReqwestClient {
 
     fn send(&self, request: Request<reqwest::Body>) -> ReqwestClientFuture {
         // reqwest's client is ready at all times, so a clone of it is as well.
-        self.service.clone().call(request)
+        ReqwestClientFuture::new(self.service.clone().call(request))
     }
 }
 

@@ -2,15 +2,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Extensions;
-use hyper_util::client::legacy::connect::{Connection as Connect, HttpInfo};
+use hyper_util::client::legacy::connect::Connection as Connect;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::ReqwestService;
-use super::sockets::{Sockets, pair};
+use super::sockets::{Sockets, pair_of};
 use crate::classify::Failure;
 use crate::connect::{ConnectError, Connection, Protocol, Registry, Setup};
 use crate::error::BoxError;
@@ -85,14 +84,13 @@ where
         let told = Exchange::current().map(|exchange| {
             let observers = registry.observers().clone();
             let setup = Setup::start(exchange.origin().clone(), Some(&exchange), observers);
-            let (registry, sockets) = (registry.clone(), sockets.clone());
-            Told { setup, exchange, registry, sockets, watch: Watch::new(*limits) }
+            Told { setup, exchange, registry: registry.clone(), watch: Watch::new(*limits) }
         });
         let inner = {
             let _scope = told.as_ref().map(|told| told.setup.enter());
             self.inner.call(to)
         };
-        ReqwestConnecting { inner: Some(inner), told }
+        ReqwestConnecting { inner: Some(inner), told, sockets: sockets.clone() }
     }
 }
 
@@ -101,7 +99,6 @@ struct Told {
     setup: Setup,
     exchange: Exchange,
     registry: Registry,
-    sockets: Sockets,
     watch: Watch,
 }
 
@@ -117,6 +114,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         told: Option<Told>,
+        sockets: Sockets,
     }
 
     impl<F> PinnedDrop for ReqwestConnecting<F> {
@@ -143,7 +141,11 @@ where
         let mut this = self.project();
         let mut inner = this.inner.as_mut().as_pin_mut().expect("there until it is ready");
         let Some(told) = this.told else {
-            return Poll::Ready(ready!(inner.poll(cx)).map_err(Into::into));
+            let result = ready!(inner.poll(cx));
+            if let Some(pair) = result.as_ref().ok().and_then(|io| pair_of(&io.connected())) {
+                this.sockets.remove(pair);
+            }
+            return Poll::Ready(result.map_err(Into::into));
         };
         let polled = {
             let _scope = told.setup.enter();
@@ -151,7 +153,7 @@ where
         };
         let error = match polled {
             Poll::Ready(Ok(io)) => {
-                told.connected(&io);
+                told.connected(&io, this.sockets);
                 return Poll::Ready(Ok(io));
             }
             Poll::Ready(Err(error)) => error.into(),
@@ -168,13 +170,11 @@ where
 }
 
 impl Told {
-    fn connected(&self, io: &impl Connect) {
+    fn connected(&self, io: &impl Connect, sockets: &Sockets) {
         let (at, setup) = (Instant::now(), &self.setup);
         let connected = io.connected();
-        let mut extras = Extensions::new();
-        connected.get_extras(&mut extras);
         // A Unix socket has no addresses: nothing can be known of it.
-        let Some(pair) = extras.get::<HttpInfo>().map(pair) else {
+        let Some(pair) = pair_of(&connected) else {
             return setup.finish(ConnectResult::Untracked);
         };
         setup.set_peer(pair.1);
@@ -183,7 +183,7 @@ impl Told {
         // against an idle connection, and its connection goes to whoever comes.
         let awaited = Exchange::current().is_some_and(|current| current.id() == self.exchange.id());
         let connection = Connection::untracked(&self.registry, setup.clone(), pair, protocol, awaited, at);
-        self.sockets.add(pair, connection.clone());
+        sockets.add(pair, connection.clone());
         setup.finish(ConnectResult::Untracked);
         self.exchange.setup_done(setup, &connection);
     }

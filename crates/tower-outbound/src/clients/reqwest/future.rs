@@ -23,13 +23,25 @@ type Pending = <reqwest::Client as Service<reqwest::Request>>::Future;
 pub struct ReqwestFuture(State);
 
 enum State {
-    Sent { pending: Pending, url: Url, sockets: Sockets },
+    Sent { pending: Pending, sent: Sent },
     Failed(Option<reqwest::Error>),
+    Done,
+}
+
+struct Sent {
+    url: Url,
+    sockets: Sockets,
+    exchange: Option<Exchange>,
 }
 
 impl ReqwestFuture {
-    pub(super) const fn sent(pending: Pending, url: Url, sockets: Sockets) -> Self {
-        Self(State::Sent { pending, url, sockets })
+    pub(super) const fn sent(
+        pending: Pending,
+        url: Url,
+        sockets: Sockets,
+        exchange: Option<Exchange>,
+    ) -> Self {
+        Self(State::Sent { pending, sent: Sent { url, sockets, exchange } })
     }
 
     pub(super) const fn failed(error: reqwest::Error) -> Self {
@@ -41,31 +53,70 @@ impl Future for ReqwestFuture {
     type Output = Result<Response<reqwest::Body>, reqwest::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match &mut self.0 {
-            State::Sent { pending, url, sockets } => match ready!(Pin::new(pending).poll(cx)) {
-                Ok(response) => Ok(named(response, url, sockets)),
-                Err(error) => {
-                    if error.url().is_some_and(|last| last != url) {
-                        sockets.distrust_unused();
-                    }
-                    Err(error.without_url())
+        let result = match &mut self.0 {
+            State::Sent { pending, sent } => {
+                let result = ready!(Pin::new(pending).poll(cx));
+                if result.is_err() {
+                    sent.unseen();
                 }
-            },
-            State::Failed(error) => Err(error.take().expect("polled after it was ready").without_url()),
-        })
+                result.map(|response| sent.named(response))
+            }
+            State::Failed(error) => Err(error.take().expect("polled after it was ready")),
+            State::Done => panic!("polled after it was ready"),
+        };
+        self.0 = State::Done;
+        Poll::Ready(result.map_err(reqwest::Error::without_url))
     }
 }
 
-/// With its final URL and its connection in the extensions.
-fn named(response: reqwest::Response, asked: &Url, sockets: &Sockets) -> Response<reqwest::Body> {
-    let url = response.url().clone();
-    let connection = if url == *asked {
-        serving(&response, sockets)
-    } else {
-        // Nobody here has seen the requests before the last.
-        sockets.distrust_unused();
-        None
-    };
+impl Drop for ReqwestFuture {
+    fn drop(&mut self) {
+        if let State::Sent { sent, .. } = &self.0 {
+            sent.unseen();
+        }
+    }
+}
+
+impl Sent {
+    /// There is no response that would name the connections of what was sent.
+    fn unseen(&self) {
+        if !self.exchange.as_ref().is_some_and(Exchange::is_untouched) {
+            self.sockets.distrust_unused();
+        }
+    }
+
+    /// With its final URL and its connection in the extensions.
+    fn named(&self, response: reqwest::Response) -> Response<reqwest::Body> {
+        let url = response.url().clone();
+        let connection = if url == self.url {
+            self.serving(&response)
+        } else {
+            // Nobody here has seen the requests before the last.
+            self.sockets.distrust_unused();
+            None
+        };
+        with_extensions(response, url, connection)
+    }
+
+    fn serving(&self, response: &reqwest::Response) -> Option<Connection> {
+        let connection = self.sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
+        // One that a redirect has led elsewhere says wrongly where it goes.
+        if connection.origin() != self.exchange.as_ref()?.origin() {
+            return None;
+        }
+        if connection.protocol().is_none() {
+            let http2 = response.version() == http::Version::HTTP_2;
+            connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+        }
+        Some(connection)
+    }
+}
+
+fn with_extensions(
+    response: reqwest::Response,
+    url: Url,
+    connection: Option<Connection>,
+) -> Response<reqwest::Body> {
     let (mut head, body) = Response::<reqwest::Body>::from(response).into_parts();
     if let Some(connection) = connection {
         head.extensions.insert(connection);
@@ -79,20 +130,6 @@ fn named(response: reqwest::Response, asked: &Url, sockets: &Sockets) -> Respons
         head.extensions = with_url.into_parts().0.extensions;
     }
     Response::from_parts(head, body)
-}
-
-fn serving(response: &reqwest::Response, sockets: &Sockets) -> Option<Connection> {
-    let connection = sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
-    // One that a redirect has led elsewhere says wrongly where it goes.
-    let exchange = Exchange::current()?;
-    if connection.origin() != exchange.origin() {
-        return None;
-    }
-    if connection.protocol().is_none() {
-        let http2 = response.version() == http::Version::HTTP_2;
-        connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
-    }
-    Some(connection)
 }
 
 impl fmt::Debug for ReqwestFuture {

@@ -8,7 +8,9 @@ use tower_service::Service;
 
 use super::ReqwestFuture;
 use super::sockets::Sockets;
+use super::witness::Witness;
 use crate::error::BoxError;
+use crate::exchange::Exchange;
 
 /// A `reqwest::Client` as a service of `http` requests, which names the connection in each response; from
 /// [`ReqwestConnectorLayer::service`](crate::ReqwestConnectorLayer::service).
@@ -17,7 +19,10 @@ use crate::error::BoxError;
 /// secrets. The final URL of a response is in its extensions, as reqwest puts it there: `reqwest::Response::from` finds
 /// it.
 ///
-/// A response to which redirects have led names no connection: its exchange may have had several.
+/// A response to which redirects have led names no connection: its exchange may have had several. Redirects that end
+/// where they began (a form that shows itself again) cannot be told: then it is the connection of the last request. Of a
+/// failed request that reqwest has begun to send, nothing is certain: its [send state](crate::SendState) is unknown, since
+/// it may be that an answer came, and the request to which that redirected has failed.
 ///
 /// It boxes the request's body, which reqwest demands. Beside that a request costs it three allocations: the copy of a URL,
 /// and two entries in the response's extensions.
@@ -54,10 +59,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
-        match reqwest::Request::try_from(request.map(reqwest::Body::wrap)) {
+        let exchange = Exchange::current();
+        let witnessed = |body| reqwest::Body::wrap(Witness::new(body, exchange.clone()));
+        match reqwest::Request::try_from(request.map(witnessed)) {
             Ok(request) => {
                 let url = request.url().clone();
-                ReqwestFuture::sent(self.client.call(request), url, self.sockets.clone())
+                ReqwestFuture::sent(self.client.call(request), url, self.sockets.clone(), exchange)
             }
             Err(error) => ReqwestFuture::failed(error),
         }

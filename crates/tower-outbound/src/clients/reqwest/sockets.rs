@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper_util::client::legacy::connect::HttpInfo;
+use http::Extensions;
+use hyper_util::client::legacy::connect::{Connected, HttpInfo};
 
 use crate::connect::Connection;
 
@@ -14,7 +15,7 @@ const REMEMBERED: usize = 1024;
 type Pair = (SocketAddr, SocketAddr);
 
 /// The connections of one client by their socket pairs. No two open sockets have the same pair, and each new connection
-/// is recorded: so what is found is the connection, whether or not an earlier one had the same pair.
+/// is recorded, or removes what was: so what is found is the connection, whether or not an earlier one had the same pair.
 ///
 /// Nothing tells that a connection is closed, so the ones that have not served for long are forgotten.
 #[derive(Clone, Debug)]
@@ -31,6 +32,13 @@ pub(super) fn pair(info: &HttpInfo) -> Pair {
     (info.local_addr(), info.remote_addr())
 }
 
+/// Of a connection that has addresses.
+pub(super) fn pair_of(connected: &Connected) -> Option<Pair> {
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.get::<HttpInfo>().map(pair)
+}
+
 impl Sockets {
     pub(super) fn new() -> Self {
         Self::remembering(REMEMBERED)
@@ -45,6 +53,12 @@ impl Sockets {
     pub(super) fn add(&self, pair: Pair, connection: Connection) {
         // What observers keep in a connection is dropped without the lock.
         let forgotten = self.with(|sockets| (sockets.old.remove(&pair), sockets.put(pair, connection)));
+        drop(forgotten);
+    }
+
+    /// A new connection that nothing is known of; one that had the same pair is closed.
+    pub(super) fn remove(&self, pair: Pair) {
+        let forgotten = self.with(|sockets| (sockets.young.remove(&pair), sockets.old.remove(&pair)));
         drop(forgotten);
     }
 
@@ -151,6 +165,18 @@ mod tests {
         let again = connection(&outbound, 1, false);
         sockets.add(pair(1), again.clone());
         assert_eq!(sockets.find(pair(1)), Some(again));
+    }
+
+    #[test]
+    fn a_pair_that_comes_again_unseen_is_not_found_wherever_it_was() {
+        let (outbound, sockets) = (Outbound::new(), Sockets::remembering(2));
+        for port in [1, 2, 3] {
+            sockets.add(pair(port), connection(&outbound, port, false));
+        }
+        for port in [1, 3] {
+            sockets.remove(pair(port));
+        }
+        assert_eq!([1, 2, 3].map(|port| sockets.find(pair(port)).is_some()), [false, true, false]);
     }
 
     #[test]

@@ -1,6 +1,4 @@
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -8,14 +6,14 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use super::body::Seat;
+use super::{TonicBody, TonicFuture};
 use crate::error::Error;
-use crate::in_flight::{InFlight, InFlightBody};
-use crate::observe::{Observe, ObserveBody};
+use crate::in_flight::InFlight;
+use crate::observe::Observe;
 use crate::outbound::Outbound;
-use crate::retry::{Retry, RetryFuture, Unboxed};
+use crate::retry::Retry;
 
 pub(super) type Observed = Observe<InFlight<Seat>>;
-type Answer = ObserveBody<InFlightBody<Body>>;
 
 /// tonic's channel, observed, tracked, and sent again where that is safe; made by
 /// [`Outbound::tonic`](crate::Outbound::tonic), for any generated client.
@@ -41,7 +39,7 @@ impl TonicChannel {
 }
 
 impl Service<Request<Body>> for TonicChannel {
-    type Response = Response<Answer>;
+    type Response = Response<TonicBody>;
     type Error = Error;
     type Future = TonicFuture;
 
@@ -50,34 +48,12 @@ impl Service<Request<Body>> for TonicChannel {
     }
 
     fn call(&mut self, request: Request<Body>) -> TonicFuture {
-        TonicFuture(self.service.call(request))
+        TonicFuture::new(self.service.call(request))
     }
 }
 
 impl fmt::Debug for TonicChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TonicChannel").field("outbound", &self.outbound).finish_non_exhaustive()
-    }
-}
-
-/// The future of a call on a [`TonicChannel`], until the response's head.
-///
-/// # Cancel safety
-/// Dropping it resets the stream; a connect that has begun goes on for the channel's next call. While it waits for a
-/// resend there is nothing to reset.
-#[must_use = "futures do nothing unless polled"]
-pub struct TonicFuture(RetryFuture<Observed, Unboxed, Body, Answer>);
-
-impl Future for TonicFuture {
-    type Output = Result<Response<Answer>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-impl fmt::Debug for TonicFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TonicFuture")
     }
 }

@@ -1,0 +1,100 @@
+//! A peer that answers before the client has come back for the body's end.
+
+use std::convert::Infallible;
+
+use futures_util::{StreamExt as _, stream};
+use http::StatusCode;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use outbound_tests::gate::Gate;
+
+use super::*;
+
+type Leased = LeasedBody<Upload>;
+
+/// A body of these frames, which does not say before that it has ended.
+fn frames(texts: &'static [&'static str]) -> Upload {
+    let frames = stream::iter(texts).map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
+    UnsyncBoxBody::new(StreamBody::new(frames))
+}
+
+/// Takes one frame and answers 503; what it has not taken of the body is put there. Then it takes all.
+async fn call(
+    client: Arc<Mutex<Vec<Leased>>>,
+    mut request: Request<Leased>,
+) -> Result<Response<Upload>, Infallible> {
+    let first = client.lock().unwrap().is_empty();
+    if !first {
+        let all = request.into_body().collect().await.unwrap().to_bytes();
+        return Ok(Response::new(Full::new(all).map_err(|never| match never {}).boxed_unsync()));
+    }
+    request.body_mut().frame().await.unwrap().unwrap();
+    client.lock().unwrap().push(request.into_body());
+    let mut busy = Response::new(upload("busy"));
+    *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    Ok(busy)
+}
+
+/// The status and the body of the answer, what was told, and the rest that the client has of the first body.
+async fn answered(body: Upload) -> (u16, Bytes, Vec<String>, Leased) {
+    let (bench, client) = (Bench::new(), Arc::new(Mutex::new(Vec::new())));
+    let held = Arc::clone(&client);
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let service = layer.layer(tower::service_fn(move |request| call(Arc::clone(&held), request)));
+    let request = Request::post("http://peer.test/").body(body).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    let rest = client.lock().unwrap().pop().unwrap();
+    (status, answer, bench.told(), rest)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_which_all_was_taken_but_the_end_is_sent_again() {
+    let (status, answer, told, _) = answered(frames(&["whole"])).await;
+    assert_eq!((status, &answer[..]), (200, &b"whole"[..]));
+    assert_eq!(told[1], "resend status");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_that_has_more_the_answer_is_returned_and_the_client_loses_nothing() {
+    let (status, answer, told, rest) = answered(frames(&["one", "two", "three"])).await;
+    assert_eq!((status, &answer[..]), (503, &b"busy"[..]));
+    assert_eq!(told[1], "no resend status: body");
+    assert_eq!(rest.collect().await.unwrap().to_bytes(), "twothree");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_more_of_it_is_woken_when_it_comes() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let later = stream::once(async move {
+        held.wait().await;
+        Ok(Frame::data(Bytes::from_static(b"two")))
+    });
+    let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"one")))]);
+    let body = UnsyncBoxBody::new(StreamBody::new(first.chain(later)));
+    let waiting = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&waiting);
+    let bench = Bench::new();
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let service = layer.layer(tower::service_fn(move |mut request: Request<Leased>| {
+        let slot = Arc::clone(&slot);
+        async move {
+            request.body_mut().frame().await.unwrap().unwrap();
+            // As a connection that goes on with the upload.
+            let mut rest = tokio::spawn(request.into_body().collect());
+            assert!(futures_util::poll!(&mut rest).is_pending());
+            tokio::task::yield_now().await;
+            *slot.lock().unwrap() = Some(rest);
+            let mut busy = Response::new(upload("busy"));
+            *busy.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            Ok::<_, Infallible>(busy)
+        }
+    }));
+    let request = Request::post("http://peer.test/").body(body).unwrap();
+    assert_eq!(service.oneshot(request).await.unwrap().status(), 503);
+    gate.open();
+    let rest = waiting.lock().unwrap().take().unwrap();
+    assert_eq!(rest.await.unwrap().unwrap().to_bytes(), "two");
+}
