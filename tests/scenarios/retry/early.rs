@@ -98,3 +98,22 @@ async fn who_waits_for_more_of_it_is_woken_when_it_comes() {
     let rest = waiting.lock().unwrap().take().unwrap();
     assert_eq!(rest.await.unwrap().unwrap().to_bytes(), "two");
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_looks_ahead_in_a_body_whose_answer_is_returned() {
+    let polled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&polled);
+    let frames = stream::iter(["one", "two"]).map(move |text| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    });
+    let bench = Bench::new();
+    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let service = layer.layer(tower::service_fn(|mut request: Request<Leased>| async move {
+        request.body_mut().frame().await.unwrap().unwrap();
+        Ok::<_, Infallible>(Response::new(upload("well")))
+    }));
+    let body = UnsyncBoxBody::new(StreamBody::new(frames));
+    let response = service.oneshot(Request::post("http://peer.test/").body(body).unwrap()).await.unwrap();
+    assert_eq!((response.status().as_u16(), polled.load(std::sync::atomic::Ordering::Relaxed)), (200, 1));
+}

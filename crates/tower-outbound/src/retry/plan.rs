@@ -264,8 +264,12 @@ impl<L, B: Body> Plan<L, B> {
             idempotent: kept.head.is_idempotent(),
             not_processed: self.not_processed,
         };
-        let early = result.is_ok() && !kept.body.is_handed_over();
         let wanted = self.settings.rules.wanted(seen);
+        // Nobody asks for more of a body whose answer is returned as it is.
+        if wanted.is_none() && self.settings.policy.is_none() {
+            return None;
+        }
+        let early = result.is_ok() && !kept.body.is_handed_over();
         let wanted = if early { wanted } else { self.consult(seen, &kept.head, wanted) }?;
         let decision = match early {
             true => Err(RetryLimit::Body),
