@@ -91,27 +91,13 @@ pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outco
     Outcome { report, shutdown: begin.elapsed() }
 }
 
-/// Until the time of its batch is over.
-fn is_sent_again(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Refused
-            | Fault::Garbage
-            | Fault::Unavailable { retry_after: None }
-            | Fault::CutHead
-            | Fault::CutBody
-    )
-}
-
 /// What was lost is what the receiver did not get, for the reasons that are expected, and within the time.
 pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &[Loss]) {
     let spans = outcome.report.spans();
     assert_eq!(spans.delivered(), got, "{fault:?}: {}", outcome.report);
     assert_eq!(spans.lost(), BEFORE + UNDER - got, "{fault:?}: {}", outcome.report);
     for (reason, lost) in spans.losses().chain(outcome.report.metric_exports().losses()) {
-        // The time of a batch may be over amid an attempt, where it is sent again until then.
-        let amid = reason == Loss::TimedOut && is_sent_again(fault);
-        let expected = reason == Loss::QueueFull || reasons.contains(&reason) || amid;
+        let expected = reason == Loss::QueueFull || reasons.contains(&reason);
         assert!(expected, "{fault:?}: {lost} lost by {reason}");
     }
     if let [reason] = reasons {
