@@ -4,6 +4,8 @@
 //! `--cfg shuttle`.
 
 mod body;
+#[cfg(test)]
+mod cost;
 mod error;
 mod future;
 mod layer;

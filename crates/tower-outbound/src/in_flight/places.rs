@@ -1,5 +1,8 @@
 //! Values by place, each in one list at most, from which it is taken in constant time.
 
+#[cfg(all(test, debug_assertions))]
+use std::cell::Cell;
+
 /// Where a value lies; it stays there until it is removed.
 pub(super) type Place = u32;
 
@@ -14,6 +17,9 @@ pub(super) struct Places<T> {
     nodes: Vec<Node<T>>,
     free: Place,
     taken: usize,
+    /// Not in release, where it is measured what a step costs.
+    #[cfg(all(test, debug_assertions))]
+    visits: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -42,7 +48,25 @@ impl List {
 
 impl<T> Places<T> {
     pub(super) const fn new() -> Self {
-        Self { nodes: Vec::new(), free: NONE, taken: 0 }
+        Self {
+            nodes: Vec::new(),
+            free: NONE,
+            taken: 0,
+            #[cfg(all(test, debug_assertions))]
+            visits: Cell::new(0),
+        }
+    }
+
+    fn node(&self, at: Place) -> &Node<T> {
+        #[cfg(all(test, debug_assertions))]
+        self.visits.set(self.visits.get() + 1);
+        &self.nodes[at as usize]
+    }
+
+    fn node_mut(&mut self, at: Place) -> &mut Node<T> {
+        #[cfg(all(test, debug_assertions))]
+        self.visits.set(self.visits.get() + 1);
+        &mut self.nodes[at as usize]
     }
 
     pub(super) fn insert(&mut self, value: T) -> Place {
@@ -50,8 +74,7 @@ impl<T> Places<T> {
         self.taken += 1;
         if self.free != NONE {
             let at = self.free;
-            self.free = self.nodes[at as usize].after;
-            self.nodes[at as usize] = node;
+            self.free = std::mem::replace(self.node_mut(at), node).after;
             return at;
         }
         let at = Place::try_from(self.nodes.len()).ok().filter(|at| *at != NONE);
@@ -61,9 +84,10 @@ impl<T> Places<T> {
 
     /// Takes a value out; it is in no list.
     pub(super) fn remove(&mut self, at: Place) -> T {
-        let node = &mut self.nodes[at as usize];
+        let free = self.free;
+        let node = self.node_mut(at);
         let value = node.value.take().expect("a place is removed once");
-        node.after = self.free;
+        node.after = free;
         self.free = at;
         self.taken -= 1;
         if self.taken == 0 && self.nodes.capacity() > ROOM_KEPT {
@@ -73,33 +97,33 @@ impl<T> Places<T> {
     }
 
     pub(super) fn get(&self, at: Place) -> &T {
-        self.nodes[at as usize].value.as_ref().expect("a place is used until it is removed")
+        self.node(at).value.as_ref().expect("a place is used until it is removed")
     }
 
     pub(super) fn get_mut(&mut self, at: Place) -> &mut T {
-        self.nodes[at as usize].value.as_mut().expect("a place is used until it is removed")
+        self.node_mut(at).value.as_mut().expect("a place is used until it is removed")
     }
 
     pub(super) fn push_last(&mut self, list: &mut List, at: Place) {
-        self.nodes[at as usize].before = list.last;
-        self.nodes[at as usize].after = NONE;
+        let node = self.node_mut(at);
+        (node.before, node.after) = (list.last, NONE);
         match list.last {
             NONE => list.first = at,
-            last => self.nodes[last as usize].after = at,
+            last => self.node_mut(last).after = at,
         }
         list.last = at;
     }
 
     /// Takes a value out of the list that it is in.
     pub(super) fn unlink(&mut self, list: &mut List, at: Place) {
-        let Node { before, after, .. } = self.nodes[at as usize];
+        let Node { before, after, .. } = *self.node(at);
         match before {
             NONE => list.first = after,
-            before => self.nodes[before as usize].after = after,
+            before => self.node_mut(before).after = after,
         }
         match after {
             NONE => list.last = before,
-            after => self.nodes[after as usize].before = before,
+            after => self.node_mut(after).before = before,
         }
     }
 
@@ -117,5 +141,11 @@ impl<T> Places<T> {
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.nodes.capacity()
+    }
+
+    /// How often a value was looked at or moved.
+    #[cfg(all(test, debug_assertions))]
+    pub(super) fn visits(&self) -> usize {
+        self.visits.get()
     }
 }

@@ -1,26 +1,17 @@
-//! The turns against a model, and what they cost.
+//! The turns against a model.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use http::{Request, Response};
 use proptest::prelude::*;
-use tokio::time::Instant;
-use tower_layer::Layer as _;
-use tower_service::Service as _;
 
-use super::layer::ACQUIRE_TIMEOUT;
-use super::permit::{Holder, Limiter, Permit, Wait};
 use super::places::Place;
 use super::turns::Turns;
 use crate::connect::{Origin, Registry};
 use crate::event::ObserversBuilder;
-use crate::outbound::Outbound;
 
 fn registry() -> Registry {
     Registry::new(ObserversBuilder::default().build(), Duration::from_secs(30))
@@ -33,10 +24,10 @@ fn origins(count: usize) -> Vec<Origin> {
 
 /// Counts how often it is woken.
 #[derive(Default)]
-struct Bell(AtomicUsize);
+pub(super) struct Bell(AtomicUsize);
 
 impl Bell {
-    fn rung(&self) -> usize {
+    pub(super) fn rung(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -298,99 +289,38 @@ fn one_caller_to_another_origin_is_next_however_many_wait_for_the_first() {
     assert_eq!(many[0].1.rung(), 1);
 }
 
-fn limiter(per_origin: usize, timeout: Duration) -> (Arc<Limiter>, Holder) {
-    let registry = registry();
-    let origin = registry.origin(&"http://peer.test/".parse().unwrap());
-    let turns = Turns::new(per_origin, 0, usize::MAX);
-    (Arc::new(Limiter::new(registry, turns, timeout)), Holder { origin, exchange: None })
+/// How often the waiters and origins are looked at in each step, while so many wait.
+#[cfg(debug_assertions)]
+fn visits(waiting: usize, origins: &[Origin]) -> [usize; 6] {
+    let mut turns = Turns::new(0, 1, usize::MAX);
+    let slot = turns.take(origins.last().unwrap()).0.unwrap();
+    let join =
+        |turns: &mut Turns, at| turns.join(&origins[at % origins.len()], Waker::noop().clone()).unwrap();
+    let queue: Vec<_> = (0..waiting).map(|at| join(&mut turns, at)).collect();
+    let (first, middle) = (queue[0], queue[waiting / 2]);
+    let mut before = turns.visits();
+    let mut seen = |turns: &Turns| turns.visits() - std::mem::replace(&mut before, turns.visits());
+
+    assert_eq!(turns.take(&origins[0]).0, None);
+    let finding_none = seen(&turns);
+    let _last = join(&mut turns, 0);
+    let joining = seen(&turns);
+    assert_eq!(turns.look(middle, Waker::noop()).0, None);
+    let looking = seen(&turns);
+    let _ = turns.leave(middle);
+    let leaving = seen(&turns);
+    assert!(turns.give_back(slot).granted.is_some());
+    let giving_back = seen(&turns);
+    assert!(turns.look(first, Waker::noop()).0.is_some());
+    [finding_none, joining, looking, leaving, giving_back, seen(&turns)]
 }
 
-/// Nanoseconds per round, in the best of 40 batches: others may use the machine.
-fn best(mut round: impl FnMut()) -> f64 {
-    const ROUNDS: u32 = 20_000;
-    let batch = |_| {
-        let begun = Instant::now();
-        (0..ROUNDS).for_each(|_| round());
-        begun.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
-    };
-    (0..40).map(batch).fold(f64::INFINITY, f64::min)
-}
-
-/// `cargo test --release -p tower-outbound --lib in_flight -- --ignored --nocapture`
-#[tokio::test]
-#[ignore = "prints what it takes and asserts nothing: to be run in release and alone"]
-async fn what_a_slot_costs() {
-    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let clock = best(|| {
-        std::hint::black_box(Instant::now());
-    });
-    println!("a clock read, to compare: {clock:.1} ns");
-    let (free, holder) = limiter(1, ACQUIRE_TIMEOUT);
-    let alone = best(|| drop(std::hint::black_box(free.take(holder.clone()).ok())));
-    println!("take and give back, nobody else there: {alone:.1} ns");
-    for timeout in [Duration::ZERO, ACQUIRE_TIMEOUT] {
-        for waiting in [1, 100, 10_000] {
-            let (limiter, holder) = limiter(1, timeout);
-            let mut held: Option<Permit> = limiter.take(holder.clone()).ok();
-            let join = || {
-                let mut wait = Wait::new(Arc::clone(&limiter), holder.clone());
-                assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
-                wait
-            };
-            let mut queue: VecDeque<Wait> = (0..waiting).map(|_| join()).collect();
-            let cost = best(|| {
-                queue.push_back(join());
-                held = None;
-                let mut next = queue.pop_front().unwrap();
-                let Poll::Ready(Ok(permit)) = next.poll(&mut Context::from_waker(&waker)) else {
-                    panic!("it was its turn")
-                };
-                held = Some(permit);
-            });
-            println!(
-                "join, have it, give it back; {waiting} waiting, acquire timeout {timeout:?}: {cost:.1} ns"
-            );
-            drop((queue, held));
-        }
-    }
-    // Whatever they wait for, so many calls are so much memory: what that costs shows without a limit.
-    for waiting in [1, 100, 10_000] {
-        let (with, without) = (whole_call(waiting, true, &waker), whole_call(waiting, false, &waker));
-        println!("a whole call beside {waiting}: {with:.1} ns in the queue, {without:.1} ns without a limit");
-    }
-}
-
-/// A call, observed, that joins so many others which wait, and the end of the one before it.
-fn whole_call(waiting: usize, limited: bool, waker: &Waker) -> f64 {
-    let outbound =
-        Outbound::builder().max_in_flight_per_origin(usize::from(limited)).max_queued(usize::MAX).build();
-    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
-        let (mut waits, mut request) = (!limited, Some(request));
-        poll_fn(move |_| {
-            if std::mem::take(&mut waits) {
-                return Poll::Pending;
-            }
-            drop(request.take());
-            Poll::Ready(Ok::<_, Infallible>(Response::new("ok".to_owned())))
-        })
-    }));
-    let call = || {
-        let request = Request::get("http://peer.test/").body(String::new()).unwrap();
-        Box::pin(service.clone().call(request))
-    };
-    let cx = &mut Context::from_waker(waker);
-    let mut held = match call().as_mut().poll(cx) {
-        Poll::Ready(response) => response.ok(),
-        Poll::Pending => None,
-    };
-    let mut queue: VecDeque<_> = (0..waiting).map(|_| call()).collect();
-    queue.iter_mut().for_each(|call| assert!(call.as_mut().poll(cx).is_pending()));
-    best(|| {
-        let mut last = call();
-        assert!(last.as_mut().poll(cx).is_pending());
-        queue.push_back(last);
-        drop(held.take());
-        let Poll::Ready(Ok(next)) = queue.pop_front().unwrap().as_mut().poll(cx) else { panic!("its turn") };
-        held = Some(next);
-    })
+#[cfg(debug_assertions)]
+#[test]
+fn no_step_looks_at_more_where_ten_thousand_wait_than_where_three_do() {
+    let one = origins(1);
+    let own: Vec<_> = (0..11).flat_map(|_| origins(1_000)).collect();
+    // Three, so that the one in the middle has a neighbour on each side.
+    assert_eq!(visits(3, &one), visits(10_000, &one), "in one queue");
+    assert_eq!(visits(3, &own[..4]), visits(10_000, &own), "at an origin each, and the slot at one more");
 }

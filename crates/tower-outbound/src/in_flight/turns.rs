@@ -308,4 +308,10 @@ impl Turns {
     pub(super) fn room(&self) -> usize {
         self.tickets.room()
     }
+
+    /// How often a waiter or an origin was looked at or moved.
+    #[cfg(all(test, debug_assertions))]
+    pub(super) fn visits(&self) -> usize {
+        self.tickets.visits() + self.origins.visits()
+    }
 }
