@@ -3,6 +3,7 @@
 mod retry;
 mod telemetry;
 
+use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -105,6 +106,24 @@ fn without_an_observer_a_request_costs_the_four_named_allocations_over_the_bare_
     assert!(layered - bare <= NAMED as f64 + 0.05, "bare {bare}, layered {layered}");
 }
 
+/// Answers by itself.
+fn nameless<B>() -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone {
+    tower::service_fn(|_| async { Ok(Response::new(Full::default())) })
+}
+
+/// The exchange, its call, and three for the timings in the response's extensions, which had none. Nobody goes on to ask
+/// which connection it was.
+#[test]
+fn a_client_that_names_no_connection_costs_five() {
+    let (address, outbound) = (serve(b"response", 1), Outbound::new());
+    let (bare, layered) = (
+        per_request(nameless, address),
+        per_request(|| outbound.exchange_layer().layer(nameless()), address),
+    );
+    println!("allocations per request: bare {bare:.2}, layered {layered:.2}");
+    assert!(layered - bare <= 5.05, "bare {bare}, layered {layered}");
+}
+
 #[test]
 fn frames_and_reads_cost_nothing_more() {
     let (one, many) = (serve(b"response", 1), serve(&[b'x'; 2_000], 100));
@@ -142,6 +161,38 @@ fn a_free_slot_under_both_limits_costs_no_allocation() {
     let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
     println!("allocations per request: without a limit {without:.2}, with a free slot {with:.2}");
     assert!(with - without < 0.05, "without {without}, with {with}");
+}
+
+/// Two requests at a time, each pair after the one before.
+fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outbound = Outbound::builder().max_in_flight_per_origin(max_in_flight).build();
+    let connector = outbound.connector(outbound.http_connector());
+    let _guard = runtime.enter();
+    let client = outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector));
+    let uri: http::Uri = format!("http://{address}/").parse().unwrap();
+    let one = || async {
+        let request = Request::get(&uri).body(Full::<Bytes>::default()).unwrap();
+        client.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    };
+    let send = |pairs| {
+        runtime.block_on(async {
+            for _ in 0..pairs {
+                tokio::join!(one(), one());
+            }
+        });
+    };
+    send(WARM_UP);
+    allocation_counter::measure(|| send(REQUESTS)).count_total as f64 / REQUESTS as f64
+}
+
+/// A connection's name would be seven more.
+#[test]
+fn a_request_that_waits_for_a_slot_costs_two_at_most() {
+    let address = serve(b"response", 1);
+    let (side_by_side, one_waits) = (per_pair(2, address), per_pair(1, address));
+    println!("allocations per pair: side by side {side_by_side:.2}, one waits {one_waits:.2}");
+    assert!(one_waits - side_by_side <= 2.05, "side by side {side_by_side}, one waits {one_waits}");
 }
 
 #[test]

@@ -1,10 +1,15 @@
-//! A peer that is restarted kills its idle connections all at once.
+//! A peer that is restarted kills its idle connections all at once: where one was dead, its like are not tried.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, mpsc};
 
+use hyper_util::client::legacy::connect::capture_connection;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tower::Service as _;
+use tower_outbound::{Connection, ConnectionState, RetryHistory};
 
 use super::*;
 
@@ -16,23 +21,35 @@ const RUNS: usize = 20;
 struct Peer {
     address: SocketAddr,
     accepted: Arc<Mutex<Vec<TcpStream>>>,
+    /// Told when a request for `/silence` is there that gets no answer: the first one.
+    silent: Arc<Notify>,
 }
 
 impl Peer {
-    fn start() -> Self {
+    /// The first answers wait for each other, so that as many connections are needed.
+    fn start(first: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // The first answers wait for each other, so that each needs a connection.
-        let (accepted, together) = (Arc::<Mutex<Vec<TcpStream>>>::default(), Arc::new(Barrier::new(IDLE)));
-        let (streams, barrier) = (accepted.clone(), together);
+        let (accepted, together) = (Arc::<Mutex<Vec<TcpStream>>>::default(), Arc::new(Barrier::new(first)));
+        let (silent, answers) = (Arc::<Notify>::default(), Arc::new(AtomicBool::new(false)));
+        let (streams, told) = (accepted.clone(), silent.clone());
         std::thread::spawn(move || {
             for (n, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 streams.lock().unwrap().push(stream.try_clone().unwrap());
-                let barrier = (n < IDLE).then(|| barrier.clone());
-                std::thread::spawn(move || serve(stream, barrier));
+                let together = (n < first).then(|| together.clone());
+                let (told, answers) = (told.clone(), answers.clone());
+                std::thread::spawn(move || serve(stream, together, &told, &answers));
             }
         });
-        Self { address, accepted }
+        Self { address, accepted, silent }
+    }
+
+    /// One connection ends before this returns.
+    fn close(&self, connection: &Connection) {
+        let address = connection.local_addr().unwrap();
+        let accepted = self.accepted.lock().unwrap();
+        let mut streams = accepted.iter().filter(|stream| stream.peer_addr().unwrap() == address);
+        streams.next().unwrap().shutdown(Shutdown::Both).unwrap();
     }
 
     /// All connections end before this returns.
@@ -43,12 +60,16 @@ impl Peer {
     }
 }
 
-fn serve(mut stream: TcpStream, mut barrier: Option<Arc<Barrier>>) {
+fn serve(mut stream: TcpStream, mut together: Option<Arc<Barrier>>, silent: &Notify, answers: &AtomicBool) {
     stream.set_nodelay(true).unwrap();
     let mut buffer = [0; 4096];
-    while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
-        if let Some(barrier) = barrier.take() {
-            barrier.wait();
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        if let Some(together) = together.take() {
+            together.wait();
+        }
+        if buffer[..count].starts_with(b"GET /silence") && !answers.swap(true, Ordering::SeqCst) {
+            silent.notify_one();
+            continue;
         }
         if stream.write_all(OK.as_bytes()).is_err() {
             return;
@@ -56,45 +77,186 @@ fn serve(mut stream: TcpStream, mut barrier: Option<Arc<Barrier>>) {
     }
 }
 
-/// Restarts a peer below 50 idle connections; 32 calls right after it.
-async fn restarted(resends: usize) {
-    let peer = Peer::start();
+/// Restarts a peer below 50 idle connections, with 32 calls right after it. `held`: the runtime's only thread sees nothing
+/// of it before those calls are there.
+fn restarted(runtime: &Runtime, held: bool) {
+    let peer = Peer::start(IDLE);
     let bench = Bench::new();
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
-    let warm = (0..IDLE).map(|_| read(&client, get(uri.clone())));
-    for answer in futures_util::future::join_all(warm).await {
+    runtime.block_on(async {
+        let warm = (0..IDLE).map(|_| read(&client, get(uri.clone())));
+        for answer in futures_util::future::join_all(warm).await {
+            answer.unwrap();
+        }
+        bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
+    });
+
+    let release = held.then(|| hold(runtime));
+    peer.restart();
+    let call = |_| runtime.spawn(client.clone().oneshot(post(uri.clone(), upload("hello"))));
+    let calls: Vec<_> = (0..CALLERS).map(call).collect();
+    drop(release);
+    runtime.block_on(async {
+        for call in calls {
+            let response = call.await.unwrap().unwrap_or_else(|error| panic!("{error:?}"));
+            let history = response.extensions().get::<RetryHistory>();
+            assert!(history.is_none_or(|history| history.len() <= 1), "{history:?}");
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        }
+        let new = peer.accepted.lock().unwrap().len();
+        assert!(new <= CALLERS, "{new} new connections");
+        drop(client);
+        bench.recorder.settled().await;
+    });
+}
+
+/// Keeps the runtime's only thread busy until what this returns is dropped.
+fn hold(runtime: &Runtime) -> mpsc::Sender<()> {
+    let (holds, is_held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    runtime.spawn(async move {
+        holds.send(()).unwrap();
+        let _ = released.recv();
+    });
+    is_held.recv().unwrap();
+    release
+}
+
+fn threads(count: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap()
+}
+
+#[test]
+fn after_a_restart_each_call_is_sent_again_once_at_most_on_one_thread() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    (0..RUNS).for_each(|_| restarted(&runtime, false));
+}
+
+#[test]
+fn after_a_restart_each_call_is_sent_again_once_at_most_on_many_threads() {
+    let runtime = threads(4);
+    (0..RUNS / 4).for_each(|_| restarted(&runtime, false));
+}
+
+#[test]
+fn after_a_restart_that_nobody_saw_each_call_is_sent_again_once_at_most() {
+    let runtime = threads(1);
+    (0..RUNS).for_each(|_| restarted(&runtime, true));
+}
+
+/// So many idle connections, the last used of which is returned.
+async fn idle<C>(bench: &Bench, client: &Stack<C>, uri: &http::Uri, count: usize) -> Connection
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    for answer in futures_util::future::join_all((0..count).map(|_| read(client, get(uri.clone())))).await {
         answer.unwrap();
     }
-    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
+    let last = last(client, uri).await;
+    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, count as i64)).await;
+    last
+}
 
-    peer.restart();
-    let calls = (0..CALLERS).map(|_| send(&client, post(uri.clone(), upload("hello"))));
-    for answer in futures_util::future::join_all(calls).await {
-        let response = answer.unwrap_or_else(|error| panic!("{error:?}"));
-        let history = response.extensions().get::<tower_outbound::RetryHistory>();
-        assert!(history.is_none_or(|history| history.len() <= resends), "{history:?}");
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
-    }
-    let new = peer.accepted.lock().unwrap().len();
-    assert!(new <= CALLERS, "{new} new connections");
+/// The one that is used next, since it was used last.
+async fn last<C>(client: &Stack<C>, uri: &http::Uri) -> Connection
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    let response = send(client, get(uri.clone())).await.unwrap();
+    let last = response.extensions().get::<Connection>().unwrap().clone();
+    response.into_body().collect().await.unwrap();
+    last
+}
+
+fn reasons(response: &Answer) -> Vec<&'static str> {
+    let history = response.extensions().get::<RetryHistory>();
+    history.map_or_else(Vec::new, |history| history.iter().map(|attempt| attempt.reason().as_str()).collect())
+}
+
+#[tokio::test]
+async fn what_was_idle_beside_a_dead_connection_is_not_used_again_though_it_lives() {
+    let (peer, bench) = (Peer::start(2), Bench::new());
+    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
+    let last = idle(&bench, &client, &uri, 2).await;
+    let before = bench.outbound.connections();
+
+    // The runtime's only thread goes on to the next call.
+    peer.close(&last);
+    let response = send(&client, get(uri)).await.unwrap();
+    assert_eq!(reasons(&response), ["reused_connection"]);
+    let new = response.extensions().get::<Connection>().unwrap().clone();
+    assert!(!before.contains(&new));
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+
+    bench.recorder.wait_until(|recorder| recorder.close_reasons().len() == 2).await;
+    let mut closed = bench.recorder.close_reasons();
+    closed.sort_unstable();
+    assert_eq!(closed, ["evicted", "peer_closed"]);
+    assert_eq!(bench.recorder.count("ConnectionRetired"), 1);
+    assert_eq!(bench.outbound.connections(), [new]);
     drop(client);
     bench.recorder.settled().await;
 }
 
-fn run(runtime: &Runtime, resends: usize) {
-    for _ in 0..RUNS {
-        runtime.block_on(restarted(resends));
+#[tokio::test]
+async fn a_connection_that_has_died_of_its_request_is_no_reason_to_distrust_others() {
+    let (peer, bench) = (Peer::start(2), Bench::new());
+    let layer = bench.layer().idempotent();
+    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
+    let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
+    let last = idle(&bench, &client, &uri, 2).await;
+
+    let silence = format!("{uri}silence").parse().unwrap();
+    let call = tokio::spawn(client.clone().oneshot(get(silence)));
+    peer.silent.notified().await;
+    assert_eq!(last.state(), ConnectionState::Active);
+    peer.close(&last);
+
+    let response = call.await.unwrap().unwrap();
+    assert_eq!(reasons(&response), ["idempotent"]);
+    assert_eq!(bench.outbound.connections(), [response.extensions().get::<Connection>().unwrap().clone()]);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    drop(client);
+    bench.recorder.settled().await;
+    assert_eq!(bench.recorder.close_reasons(), ["peer_closed", "dropped"]);
+}
+
+#[tokio::test]
+async fn what_was_not_known_to_the_pool_at_its_first_use_is_at_its_second() {
+    let (peer, bench) = (Peer::start(2), Bench::new());
+    let mut client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
+    // The first request is to have its connection named, and never has one.
+    drop(client.call(get(uri.clone())));
+    for _ in 0..2 {
+        let (one, other) = (client.call(get(uri.clone())), client.call(get(uri.clone())));
+        let (one, other) = tokio::join!(one, other);
+        // Nobody reads these answers.
+        drop((one.unwrap(), other.unwrap()));
+        bench.recorder.wait_until(|recorder| recorder.gauges() == (0, 2)).await;
     }
+    let last = last(&client, &uri).await;
+
+    peer.close(&last);
+    let response = send(&client, get(uri)).await.unwrap();
+    assert_eq!(reasons(&response), ["reused_connection"]);
+    drop(response);
+    assert_eq!(bench.recorder.count("ConnectionRetired"), 1);
+    drop(client);
+    bench.recorder.settled().await;
 }
 
-#[test]
-fn after_a_restart_no_call_fails_on_one_thread() {
-    run(&Builder::new_current_thread().enable_all().build().unwrap(), 1);
-}
-
-#[test]
-fn after_a_restart_no_call_fails_on_many_threads() {
-    // Where other threads are late, more dead connections may still be in the pool.
-    run(&Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap(), 5);
+#[tokio::test]
+async fn a_capture_of_the_callers_own_is_filled_each_time() {
+    let (peer, bench) = (Peer::start(1), Bench::new());
+    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
+    for _ in 0..3 {
+        let mut request = get(uri.clone());
+        let capture = capture_connection(&mut request);
+        read(&client, request).await.unwrap();
+        assert!(capture.connection_metadata().is_some());
+    }
 }

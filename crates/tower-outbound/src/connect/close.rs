@@ -44,6 +44,8 @@ reasons! {
     /// Nothing was read on it while an exchange on it ran into a time limit (HTTP/1), or while several did so one
     /// after the other, so that it was retired (HTTP/2).
     Silent = "silent";
+    /// The pool was to use it no more: another connection to its peer, idle like it, had turned out to be dead.
+    Evicted = "evicted";
     /// It was given away by an upgrade or `CONNECT`.
     Upgraded = "upgraded";
     /// The client dropped it: its pool is gone, or the request that it served was cancelled.

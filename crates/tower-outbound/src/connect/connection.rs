@@ -37,6 +37,8 @@ pub(super) struct Inner {
     /// How many timed-out exchanges it may let pass in silence; 0 is off.
     pub(super) retire_silent_after: u32,
     retired: AtomicBool,
+    /// The client has named it, or does not name what it uses.
+    pub(super) named: AtomicBool,
     /// When the last stream that a GOAWAY includes went out, by `tick`.
     goaway_after: AtomicU64,
     /// The last use (HTTP/1) whose response has come whole.
@@ -113,6 +115,7 @@ impl Connection {
             opaque: AtomicBool::new(false),
             retire_silent_after,
             retired: AtomicBool::new(false),
+            named: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
             answered: AtomicU64::new(0),
             flight: Mutex::default(),

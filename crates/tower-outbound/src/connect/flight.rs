@@ -51,7 +51,7 @@ pub(super) enum Note {
     Active,
     Assigned(Exchange, Use),
     Idle,
-    Retired,
+    Retired(CloseReason),
     Closed(Closed),
 }
 
@@ -70,6 +70,8 @@ pub(super) struct Flight {
     cut: bool,
     /// The peer goes away (HTTP/2).
     goaway: bool,
+    /// The pool gives it to nobody any more.
+    evicted: bool,
     pub(super) silence: Silence,
     end: Option<IoEnd>,
     closed: bool,
@@ -94,15 +96,24 @@ impl Flight {
             return false;
         }
         self.hint(CloseHint::Silent);
-        self.notes.push_back(Note::Retired);
+        self.notes.push_back(Note::Retired(CloseReason::Silent));
         true
+    }
+
+    /// The pool gives it to nobody any more; what has not ended it so far will not have been the reason.
+    pub(super) fn evict(&mut self) {
+        if self.state() == ConnectionState::Idle && self.end.is_none() {
+            self.survive();
+            self.evicted = true;
+            self.notes.push_back(Note::Retired(CloseReason::Evicted));
+        }
     }
 
     pub(super) fn state(&self) -> ConnectionState {
         let last =
             matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::Silent));
         match self.in_flight {
-            _ if self.goaway || last || self.closed => ConnectionState::Draining,
+            _ if self.goaway || self.evicted || last || self.closed => ConnectionState::Draining,
             0 => ConnectionState::Idle,
             _ => ConnectionState::Active,
         }
@@ -233,6 +244,7 @@ impl Flight {
             None if self.goaway => CloseReason::GoAway,
             None if end.error.is_some() => CloseReason::Error,
             None if end.end_of_file => CloseReason::PeerClosed,
+            None if self.evicted => CloseReason::Evicted,
             None if !was_active && idle_for >= idle_timeout => CloseReason::IdleTimeout,
             None => CloseReason::Dropped,
         };
@@ -243,5 +255,46 @@ impl Flight {
             error: end.error,
             lifetime: at.saturating_duration_since(opened),
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Why one closes that was evicted twice after its only use, whose body was dropped.
+    fn closed(begin: bool, end: IoEnd) -> Vec<CloseReason> {
+        let (mut flight, at) = (Flight::default(), Instant::now());
+        flight.begin_use(Seen::Turn, at, at);
+        flight.evict();
+        flight.hint(CloseHint::BodyDropped);
+        flight.end_use(at, at, IDLE_TIMEOUT);
+        flight.evict();
+        flight.evict();
+        assert_eq!(flight.state(), ConnectionState::Draining);
+        if begin {
+            flight.begin_use(Seen::Turn, at, at);
+            flight.hint(CloseHint::ConnectionClose);
+            flight.end_use(at, at, IDLE_TIMEOUT);
+        }
+        flight.end(end, 0, at, at, IDLE_TIMEOUT);
+        let reason = |note| match note {
+            Note::Retired(reason) => Some(reason),
+            Note::Closed(closed) => Some(closed.reason()),
+            Note::Active | Note::Assigned(..) | Note::Idle => None,
+        };
+        flight.notes.drain(..).filter_map(reason).collect()
+    }
+
+    #[test]
+    fn one_is_evicted_once_while_it_is_idle_and_that_is_why_it_closes_if_nothing_else_is() {
+        use CloseReason::{ConnectionClose, Evicted, PeerClosed};
+
+        let dead = IoEnd { end_of_file: true, error: None };
+        assert_eq!(closed(false, IoEnd::default()), [Evicted, Evicted]);
+        assert_eq!(closed(false, dead), [Evicted, PeerClosed]);
+        assert_eq!(closed(true, dead), [Evicted, ConnectionClose]);
     }
 }

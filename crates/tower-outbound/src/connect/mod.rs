@@ -1,6 +1,7 @@
 //! Connections and their making: origins, setups, the registry.
 
 mod attempt;
+mod capture;
 mod close;
 mod connection;
 mod drive;
@@ -16,6 +17,7 @@ mod usage;
 use std::time::Duration;
 
 pub use self::attempt::{AddressAttempt, AttemptOutcome};
+pub(crate) use self::capture::Capture;
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use http::Uri;
 
@@ -19,6 +19,7 @@ struct Inner {
     host: Arc<str>,
     port: u16,
     calls: AtomicU64,
+    names_wanted: AtomicU32,
     slots: Slots,
 }
 
@@ -69,6 +70,8 @@ impl Origin {
             host: parts.host.to_ascii_lowercase().into(),
             port: parts.port,
             calls: AtomicU64::new(0),
+            // Of the first connection.
+            names_wanted: AtomicU32::new(1),
             slots: Slots::default(),
         }))
     }
@@ -101,6 +104,20 @@ impl Origin {
 
     pub(crate) fn count_call(&self) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection is there, or is being made, that the client could name for the next request.
+    pub(crate) fn want_name(&self) {
+        self.0.names_wanted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the request that comes now is to have its connection named; as often as that was wanted.
+    pub(super) fn take_wanted_name(&self) -> bool {
+        let wanted = &self.0.names_wanted;
+        let one_less = |count: u32| count.checked_sub(1);
+        // A load first: nearly always there is nothing to be wanted.
+        wanted.load(Ordering::Relaxed) > 0
+            && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
     /// How many calls to it were observed.

@@ -11,7 +11,7 @@ use http::Uri;
 use tokio::time::Instant;
 
 use super::origin::OriginParts;
-use super::{Connection, Origin};
+use super::{Capture, Connection, Origin};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
 use crate::timer::Timers;
 
@@ -29,11 +29,18 @@ struct Inner {
     idle_timeout: Duration,
     origins: RwLock<HashTable<Origin>>,
     hasher: DefaultHashBuilder,
-    connections: Mutex<HashMap<u64, Connection>>,
+    connections: Mutex<HashMap<u64, Open>>,
     warnings: Warnings,
     timers: Timers,
     exchanges_seen: AtomicBool,
     connections_seen: AtomicBool,
+}
+
+/// An open connection.
+struct Open {
+    connection: Connection,
+    /// It holds the connection: kept here, and not in its record, so that the two do not keep each other.
+    capture: Option<Capture>,
 }
 
 impl Registry {
@@ -55,7 +62,7 @@ impl Registry {
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut connections: Vec<_> = open.values().cloned().collect();
+        let mut connections: Vec<_> = open.values().map(|open| open.connection.clone()).collect();
         drop(open);
         connections.sort_unstable_by_key(Connection::id);
         connections
@@ -121,13 +128,32 @@ impl Registry {
     pub(crate) fn add(&self, connection: &Connection) {
         self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(connection.id(), connection.clone());
+        open.insert(connection.id(), Open { connection: connection.clone(), capture: None });
+    }
+
+    /// What was there before is given back.
+    pub(super) fn set_capture(&self, connection: &Connection, capture: Capture) -> Option<Capture> {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get_mut(&connection.id())?.capture.replace(capture)
+    }
+
+    pub(super) fn capture_of(&self, connection: &Connection) -> Option<Capture> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&connection.id())?.capture.clone()
+    }
+
+    /// The connections that a pool can be told of.
+    pub(super) fn captured(&self) -> Vec<(Connection, Capture)> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let captured = |open: &Open| Some((open.connection.clone(), open.capture.clone()?));
+        open.values().filter_map(captured).collect()
     }
 
     /// The HTTP/2 connections to the origin if none of them has read a byte since then, otherwise none.
     pub(crate) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let http2 = open.values().filter(|one| one.is_http2() && one.origin() == origin);
+        let http2 = open.values().map(|open| &open.connection);
+        let http2 = http2.filter(|one| one.is_http2() && one.origin() == origin);
         if http2.clone().all(|one| one.is_silent_since(since)) {
             http2.cloned().collect()
         } else {
@@ -137,7 +163,9 @@ impl Registry {
 
     pub(crate) fn remove(&self, connection: &Connection) {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.remove(&connection.id());
+        let removed = open.remove(&connection.id());
+        drop(open);
+        drop(removed);
     }
 
     pub(crate) fn see_exchange(&self) {

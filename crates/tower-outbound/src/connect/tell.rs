@@ -127,6 +127,13 @@ impl Connection {
         }
     }
 
+    /// The pool gives it to nobody any more, and it is idle.
+    pub(super) fn evict(&self) {
+        let mut flight = self.flight();
+        flight.evict();
+        self.tell(flight);
+    }
+
     /// It is silent, and ends with the exchange that has found it so.
     pub(super) fn blame_silence(&self) {
         self.flight().hint(CloseHint::Silent);
@@ -160,10 +167,12 @@ impl Connection {
                 exchange.assigned();
             }
             Note::Idle => registry.emit(&Event::ConnectionIdle { connection: self }),
-            Note::Retired => {
-                // Said also where nothing but warnings is wanted.
-                let reason = CloseReason::Silent;
-                log::retired(self, reason);
+            Note::Retired(reason) => {
+                let reason = *reason;
+                // Said also where nothing but warnings is wanted; the resend for which one is evicted is told by itself.
+                if reason == CloseReason::Silent {
+                    log::retired(self, reason);
+                }
                 registry.emit(&Event::ConnectionRetired { connection: self, reason });
             }
             Note::Closed(closed) => {

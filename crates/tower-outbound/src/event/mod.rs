@@ -191,7 +191,7 @@ pub enum Event<'a> {
     ConnectionRetired {
         /// The connection.
         connection: &'a Connection,
-        /// Why; it will be the reason of its close.
+        /// Why; it will be the reason of its close, unless the peer closes it.
         reason: CloseReason,
     },
     /// A connection is closed.

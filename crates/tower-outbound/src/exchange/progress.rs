@@ -236,6 +236,11 @@ impl Exchange {
         }
     }
 
+    /// Since when the client has it.
+    pub(crate) fn acquires_since(&self) -> Instant {
+        self.0.marks.slot.get(self.0.start).unwrap_or(self.0.start)
+    }
+
     /// Where it is now, and since when.
     pub(super) fn current_phase(&self) -> (Phase, Instant) {
         let inner = &*self.0;
@@ -252,7 +257,7 @@ impl Exchange {
             }
             (Some(start), _) => (Phase::Send, start),
             (None, _) if self.is_queued() => (Phase::Queue, inner.start),
-            (None, _) => (Phase::Acquire, at(&inner.marks.slot).unwrap_or(inner.start)),
+            (None, _) => (Phase::Acquire, self.acquires_since()),
         }
     }
 

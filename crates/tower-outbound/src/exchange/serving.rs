@@ -6,11 +6,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
+use http::Request;
 use tokio::time::Instant;
 
 use super::{Exchange, Phase};
 use crate::classify::Kind;
-use crate::connect::{Aboard, CloseHint, Connection, Seen, Setup, Use};
+use crate::connect::{Aboard, Capture, CloseHint, Connection, Seen, Setup, Use};
 use crate::event::{Event, Outcome, StackWarning};
 
 /// Which connection serves, and which setups were started for the exchange.
@@ -20,6 +21,8 @@ pub(super) struct Serving {
     pub(super) usage: Option<Use>,
     /// The connection waits for the end of this use.
     counted: bool,
+    /// What the client fills with the connection that it takes, where it was asked to.
+    capture: Option<Capture>,
     pub(super) setups: Vec<Setup>,
     /// How many are on their way to tell that a connection serves.
     telling: u32,
@@ -34,6 +37,8 @@ struct End {
     phase: Phase,
     start: Instant,
     at: Instant,
+    /// What the client has filled.
+    capture: Option<Capture>,
 }
 
 impl Exchange {
@@ -43,6 +48,15 @@ impl Exchange {
 
     pub(crate) fn add_setup(&self, setup: Setup) {
         self.serving().setups.push(setup);
+        // The next request may need a connection as this one does.
+        self.origin().want_name();
+    }
+
+    /// The client is to name the connection that it takes, if there may be one that it has not named yet.
+    pub(crate) fn ask_for_name<B>(&self, request: &mut Request<B>) {
+        if let Some(capture) = Capture::of_new(request, self.origin()) {
+            self.serving().capture = Some(capture);
+        }
     }
 
     /// The setup has led to a connection; if another one serves already, it was for nothing.
@@ -101,6 +115,14 @@ impl Exchange {
         }
     }
 
+    /// Its HTTP/1 connection was dead: so may others be that were idle when it was given this one.
+    pub(crate) fn distrust_idle(&self) {
+        let dead = self.connection().filter(|dead| dead.is_tracked() && !dead.is_http2());
+        if let Some(dead) = dead {
+            self.registry().distrust_idle(&dead, self.acquires_since());
+        }
+    }
+
     /// Ends the exchange; every call after the first does nothing.
     pub(crate) fn finish(&self, outcome: &Outcome) {
         let inner = &*self.0;
@@ -112,9 +134,9 @@ impl Exchange {
         let (phase, start) = self.current_phase();
         inner.marks.end.set(inner.start, at);
 
-        let end = End { outcome: outcome.clone(), phase, start, at };
         let mut serving = self.serving();
         serving.finished = true;
+        let end = End { outcome: outcome.clone(), phase, start, at, capture: serving.capture.take() };
         let served = serving.connection.as_ref().map(Connection::id);
         serving
             .setups
@@ -131,7 +153,7 @@ impl Exchange {
 
     fn tell_end(&self, end: &End) {
         let inner = &*self.0;
-        let End { outcome, phase, start, at } = end;
+        let End { outcome, phase, start, at, capture } = end;
         let failure = match outcome {
             Outcome::Failed(failure) => Some(failure),
             Outcome::Ok | Outcome::Cancelled { .. } => None,
@@ -145,6 +167,10 @@ impl Exchange {
         let (connection, usage) = (serving.connection.clone(), serving.usage.clone());
         let counted = serving.counted;
         drop(serving);
+        // Before the head it need not have been named yet.
+        if let Some(connection) = connection.as_ref().filter(|_| inner.marks.head.is_set()) {
+            connection.keep(capture.as_ref());
+        }
         // A connection that has gone on to another exchange is that one's affair; HTTP/2 outlives them all.
         if let Some((connection, usage)) = connection.as_ref().zip(usage).filter(|_| counted) {
             if connection.is_opaque() {

@@ -107,6 +107,7 @@ where
         let own = request.extensions().get::<TimeLimits>();
         let watch = own.map_or(self.limits, |own| own.or(self.limits)).watch();
         let exchange = self.start(&mut request);
+        exchange.ask_for_name(&mut request);
         let length = body_length(&request);
         let watched = watch.as_deref().is_some_and(Watch::watches_writes);
         let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone(), length, watched));

@@ -24,6 +24,12 @@ use crate::connect::Registry;
 /// failing request body, and what the caller has cancelled;
 /// nor anything that was answered before its body was handed over whole.
 ///
+/// A peer that is restarted kills all its idle connections. Where a reused HTTP/1 connection turns out to be dead before a
+/// byte was written, the others to that peer that were idle beside it, and have not answered since, are taken out of
+/// hyper-util's pool before the request is sent again: it goes out on one that has answered since, or on a new one. Their
+/// close reason is `evicted`, unless they were dead too. That pool is asked for a hold on each connection at its first use,
+/// or a later one; those of which there is none, and those of other clients, are found dead one by one.
+///
 /// # Example
 /// ```
 /// use http::StatusCode;
@@ -77,8 +83,8 @@ impl<L> RetryLayer<L> {
     }
 
     /// How many times a request is sent again at most: 2 unless set; 0 is off. Not counted, unless
-    /// [`connect_only`](RetryLayer::connect_only), are resends at once because a reused connection was found dead: a peer that
-    /// is restarted kills all connections that were there, and there are no more than those.
+    /// [`connect_only`](RetryLayer::connect_only), are resends at once because a reused connection was found dead: one
+    /// as a rule, and never more than there are connections.
     pub fn resends(self, resends: u32) -> Self {
         self.set(|settings| settings.resends = resends)
     }

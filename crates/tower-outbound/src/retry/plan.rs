@@ -180,7 +180,7 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     /// Whether one more resend would be too many. Those after a dead reused connection do not count: the connections that
-    /// were there bound them, and a peer that is restarted kills all at once.
+    /// were there bound them, also in a pool that cannot be told which else are likely to be dead.
     fn is_used_up(&self, reason: RetryReason) -> bool {
         let free = |reason| reason == RetryReason::ReusedConnection && !self.settings.rules.connect_only;
         let dead = self.history.iter().filter(|attempt| free(attempt.reason)).count();
@@ -277,6 +277,10 @@ impl<L, B: Body> Plan<L, B> {
         };
         let (call, reason) = (&self.call, wanted.reason);
         self.emit(&Event::RetryDecided { call, reason, decision });
+        // One that has died after it was sent may have died of it.
+        if decision.is_ok() && reason == RetryReason::ReusedConnection {
+            exchange.into_iter().for_each(Exchange::distrust_idle);
+        }
         decision.ok().map(|delay| (reason, delay))
     }
 

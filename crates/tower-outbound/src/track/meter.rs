@@ -196,6 +196,7 @@ impl Turns {
     fn read(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             self.end.end_of_file = true;
+            self.connection.leave_pool();
             return;
         }
         let at = Instant::now();
@@ -275,6 +276,7 @@ impl Turns {
     }
 
     fn failed(&mut self, error: &io::Error) {
+        self.connection.leave_pool();
         let kind = Failure::of(error).kind();
         // A peer that closes without a TLS goodbye, or resets, has closed all the same.
         if kind == Kind::ResponseEnded {
