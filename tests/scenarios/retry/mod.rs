@@ -9,6 +9,7 @@ mod decisions;
 mod early;
 mod kinds;
 mod ledger;
+mod let_go;
 mod order;
 mod untouched;
 

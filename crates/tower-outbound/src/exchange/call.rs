@@ -1,6 +1,7 @@
 //! The call: what the caller asked for.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,7 +34,7 @@ use crate::retry::RetryReason;
 #[derive(Clone)]
 pub struct Call(Arc<Inner>);
 
-struct Inner {
+struct Inner<R: ?Sized = dyn Send + Sync> {
     id: u64,
     start: Instant,
     exchanges: AtomicU32,
@@ -50,7 +51,30 @@ struct Inner {
     resend: AtomicU8,
     backoff: AtomicU64,
     slots: Slots,
+    /// For the layer that has made the call: what it keeps needs no allocation of its own. It is filled in place, since
+    /// it may be large.
+    room: R,
 }
+
+/// What a layer keeps in a call's allocation, by its type. It lives as long as any handle to the call: what must go
+/// earlier is to be taken out.
+pub(crate) struct Room<R>(Arc<Inner<R>>);
+
+impl<R> Deref for Room<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.0.room
+    }
+}
+
+impl<R> Clone for Room<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Why a layer dropped the future below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,21 +92,13 @@ impl Call {
     /// A call that starts now.
     #[must_use]
     pub fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(Arc::new(Inner {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            start: Instant::now(),
-            exchanges: AtomicU32::new(0),
-            end_cause: AtomicU8::new(0),
-            deadline: AtomicU64::new(u64::MAX),
-            claimed: AtomicBool::new(false),
-            last: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            cancelled_in: AtomicU8::new(0),
-            resend: AtomicU8::new(0),
-            backoff: AtomicU64::new(0),
-            slots: Slots::default(),
-        }))
+        Self(Inner::<()>::new())
+    }
+
+    /// One that starts now, with room for what the layer that makes it keeps.
+    pub(crate) fn with_room<R: Default + Send + Sync + 'static>() -> (Self, Room<R>) {
+        let inner = Inner::<R>::new();
+        (Self(inner.clone()), Room(inner))
     }
 
     /// Unique within the process.
@@ -223,6 +239,26 @@ impl Call {
     }
 
     observer_state!();
+}
+
+impl<R: Default> Inner<R> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            start: Instant::now(),
+            exchanges: AtomicU32::new(0),
+            end_cause: AtomicU8::new(0),
+            deadline: AtomicU64::new(u64::MAX),
+            claimed: AtomicBool::new(false),
+            last: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            cancelled_in: AtomicU8::new(0),
+            resend: AtomicU8::new(0),
+            backoff: AtomicU64::new(0),
+            slots: Slots::default(),
+            room: R::default(),
+        })
+    }
 }
 
 impl Default for Call {

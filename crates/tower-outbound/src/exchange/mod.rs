@@ -15,6 +15,7 @@ mod template;
 mod timings;
 mod wire;
 
+pub(crate) use self::call::Room;
 pub use self::call::{Call, EndCause};
 pub(crate) use self::marks::Mark;
 pub use self::phase::Phase;

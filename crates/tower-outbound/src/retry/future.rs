@@ -34,7 +34,8 @@ pin_project! {
         #[pin]
         state: State<S::Future, R>,
         service: S,
-        plan: Plan<L, B>,
+        // `None` where the request is not to be sent again.
+        plan: Option<Plan<L, B>>,
     }
 }
 
@@ -54,13 +55,15 @@ pin_project! {
     }
 }
 
+const OVER: &str = "polled after it was ready";
+
 impl<S, L, B, R> RetryFuture<S, L, B, R>
 where
     S: Service<Request<L::Leased>>,
     L: Lease<B>,
     B: Body,
 {
-    pub(super) fn new(future: S::Future, service: S, plan: Plan<L, B>) -> Self {
+    pub(super) fn new(future: S::Future, service: S, plan: Option<Plan<L, B>>) -> Self {
         Self { state: State::Exchange { future }, service, plan }
     }
 }
@@ -71,13 +74,19 @@ where
     S::Error: Into<BoxError>,
     L: Lease<B>,
     B: Body + Unpin + Send + 'static,
+    B::Error: Into<BoxError>,
     R: Body,
 {
     type Output = Result<Response<R>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let plan = this.plan;
+        let Some(plan) = this.plan else {
+            let StateProj::Exchange { future } = this.state.as_mut().project() else { panic!("{OVER}") };
+            let result = ready!(future.poll(cx));
+            this.state.set(State::Over);
+            return Poll::Ready(result.map_err(|error| Error::from_client(error.into())));
+        };
         loop {
             match this.state.as_mut().project() {
                 StateProj::Exchange { future } => {
@@ -135,7 +144,7 @@ where
                     let future = this.service.call(plan.again());
                     this.state.set(State::Exchange { future });
                 }
-                StateProj::Over => panic!("polled after it was ready"),
+                StateProj::Over => panic!("{OVER}"),
             }
         }
     }

@@ -12,7 +12,9 @@ use crate::connect::Registry;
 /// Sends again what was certainly not processed, and holds nothing while it waits: no response, permit, connection or
 /// readied service.
 ///
-/// The request's body must be `Unpin`, which `Box::pin` makes of any, and `Send + 'static`; its data `Clone`.
+/// The request's body must be `Unpin`, which `Box::pin` makes of any, and `Send + 'static`; its data `Clone + Send`; its
+/// error one that becomes a [`BoxError`](crate::BoxError). What is kept of it is gone when the call is over and no client
+/// has any more of it to send.
 ///
 /// It goes above [`ObserveLayer`](crate::ObserveLayer), which proves what was sent: without it only what no client has
 /// taken is sent again. The inner service is cloned for each request.

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 
-use super::slot::Slot;
+use super::kept::Kept;
 use crate::error::BoxError;
+use crate::exchange::Room;
 
 /// Makes of a leased body what the client takes.
 ///
@@ -69,11 +69,19 @@ enum Inner<B: Body> {
     /// Not to be sent again.
     Own(B),
     Empty,
-    Leased {
-        slot: Arc<Slot<B>>,
-        /// Which lease of the slot this is: an older one gives nothing more.
-        lease: u32,
-    },
+    Lent(Lent<B>),
+}
+
+struct Lent<B: Body> {
+    kept: Room<Kept<B>>,
+    /// Which lease this is: an older one gives nothing more.
+    number: u32,
+}
+
+impl<B: Body> Drop for Lent<B> {
+    fn drop(&mut self) {
+        self.kept.body.end(self.number);
+    }
 }
 
 impl<B: Body> LeasedBody<B> {
@@ -85,8 +93,8 @@ impl<B: Body> LeasedBody<B> {
         Self(Inner::Empty)
     }
 
-    pub(super) const fn leased(slot: Arc<Slot<B>>, lease: u32) -> Self {
-        Self(Inner::Leased { slot, lease })
+    pub(super) const fn lent(kept: Room<Kept<B>>, number: u32) -> Self {
+        Self(Inner::Lent(Lent { kept, number }))
     }
 }
 
@@ -122,10 +130,10 @@ where
                     .map(|frame| frame.map(|frame| frame.map_err(Into::into)));
             }
             Inner::Empty => return Poll::Ready(None),
-            Inner::Leased { slot, lease } => (slot, *lease),
+            Inner::Lent(Lent { kept, number }) => (&kept.body, *number),
         };
         let mut state = slot.state();
-        if state.lease != own {
+        if !slot.is_out(own) {
             return Poll::Ready(Some(Err(Revoked.into())));
         }
         let frame = match state.kept.get(state.at).cloned() {
@@ -138,17 +146,21 @@ where
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
             state.given += data.remaining() as u64;
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        let forgotten = state.forget();
+        // Out of the lock, since what is the user's may call back.
+        drop(state);
+        drop(forgotten);
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Own(body) => body.is_end_stream(),
             Inner::Empty => true,
-            Inner::Leased { slot, lease } => {
-                let state = slot.state();
+            Inner::Lent(Lent { kept, number }) => {
+                let state = kept.body.state();
                 // One that was taken back is not over: it was cut off.
-                state.lease == *lease && state.is_over()
+                kept.body.is_out(*number) && state.is_over()
             }
         }
     }
@@ -157,15 +169,7 @@ where
         match &self.0 {
             Inner::Own(body) => body.size_hint(),
             Inner::Empty => SizeHint::with_exact(0),
-            Inner::Leased { slot, .. } => {
-                let given = slot.state().given;
-                let mut hint = SizeHint::new();
-                hint.set_lower(slot.hint.lower().saturating_sub(given));
-                if let Some(upper) = slot.hint.upper() {
-                    hint.set_upper(upper.saturating_sub(given));
-                }
-                hint
-            }
+            Inner::Lent(Lent { kept, .. }) => kept.body.state().rest(),
         }
     }
 }
@@ -178,8 +182,8 @@ impl<B: Body> fmt::Debug for LeasedBody<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slot::Polled;
     use super::*;
+    use crate::exchange::Call;
 
     /// Three frames of one byte.
     struct Three(u8);
@@ -188,10 +192,19 @@ mod tests {
         type Data = bytes::Bytes;
         type Error = std::convert::Infallible;
 
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<Self> {
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
             self.0 += 1;
             Poll::Ready((self.0 <= 3).then(|| Ok(Frame::data(vec![self.0].into()))))
         }
+    }
+
+    fn keep(cap: usize) -> Room<Kept<Three>> {
+        let (_, kept) = Call::with_room::<Kept<Three>>();
+        kept.body.put(Three(0), None, cap);
+        kept
     }
 
     fn next(lease: &mut LeasedBody<Three>) -> Option<Result<Vec<u8>, BoxError>> {
@@ -209,29 +222,29 @@ mod tests {
     #[test]
     fn every_lease_gives_all_wherever_the_one_before_was_left() {
         for left in 0..=4 {
-            let slot = Slot::new(Three(0), None, 3);
-            let mut first = slot.lease();
+            let kept = keep(3);
+            let mut first = kept.lease();
             for _ in 0..left {
                 next(&mut first);
             }
-            assert!(slot.take_back());
-            let second = slot.lease();
+            assert!(kept.body.take_back());
+            let second = kept.lease();
             assert!(next(&mut first).is_some_and(|frame| frame.is_err()), "it was taken back");
             assert!(!first.is_end_stream(), "it was cut off, not over");
             assert_eq!(rest(second), [1, 2, 3], "left after {left}");
-            assert!(slot.is_handed_over());
+            assert!(kept.body.is_handed_over());
         }
     }
 
     #[test]
     fn a_lease_gives_all_also_when_it_is_settled_midway() {
         for left in 0..=4 {
-            let slot = Slot::new(Three(0), None, 3);
-            rest(slot.lease());
-            let mut second = slot.lease();
+            let kept = keep(3);
+            rest(kept.lease());
+            let mut second = kept.lease();
             let mut given: Vec<_> =
                 (0..left).map_while(|_| next(&mut second)).flat_map(Result::unwrap).collect();
-            slot.settle();
+            kept.settle();
             given.extend(rest(second));
             assert_eq!(given, [1, 2, 3], "settled after {left}");
         }
@@ -240,14 +253,14 @@ mod tests {
     #[test]
     fn what_is_beyond_the_cap_is_not_kept_and_cannot_be_had_again() {
         for (frames, whole) in [(1, true), (2, true), (3, false)] {
-            let slot = Slot::new(Three(0), None, 2);
-            let mut lease = slot.lease();
+            let kept = keep(2);
+            let mut lease = kept.lease();
             for _ in 0..frames {
                 next(&mut lease).unwrap().unwrap();
             }
-            assert_eq!(slot.take_back(), whole);
+            assert_eq!(kept.body.take_back(), whole);
             assert!(next(&mut lease).unwrap().is_err(), "it was taken back");
-            assert!(slot.untouched().is_none());
+            assert!(kept.body.untouched().is_none());
         }
     }
 }

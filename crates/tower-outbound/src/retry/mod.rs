@@ -1,14 +1,17 @@
 //! Sends again what was certainly not processed, and holds nothing while it waits.
 //!
 //! What is decided: `decide` (the rules), `policy` (the user's own), `budget`, `backoff`, `retry_after`. How it is
-//! done: `lease` (the request's body) and its `slot`, `head` (its head), `release` (the failed response), `future` (the order).
+//! done: `kept` (what the call has room for) with `flat` (headers) and `slot` (the body), which is lent by `lease`; `head`
+//! (the rest of the request), `release` (the failed response), `future` (the order).
 
 mod backoff;
 mod budget;
 mod decide;
+mod flat;
 mod future;
 mod head;
 mod history;
+mod kept;
 mod layer;
 mod lease;
 mod options;

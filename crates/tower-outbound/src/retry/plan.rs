@@ -9,16 +9,16 @@ use tokio::time::Instant;
 
 use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_permanent};
 use super::head::Head;
+use super::kept::Kept;
 use super::settings::Settings;
-use super::slot::Slot;
 use super::{
     Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
 };
 use crate::classify::{Failure, Kind, SendState};
 use crate::connect::{Connection, Reuse, Setup};
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
-use crate::exchange::{Call, EndCause, Exchange, Phase, Timings};
+use crate::exchange::{Call, EndCause, Exchange, Phase, Room, Timings};
 
 /// No call meets more dead connections: a pool that holds more is broken.
 const DEAD_AT_MOST: usize = 100;
@@ -30,7 +30,8 @@ pub(super) struct Plan<L, B: Body> {
     call: Call,
     /// The call is this layer's to end.
     owner: bool,
-    kept: Option<Kept<B>>,
+    head: Head,
+    kept: Room<Kept<B>>,
     resends: u32,
     exchanges_before: u32,
     not_processed: u32,
@@ -41,112 +42,70 @@ pub(super) struct Plan<L, B: Body> {
     finished: bool,
 }
 
-/// The request.
-struct Kept<B: Body> {
-    head: Head,
-    body: Source<B>,
-}
-
-enum Source<B: Body> {
-    /// It has no data, so that the client gets another one that has none.
-    Empty(B),
-    Slot(Arc<Slot<B>>),
-}
-
-impl<B: Body> Source<B> {
-    fn lease(&self) -> LeasedBody<B> {
-        match self {
-            Self::Empty(_) => LeasedBody::empty(),
-            Self::Slot(slot) => slot.lease(),
-        }
-    }
-
-    /// Whether the next exchange can have it from its beginning; the one before gets nothing more of it.
-    fn take_back(&self) -> bool {
-        match self {
-            Self::Empty(_) => true,
-            Self::Slot(slot) => slot.take_back(),
-        }
-    }
-
-    fn is_handed_over(&self) -> bool
-    where
-        B: Unpin,
-    {
-        match self {
-            Self::Empty(_) => true,
-            Self::Slot(slot) => slot.is_handed_over(),
-        }
-    }
-
-    fn untouched(self) -> Option<B> {
-        match self {
-            Self::Empty(body) => Some(body),
-            Self::Slot(slot) => slot.untouched(),
-        }
-    }
-}
-
 impl<L: Lease<B>, B: Body> Plan<L, B> {
-    /// With the request for the first exchange.
+    /// With the request for the first exchange; `None` where it is not to be sent again.
     pub(super) fn new(
         settings: Arc<Settings>,
         lease: L,
         mut request: Request<B>,
-    ) -> (Self, Request<L::Leased>) {
+    ) -> (Option<Self>, Request<L::Leased>)
+    where
+        B: Send + 'static,
+        B::Data: Send,
+    {
         let options = request.extensions().get::<RetryOptions>();
         let resends = options.and_then(|options| options.resends).unwrap_or(settings.resends);
         if let Some(key) = options.and_then(|options| options.key.clone()) {
             request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
         }
         warn_of_observe_above(&settings, &request);
-        let made_above = request.extensions().get::<Call>().cloned();
-        let call = made_above.unwrap_or_default();
-        let owner = resends > 0 && call.claim();
-        if resends > 0 && !owner && !call.is_ended() {
-            settings.registry.warn(StackWarning::RetriedTwice);
+        if resends == 0 {
+            return (None, request.map(|body| lease.lease(LeasedBody::own(body))));
         }
-        let exchanges_before = call.exchanges();
-        let mut plan = Self {
+        let made_above = request.extensions().get::<Call>().cloned();
+        let (head, length) = (Head::of(&request), crate::observe::body_length(&request));
+        let (mut parts, body) = request.into_parts();
+        let (call, kept) = Call::with_room::<Kept<B>>();
+        kept.keep(&parts.headers);
+        kept.body.put(body, length, settings.replay);
+        let call = match made_above {
+            // It has no room: that of the new call is used, which nobody else will see.
+            Some(call) => call,
+            None => {
+                parts.extensions.insert(call.clone());
+                call
+            }
+        };
+        let plan = Self {
             settings,
             lease,
+            owner: call.claim(),
+            exchanges_before: call.exchanges(),
             call,
-            owner,
-            kept: None,
+            head,
+            kept,
             resends,
-            exchanges_before,
             not_processed: 0,
             history: Vec::new(),
             phase: Phase::Acquire,
             pause: None,
             finished: false,
         };
-        if resends == 0 {
-            let request = request.map(|body| plan.lease.lease(LeasedBody::own(body)));
-            return (plan, request);
+        if plan.owner {
+            plan.emit(&Event::CallStarted { call: &plan.call });
+        } else if !plan.call.is_ended() {
+            plan.settings.registry.warn(StackWarning::RetriedTwice);
         }
-        if owner {
-            plan.settings.registry.emit(&Event::CallStarted { call: &plan.call });
-        }
-        let head = Head::of(&request);
-        request.extensions_mut().insert(plan.call.clone());
-        let length = crate::observe::body_length(&request);
-        let (parts, body) = request.into_parts();
-        let body = match body.is_end_stream() {
-            true => Source::Empty(body),
-            false => Source::Slot(Slot::new(body, length, plan.settings.replay)),
-        };
-        let leased = plan.lease.lease(body.lease());
-        plan.kept = Some(Kept { head, body });
-        (plan, Request::from_parts(parts, leased))
+        let request = Request::from_parts(parts, plan.lease.lease(plan.kept.lease()));
+        (Some(plan), request)
     }
 
     /// The request for the next exchange.
     pub(super) fn again(&mut self) -> Request<L::Leased> {
         self.phase = Phase::Acquire;
         self.call.clear_end_cause();
-        let kept = self.kept.as_ref().expect("kept until the call is over");
-        let mut request = kept.head.request(self.lease.lease(kept.body.lease()));
+        let leased = self.lease.lease(self.kept.lease());
+        let mut request = self.head.request(self.kept.headers(), leased);
         request.extensions_mut().insert(self.call.clone());
         if let Some(name) = &self.settings.attempt_header {
             request.headers_mut().insert(name, self.made().into());
@@ -199,8 +158,8 @@ impl<L, B: Body> Plan<L, B> {
     pub(super) fn after_response<R>(&mut self, response: &Response<R>) -> Option<Duration>
     where
         B: Unpin,
+        B::Error: Into<BoxError>,
     {
-        self.kept.as_ref()?;
         let head = ResponseHead {
             status: response.status(),
             version: response.version(),
@@ -218,8 +177,8 @@ impl<L, B: Body> Plan<L, B> {
     pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration>
     where
         B: Unpin,
+        B::Error: Into<BoxError>,
     {
-        self.kept.as_ref()?;
         let failure = error.failure();
         // A layer above Observe may have sent requests of its own: what failed need not be this one.
         if self.call.exchanges() - self.exchanges_before > self.made() + 1 {
@@ -253,15 +212,15 @@ impl<L, B: Body> Plan<L, B> {
     ) -> Option<(RetryReason, Duration)>
     where
         B: Unpin,
+        B::Error: Into<BoxError>,
     {
-        let kept = self.kept.as_ref()?;
         if result.is_err_and(is_permanent) {
             return None;
         }
         let seen = Seen {
             result,
             reuse: exchange.map_or(Reuse::Unknown, Exchange::reuse),
-            idempotent: kept.head.is_idempotent(),
+            idempotent: self.head.is_idempotent(),
             not_processed: self.not_processed,
         };
         let wanted = self.settings.rules.wanted(seen);
@@ -269,11 +228,11 @@ impl<L, B: Body> Plan<L, B> {
         if wanted.is_none() && self.settings.policy.is_none() {
             return None;
         }
-        let early = result.is_ok() && !kept.body.is_handed_over();
-        let wanted = if early { wanted } else { self.consult(seen, &kept.head, wanted) }?;
+        let early = result.is_ok() && !self.kept.body.is_handed_over();
+        let wanted = if early { wanted } else { self.consult(seen, wanted) }?;
         let decision = match early {
             true => Err(RetryLimit::Body),
-            false => self.check(wanted, kept, exchange),
+            false => self.check(wanted, exchange),
         };
         let (call, reason) = (&self.call, wanted.reason);
         self.emit(&Event::RetryDecided { call, reason, decision });
@@ -285,11 +244,11 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     /// Asks the user's policy, if there is one.
-    fn consult(&self, seen: Seen<'_>, head: &Head, wanted: Option<Wanted>) -> Option<Wanted> {
+    fn consult(&self, seen: Seen<'_>, wanted: Option<Wanted>) -> Option<Wanted> {
         let Some(policy) = &self.settings.policy else { return wanted };
         let attempt = Attempt {
             result: seen.result,
-            head,
+            head: &self.head,
             ordinal: self.made(),
             elapsed: self.call.start().elapsed(),
             deadline: self.call.deadline(),
@@ -305,16 +264,11 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     /// Whether the resend can be made; what it costs is drawn last.
-    fn check(
-        &self,
-        wanted: Wanted,
-        kept: &Kept<B>,
-        exchange: Option<&Exchange>,
-    ) -> Result<Duration, RetryLimit> {
+    fn check(&self, wanted: Wanted, exchange: Option<&Exchange>) -> Result<Duration, RetryLimit> {
         if self.is_used_up(wanted.reason) {
             return Err(RetryLimit::Attempts);
         }
-        if !kept.body.take_back() {
+        if !self.kept.body.take_back() {
             return Err(RetryLimit::Body);
         }
         let delay = match wanted.wait {
@@ -329,7 +283,7 @@ impl<L, B: Body> Plan<L, B> {
         }
         match exchange {
             Some(exchange) => self.settings.draw(wanted.cost, exchange.origin()),
-            None => self.settings.draw(wanted.cost, &self.settings.registry.origin(kept.head.uri())),
+            None => self.settings.draw(wanted.cost, &self.settings.registry.origin(self.head.uri())),
         }?;
         Ok(delay)
     }
@@ -337,9 +291,6 @@ impl<L, B: Body> Plan<L, B> {
     /// The caller gets this response.
     pub(super) fn respond<R>(&mut self, response: &mut Response<R>) {
         self.finished = true;
-        if let Some(Kept { body: Source::Slot(slot), .. }) = &self.kept {
-            slot.settle();
-        }
         if self.owner {
             let ended = |timings: &Timings| timings.exchange().is_ended();
             self.call.mark_last();
@@ -350,6 +301,7 @@ impl<L, B: Body> Plan<L, B> {
         if !self.history.is_empty() {
             response.extensions_mut().insert(RetryHistory::new(std::mem::take(&mut self.history)));
         }
+        self.kept.settle();
     }
 
     /// The caller gets this error.
@@ -363,13 +315,14 @@ impl<L, B: Body> Plan<L, B> {
             self.call.end(&self.settings.registry, &outcome);
         }
         let unsent = error.failure().send_state() == Some(SendState::NotSent);
-        let kept = self.kept.take().filter(|_| unsent);
-        let request = kept.and_then(|kept| Some(kept.head.request(kept.body.untouched()?)));
+        let body = if unsent { self.kept.body.untouched() } else { None };
         let error = error.with_history(std::mem::take(&mut self.history));
-        match request {
-            Some(request) => error.with_request(request),
+        let error = match body {
+            Some(body) => error.with_request(self.head.request(self.kept.headers(), body)),
             None => error,
-        }
+        };
+        self.kept.settle();
+        error
     }
 }
 
@@ -377,9 +330,18 @@ impl<L, B: Body> Plan<L, B> {
 impl<L, B: Body> Drop for Plan<L, B> {
     fn drop(&mut self) {
         self.pause_ends();
-        if self.finished || !self.owner {
+        if self.finished {
             return;
         }
+        if self.owner {
+            self.tell_early_end();
+        }
+        self.kept.let_go();
+    }
+}
+
+impl<L, B: Body> Plan<L, B> {
+    fn tell_early_end(&self) {
         let phase = self.call.cancelled_in().unwrap_or(self.phase);
         let failed = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
         let outcome = match self.call.end_cause() {

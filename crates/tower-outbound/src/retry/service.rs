@@ -42,6 +42,7 @@ where
     L: Lease<B> + Clone,
     B: Body + Unpin + Send + 'static,
     B::Data: Clone + Send,
+    B::Error: Into<BoxError>,
     R: Body,
 {
     type Response = Response<R>;

@@ -1,0 +1,269 @@
+//! What is kept of a request is gone when its call is over, whatever of the call the user keeps.
+
+use std::future::{poll_fn, ready};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use http::StatusCode;
+use http_body::Frame;
+use tower::{Service as _, service_fn};
+use tower_outbound::{Call, TcpIo, Timings};
+
+use super::*;
+
+/// What the client has of a body.
+type Sent = ObserveRequestBody<LeasedBody<Upload>>;
+
+/// A body of three frames; it is counted while it lives, and each of its frames.
+#[derive(Clone, Default)]
+struct Alive(Arc<()>);
+
+struct Counted {
+    frames: u8,
+    alive: Alive,
+    /// Called when it is dropped.
+    last: Box<dyn FnMut() + Send>,
+}
+
+impl Alive {
+    fn body(&self) -> Upload {
+        self.body_whose_drop(|| ())
+    }
+
+    fn body_whose_drop(&self, last: impl FnMut() + Send + 'static) -> Upload {
+        UnsyncBoxBody::new(Counted { frames: 0, alive: self.clone(), last: Box::new(last) })
+    }
+
+    fn count(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+}
+
+impl AsRef<[u8]> for Alive {
+    fn as_ref(&self) -> &[u8] {
+        b"part"
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.frames += 1;
+        let frame = || Ok(Frame::data(Bytes::from_owner(self.alive.clone())));
+        Poll::Ready((self.frames <= 3).then(frame))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.last)();
+    }
+}
+
+const URI: &str = "http://peer.test/";
+
+fn answer(status: StatusCode) -> Response<Upload> {
+    let mut response = Response::new(upload("ok"));
+    *response.status_mut() = status;
+    response
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_gone_with_the_answer_though_its_timings_and_the_future_are_kept() {
+    let (bench, alive) = (Bench::new(), Alive::default());
+    let client = service_fn(|request: Request<Sent>| async {
+        request.into_body().collect().await?;
+        Ok::<_, BoxError>(answer(StatusCode::OK))
+    });
+    let mut service = bench.layer().layer(bench.outbound.exchange_layer().layer(client));
+    let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
+    assert_eq!(alive.count(), 1);
+    let timings = future.as_mut().await.unwrap().extensions().get::<Timings>().unwrap().clone();
+    assert_eq!((alive.count(), timings.exchange().call().exchanges()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_which_something_was_sent_is_gone_with_the_error_though_that_is_kept() {
+    let (bench, alive) = (Bench::new(), Alive::default());
+    let client = service_fn(|request: Request<Sent>| async {
+        request.into_body().frame().await.unwrap()?;
+        Err::<Response<Upload>, _>(BoxError::from("no"))
+    });
+    let mut service = bench.layer().layer(bench.outbound.exchange_layer().layer(client));
+    let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
+    let error = future.as_mut().await.unwrap_err();
+    assert_eq!((alive.count(), error.exchange().unwrap().call().exchanges()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_nobody_has_polled_goes_with_the_error_and_is_the_callers_again() {
+    let (bench, alive) = (Bench::new(), Alive::default());
+    let refused = || Err::<TcpIo, _>(io::Error::from(io::ErrorKind::ConnectionRefused));
+    let connector = bench.outbound.connector(service_fn(move |_: http::Uri| ready(refused())));
+    let mut service = bench.stack(connector, &bench.layer());
+    let mut request = post(URI.parse().unwrap(), alive.body());
+    request.headers_mut().insert("x-a", "1".parse().unwrap());
+    let mut future = pin!(service.call(request));
+    let mut error = future.as_mut().await.unwrap_err();
+    assert_eq!((alive.count(), error.history().len()), (1, 2));
+    let request = error.take_request::<Upload>().unwrap();
+    assert_eq!(request.headers()["x-a"], "1");
+    assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "partpartpart");
+    assert_eq!(alive.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_gone_when_the_caller_leaves_though_the_call_is_kept() {
+    let alive = Alive::default();
+    let client = service_fn(|request: Request<Sent>| async {
+        let mut body = request.into_body();
+        body.frame().await.unwrap()?;
+        std::future::pending::<()>().await;
+        drop(body);
+        Ok::<_, BoxError>(answer(StatusCode::OK))
+    });
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let kept = calls.clone();
+    let observer = move |event: &Event<'_>| {
+        if let Event::CallStarted { call } = event {
+            kept.lock().unwrap().push((*call).clone());
+        }
+    };
+    let outbound = Outbound::builder().observer(observer).build();
+    let layer = RetryLayer::new(outbound.registry().clone());
+    let mut service = layer.layer(outbound.exchange_layer().layer(client));
+    let mut future = Box::pin(service.call(post(URI.parse().unwrap(), alive.body())));
+    assert!(futures_util::poll!(&mut future).is_pending());
+    // The body, and its first frame.
+    assert_eq!(alive.count(), 2);
+    drop(future);
+    assert_eq!((alive.count(), calls.lock().unwrap().len()), (0, 1));
+}
+
+/// What a client has of each body; the call is somewhere else as well.
+type Leases = Arc<Mutex<Vec<(LeasedBody<Upload>, Call)>>>;
+
+/// Takes so many frames at once, and keeps the rest; whether it is the first.
+async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<Upload>>) -> bool {
+    for _ in 0..frames {
+        request.body_mut().frame().await.unwrap().unwrap();
+    }
+    let call = request.extensions().get::<Call>().unwrap().clone();
+    let mut leases = leases.lock().unwrap();
+    leases.push((request.into_body(), call));
+    leases.len() == 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_still_sends_when_it_is_answered_lives_until_it_has_no_more_of_it() {
+    for taken in 0..=3 {
+        let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+        let client = service_fn(|request| async {
+            keep(leases.clone(), taken, request).await;
+            Ok::<_, BoxError>(answer(StatusCode::OK))
+        });
+        let mut service = bench.layer().layer(client);
+        let response = service.call(post(URI.parse().unwrap(), alive.body())).await.unwrap();
+        // No frame that was given is kept.
+        assert_eq!((response.status().as_u16(), alive.count()), (200, 1), "{taken} taken");
+        let (mut lease, _call) = leases.lock().unwrap().pop().unwrap();
+        for _ in taken..3 {
+            assert_eq!(lease.frame().await.unwrap().unwrap().into_data().unwrap(), "part");
+            assert_eq!(alive.count(), 1);
+        }
+        assert!(lease.frame().await.is_none());
+        drop(lease);
+        assert_eq!(alive.count(), 0, "{taken} taken");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_still_sends_when_the_caller_leaves_lives_as_long_and_is_whole() {
+    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let client = service_fn(|request| async {
+        keep(leases.clone(), 1, request).await;
+        std::future::pending::<Result<Response<Upload>, BoxError>>().await
+    });
+    let mut service = bench.layer().layer(client);
+    let mut future = Box::pin(service.call(post(URI.parse().unwrap(), alive.body())));
+    assert!(futures_util::poll!(&mut future).is_pending());
+    drop(future);
+    let (lease, _call) = leases.lock().unwrap().pop().unwrap();
+    assert_eq!(lease.collect().await.unwrap().to_bytes(), "partpart");
+    assert_eq!(alive.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_has_of_a_body_that_was_sent_again_neither_keeps_it_nor_lets_it_go() {
+    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let client = service_fn(|request| async {
+        // All frames, and the end.
+        let first = keep(leases.clone(), 3, request).await;
+        Ok::<_, BoxError>(answer(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
+    });
+    let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+    let response = service.call(post(URI.parse().unwrap(), alive.body())).await.unwrap();
+    assert_eq!((response.status().as_u16(), alive.count()), (200, 1));
+    let ((old, _call), (new, _)) = {
+        let mut leases = leases.lock().unwrap();
+        (leases.remove(0), leases.remove(0))
+    };
+    drop(old);
+    assert_eq!(alive.count(), 1, "the second one has it");
+    drop(new);
+    assert_eq!(alive.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_call_back_when_it_is_dropped() {
+    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let client = service_fn(|request| async {
+        let first = keep(leases.clone(), 3, request).await;
+        Ok::<_, BoxError>(answer(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
+    });
+    let (older, asked) = (leases.clone(), Arc::new(Mutex::new(0)));
+    let count = asked.clone();
+    let body = alive.body_whose_drop(move || {
+        // The body's own lock is taken here.
+        assert!(!http_body::Body::is_end_stream(&older.lock().unwrap()[0].0));
+        *count.lock().unwrap() += 1;
+    });
+    let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+    service.call(post(URI.parse().unwrap(), body)).await.unwrap();
+    let (newer, _call) = leases.lock().unwrap().pop().unwrap();
+    drop(newer);
+    assert_eq!((alive.count(), *asked.lock().unwrap()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_drop_its_own_call_while_it_is_polled() {
+    type Answered = Pin<Box<dyn Future<Output = Result<Response<Upload>, Error>> + Send>>;
+    let (bench, leases) = (Bench::new(), Leases::default());
+    let call = Arc::new(Mutex::new(None::<Answered>));
+    let own = call.clone();
+    let body = http_body_util::StreamBody::new(futures_util::stream::once(poll_fn(move |_| {
+        assert!(own.lock().unwrap().take().is_some());
+        Poll::Ready(Ok(Frame::data(Bytes::from_static(b"whole"))))
+    })));
+    let kept = leases.clone();
+    let client = service_fn(move |request| {
+        let kept = kept.clone();
+        async move {
+            keep(kept, 0, request).await;
+            std::future::pending::<Result<Response<Upload>, BoxError>>().await
+        }
+    });
+    let mut service = bench.layer().layer(client);
+    let mut future: Answered = Box::pin(service.call(post(URI.parse().unwrap(), UnsyncBoxBody::new(body))));
+    assert!(futures_util::poll!(&mut future).is_pending());
+    *call.lock().unwrap() = Some(future);
+    let (lease, _) = leases.lock().unwrap().pop().unwrap();
+    assert_eq!(lease.collect().await.unwrap().to_bytes(), "whole");
+    assert_eq!(bench.told(), ["call", "call cancelled in acquire"]);
+}
