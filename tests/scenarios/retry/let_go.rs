@@ -267,3 +267,27 @@ async fn a_body_may_drop_its_own_call_while_it_is_polled() {
     assert_eq!(lease.collect().await.unwrap().to_bytes(), "whole");
     assert_eq!(bench.told(), ["call", "call cancelled in acquire"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_stays_with_the_client_whose_answer_is_returned_since_it_may_not_be_waited_for() {
+    for with_length in [true, false] {
+        let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+        let client = service_fn(|request| async {
+            keep(leases.clone(), 3, request).await;
+            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().insert("retry-after", "86400".parse().unwrap());
+            Ok::<_, BoxError>(response)
+        });
+        let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+        let mut request = post(URI.parse().unwrap(), alive.body());
+        if with_length {
+            request.headers_mut().insert("content-length", "12".parse().unwrap());
+        }
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let (mut lease, _call) = leases.lock().unwrap().pop().unwrap();
+        // The end, and no error that would reset the stream.
+        assert!(lease.frame().await.is_none(), "with its length: {with_length}");
+        assert_eq!(bench.told(), ["call", "no resend status: retry_after", "call ok"]);
+    }
+}

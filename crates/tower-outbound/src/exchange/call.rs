@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -67,6 +68,10 @@ impl<R> Deref for Room<R> {
         &self.0.room
     }
 }
+
+/// What others keep in the call is not reached through it, and its own parts are behind locks.
+impl<R> UnwindSafe for Room<R> {}
+impl<R> RefUnwindSafe for Room<R> {}
 
 impl<R> Clone for Room<R> {
     fn clone(&self) -> Self {

@@ -268,7 +268,7 @@ impl<L, B: Body> Plan<L, B> {
         if self.is_used_up(wanted.reason) {
             return Err(RetryLimit::Attempts);
         }
-        if !self.kept.body.take_back() {
+        if !self.kept.body.is_whole() {
             return Err(RetryLimit::Body);
         }
         let delay = match wanted.wait {
@@ -285,7 +285,8 @@ impl<L, B: Body> Plan<L, B> {
             Some(exchange) => self.settings.draw(wanted.cost, exchange.origin()),
             None => self.settings.draw(wanted.cost, &self.settings.registry.origin(self.head.uri())),
         }?;
-        Ok(delay)
+        // Not before it is certain: where the answer is returned the client may still come back for the body's end.
+        if self.kept.body.take_back() { Ok(delay) } else { Err(RetryLimit::Body) }
     }
 
     /// The caller gets this response.
@@ -330,10 +331,7 @@ impl<L, B: Body> Plan<L, B> {
 impl<L, B: Body> Drop for Plan<L, B> {
     fn drop(&mut self) {
         self.pause_ends();
-        if self.finished {
-            return;
-        }
-        if self.owner {
+        if self.owner && !self.finished {
             self.tell_early_end();
         }
         self.kept.let_go();

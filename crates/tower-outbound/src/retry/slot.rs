@@ -140,6 +140,11 @@ impl<B: Body> Slot<B> {
         }
     }
 
+    /// Whether another lease could give it from its beginning.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.state().lost
+    }
+
     /// Takes the body back: the lease that is out gives nothing more. Whether another one can give it from its
     /// beginning.
     pub(super) fn take_back(&self) -> bool {
@@ -162,7 +167,16 @@ impl<B: Body> Slot<B> {
         B::Error: Into<BoxError>,
     {
         let mut state = self.state();
-        state.empty || state.is_over() || state.length == Some(state.given) || state.has_no_more()
+        let handed_over =
+            state.empty || state.is_over() || state.length == Some(state.given) || state.has_no_more();
+        // What the body has told to who asks here it need not tell to who waits.
+        let told = state.ended || state.ahead.is_some();
+        let waiting = if told { state.waiting.take() } else { None };
+        drop(state);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+        handed_over
     }
 
     /// The caller's own body, if nobody has polled it; a lease that is still about gives nothing more.
@@ -242,7 +256,7 @@ impl<B: Body> State<B> {
             return false;
         }
         let Some(body) = self.body.as_mut().filter(|_| !self.ended) else { return false };
-        // Who waits is woken as before.
+        // Who waits is woken as before, or when this is over.
         let waker = self.waiting.as_ref().unwrap_or(Waker::noop());
         match Pin::new(body).poll_frame(&mut Context::from_waker(waker)) {
             Poll::Ready(None) => self.ended = true,
