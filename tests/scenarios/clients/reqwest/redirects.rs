@@ -1,5 +1,6 @@
 //! Redirects are followed inside reqwest: what its error says of the last request says nothing of the first.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,8 +11,8 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
 use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
-use outbound_tests::server::{Script, ScriptedServer, closed_port};
-use tokio::net::{TcpListener, TcpStream};
+use outbound_tests::server::{Script, ScriptedServer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_outbound::{Failure, Kind, Outbound, ReqwestClient, ReqwestResolver, Reuse, SendState};
 
@@ -33,8 +34,12 @@ async fn sending_to(location: &str) -> ScriptedServer {
     ScriptedServer::tcp(Script::answering(redirect)).await.unwrap()
 }
 
-fn nowhere() -> String {
-    format!("http://{}/result", closed_port().unwrap())
+/// Nobody listens there, and no server gets that port as long as the socket lives.
+fn nowhere() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let uri = format!("http://{}/result", socket.local_addr().unwrap());
+    (socket, uri)
 }
 
 /// Processes each POST and answers 303; refuses what comes after it.
@@ -97,7 +102,8 @@ async fn a_refusal_by_itself_proves_nothing_where_redirects_are_followed() {
 #[tokio::test]
 async fn what_was_processed_is_not_sent_again_when_its_redirect_leads_nowhere() {
     for upload in ["", "upload"] {
-        let server = sending_to(&nowhere()).await;
+        let (_held, nowhere) = nowhere();
+        let server = sending_to(&nowhere).await;
         let (outbound, recorder) = eager();
         let request = Request::post(server.uri("/")).body(upload.to_owned()).unwrap();
         let mut error = client(&outbound).request(request).await.map(drop).unwrap_err();
@@ -111,7 +117,8 @@ async fn what_was_processed_is_not_sent_again_when_its_redirect_leads_nowhere() 
 
 #[tokio::test]
 async fn a_layer_that_sends_another_body_changes_nothing_of_that() {
-    let server = sending_to(&nowhere()).await;
+    let (_held, nowhere) = nowhere();
+    let server = sending_to(&nowhere).await;
     let (outbound, recorder) = eager();
     let connector = outbound.reqwest_connector();
     let client = builder()
@@ -189,7 +196,8 @@ fn moved_to(location: &str) -> String {
 #[tokio::test]
 async fn a_connection_that_a_redirected_request_has_used_is_not_taken_for_a_new_one_when_that_fails() {
     let (outbound, recorder) = recorded();
-    let (client, server) = with_a_spare_connection(&outbound, &recorder, moved_to(&nowhere())).await;
+    let (_held, nowhere) = nowhere();
+    let (client, server) = with_a_spare_connection(&outbound, &recorder, moved_to(&nowhere)).await;
     let uri = server.uri_with("http", "peer.test", "/");
     let request = Request::post(uri.clone()).body(reqwest::Body::default()).unwrap();
     let error = client.request(request).await.map(drop).unwrap_err();
