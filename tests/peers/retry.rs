@@ -1,9 +1,10 @@
 //! What is sent again to nginx, and when: its own log says how often it was asked, and on which connections.
 
-use std::collections::BTreeSet;
+mod restart;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,29 +15,21 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use outbound_tests::peers::{Access, NGINX, Nginx};
 use outbound_tests::recorder::Recorder;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tower_outbound::{Event, Outbound, OutboundClient, ResponseBody, RetryHistory, RetryLayer, RetryReason};
+use tower_outbound::{Event, Outbound, ResponseBody, RetryHistory, RetryLayer, RetryReason};
 
 use crate::runner::Check;
 
 /// nginx writes its log when it is done with a request.
 const LOG_WITHIN: Duration = Duration::from_secs(10);
-/// How many connections are idle when nginx is restarted, and how many call right after it.
-const IDLE: usize = 50;
-const CALLERS: usize = 32;
-/// A call that takes longer hangs.
-const CALL_WITHIN: Duration = Duration::from_secs(30);
-/// How many times it is restarted.
-const RESTARTS: usize = 5;
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
         Check::new("nginx_refuses_by_429_and_is_asked_again_when_it_says", NGINX, waits_as_asked),
         Check::new("nginx_says_when_by_a_date_in_the_past_and_is_asked_at_once", NGINX, dates_in_the_past),
         Check::new("nginx_says_when_by_a_date_far_ahead_and_is_not_asked_again", NGINX, dates_far_ahead),
-        Check::new("nginx_restarted_unseen_gets_each_request_once", NGINX, restarts_unseen),
-        Check::new("nginx_restarted_gets_each_request_once", NGINX, restarts_seen),
+        Check::new("nginx_restarted_unseen_gets_each_request_once", NGINX, restart::unseen),
+        Check::new("nginx_restarted_gets_each_request_once", NGINX, restart::seen),
         Check::new("nginx_refuses_half_an_upload_by_413_and_gets_no_other", NGINX, half_an_upload),
         Check::new("nginx_refuses_a_whole_upload_by_413_and_gets_it_again", NGINX, whole_uploads),
     ]
@@ -217,132 +210,6 @@ async fn dates_far_ahead() {
     for (path, _) in dates {
         let statuses: Vec<_> = of(&log, path).iter().map(|access| access.status).collect();
         assert_eq!(statuses, [503], "{path}");
-    }
-}
-
-/// The callers' only thread sees nothing of it, so that their connections are dead without the pool knowing.
-async fn restarts_unseen() {
-    let threads = Threads::new(1);
-    let mut resends = 0;
-    for _ in 0..RESTARTS {
-        resends += restarted(&threads, true).await;
-    }
-    // The thread may look at the network before it comes to the callers, but not each time.
-    assert!(resends > 0, "every dead connection was out of the pool in time");
-}
-
-async fn restarts_seen() {
-    let threads = Threads::new(4);
-    for _ in 0..RESTARTS {
-        restarted(&threads, false).await;
-    }
-}
-
-/// Restarts nginx below 50 idle connections, with 32 calls right after it; how many times those were sent again.
-async fn restarted(threads: &Threads, unseen: bool) -> u32 {
-    let config = Nginx::config("location / { return 200 'hello'; }");
-    let mut nginx = config.clone().start().await.unwrap();
-    let bench = Bench::new(|retry| retry);
-    let client = bench.outbound.client_builder().max_idle_per_origin(IDLE).build();
-    let send = |to: &Nginx, path: &str, count: usize| -> Vec<_> {
-        let uris = (0..count).map(|n| uri(to, &format!("/{path}/{n}")));
-        uris.map(|uri| threads.runtime().spawn(post(client.clone(), uri))).collect()
-    };
-
-    // None is answered before each has a connection.
-    nginx.daemon().pause().await.unwrap();
-    let warm = send(&nginx, "warm", IDLE);
-    let assigned = |recorder: &Recorder| recorder.count("ConnectionAssigned") == IDLE as i64;
-    bench.recorder.wait_until(assigned).await;
-    nginx.daemon().resume().unwrap();
-    for sent in warm {
-        assert_eq!(sent.await.unwrap(), 0);
-    }
-    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
-
-    let held = if unseen { threads.hold().await } else { Vec::new() };
-    nginx.daemon().end().await.unwrap();
-    let again = config.address(nginx.address()).start().await;
-    let mut again = again.unwrap();
-    let calls = send(&again, "call", CALLERS);
-    drop(held);
-    let mut resends = 0;
-    for call in calls {
-        let made = call.await.unwrap();
-        assert!(made <= 1, "{made} resends");
-        resends += made;
-    }
-    let new = bench.recorder.count("ConnectStarted") - IDLE as i64;
-    assert!(new <= CALLERS as i64, "{new} new connections");
-    drop(client);
-    bench.recorder.settled().await;
-
-    again.daemon().end().await.unwrap();
-    let log = [nginx.log(), again.log()];
-    for (log, path, count) in [(&log[0], "warm", IDLE), (&log[1], "call", CALLERS)] {
-        let mut requests: Vec<_> = log.iter().map(|access| access.request.as_str()).collect();
-        let mut each: Vec<_> = (0..count).map(|n| format!("POST /{path}/{n} HTTP/1.1")).collect();
-        requests.sort_unstable();
-        each.sort_unstable();
-        assert_eq!(requests, each);
-    }
-    let connections =
-        |log: &[Access]| log.iter().map(|access| access.connection).collect::<BTreeSet<_>>().len();
-    assert_eq!(connections(&log[0]), IDLE);
-    assert!(connections(&log[1]) <= CALLERS);
-    resends
-}
-
-/// How many times it was sent again.
-async fn post(client: OutboundClient, uri: Uri) -> u32 {
-    let request = Request::post(uri).body(Full::new(Bytes::from_static(b"an order"))).unwrap();
-    let response = tokio::time::timeout(CALL_WITHIN, client.request(request)).await.expect("an end").unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    let history = history(&response);
-    let reasons = [RetryReason::ReusedConnection, RetryReason::Connect];
-    assert!(history.iter().all(|attempt| reasons.contains(&attempt.reason())), "{history:?}");
-    let resends = u32::try_from(history.len()).unwrap();
-    assert_eq!(text(response).await, "hello");
-    resends
-}
-
-/// A runtime for the callers.
-struct Threads {
-    runtime: Option<Runtime>,
-    count: usize,
-}
-
-impl Threads {
-    fn new(count: usize) -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(count).enable_all().build().unwrap();
-        Self { runtime: Some(runtime), count }
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("there until it is dropped")
-    }
-
-    /// Keeps all its threads from seeing anything, until what this returns is dropped.
-    async fn hold(&self) -> Vec<mpsc::Sender<()>> {
-        let mut held = Vec::new();
-        for _ in 0..self.count {
-            let (holds, is_held) = oneshot::channel();
-            let (release, released) = mpsc::channel::<()>();
-            self.runtime().spawn(async move {
-                let _ = holds.send(());
-                let _ = released.recv();
-            });
-            is_held.await.unwrap();
-            held.push(release);
-        }
-        held
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        // It must not be waited for in a task of another runtime.
-        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 
