@@ -16,13 +16,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{Outbound, TimeLimits};
+use tower_outbound::Outbound;
+use tower_outbound::timeouts::Timeouts;
 
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
 
 /// What a request costs above the bare client, without an observer:
-/// the exchange, its call, the connection in the response's extensions (put there by hyper-util), and the
+/// the attempt, its call, the connection in the response's extensions (put there by hyper-util), and the
 /// timings beside it.
 const NAMED: u64 = 4;
 
@@ -93,13 +94,13 @@ fn bare(address: SocketAddr) -> f64 {
 fn layered(outbound: &Outbound, address: SocketAddr) -> f64 {
     let connector = outbound.connector(outbound.http_connector());
     per_request(
-        || outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector)),
+        || outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector)),
         address,
     )
 }
 
 #[test]
-fn without_an_observer_a_request_costs_the_four_named_allocations_over_the_bare_client() {
+fn allocations_without_observer_are_four_at_most() {
     let address = serve(b"response", 1);
     let (bare, layered) = (bare(address), layered(&Outbound::new(), address));
     println!("allocations per request: bare {bare:.2}, layered without an observer {layered:.2}");
@@ -111,21 +112,19 @@ fn nameless<B>() -> impl Service<Request<B>, Response = Response<Full<Bytes>>, E
     tower::service_fn(|_| async { Ok(Response::new(Full::default())) })
 }
 
-/// The exchange, its call, and three for the timings in the response's extensions, which had none. Nobody goes on to ask
+/// The attempt, its call, and three for the timings in the response's extensions, which had none. Nobody goes on to ask
 /// which connection it was.
 #[test]
-fn a_client_that_names_no_connection_costs_five() {
+fn allocations_client_naming_no_connection_are_five_at_most() {
     let (address, outbound) = (serve(b"response", 1), Outbound::new());
-    let (bare, layered) = (
-        per_request(nameless, address),
-        per_request(|| outbound.exchange_layer().layer(nameless()), address),
-    );
+    let (bare, layered) =
+        (per_request(nameless, address), per_request(|| outbound.attempt_layer().layer(nameless()), address));
     println!("allocations per request: bare {bare:.2}, layered {layered:.2}");
     assert!(layered - bare <= 5.05, "bare {bare}, layered {layered}");
 }
 
 #[test]
-fn frames_and_reads_cost_nothing_more() {
+fn allocations_do_not_grow_with_frames_and_reads() {
     let (one, many) = (serve(b"response", 1), serve(&[b'x'; 2_000], 100));
     let few = layered(&Outbound::new(), one) - bare(one);
     let lots = layered(&Outbound::new(), many) - bare(many);
@@ -134,7 +133,7 @@ fn frames_and_reads_cost_nothing_more() {
 }
 
 #[test]
-fn an_observer_that_does_nothing_costs_no_allocation() {
+fn allocations_observer_doing_nothing_adds_none() {
     let address = serve(b"response", 1);
     let silent = layered(&Outbound::new(), address);
     let observed =
@@ -144,18 +143,18 @@ fn an_observer_that_does_nothing_costs_no_allocation() {
 }
 
 #[test]
-fn all_time_limits_together_cost_one_allocation() {
+fn allocations_all_timeouts_together_add_one_at_most() {
     let address = serve(b"response", 1);
     let minute = Duration::from_secs(60);
-    let limits = TimeLimits::new().attempt(minute).first_byte(minute).write_idle(minute).body_idle(minute);
-    let limited = Outbound::builder().time_limits(limits).build();
+    let limits = Timeouts::new().attempt(minute).first_byte(minute).write_idle(minute).body_idle(minute);
+    let limited = Outbound::builder().timeouts(limits).build();
     let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
-    println!("allocations per request: without time limits {without:.2}, with all four {with:.2}");
+    println!("allocations per request: without timeouts {without:.2}, with all four {with:.2}");
     assert!(with - without <= 1.05, "without {without}, with {with}");
 }
 
 #[test]
-fn a_free_slot_under_both_limits_costs_no_allocation() {
+fn allocations_free_permit_under_both_limits_adds_none() {
     let address = serve(b"response", 1);
     let limited = Outbound::builder().max_in_flight_per_origin(50).max_in_flight(200).build();
     let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
@@ -169,7 +168,7 @@ fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
     let outbound = Outbound::builder().max_in_flight_per_origin(max_in_flight).build();
     let connector = outbound.connector(outbound.http_connector());
     let _guard = runtime.enter();
-    let client = outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector));
+    let client = outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector));
     let uri: http::Uri = format!("http://{address}/").parse().unwrap();
     let one = || async {
         let request = Request::get(&uri).body(Full::<Bytes>::default()).unwrap();
@@ -188,7 +187,7 @@ fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
 
 /// A connection's name would be seven more.
 #[test]
-fn a_request_that_waits_for_a_slot_costs_two_at_most() {
+fn allocations_waiting_for_permit_adds_two_at_most() {
     let address = serve(b"response", 1);
     let (side_by_side, one_waits) = (per_pair(2, address), per_pair(1, address));
     println!("allocations per pair: side by side {side_by_side:.2}, one waits {one_waits:.2}");
@@ -196,7 +195,7 @@ fn a_request_that_waits_for_a_slot_costs_two_at_most() {
 }
 
 #[test]
-fn with_open_telemetry_the_metrics_of_a_request_cost_nothing_that_is_not_the_spans() {
+fn allocations_otel_metrics_add_none_beside_spans() {
     let address = serve(b"response", 1);
     let silent = layered(&Outbound::new(), address);
     let over = |what: &str, (observer, _providers)| {

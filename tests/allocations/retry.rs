@@ -15,7 +15,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, Call, Error, Outbound, RetryLayer, TcpConnector, TcpIo, Timings};
+use tower_outbound::connect::{TcpConnector, TcpIo};
+use tower_outbound::{BoxError, Call, Error, Outbound, Timings};
 
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
@@ -66,7 +67,7 @@ fn added(request: impl Fn() -> Request<Full<Bytes>>) -> f64 {
 fn added_by(outbound: &Outbound, request: impl Fn() -> Request<Full<Bytes>>) -> f64 {
     let connector = || outbound.connector(outbound.http_connector());
     let without = per_request(
-        || outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector())),
+        || outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector())),
         &request,
     );
     let with = per_request(
@@ -80,7 +81,7 @@ fn added_by(outbound: &Outbound, request: impl Fn() -> Request<Full<Bytes>>) -> 
 }
 
 #[test]
-fn a_get_that_does_not_fail_costs_three_allocations_more_with_retries() {
+fn allocations_retry_get_adds_three() {
     let uri: http::Uri = format!("http://{}/", crate::serve(b"response", 1)).parse().unwrap();
     let added = added(|| Request::get(&uri).header("accept", "*/*").body(Full::default()).unwrap());
     println!("allocations that the retry layer adds to a GET: {added:.2}");
@@ -88,7 +89,7 @@ fn a_get_that_does_not_fail_costs_three_allocations_more_with_retries() {
 }
 
 #[test]
-fn a_post_of_1_kib_that_does_not_fail_costs_four() {
+fn allocations_retry_post_of_1_kib_adds_four() {
     let uri: http::Uri = format!("http://{}/", crate::serve(b"response", 1)).parse().unwrap();
     let body = || Full::new(Bytes::from(vec![b'x'; 1024]));
     let added = added(|| Request::post(&uri).header("content-type", "text/plain").body(body()).unwrap());
@@ -97,7 +98,7 @@ fn a_post_of_1_kib_that_does_not_fail_costs_four() {
 }
 
 #[test]
-fn a_head_of_more_than_256_bytes_costs_one_allocation_more() {
+fn allocations_retry_head_over_256_bytes_adds_one_more() {
     let uri: http::Uri = format!("http://{}/", crate::serve(b"response", 1)).parse().unwrap();
     let get = |length: usize| {
         Request::get(&uri).header("accept", "x".repeat(length)).body(Full::default()).unwrap()
@@ -109,7 +110,7 @@ fn a_head_of_more_than_256_bytes_costs_one_allocation_more() {
 }
 
 #[test]
-fn where_a_layer_above_has_made_the_call_there_is_one_allocation_for_all_that_is_kept() {
+fn allocations_retry_under_call_of_layer_above_adds_four() {
     let uri: http::Uri = format!("http://{}/", crate::serve(b"response", 1)).parse().unwrap();
     let get = || {
         let request = Request::get(&uri).header("accept", "*/*").extension(Call::new());
@@ -123,20 +124,20 @@ fn where_a_layer_above_has_made_the_call_there_is_one_allocation_for_all_that_is
 }
 
 #[test]
-fn where_nothing_is_to_be_sent_again_the_retry_layer_costs_no_allocation() {
+fn allocations_retry_with_zero_retries_adds_none() {
     let uri: http::Uri = format!("http://{}/", crate::serve(b"response", 1)).parse().unwrap();
     let body = || Full::new(Bytes::from(vec![b'x'; 1024]));
-    let outbound = Outbound::builder().retry(|layer| layer.resends(0)).build();
+    let outbound = Outbound::builder().retry(|layer| layer.max_retries(0)).build();
     let added = added_by(&outbound, || Request::post(&uri).header("accept", "*/*").body(body()).unwrap());
     assert!(added.abs() < 0.05, "{added}");
 }
 
 #[test]
-fn the_timings_of_a_call_do_not_hold_its_headers() {
+fn timings_do_not_hold_request_headers() {
     let outbound = Outbound::new();
     let client =
         tower::service_fn(|_| async { Ok::<_, BoxError>(http::Response::new(Full::<Bytes>::default())) });
-    let client = RetryLayer::new(outbound.registry().clone()).layer(outbound.exchange_layer().layer(client));
+    let client = outbound.retry_layer().layer(outbound.attempt_layer().layer(client));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answered = || {
         let secret = "s".repeat(100 * 1024);
@@ -235,7 +236,7 @@ impl Service<http::Uri> for Second {
 }
 
 #[test]
-fn a_gibibyte_survives_a_refused_connect_without_being_held_and_is_not_sent_again() {
+fn retry_gibibyte_body_is_not_held_in_memory() {
     let uri: http::Uri = format!("http://{}/", busy()).parse().unwrap();
     let refused = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -251,9 +252,9 @@ fn a_gibibyte_survives_a_refused_connect_without_being_held_and_is_not_sent_agai
     });
     let outbound = outbound.build();
     let connector = outbound.connector(Second(TcpConnector::new(), refused));
-    let layer = RetryLayer::new(outbound.registry().clone()).status([StatusCode::SERVICE_UNAVAILABLE]);
+    let layer = outbound.retry_layer().status([StatusCode::SERVICE_UNAVAILABLE]);
     let client =
-        layer.layer(outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector)));
+        layer.layer(outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector)));
     let memory = allocation_counter::measure(|| {
         runtime.block_on(async {
             let request = Request::post(&uri).body(Endless { frames: FRAMES }).unwrap();

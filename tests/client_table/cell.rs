@@ -11,7 +11,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use outbound_tests::certs::Certs;
 use outbound_tests::recorder::Recorder;
-use tower_outbound::{Error, Outbound, OutboundBuilder, Timings};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::{Error, Outbound, Timings};
 
 use crate::kinds::Kind;
 use crate::peer::{Answered, HOST, Peer};
@@ -79,7 +80,7 @@ impl Cell {
 
     /// HTTP/1 has no streams.
     pub(crate) fn is_http2(&self) -> bool {
-        self.kind.protocol == tower_outbound::Protocol::Http2
+        self.kind.protocol == tower_outbound::connect::Protocol::Http2
     }
 }
 

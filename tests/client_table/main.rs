@@ -63,12 +63,12 @@ fn client_table() {
 }
 
 #[test]
-fn the_documentation_has_the_table_as_it_is() {
+fn client_table_documentation_is_up_to_date() {
     document::check();
 }
 
 #[test]
-fn each_reason_is_of_a_scenario_that_there_is() {
+fn client_table_not_possible_reasons_name_known_scenarios() {
     let names: BTreeSet<_> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
     for kind in kinds::ALL {
         for (name, reason) in kind.cannot {
@@ -78,7 +78,7 @@ fn each_reason_is_of_a_scenario_that_there_is() {
 }
 
 #[test]
-fn a_scenario_that_does_not_hold_is_counted_as_failed() {
+fn client_table_failing_scenario_counts_as_failed() {
     let wrong = Scenario { name: "wrong", run: |_| Box::pin(async { panic!("on purpose") }) };
     assert!(!passes(&kinds::ALL[0], &wrong));
 }

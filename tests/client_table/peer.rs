@@ -19,7 +19,8 @@ use outbound_tests::gate::Gate;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower_outbound::{BoxError, Protocol};
+use tower_outbound::BoxError;
+use tower_outbound::connect::Protocol;
 
 use crate::kinds::Kind;
 

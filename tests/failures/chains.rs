@@ -12,9 +12,9 @@ use outbound_tests::server::closed_port;
 use rustls::{AlertDescription, CertificateError};
 use tower::{Service as _, ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{
-    BoxError, CertificateProblem, Class, DnsFailure, Failure, Kind, Phase, PhaseLayer, ResolveError,
-};
+use tower_outbound::connect::{PhaseLayer, ResolveError};
+use tower_outbound::failure::{CertificateProblem, DnsFailure};
+use tower_outbound::{BoxError, Class, Failure, Kind, Phase};
 
 /// The error, as if it had come from this stage of a connect.
 pub(crate) fn staged(stage: &PhaseLayer, error: BoxError) -> BoxError {
@@ -33,7 +33,7 @@ fn elapsed() -> tower::timeout::error::Elapsed {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_systems_errors_are_told_by_number_and_keep_it() {
+fn failure_of_system_error_has_kind_and_os_error() {
     for (number, kind) in [
         (111, Kind::ConnectionRefused),  // ECONNREFUSED
         (104, Kind::ConnectionReset),    // ECONNRESET
@@ -61,7 +61,7 @@ fn the_systems_errors_are_told_by_number_and_keep_it() {
 }
 
 #[test]
-fn a_stage_says_what_a_vague_error_was() {
+fn failure_of_vague_error_is_classified_by_stage() {
     let other = || BoxError::from("what");
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused).into();
     let eof = || io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof").into();
@@ -88,7 +88,7 @@ fn a_stage_says_what_a_vague_error_was() {
 }
 
 #[test]
-fn a_resolver_that_tells_is_heard() {
+fn dns_failure_of_resolver_is_reported() {
     for (said, name, class) in [
         (DnsFailure::HostNotFound, "host_not_found", Class::Network),
         (DnsFailure::TryAgain, "try_again", Class::Timeout),
@@ -112,7 +112,7 @@ fn a_resolver_that_tells_is_heard() {
 }
 
 #[test]
-fn tls_tells_the_alert_and_what_was_wrong_with_the_certificate() {
+fn tls_failure_reports_alert_and_certificate_problem() {
     use CertificateProblem as Problem;
     let received = rustls::Error::AlertReceived;
     let refused = rustls::Error::InvalidCertificate;
@@ -160,7 +160,7 @@ fn tls_tells_the_alert_and_what_was_wrong_with_the_certificate() {
 }
 
 #[test]
-fn the_alerts_of_refused_certificates_are_those_that_rustls_sends() {
+fn tls_alert_of_refused_certificate_matches_rustls() {
     for error in [
         CertificateError::BadEncoding,
         CertificateError::Expired,
@@ -184,7 +184,7 @@ fn the_alerts_of_refused_certificates_are_those_that_rustls_sends() {
 }
 
 #[test]
-fn no_common_version_of_http_is_no_failure_of_security() {
+fn tls_alert_no_application_protocol_is_version_negotiation() {
     let error = tls(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol));
     let failure = Failure::of(&*error);
     assert_eq!((failure.kind(), failure.phase()), (Kind::VersionNegotiation, Some(Phase::Tls)));
@@ -192,14 +192,14 @@ fn no_common_version_of_http_is_no_failure_of_security() {
 }
 
 #[test]
-fn towers_errors_are_told() {
+fn failure_of_tower_error_is_classified() {
     assert_eq!(Failure::of(&elapsed()).kind(), Kind::ResponseTimeout);
     let shed = Failure::of(&tower::load_shed::error::Overloaded::new());
     assert_eq!((shed.kind(), shed.class()), (Kind::QueueFull, None));
 }
 
 #[tokio::test]
-async fn an_error_behind_a_buffer_is_told_by_what_is_inside() {
+async fn failure_of_tower_buffer_error_is_inner_failure() {
     let refused = || ready(Err::<(), _>(BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused))));
     let (mut buffer, worker) = tower::buffer::Buffer::pair(service_fn(move |()| refused()), 1);
     let worker = tokio::spawn(worker);
@@ -212,7 +212,7 @@ async fn an_error_behind_a_buffer_is_told_by_what_is_inside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokios_errors_are_told() {
+async fn failure_of_tokio_error_is_classified() {
     let elapsed = tokio::time::timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
     assert_eq!(Failure::of(&elapsed).kind(), Kind::ResponseTimeout);
     let elapsed: io::Error = elapsed.into();
@@ -229,7 +229,7 @@ async fn tokios_errors_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_with_limits_say_which_one() {
+async fn failure_of_body_limit_or_timeout_is_distinguished() {
     let body = Limited::new(Full::<Bytes>::from("more than four"), 4);
     let error = body.collect().await.map(drop).unwrap_err();
     assert_eq!(Failure::of(&*error).kind(), Kind::LimitExceeded);
@@ -243,7 +243,7 @@ async fn bodies_with_limits_say_which_one() {
 }
 
 #[test]
-fn a_grpc_status_is_an_answer_unless_it_has_a_source() {
+fn failure_of_grpc_status_depends_on_source() {
     let answer = Failure::of(&tonic::Status::not_found("no such thing"));
     assert_eq!((answer.kind(), answer.class(), answer.grpc_code()), (Kind::Other, None, Some(5)));
 
@@ -262,7 +262,7 @@ fn a_grpc_status_is_an_answer_unless_it_has_a_source() {
 }
 
 #[tokio::test]
-async fn a_grpc_channel_that_cannot_connect_says_why() {
+async fn failure_of_grpc_connect_error_reports_cause() {
     let uri = format!("http://{}", closed_port().unwrap());
     let endpoint = tonic::transport::Endpoint::from_shared(uri).unwrap();
     let failure = Failure::of(&endpoint.connect().await.unwrap_err());
@@ -273,7 +273,7 @@ async fn a_grpc_channel_that_cannot_connect_says_why() {
 }
 
 #[tokio::test]
-async fn what_reqwest_returns_is_told() {
+async fn failure_of_reqwest_error_is_classified() {
     let client = reqwest_builder().build().unwrap();
     let send = |uri: String| {
         let client = client.clone();
@@ -320,7 +320,7 @@ impl reqwest::dns::Resolve for Stalled {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reqwests_time_limits_are_told() {
+async fn failure_of_reqwest_timeout_is_classified() {
     let limit = Duration::from_secs(1);
     let send = async |builder: reqwest::ClientBuilder| {
         let client = builder.dns_resolver(Stalled).build().unwrap();

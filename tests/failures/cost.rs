@@ -3,7 +3,8 @@
 use std::io;
 
 use outbound_tests::server::{Script, closed_port};
-use tower_outbound::{BoxError, Error, Failure, Kind, PhaseLayer};
+use tower_outbound::connect::PhaseLayer;
+use tower_outbound::{BoxError, Error, Failure, Kind};
 
 use crate::chains::staged;
 use crate::frames::rst_stream;
@@ -26,7 +27,7 @@ fn tells_without_allocating(what: &str, error: &(dyn std::error::Error + 'static
 }
 
 #[tokio::test]
-async fn telling_an_error_allocates_nothing() {
+async fn failure_classification_allocates_nothing() {
     let refused = failing(&format!("http://{}/", closed_port().unwrap()).parse().unwrap()).await;
     tells_without_allocating("our own error", &refused, Kind::ConnectionRefused);
     let client: BoxError = Error::into_source(refused).unwrap();

@@ -28,7 +28,7 @@ fn class_of(kind: &str) -> &'static str {
 }
 
 #[test]
-fn every_kind_has_a_row_with_its_class() {
+fn failure_document_lists_every_kind_with_class() {
     let rows = table("kind");
     let named: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
     let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -41,7 +41,7 @@ fn every_kind_has_a_row_with_its_class() {
 }
 
 #[test]
-fn the_faults_name_kinds_with_their_class_and_phases_that_exist() {
+fn failure_document_faults_name_existing_kinds_and_phases() {
     let rows = table("fault");
     assert!(rows.len() >= 60, "{} rows", rows.len());
     let slugs: BTreeSet<_> = rows.iter().map(|row| &row[0]).collect();
@@ -52,7 +52,7 @@ fn the_faults_name_kinds_with_their_class_and_phases_that_exist() {
             let failures = kinds.split(", ").filter(|kind| !matches!(*kind, "–" | "ok" | "cancelled"));
             let mut classes: Vec<_> = failures
                 .map(|kind| match kind {
-                    // What a resolver may answer later is a time limit, whatever the kind.
+                    // What a resolver may answer later is a timeout, whatever the kind.
                     "name_resolution_error" if slug == "dns-try-again" => "timeout",
                     kind => class_of(kind),
                 })

@@ -45,7 +45,7 @@ fn kind(error: &BoxError) -> Kind {
 }
 
 #[test]
-fn the_lists_of_h2_are_the_known_ones() {
+fn h2_error_lists_match_locked_version() {
     let error = source("h2", "src/error.rs");
     // Reason: only a server's or h2's own callers make an error of it; User, Io: see below.
     assert_eq!(variants(&error, "Kind"), ["Reset", "GoAway", "Reason", "User", "Io"]);
@@ -63,7 +63,7 @@ fn the_lists_of_h2_are_the_known_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_the_peer_resets_before_its_head_is_told_by_the_code() {
+async fn h2_stream_reset_before_head_is_classified_by_code() {
     for (name, code, expected) in REASONS {
         let error = http2_error(rst_stream(1, code), Then::Stay).await;
         shows(&error, &format!("Reset(StreamId(1), {name}, Remote)"));
@@ -72,7 +72,7 @@ async fn a_stream_that_the_peer_resets_before_its_head_is_told_by_the_code() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_the_peer_resets_in_its_body_is_a_stream_reset_unless_hyper_hides_it() {
+async fn h2_stream_reset_in_body_is_stream_reset_unless_hidden() {
     for (name, code, _) in REASONS {
         let head = frame(HEADERS, END_HEADERS, 1, OK);
         let frames = [head, frame(DATA, 0, 1, b"abc"), rst_stream(1, code)].concat();
@@ -92,7 +92,7 @@ async fn a_stream_that_the_peer_resets_in_its_body_is_a_stream_reset_unless_hype
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_goaway_with_any_code_is_a_goaway_for_the_streams_above_its_last_one() {
+async fn h2_goaway_of_any_code_is_goaway() {
     for (name, code, _) in REASONS {
         let error = http2_error(goaway(0, code), Then::Stay).await;
         shows(&error, &format!("{name}, Remote)"));
@@ -101,7 +101,7 @@ async fn a_goaway_with_any_code_is_a_goaway_for_the_streams_above_its_last_one()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_closes_ends_the_response_at_every_stage() {
+async fn h2_peer_close_at_every_stage_is_response_ended() {
     let head = frame(HEADERS, END_HEADERS, 1, OK);
     let begun = [head.clone(), frame(DATA, 0, 1, b"abc")].concat();
     for frames in [Vec::new(), head[..9].to_vec(), head[..5].to_vec(), head, begun] {
@@ -146,7 +146,7 @@ fn long_head(fields: usize) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_h2_cannot_decode_is_a_protocol_error_or_too_large() {
+async fn h2_undecodable_frame_is_protocol_or_limit_exceeded() {
     for (name, frames, expected) in broken_frames() {
         let error = http2_error(frames, Then::Stay).await;
         shows(&error, "Library)");
@@ -155,7 +155,7 @@ async fn what_h2_cannot_decode_is_a_protocol_error_or_too_large() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_peer_may_not_send_is_a_protocol_error_or_too_large() {
+async fn h2_forbidden_frame_is_protocol_or_limit_exceeded() {
     let head = || frame(HEADERS, END_HEADERS, 1, OK);
     let with = |fields: &[(&str, &str)]| {
         let fields = fields.iter().flat_map(|(name, value)| header(name, value));
@@ -190,7 +190,7 @@ async fn what_the_peer_may_not_send_is_a_protocol_error_or_too_large() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_speaks_no_http_2_breaks_the_protocol() {
+async fn h2_peer_speaking_http1_is_protocol_error() {
     let (client, mut peer) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         peer.read_exact(&mut [0; 24]).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_peer_that_speaks_no_http_2_breaks_the_protocol() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_body_that_fails_is_the_callers_and_not_the_streams() {
+async fn h2_failing_request_body_is_request_body() {
     let frames = stream::iter([
         Ok(http_body::Frame::data(Bytes::from("abc"))),
         Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
@@ -220,7 +220,7 @@ async fn a_request_body_that_fails_is_the_callers_and_not_the_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keep_alive_ping_without_an_answer_is_a_time_limit() {
+async fn h2_unanswered_keep_alive_ping_is_response_timeout() {
     let (client, mut peer) = tokio::io::duplex(1 << 16);
     let (mut sender, connection) =
         hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
@@ -230,8 +230,8 @@ async fn a_keep_alive_ping_without_an_answer_is_a_time_limit() {
             .await
             .unwrap();
     tokio::spawn(async move { tokio::io::copy(&mut peer, &mut tokio::io::sink()).await });
-    let exchange = pipe::error(sender.send_request(get()));
-    let (request, own) = soon(async { tokio::join!(exchange, connection) }).await;
+    let attempt = pipe::error(sender.send_request(get()));
+    let (request, own) = soon(async { tokio::join!(attempt, connection) }).await;
     assert_eq!(kind(&own.unwrap_err().into()), Kind::ResponseTimeout);
     assert_eq!(kind(&request), Kind::ResponseTimeout, "{request:?}");
 }
@@ -262,7 +262,7 @@ fn user_errors() -> Vec<(&'static str, Result<Provoked, &'static str>)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_h2_was_asked_for_in_vain_is_an_invalid_request() {
+async fn h2_user_error_is_invalid_request() {
     for (name, provoked) in user_errors() {
         match provoked {
             Err(reason) => assert!(!reason.is_empty(), "{name}"),
@@ -276,7 +276,7 @@ async fn what_h2_was_asked_for_in_vain_is_an_invalid_request() {
 }
 
 #[test]
-fn a_bare_code_is_a_protocol_error() {
+fn h2_bare_code_is_protocol_error() {
     let error: BoxError = h2::Error::from(h2::Reason::REFUSED_STREAM).into();
     shows(&error, "Reason(REFUSED_STREAM)");
     assert_eq!(kind(&error), Kind::Protocol, "nobody says that the peer has sent it");

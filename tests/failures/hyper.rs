@@ -173,7 +173,7 @@ fn user() -> Vec<(&'static str, How)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_error_of_hyper_has_its_kind_and_a_new_one_is_noticed() {
+async fn hyper_error_variants_match_locked_version_and_have_kind() {
     let code = source("hyper", "src/error.rs");
     let lists = [
         ("Kind", "hyper::Error(", kinds()),
@@ -207,7 +207,7 @@ async fn every_error_of_hyper_has_its_kind_and_a_new_one_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_cut_off_says_who_has_cut_it() {
+async fn hyper_cut_off_body_distinguishes_close_from_reset() {
     let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
     let chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
     for begun in [begun, chunk] {

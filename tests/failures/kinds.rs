@@ -40,14 +40,14 @@ const EXPECTED: &[(&str, Option<Class>)] = &[
 ];
 
 #[test]
-fn every_kind_of_the_contract_exists_with_its_class_and_no_other_does() {
+fn failure_kinds_and_classes_match_contract() {
     let found: BTreeMap<_, _> = Kind::ALL.iter().map(|kind| (kind.as_str(), kind.class())).collect();
     assert_eq!(found.len(), Kind::ALL.len(), "two kinds have one name");
     assert_eq!(found, EXPECTED.iter().copied().collect());
 }
 
 #[test]
-fn the_four_classes_have_the_names_of_the_contract() {
+fn failure_class_names_match_contract() {
     let names = [Class::Timeout, Class::ConnectionRefused, Class::ConnectionReset, Class::Network];
     let names = names.map(Class::as_str);
     assert_eq!(names, ["timeout", "connection_refused", "connection_reset", "network_error"]);

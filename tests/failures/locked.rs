@@ -64,7 +64,7 @@ pub(crate) fn constants(source: &str, kind: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_reader_of_lists_passes_over_comments_attributes_and_fields() {
+fn locked_source_lists_skip_comments_attributes_and_fields() {
     let source = "
         enum Other { No }
         pub enum Kind {

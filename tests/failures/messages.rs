@@ -5,7 +5,8 @@ use std::io;
 
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, closed_port};
-use tower_outbound::{DnsFailure, PhaseLayer, ResolveError};
+use tower_outbound::connect::{PhaseLayer, ResolveError};
+use tower_outbound::failure::DnsFailure;
 
 use crate::chains::staged;
 use crate::stack::{self, failing};
@@ -27,7 +28,7 @@ fn says_everything_once(error: &(dyn Error + 'static)) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_reported_level_by_level() {
+async fn error_report_of_refused_connect_is_level_by_level() {
     let address = closed_port().unwrap();
     let error = failing(&format!("http://{address}/").parse().unwrap()).await;
     let expected = [
@@ -41,7 +42,7 @@ async fn a_refused_connect_is_reported_level_by_level() {
 }
 
 #[tokio::test]
-async fn no_report_says_anything_twice() {
+async fn error_report_repeats_nothing() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n";
     for script in [
         Script::new().read_request().close(),

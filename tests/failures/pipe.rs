@@ -74,7 +74,7 @@ pub(crate) async fn http1_error(script: Script) -> BoxError {
     http1(script).await.error(get()).await
 }
 
-/// The error of an exchange that fails.
+/// The error of an attempt that fails.
 pub(crate) async fn error(
     response: impl Future<Output = Result<http::Response<Incoming>, hyper::Error>>,
 ) -> BoxError {

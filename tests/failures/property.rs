@@ -6,7 +6,9 @@ use std::io;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tower_outbound::{BoxError, DnsFailure, Failure, Kind, Phase, PhaseLayer, ResolveError};
+use tower_outbound::connect::{PhaseLayer, ResolveError};
+use tower_outbound::failure::DnsFailure;
+use tower_outbound::{BoxError, Failure, Kind, Phase};
 
 use crate::chains::staged;
 
@@ -149,7 +151,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_chain_has_a_kind_and_an_unknown_error_around_it_changes_nothing(
+    fn failure_of_any_chain_has_kind_despite_unknown_wrapper(
         wraps in prop::collection::vec(any_wrap(), 0..20),
         innermost in any_core(),
     ) {
@@ -177,13 +179,13 @@ proptest! {
 }
 
 #[test]
-fn an_error_that_is_its_own_source_ends() {
+fn failure_of_circular_chain_terminates() {
     assert_eq!(Failure::of(&Circle).kind(), Kind::Other);
     assert_eq!(Failure::of(&*staged(&PhaseLayer::tcp(), Circle.into())).kind(), Kind::Connection);
 }
 
 #[test]
-fn a_thousand_levels_are_survived_and_a_hundred_are_seen_through() {
+fn failure_of_chain_sees_through_100_levels_not_1000() {
     let deep = |levels| {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         (0..levels).fold(BoxError::from(refused), |inner, _| Unknown(Some(inner)).into())

@@ -18,15 +18,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{
-    BoxError, CertificateProblem, Class, DnsFailure, Error, Failure, InFlight, Kind, Observe,
-    ObserveRequestBody, Outbound, Phase, PhaseLayer, ResolveError,
-};
+use tower_outbound::connect::{PhaseLayer, ResolveError};
+use tower_outbound::failure::{CertificateProblem, DnsFailure};
+use tower_outbound::limit::InFlightLimit;
+use tower_outbound::observe::{Observe, ObserveRequestBody};
+use tower_outbound::{BoxError, Class, Error, Failure, Kind, Outbound, Phase};
 
 use crate::pipe::all_wait;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-pub(crate) type Stack<C> = Observe<InFlight<Client<C, ObserveRequestBody<Body>>>>;
+pub(crate) type Stack<C> = Observe<InFlightLimit<Client<C, ObserveRequestBody<Body>>>>;
 
 pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
     let client = Client::builder(TokioExecutor::new())
@@ -34,14 +35,14 @@ pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2
         .retry_canceled_requests(false)
         .http2_only(http2)
         .build(connector);
-    outbound.exchange_layer().layer(client)
+    outbound.attempt_layer().layer(client)
 }
 
 pub(crate) fn get(uri: &Uri) -> http::Request<Body> {
     http::Request::get(uri).body(Empty::new().map_err(|never| match never {}).boxed_unsync()).unwrap()
 }
 
-/// The error of an exchange that fails before its head or in its body.
+/// The error of an attempt that fails before its head or in its body.
 pub(crate) async fn error_of<C>(stack: Stack<C>, request: http::Request<Body>) -> Error
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -81,7 +82,7 @@ pub(crate) async fn tls_error(certs: &Certs, host: &str, alpn: &[&str]) -> Error
 }
 
 #[tokio::test]
-async fn cuts_are_told_apart_by_what_the_peer_does_and_by_the_phase() {
+async fn failure_of_cut_response_distinguishes_peer_and_phase() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
     for (script, kind, phase) in [
         (Script::new().read_request().close(), Kind::ResponseEnded, Phase::Wait),
@@ -99,7 +100,7 @@ async fn cuts_are_told_apart_by_what_the_peer_does_and_by_the_phase() {
 }
 
 #[tokio::test]
-async fn certificates_say_what_was_wrong_with_them() {
+async fn tls_certificate_problem_is_reported() {
     use CertificateProblem as Problem;
     let good = Certs::new("example.test");
     let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -130,7 +131,7 @@ async fn certificates_say_what_was_wrong_with_them() {
 }
 
 #[tokio::test]
-async fn a_peer_without_the_wanted_http_version_is_told_by_its_alert() {
+async fn tls_alpn_mismatch_is_version_negotiation() {
     let certs = Certs::new("example.test");
     let error = over_tls(certs.server_config(&["http/1.1"]), &certs, "localhost", &["h2"]).await;
     let failure = error.failure();
@@ -163,7 +164,7 @@ fn asks_for_certificates(
 }
 
 #[tokio::test]
-async fn a_peer_that_refuses_the_client_certificate_is_no_reset_whenever_it_says_so() {
+async fn tls_refused_client_certificate_is_secure_connection() {
     let certs = Certs::new("example.test");
     for (version, alpn) in [
         (&rustls::version::TLS12, "http/1.1"),
@@ -180,14 +181,14 @@ async fn a_peer_that_refuses_the_client_certificate_is_no_reset_whenever_it_says
             if version.version == rustls::ProtocolVersion::TLSv1_2 { Phase::Tls } else { Phase::Wait };
         assert_eq!(failure.phase(), Some(phase), "{version:?} {alpn}");
         // h2 turns the IO's error into text, and with it the alert.
-        let alert = failure.tls_alert().map(tower_outbound::TlsAlert::as_str);
+        let alert = failure.tls_alert().map(tower_outbound::failure::TlsAlert::as_str);
         let lost = phase == Phase::Wait && alpn == "h2";
         assert_eq!(alert, (!lost).then_some("certificate_required"), "{version:?} {alpn}");
     }
 }
 
 #[tokio::test]
-async fn a_tls_handshake_with_a_peer_that_speaks_http_fails_in_tls() {
+async fn tls_handshake_with_http_peer_fails_in_phase_tls() {
     let certs = Certs::new("example.test");
     let script = Script::new().write("HTTP/1.1 400 Bad Request\r\n\r\n").read_to_end();
     let peer = ScriptedServer::tcp(script).await.unwrap();
@@ -204,7 +205,7 @@ async fn a_tls_handshake_with_a_peer_that_speaks_http_fails_in_tls() {
 }
 
 #[tokio::test]
-async fn a_resolver_of_the_callers_own_is_heard_through_the_whole_stack() {
+async fn dns_failure_of_custom_resolver_reaches_caller() {
     let resolver = service_fn(|_: hyper_util::client::legacy::connect::dns::Name| async {
         Err::<std::vec::IntoIter<std::net::SocketAddr>, _>(ResolveError::new(DnsFailure::TryAgain))
     });
@@ -218,7 +219,7 @@ async fn a_resolver_of_the_callers_own_is_heard_through_the_whole_stack() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_limit_of_towers_is_told_by_where_it_stands() {
+async fn tower_timeout_is_classified_by_position() {
     let (_server, peer) = ScriptedServer::duplex(Script::new().read_request().hang());
     let uri: Uri = "http://example.test/".parse().unwrap();
     let limit = tower::timeout::TimeoutLayer::new(Duration::from_secs(1));
@@ -233,7 +234,7 @@ async fn a_time_limit_of_towers_is_told_by_where_it_stands() {
 
     // Around the client: the answer did.
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
-    let service = outbound.exchange_layer().layer(limit.layer(client));
+    let service = outbound.attempt_layer().layer(limit.layer(client));
     let error = service.oneshot(get(&uri)).await.map(drop).unwrap_err();
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::ResponseTimeout, Some(Phase::Wait)), "{error:?}");
@@ -241,7 +242,7 @@ async fn a_time_limit_of_towers_is_told_by_where_it_stands() {
 }
 
 #[tokio::test]
-async fn a_request_body_that_fails_is_the_callers_even_if_it_comes_from_another_exchange() {
+async fn failing_request_body_is_request_body_despite_its_cause() {
     let other = failing(&format!("http://{}/", closed_port().unwrap()).parse().unwrap()).await;
     assert_eq!(other.failure().kind(), Kind::ConnectionRefused);
     for error in [BoxError::from(other), io::Error::from(io::ErrorKind::ConnectionReset).into()] {
@@ -257,7 +258,7 @@ async fn a_request_body_that_fails_is_the_callers_even_if_it_comes_from_another_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_closes_an_idle_connection_just_when_it_is_used_again_has_ended_the_response() {
+async fn peer_close_during_reuse_is_response_ended() {
     let answer = Script::new().read_request().write("HTTP/1.1 204 No Content\r\n\r\n");
     let (server, peer) = ScriptedServer::duplex(answer.read_exact(1).close());
     let outbound = Outbound::new();
@@ -271,7 +272,7 @@ async fn a_peer_that_closes_an_idle_connection_just_when_it_is_used_again_has_en
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_waited_for_a_connect_that_was_cancelled_are_told_that_this_side_has_given_up() {
+async fn cancelled_connect_fails_waiters_as_connection_aborted() {
     let (_server, peer) = ScriptedServer::duplex(Script::new().hang());
     let outbound = Outbound::new();
     let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), true);

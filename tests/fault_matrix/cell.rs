@@ -14,7 +14,8 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{ConnectionLog, Script, ScriptedServer};
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
-use tower_outbound::{BoxError, Class, Connection, Failure, SendState, TcpConnector};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::{BoxError, Class, Connection, Failure, SendState};
 
 use crate::peer::{Peer, Plan};
 use crate::sent::{Client, Seen};
@@ -47,7 +48,7 @@ pub(crate) enum Cut {
     CancelAtGate,
     CancelAfterFirstByte,
     CancelAfterHead,
-    /// The clock is paused, so that a time limit is hit at once.
+    /// The clock is paused, so that a timeout is hit at once.
     PauseAtGate,
     PauseAfterFirstByte,
     PauseAfterHead,
@@ -142,21 +143,21 @@ async fn first(stack: &Stack, uri: &Uri) {
     response.into_body().collect().await.unwrap();
 }
 
-/// The method of the exchange in question.
+/// The method of the attempt in question.
 async fn run(stack: &Stack, uri: &Uri, slug: &str, upload: Upload, cut: Cut, gate: &Gate) -> &'static str {
     let method = if upload == Upload::None { "GET" } else { "POST" };
-    let exchange = exchange(stack, uri, method, upload, cut, gate);
+    let attempt = attempt(stack, uri, method, upload, cut, gate);
     if matches!(cut, Cut::PauseAtGate | Cut::PauseAfterFirstByte | Cut::PauseAfterHead) {
-        within_time(PAUSED_LIMIT, slug, exchange).await;
+        within_time(PAUSED_LIMIT, slug, attempt).await;
         tokio::time::resume();
     } else {
-        within(slug, exchange).await;
+        within(slug, attempt).await;
     }
     method
 }
 
 /// Sends the request in question, to its end or to where the test gives up.
-async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: Cut, gate: &Gate) {
+async fn attempt(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: Cut, gate: &Gate) {
     let body = match upload {
         Upload::None => empty(),
         Upload::Unfinished => unfinished(),
@@ -221,7 +222,7 @@ async fn exchange(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: C
     let _ = response.into_body().collect().await;
 }
 
-/// What was told of the exchange in question; the client is gone.
+/// What was told of the attempt in question; the client is gone.
 pub(crate) struct Told {
     result: Result,
     failure: Option<Failure>,
@@ -232,7 +233,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Of the last exchange.
+    /// Of the last attempt.
     pub(crate) async fn of(stack: Stack, method: &str, before: &Written) -> Told {
         Told::of_several(stack, method, 1, 0, before).await
     }
@@ -247,7 +248,7 @@ impl Told {
     ) -> Told {
         let recorder = stack.recorder.clone();
         let ended =
-            |recorder: &Recorder| recorder.outcomes().len() as i64 == recorder.count("ExchangeStarted");
+            |recorder: &Recorder| recorder.outcomes().len() as i64 == recorder.count("AttemptStarted");
         recorder.wait_until(ended).await;
         let mut outcomes = recorder.outcomes();
         outcomes.truncate(outcomes.len() - later);
@@ -292,7 +293,7 @@ impl Told {
         if let Some(failure) = failure {
             let written = failure.connection().map(|connection| connection.bytes_out() - written_before);
             let client = Client { http2, written, has_cut: failure.is_timeout() };
-            let send = failure.send_state().expect("of an exchange");
+            let send = failure.send_state().expect("of an attempt");
             if let Some(contradiction) = seen.unwrap_or_default().contradicts(send, client) {
                 self.result.disagreement += &contradiction;
             }

@@ -13,7 +13,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use socket2::{Domain, Socket, Type};
 use tower::{ServiceExt as _, service_fn};
-use tower_outbound::{BoxError, DnsFailure, ResolveError, TcpConnector};
+use tower_outbound::BoxError;
+use tower_outbound::connect::{ResolveError, TcpConnector};
+use tower_outbound::failure::DnsFailure;
 
 use crate::cell::{Result, Told, empty, within};
 use crate::dial::Dial;

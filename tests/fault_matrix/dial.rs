@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use http::Uri;
 use tower::{Service, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, PhaseLayer, TcpConnector, TcpIo};
+use tower_outbound::BoxError;
+use tower_outbound::connect::{PhaseLayer, TcpConnector, TcpIo};
 
 #[derive(Clone)]
 pub(crate) enum Dial {

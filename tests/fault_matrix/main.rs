@@ -131,7 +131,7 @@ fn sockets() -> usize {
 }
 
 #[tokio::test]
-async fn an_error_of_the_system_is_told_the_same_where_a_connector_fails_with_it() {
+async fn fault_matrix_injected_system_error_matches_document() {
     let mut matrix = Matrix::default();
     for (slug, expected) in table() {
         if matches!(
@@ -150,7 +150,7 @@ async fn an_error_of_the_system_is_told_the_same_where_a_connector_fails_with_it
 }
 
 #[test]
-fn a_planted_wrong_expectation_is_found() {
+fn fault_matrix_detects_planted_wrong_expectation() {
     let mut matrix = Matrix::default();
     let row = table().into_iter().find(|(slug, _)| slug == "fin-mid-body").unwrap();
     let expected = row.1[0].clone().unwrap();
@@ -186,7 +186,7 @@ fn a_planted_wrong_expectation_is_found() {
 }
 
 #[test]
-fn a_planted_wrong_send_state_is_found_by_what_the_peer_has_logged() {
+fn fault_matrix_detects_send_state_contradicting_peer_log() {
     use SendState::{NotProcessed, NotSent, Partial, Sent, Unknown};
     let nothing = Seen::default();
     let blind = Seen { blind: true, ..nothing };
@@ -222,7 +222,7 @@ fn a_planted_wrong_send_state_is_found_by_what_the_peer_has_logged() {
 }
 
 #[tokio::test]
-async fn a_cell_whose_failure_says_another_send_state_than_the_peers_log_is_wrong() {
+async fn fault_matrix_cell_is_wrong_if_peer_log_contradicts() {
     // The peer has read a request, but the failure is one of a connect.
     let mut matrix = Matrix::default();
     let (_, [expected, _]) = table().into_iter().find(|(slug, _)| slug == "connect-refused").unwrap();

@@ -8,7 +8,9 @@ use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use tower::{ServiceExt as _, service_fn};
-use tower_outbound::{BoxError, OutboundBuilder, TcpConnector};
+use tower_outbound::BoxError;
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::outbound::OutboundBuilder;
 
 use crate::cell::{Result, Told, empty};
 use crate::stack::{Stack, request};

@@ -27,7 +27,7 @@ pub(crate) struct Client {
     pub(crate) http2: bool,
     /// By its connection from the beginning of the request to the end of the connection, if it is known which.
     pub(crate) written: Option<u64>,
-    /// It has ended the exchange; what it held ready went out after that.
+    /// It has ended the attempt; what it held ready went out after that.
     pub(crate) has_cut: bool,
 }
 

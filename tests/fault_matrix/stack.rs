@@ -16,10 +16,12 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
-use tower_outbound::{
-    BoxError, Event, Failure, InFlight, Observe, ObserveRequestBody, Outbound, OutboundBuilder, Outcome,
-    TimeLimits, Track,
-};
+use tower_outbound::connect::Track;
+use tower_outbound::limit::InFlightLimit;
+use tower_outbound::observe::{Observe, ObserveRequestBody};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{BoxError, Event, Failure, Outbound, Outcome};
 use tower_outbound_otel::OtelObserver;
 
 use crate::dial::Dial;
@@ -27,7 +29,8 @@ use crate::dial::Dial;
 const LIMIT: Duration = Duration::from_secs(9);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
-pub(crate) type Service = Observe<InFlight<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>>;
+pub(crate) type Service =
+    Observe<InFlightLimit<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>>;
 
 /// One cell's client with everything that listens to it.
 pub(crate) struct Stack {
@@ -35,7 +38,7 @@ pub(crate) struct Stack {
     pub(crate) service: Service,
     pub(crate) recorder: Recorder,
     pub(crate) http2: bool,
-    /// What the last exchange that failed has failed with.
+    /// What the last attempt that failed has failed with.
     pub(crate) failure: Arc<Mutex<Option<Failure>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
@@ -84,14 +87,14 @@ impl Stack {
         let told = Arc::clone(&failure);
         // First, so that it is there when the recorder has told the end.
         let failures = move |event: &Event<'_>| {
-            if let Event::ExchangeEnded { outcome: Outcome::Failed(failure), .. } = event {
+            if let Event::AttemptEnded { outcome: Outcome::Failed(failure), .. } = event {
                 *told.lock().unwrap() = Some(failure.clone());
             }
         };
         let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());
         // The clock is paused where one of them is to be hit.
-        let times = TimeLimits::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
-        let outbound = limits(outbound.time_limits(times)).build();
+        let times = Timeouts::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
+        let outbound = limits(outbound.timeouts(times)).build();
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = if http2 {
             https.enable_http2().wrap_connector(dial)
@@ -100,15 +103,15 @@ impl Stack {
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // Off, so that one attempt is one exchange: what it meets is what is told.
+            // Off, so that one attempt is one attempt: what it meets is what is told.
             .retry_canceled_requests(retries)
             .http2_only(http2)
             .build(outbound.connector(https));
-        let service = outbound.exchange_layer().layer(client);
+        let service = outbound.attempt_layer().layer(client);
         Stack { outbound, service, recorder, http2, failure, spans, metrics, meters, _traces: traces }
     }
 
-    /// The `error.type` that the spans of the last exchanges of this method agree on, and whether a metric has
+    /// The `error.type` that the spans of the last attempts of this method agree on, and whether a metric has
     /// the same.
     pub(crate) fn error_type(&self, method: &str, last: usize) -> (Option<String>, bool) {
         let of = |attributes: &[KeyValue]| {

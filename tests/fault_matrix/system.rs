@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use outbound_tests::certs::Certs;
-use tower_outbound::TcpConnector;
+use tower_outbound::connect::TcpConnector;
 
 use crate::cell::Result;
 use crate::connect::attempt;

@@ -17,7 +17,7 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::H2Server;
 use tokio::task::JoinHandle;
 use tower::{ServiceExt as _, service_fn};
-use tower_outbound::TcpConnector;
+use tower_outbound::connect::TcpConnector;
 
 use crate::cell::{Result, Told, empty, within};
 use crate::sent::Seen;

@@ -13,7 +13,8 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tower_outbound::{CloseReason, Event, Kind, Outbound, OutboundClient, Protocol, Reuse, Timings};
+use tower_outbound::connect::{CloseReason, Protocol};
+use tower_outbound::{Event, Kind, Outbound, OutboundClient, Reuse, Timings};
 
 /// nginx writes its log when it is done with a request.
 const LOG_WITHIN: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ fn watched() -> (Outbound, Recorder, Closes) {
     let (recorder, closes) = (Recorder::new(), Closes::default());
     let told = closes.clone();
     let watch = move |event: &Event<'_>| {
-        if let Event::ConnectionClosed { connection, closed } = event {
+        if let Event::ConnectionClosed { connection, closed, .. } = event {
             let port = connection.local_addr().map_or(0, |address| address.port());
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             told.insert(port, closed.reason());
@@ -127,7 +128,7 @@ pub(crate) async fn goaway() {
     let known = ["ok", "goaway in wait", "response_ended in acquire"];
     assert!(outcomes.iter().all(|outcome| known.contains(&outcome.as_str())), "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "ok").count(), uses.len());
-    for timings in recorder.timings().iter().filter(|timings| timings.exchange().status().is_some()) {
+    for timings in recorder.timings().iter().filter(|timings| timings.attempt().status().is_some()) {
         assert_eq!(timings.connection().unwrap().protocol(), Some(Protocol::Http2));
         let tls = timings.setup().unwrap().tls().cloned().unwrap();
         assert_eq!(tls.alpn.as_deref(), Some("h2"));

@@ -16,7 +16,9 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use outbound_tests::peers::{Access, NGINX, Nginx};
 use outbound_tests::recorder::Recorder;
 use tokio::sync::oneshot;
-use tower_outbound::{Event, Outbound, ResponseBody, RetryHistory, RetryLayer, RetryReason};
+use tower_outbound::client::ResponseBody;
+use tower_outbound::retry::{RetryHistory, RetryLayer, RetryReason};
+use tower_outbound::{Event, Outbound};
 
 use crate::runner::Check;
 
@@ -60,7 +62,7 @@ impl Bench {
     /// For what nginx refuses by 429 or 503.
     fn patient() -> Self {
         let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-        Self::new(|retry| retry.status(busy).attempt_header(HeaderName::from_static("x-resends")))
+        Self::new(|retry| retry.status(busy).attempt_header(HeaderName::from_static("x-retries")))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -72,10 +74,10 @@ impl Told {
     fn tell(&mut self, event: &Event<'_>) {
         self.lines.push(match event {
             Event::RetryDecided { reason, decision: Ok(delay), .. } => {
-                format!("resend after {delay:?}: {reason}")
+                format!("retry after {delay:?}: {reason}")
             }
             Event::RetryDecided { reason, decision: Err(limit), .. } => {
-                format!("no resend: {reason}, {limit}")
+                format!("no retry: {reason}, {limit}")
             }
             Event::Released { release, .. } => format!("released {release}"),
             Event::BackoffStarted { .. } => "pause".to_owned(),
@@ -96,7 +98,7 @@ fn uri(nginx: &Nginx, path: &str) -> Uri {
     format!("http://{}{path}", nginx.address()).parse().unwrap()
 }
 
-fn history(response: &Response<ResponseBody>) -> &[tower_outbound::FailedAttempt] {
+fn history(response: &Response<ResponseBody>) -> &[tower_outbound::retry::FailedAttempt] {
     response.extensions().get::<RetryHistory>().map_or(&[], |history| history)
 }
 
@@ -119,7 +121,7 @@ async fn waits_as_asked() {
         location @slower { add_header Retry-After 1 always; return 429 'slow down'; }";
     let zone = "limit_req_zone $binary_remote_addr zone=few:1m rate=2r/s;";
     let mut nginx = Nginx::config(server).http(zone).file("html/hello", "hello").start().await.unwrap();
-    let other = Outbound::builder().retry(|retry| retry.resends(0)).build().client();
+    let other = Outbound::builder().retry(|retry| retry.max_retries(0)).build().client();
 
     // One that comes half a second after the other's is not over the limit: the machine was busy.
     for n in 0..20 {
@@ -134,7 +136,7 @@ async fn waits_as_asked() {
         assert_eq!((refused.reason(), refused.delay()), (RetryReason::Status, Duration::from_secs(1)));
         assert_eq!(refused.status(), Some(StatusCode::TOO_MANY_REQUESTS));
         assert_eq!(text(response).await, "hello");
-        let told = ["resend after 1s: status", "released drained", "pause", "pause over"];
+        let told = ["retry after 1s: status", "released drained", "pause", "pause over"];
         assert_eq!(bench.lines(), told);
         assert!(lock(&bench.told).pauses.iter().all(|pause| *pause >= Duration::from_secs(1)));
         bench.recorder.settled().await;
@@ -154,7 +156,7 @@ async fn waits_as_asked() {
 /// Refuses what is sent for the first time, and says when to come again by the date for its path.
 async fn dated(dates: &[(&str, &str)]) -> Nginx {
     let server =
-        "location / { error_page 503 @busy; if ($http_x_resends = '') { return 503; } return 200 'hello'; }
+        "location / { error_page 503 @busy; if ($http_x_retries = '') { return 503; } return 200 'hello'; }
         location @busy { add_header Retry-After $when always; return 503 'busy'; }";
     let when: String = dates.iter().map(|(path, date)| format!("{path} '{date}'; ")).collect();
     Nginx::config(server).http(&format!("map $uri $when {{ {when} }}")).start().await.unwrap()
@@ -176,7 +178,7 @@ async fn dates_in_the_past() {
         let attempts: Vec<_> = attempts.collect();
         assert_eq!(attempts, [(Some(StatusCode::SERVICE_UNAVAILABLE), Duration::ZERO)], "{path}");
         assert_eq!(text(response).await, "hello");
-        assert_eq!(bench.lines(), ["resend after 0ns: status", "released drained"], "{path}");
+        assert_eq!(bench.lines(), ["retry after 0ns: status", "released drained"], "{path}");
         bench.recorder.settled().await;
     }
     nginx.daemon().end().await.unwrap();
@@ -202,7 +204,7 @@ async fn dates_far_ahead() {
         assert_eq!(response.headers()[RETRY_AFTER], date);
         assert!(history(&response).is_empty(), "{path}");
         assert_eq!(text(response).await, "busy");
-        assert_eq!(bench.lines(), ["no resend: status, retry_after"], "{path}");
+        assert_eq!(bench.lines(), ["no retry: status, retry_after"], "{path}");
         bench.recorder.settled().await;
     }
     nginx.daemon().end().await.unwrap();
@@ -246,13 +248,13 @@ async fn half_an_upload() {
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(history(&response).is_empty());
     assert_eq!(polled.load(Ordering::Relaxed), 1);
-    assert_eq!(bench.lines(), ["no resend: status, body"]);
+    assert_eq!(bench.lines(), ["no retry: status, body"]);
     drop((answered, response, client));
     bench.recorder.settled().await;
 
     let log = nginx.accesses(1, LOG_WITHIN).await;
     assert_eq!(log.iter().map(|access| access.status).collect::<Vec<_>>(), [413]);
-    assert_eq!(bench.recorder.count("ExchangeStarted"), 1);
+    assert_eq!(bench.recorder.count("AttemptStarted"), 1);
     assert_eq!(bench.recorder.count("ConnectStarted"), 1);
 }
 
@@ -266,8 +268,8 @@ async fn whole_uploads() {
     let response = client.request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(history(&response).len(), 2);
-    let resend = ["resend after 0ns: status", "released drained"];
-    assert_eq!(bench.lines(), [&resend[..], &resend[..], &["no resend: status, attempts"]].concat());
+    let retry = ["retry after 0ns: status", "released drained"];
+    assert_eq!(bench.lines(), [&retry[..], &retry[..], &["no retry: status, attempts"]].concat());
     drop((response, client));
     bench.recorder.settled().await;
     let log = nginx.accesses(3, LOG_WITHIN).await;

@@ -46,8 +46,8 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
     assert!(report.is_complete(), "{report}");
 
     let host = server.address();
-    // A span for each exchange and each phase that took place, none for the head: on HTTP/2 its first byte is
-    // its end. Only the first exchange found no connection at hand and made one; an address is not looked up.
+    // A span for each attempt and each phase that took place, none for the head: on HTTP/2 its first byte is
+    // its end. Only the first attempt found no connection at hand and made one; an address is not looked up.
     let expected = BTreeMap::from([
         ("GET".to_owned(), REQUESTS),
         (format!("HTTP connection_setup {host}"), 1),
@@ -79,10 +79,10 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
         "http.client.open_connections",
         "http.client.request.duration",
         "outbound.body.duration",
-        "outbound.call.exchanges",
+        "outbound.call.attempts",
         "outbound.connect.duration",
         "outbound.connection.closed",
-        "outbound.connection.exchanges",
+        "outbound.connection.requests",
         "outbound.connection.io",
         "outbound.connection.opened",
         "outbound.phase.duration",

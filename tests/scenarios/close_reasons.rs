@@ -9,7 +9,8 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{Service, ServiceExt as _};
-use tower_outbound::{ConnectionState, Outbound, Reuse, Timings};
+use tower_outbound::connect::ConnectionState;
+use tower_outbound::{Outbound, Reuse, Timings};
 
 use crate::support::{Body, recorded, stack, tcp};
 
@@ -46,7 +47,7 @@ fn new_connections(recorder: &Recorder) -> usize {
 }
 
 #[tokio::test]
-async fn unread_bodies_are_body_dropped() {
+async fn close_reason_unread_body_is_body_dropped() {
     let body = "x".repeat(3_000_000);
     let script = Script::answering(format!("HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n{body}"));
     let recorder = on_tcp(script, false).await;
@@ -55,7 +56,7 @@ async fn unread_bodies_are_body_dropped() {
 }
 
 #[tokio::test]
-async fn connection_close_is_connection_close() {
+async fn close_reason_response_header_close_is_connection_close() {
     let script = Script::new().read_request();
     let script = script.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").close();
     let recorder = on_tcp(script, true).await;
@@ -64,7 +65,7 @@ async fn connection_close_is_connection_close() {
 }
 
 #[tokio::test]
-async fn a_request_that_asks_to_close_is_connection_close() {
+async fn close_reason_request_header_close_is_connection_close() {
     let server = ScriptedServer::tcp(
         Script::new().read_request().write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").close(),
     )
@@ -80,14 +81,14 @@ async fn a_request_that_asks_to_close_is_connection_close() {
 }
 
 #[tokio::test]
-async fn http_1_0_is_http_1_0() {
+async fn close_reason_http_1_0_response_is_http_1_0() {
     let script = Script::new().read_request().write("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok").close();
     let recorder = on_tcp(script, true).await;
     assert_eq!(recorder.close_reasons(), ["http_1_0"; REQUESTS]);
 }
 
 #[tokio::test]
-async fn a_peer_that_closes_without_a_word_is_peer_closed() {
+async fn close_reason_peer_fin_is_peer_closed() {
     let script = Script::new().read_request().write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").close();
     let server = ScriptedServer::tcp(script).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -100,7 +101,7 @@ async fn a_peer_that_closes_without_a_word_is_peer_closed() {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error() {
+async fn close_reason_reset_is_error() {
     let script = Script::new().read_request().write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").reset();
     let server = ScriptedServer::tcp(script).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -111,7 +112,7 @@ async fn a_reset_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_http_is_a_protocol_error() {
+async fn close_reason_non_http_answer_is_protocol_error() {
     let server =
         ScriptedServer::tcp(Script::new().read_request().write("SSH-2.0-no\r\n").hang()).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -123,7 +124,7 @@ async fn an_answer_that_is_not_http_is_a_protocol_error() {
 }
 
 #[tokio::test]
-async fn a_peer_that_speaks_on_an_idle_connection_is_a_protocol_error_even_if_it_then_closes() {
+async fn close_reason_data_on_idle_connection_is_protocol_error() {
     let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let idle = Gate::new();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -140,7 +141,7 @@ async fn a_peer_that_speaks_on_an_idle_connection_is_a_protocol_error_even_if_it
 }
 
 #[tokio::test]
-async fn the_rest_of_a_body_that_nobody_reads_is_no_protocol_error() {
+async fn close_reason_rest_of_dropped_body_is_body_dropped() {
     let rest = Gate::new();
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab";
     let script = Script::new().read_request().write(head).wait(&rest).write("cd").close();
@@ -154,7 +155,7 @@ async fn the_rest_of_a_body_that_nobody_reads_is_no_protocol_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_that_the_pool_closes_is_idle_timeout() {
+async fn close_reason_pool_idle_timeout_is_idle_timeout() {
     let script = Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
@@ -169,14 +170,14 @@ async fn an_idle_connection_that_the_pool_closes_is_idle_timeout() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_has_dropped_its_connections() {
+async fn close_reason_dropped_client_is_dropped() {
     let recorder = on_tcp(Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), true).await;
     assert_eq!(new_connections(&recorder), 1);
     assert_eq!(recorder.close_reasons(), ["dropped"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_small_unread_body_does_not_cost_the_connection() {
+async fn reuse_after_small_unread_body_keeps_connection() {
     let script = Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
@@ -197,7 +198,7 @@ async fn a_small_unread_body_does_not_cost_the_connection() {
 }
 
 #[tokio::test]
-async fn a_goaway_is_goaway_and_the_next_request_gets_a_new_connection() {
+async fn close_reason_goaway_is_goaway_and_state_draining() {
     let server = H2Server::builder().start(|_| async { Response::new(Body::from("ok")) }).await.unwrap();
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone()).build();

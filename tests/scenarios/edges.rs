@@ -15,7 +15,8 @@ use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Service as _, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, ObserveRequestBody, Phase, Reuse, Timings};
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{BoxError, Phase, Reuse, Timings};
 
 use crate::support::{Body, recorded, stack};
 
@@ -27,14 +28,14 @@ fn ms(ms: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_dies_unsent_on_a_reused_connection_says_reused_and_closes_it_once() {
+async fn reuse_request_dying_unsent_is_reused_and_closes_once() {
     let script = Script::new().read_request().write(ANSWER).sleep(ms(20)).close();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build::<_, ObserveRequestBody<Body>>(outbound.connector(peer));
-    let mut client = outbound.exchange_layer().layer(client);
+    let mut client = outbound.attempt_layer().layer(client);
 
     let first = client.call(secret::request(&server.uri("/"), Body::default())).await.unwrap();
     first.into_body().collect().await.unwrap();
@@ -46,9 +47,9 @@ async fn a_request_that_dies_unsent_on_a_reused_connection_says_reused_and_close
     match client.call(secret::request(&server.uri("/"), Body::default())).await {
         Ok(response) => assert_eq!(server.accepted(), 2, "{}", response.status()),
         Err(error) => {
-            let exchange = error.exchange().unwrap();
-            assert_eq!((exchange.reuse(), exchange.usage().unwrap().number()), (Reuse::Reused, 2));
-            assert_eq!(exchange.connection().unwrap().uses(), 1);
+            let attempt = error.attempt().unwrap();
+            assert_eq!((attempt.reuse(), attempt.usage().unwrap().number()), (Reuse::Reused, 2));
+            assert_eq!(attempt.connection().unwrap().uses(), 1);
         }
     }
     drop(client);
@@ -58,12 +59,12 @@ async fn a_request_that_dies_unsent_on_a_reused_connection_says_reused_and_close
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_of_known_length_that_never_says_it_is_over_has_its_wait() {
+async fn wait_phase_measured_after_upload_without_end_of_stream() {
     let script = Script::new().read_request().sleep(ms(70)).write(ANSWER).read_request().hang();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
-    let client = outbound.exchange_layer().layer(client);
+    let client = outbound.attempt_layer().layer(client);
     let upload = || {
         let frames = [Ok::<_, BoxError>(Frame::data(Bytes::from("abc")))];
         let body = UnsyncBoxBody::new(StreamBody::new(futures_util::stream::iter(frames)));
@@ -86,7 +87,7 @@ async fn an_upload_of_known_length_that_never_says_it_is_over_has_its_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interim_response_while_a_large_frame_is_written_is_neither_the_answer_nor_a_new_use() {
+async fn interim_response_is_neither_answer_nor_new_use() {
     const LENGTH: usize = 300_000;
     let script = Script::new()
         .read_head()
@@ -118,7 +119,7 @@ async fn an_interim_response_while_a_large_frame_is_written_is_neither_the_answe
 }
 
 #[tokio::test]
-async fn on_http_2_the_exchange_that_paid_is_the_new_one_also_when_it_is_answered_last() {
+async fn http2_reuse_new_is_attempt_that_paid_if_answered_last() {
     let gate = Gate::new();
     let held = gate.clone();
     let handler = move |request: Request<hyper::body::Incoming>| {
@@ -136,7 +137,7 @@ async fn on_http_2_the_exchange_that_paid_is_the_new_one_also_when_it_is_answere
 
     let slow = tokio::spawn(client.request(secret::request(&server.uri("/slow"), Body::default())));
     recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
-    let read = async |response: http::Response<tower_outbound::ResponseBody>| {
+    let read = async |response: http::Response<tower_outbound::client::ResponseBody>| {
         let timings = response.extensions().get::<Timings>().unwrap().clone();
         response.into_body().collect().await.unwrap();
         timings
@@ -152,7 +153,7 @@ async fn on_http_2_the_exchange_that_paid_is_the_new_one_also_when_it_is_answere
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
+async fn wasted_connection_closes_as_idle_timeout() {
     let script = Script::new().read_request().sleep(ms(20)).write(ANSWER).repeat();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
@@ -160,7 +161,9 @@ async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
     let send = || client.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
     let read = async |response: Result<http::Response<_>, _>| {
         let response: http::Response<
-            tower_outbound::ObserveBody<tower_outbound::InFlightBody<hyper::body::Incoming>>,
+            tower_outbound::observe::ObserveBody<
+                tower_outbound::limit::InFlightLimitBody<hyper::body::Incoming>,
+            >,
         > = response.map_err(|error: tower_outbound::Error| error.to_string()).unwrap();
         let timings = response.extensions().get::<Timings>().unwrap().clone();
         response.into_body().collect().await.unwrap();
@@ -171,7 +174,7 @@ async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
         tokio::join!(async { read(send().await).await }, async { read(send().await).await });
     assert_eq!(second.connection().unwrap().id(), third.connection().unwrap().id());
     // The one that came second has waited for the connection, and says since when it was ready.
-    assert!(third.usage().unwrap().ready_at() > third.exchange().start_time());
+    assert!(third.usage().unwrap().ready_at() > third.attempt().start_time());
 
     tokio::time::sleep(2 * outbound.idle_timeout() + ms(1000)).await;
     recorder.settled().await;
@@ -180,7 +183,7 @@ async fn a_connection_that_was_made_for_nothing_idles_out_as_idle_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upgraded_connection_is_one_use_whatever_passes_and_closes_as_upgraded() {
+async fn upgraded_connection_is_single_use_and_closes_as_upgraded() {
     let upgrade = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
     let mut script = Script::new().read_head().write(upgrade);
     for _ in 0..5 {
@@ -210,7 +213,7 @@ async fn an_upgraded_connection_is_one_use_whatever_passes_and_closes_as_upgrade
 
 /// Callers on two threads give up at random moments; the recorder fails on any event after an end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_told_after_an_end_when_callers_give_up_on_two_threads() {
+async fn cancel_on_two_threads_emits_no_event_after_end() {
     const CALLERS: u64 = 4;
     const ROUNDS: u64 = 1_500;
     let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
@@ -224,9 +227,9 @@ async fn nothing_is_told_after_an_end_when_callers_give_up_on_two_threads() {
         let (client, uri) = (client.clone(), server.uri("/"));
         tokio::spawn(async move {
             for round in caller..caller + ROUNDS {
-                let exchange = client.clone().oneshot(secret::request(&uri, Body::default()));
-                let exchange = tokio::spawn(async {
-                    if let Ok(response) = exchange.await {
+                let attempt = client.clone().oneshot(secret::request(&uri, Body::default()));
+                let attempt = tokio::spawn(async {
+                    if let Ok(response) = attempt.await {
                         let _ = response.into_body().collect().await;
                     }
                 });
@@ -237,9 +240,9 @@ async fn nothing_is_told_after_an_end_when_callers_give_up_on_two_threads() {
                     for _ in 0..round * 37 % 4_000 {
                         std::hint::spin_loop();
                     }
-                    exchange.abort();
+                    attempt.abort();
                 }
-                let _ = exchange.await;
+                let _ = attempt.await;
             }
         })
     });
@@ -248,7 +251,7 @@ async fn nothing_is_told_after_an_end_when_callers_give_up_on_two_threads() {
     }
     drop(client);
     recorder.settled().await;
-    assert_eq!(recorder.outcomes().len() as i64, recorder.count("ExchangeStarted"));
+    assert_eq!(recorder.outcomes().len() as i64, recorder.count("AttemptStarted"));
     assert!(recorder.outcomes().iter().any(|outcome| outcome.starts_with("cancelled")));
     assert_eq!(recorder.count("connected"), recorder.count("ConnectionOpened"));
 }

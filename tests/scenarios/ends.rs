@@ -13,7 +13,8 @@ use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, Event, ObserveRequestBody, Outbound, Timings};
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{BoxError, Event, Outbound, Timings};
 
 use crate::support::{Body, recorded, stack, tcp};
 
@@ -37,13 +38,13 @@ async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Cancels a whole exchange after 0, 1, 2… polls, until one is enough; each time on a new stack.
+/// Cancels a whole attempt after 0, 1, 2… polls, until one is enough; each time on a new stack.
 async fn cancel_after_every_poll<F: Future>(run: impl Fn(Outbound) -> F) -> Recorder {
     for polls in 0..200 {
         let (outbound, recorder) = recorded();
         let done = at_most(polls, run(outbound)).await.is_some();
         recorder.settled().await;
-        let started = recorder.count("ExchangeStarted");
+        let started = recorder.count("AttemptStarted");
         assert!(started <= 1 && recorder.outcomes().len() as i64 == started);
         if done {
             assert_eq!(recorder.outcomes(), ["ok"], "after {polls} polls");
@@ -56,7 +57,7 @@ async fn cancel_after_every_poll<F: Future>(run: impl Fn(Outbound) -> F) -> Reco
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_http_1_over_tls() {
+async fn cancel_at_any_poll_leaves_nothing_open_http1_over_tls() {
     let certs = Certs::new("example.test");
     let recorder = cancel_after_every_poll(|outbound| {
         let pause = Duration::from_millis(10);
@@ -91,7 +92,7 @@ async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_ht
 }
 
 #[tokio::test]
-async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_http_2() {
+async fn cancel_at_any_poll_leaves_nothing_open_http2() {
     let server = H2Server::builder()
         .start(|request: Request<_>| async move {
             request.into_body().collect().await.unwrap();
@@ -111,7 +112,7 @@ async fn a_request_cancelled_after_any_number_of_polls_leaves_nothing_open_on_ht
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_dropped_at_any_frame_ends_the_exchange() {
+async fn body_drop_at_any_frame_ends_attempt_as_cancelled() {
     const FRAMES: usize = 4;
     for taken in 0..=FRAMES {
         let mut script = Script::new().read_request().write(CHUNKED);
@@ -129,14 +130,14 @@ async fn a_body_dropped_at_any_frame_ends_the_exchange() {
         }
         drop(body);
         assert_eq!(recorder.outcomes(), ["cancelled in body"]);
-        assert_eq!(timings.exchange().response_body_bytes(), 3 * taken as u64);
+        assert_eq!(timings.attempt().response_body_bytes(), 3 * taken as u64);
         recorder.settled().await;
         assert_eq!(recorder.close_reasons(), ["body_dropped"]);
     }
 }
 
 #[tokio::test]
-async fn an_inner_service_that_panics_ends_the_exchange_as_an_error() {
+async fn inner_service_panic_ends_attempt_as_error() {
     for panic_in_call in [true, false] {
         let (outbound, recorder) = recorded();
         let inner = service_fn(move |_: Request<ObserveRequestBody<Body>>| {
@@ -148,7 +149,7 @@ async fn an_inner_service_that_panics_ends_the_exchange_as_an_error() {
                 Ok::<Response<Body>, std::io::Error>(Response::default())
             }
         });
-        let service = outbound.exchange_layer().layer(inner);
+        let service = outbound.attempt_layer().layer(inner);
         let request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
         let result = tokio::spawn(async move { service.oneshot(request).await.map(drop) }).await;
         assert!(result.unwrap_err().is_panic());
@@ -158,7 +159,7 @@ async fn an_inner_service_that_panics_ends_the_exchange_as_an_error() {
 }
 
 #[tokio::test]
-async fn an_observer_that_panics_is_not_called_again_and_the_request_goes_on() {
+async fn observer_panic_disables_observer_and_request_succeeds() {
     let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();
     let recorder = Recorder::new();
     let panics = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -181,7 +182,7 @@ async fn an_observer_that_panics_is_not_called_again_and_the_request_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connect_that_loses_the_race_is_counted_as_wasted_and_serves_another() {
+async fn wasted_connect_is_counted_and_idle_connection_reused() {
     let script = Script::new().read_request().sleep(Duration::from_millis(20));
     let script = script.write("HTTP/1.1 204 No Content\r\n\r\n").repeat();
     let (server, peer) = ScriptedServer::duplex(script);
@@ -209,7 +210,7 @@ async fn a_connect_that_loses_the_race_is_counted_as_wasted_and_serves_another()
 }
 
 #[tokio::test]
-async fn a_refused_connect_fails_in_phase_tcp_and_opens_nothing() {
+async fn refused_connect_fails_in_phase_tcp_and_opens_nothing() {
     let address = closed_port().unwrap();
     let (outbound, recorder) = recorded();
     let uri = format!("http://{address}/").parse().unwrap();
@@ -222,35 +223,29 @@ async fn a_refused_connect_fails_in_phase_tcp_and_opens_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_says_why_it_drops_is_not_taken_for_the_caller() {
-    use tower_outbound::{Call, EndCause};
-
-    for (cause, expected) in [
-        (Some(EndCause::DeadlineElapsed), "deadline_exceeded in acquire"),
-        (Some(EndCause::AttemptTimeout), "response_timeout in acquire"),
-        (None, "cancelled in acquire"),
-    ] {
+async fn end_cause_of_layer_decides_outcome_of_dropped_attempt() {
+    for (timed_out, expected) in [(true, "response_timeout in acquire"), (false, "cancelled in acquire")] {
         let (outbound, recorder) = recorded();
-        let service = outbound.exchange_layer().layer(service_fn(|_: Request<ObserveRequestBody<Body>>| {
+        let service = outbound.attempt_layer().layer(service_fn(|_: Request<ObserveRequestBody<Body>>| {
             pending::<Result<Response<Body>, BoxError>>()
         }));
-        let call = Call::new();
+        let call = tower_outbound::Call::new();
         let mut request = secret::request(&"http://example.test/".parse().unwrap(), Body::default());
         request.extensions_mut().insert(call.clone());
-        let exchange = service.oneshot(request);
+        let attempt = service.oneshot(request);
         assert!(
             at_most(1, async {
-                let mut exchange = pin!(exchange);
-                let _ = poll_fn(|cx| Poll::Ready(exchange.as_mut().poll(cx).is_ready())).await;
-                if let Some(cause) = cause {
-                    call.set_end_cause(cause);
+                let mut attempt = pin!(attempt);
+                let _ = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx).is_ready())).await;
+                if timed_out {
+                    call.attempt_timed_out();
                 }
             })
             .await
             .is_some()
         );
         assert_eq!(recorder.outcomes(), [expected]);
-        assert_eq!(call.exchanges(), 1);
+        assert_eq!(call.attempts(), 1);
         assert_eq!(recorder.count("CallStarted"), 0, "the call is its maker's");
     }
 }

@@ -1,4 +1,4 @@
-//! What is particular to HTTP/2: many exchanges on one connection, and no IO that tells whose bytes it carries.
+//! What is particular to HTTP/2: many attempts on one connection, and no IO that tells whose bytes it carries.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use http_body_util::BodyExt as _;
 use outbound_tests::gate::Gate;
 use outbound_tests::secret;
 use outbound_tests::server::H2Server;
-use tower_outbound::{ConnectionState, Phase, Protocol, Reuse, Timings};
+use tower_outbound::connect::{ConnectionState, Protocol};
+use tower_outbound::{Phase, Reuse, Timings};
 
 use crate::support::{Body, recorded};
 
@@ -24,35 +25,35 @@ async fn gated(gate: &Gate) -> H2Server {
 }
 
 #[tokio::test]
-async fn a_connection_is_active_while_a_request_waits_for_its_head() {
+async fn http2_connection_is_active_while_request_waits_for_head() {
     let gate = Gate::new();
     let server = gated(&gate).await;
     let (outbound, recorder) = recorded();
     let client = outbound.client_builder().http2_only(true).build();
 
     let request = client.request(secret::request(&server.uri("/"), Body::default()));
-    let exchange = tokio::spawn(async { request.await.unwrap().into_body().collect().await.unwrap() });
+    let attempt = tokio::spawn(async { request.await.unwrap().into_body().collect().await.unwrap() });
     recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
     assert_eq!(outbound.connections()[0].in_flight(), 1);
     assert_eq!(outbound.connections()[0].state(), ConnectionState::Active);
     gate.open();
-    exchange.await.unwrap();
+    attempt.await.unwrap();
     recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
     drop(client);
     recorder.settled().await;
 }
 
 #[tokio::test]
-async fn a_request_that_is_cancelled_while_the_peer_thinks_was_cancelled_in_wait() {
+async fn http2_cancel_before_head_is_cancelled_in_wait() {
     let gate = Gate::new();
     let server = gated(&gate).await;
     let (outbound, recorder) = recorded();
     let client = outbound.client_builder().http2_only(true).build();
 
     let request = client.request(secret::request(&server.uri("/"), Body::default()));
-    let exchange = tokio::spawn(request);
+    let attempt = tokio::spawn(request);
     recorder.wait_until(|recorder| recorder.gauges() == (1, 0)).await;
-    exchange.abort();
+    attempt.abort();
     recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
     assert_eq!(recorder.outcomes(), ["cancelled in wait"]);
     assert_eq!(recorder.count("ConnectionClosed"), 0, "a reset stream does not cost the connection");
@@ -61,13 +62,13 @@ async fn a_request_that_is_cancelled_while_the_peer_thinks_was_cancelled_in_wait
 }
 
 #[tokio::test]
-async fn eight_requests_at_once_share_a_connection_and_each_is_one_use_of_it() {
+async fn http2_concurrent_requests_share_connection_as_8_uses() {
     let gate = Gate::new();
     let server = gated(&gate).await;
     let (outbound, recorder) = recorded();
     let client = outbound.client_builder().http2_only(true).build();
 
-    let exchanges: Vec<_> = (0..8)
+    let attempts: Vec<_> = (0..8)
         .map(|_| {
             let request = client.request(secret::request(&server.uri("/"), Body::from("upload")));
             tokio::spawn(async {
@@ -81,8 +82,8 @@ async fn eight_requests_at_once_share_a_connection_and_each_is_one_use_of_it() {
     recorder.wait_until(|_| outbound.connections().first().is_some_and(|one| one.in_flight() == 8)).await;
     gate.open();
     let mut timings = Vec::new();
-    for exchange in exchanges {
-        timings.push(exchange.await.unwrap());
+    for attempt in attempts {
+        timings.push(attempt.await.unwrap());
     }
 
     let connection = timings[0].connection().unwrap();

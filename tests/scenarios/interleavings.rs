@@ -81,7 +81,7 @@ async fn run(callers: Vec<Caller>, peers: Vec<Peer>) {
         let (client, uri) = (client.clone(), server.uri("/"));
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(caller.starts_at)).await;
-            let exchange = async {
+            let attempt = async {
                 let response = client.oneshot(secret::request(&uri, Body::from("upload"))).await.ok()?;
                 let timings = response.extensions().get::<Timings>().cloned();
                 let mut body = response.into_body();
@@ -91,9 +91,9 @@ async fn run(callers: Vec<Caller>, peers: Vec<Peer>) {
                 timings
             };
             match caller.gives_up_after {
-                None => exchange.await,
+                None => attempt.await,
                 Some(limit) => {
-                    tokio::time::timeout(Duration::from_millis(limit), exchange).await.ok().flatten()
+                    tokio::time::timeout(Duration::from_millis(limit), attempt).await.ok().flatten()
                 }
             };
         })
@@ -119,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_left_open_whoever_gives_up_when(callers in callers(), peers in peers()) {
+    fn interleavings_random_cancel_leaves_nothing_open(callers in callers(), peers in peers()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(run(callers, peers));
     }

@@ -14,7 +14,7 @@ const REQUESTS: usize = 20_000;
 const WORKERS: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connection_use_and_reuse_agree_with_the_peers_log_20_000_times() {
+async fn load_uses_and_reuse_agree_with_peer_log() {
     let server = LoadServer::builder()
         .uses(1..=50)
         .closings([Closing::Announced, Closing::Silent])
@@ -35,7 +35,7 @@ async fn connection_use_and_reuse_agree_with_the_peers_log_20_000_times() {
                     // A FIN crossed the request: this stack has nothing that would send it again.
                     Err(error) => {
                         assert_eq!(error.failure().class(), Some(Class::ConnectionReset), "{error:?}");
-                        failed.push(error.exchange().unwrap().timings());
+                        failed.push(error.attempt().unwrap().timings());
                         continue;
                     }
                 };
@@ -55,8 +55,8 @@ async fn connection_use_and_reuse_agree_with_the_peers_log_20_000_times() {
     assert_eq!(seen.len(), REQUESTS);
 
     for (body, timings) in &seen {
-        let connection = timings.connection().expect("every exchange knows its connection");
-        let usage = timings.usage().expect("every exchange knows its use");
+        let connection = timings.connection().expect("every attempt knows its connection");
+        let usage = timings.usage().expect("every attempt knows its use");
         let port = connection.local_addr().unwrap().port();
         assert_eq!(*body, format!(r#"{{"peer_port":{port},"use_number":{}}}"#, usage.number()));
         assert_eq!(timings.reuse(), if usage.number() == 1 { Reuse::New } else { Reuse::Reused });

@@ -41,7 +41,7 @@ impl MakeWriter<'_> for Lines {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exchange_is_told_with_its_phases_and_its_connection_and_no_secret() {
+async fn log_attempt_with_phases_and_connection_redacts_secrets() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter("off,tower_outbound=trace")
@@ -65,7 +65,7 @@ async fn an_exchange_is_told_with_its_phases_and_its_connection_and_no_secret() 
         |parts: &[&str]| log.lines().filter(|line| parts.iter().all(|part| line.contains(part))).count();
     assert_eq!(found(&["DEBUG", "connection opened", "origin=http://127.0.0.1"]), 1, "{log}");
     assert_eq!(found(&["TRACE", "phase=wait"]), 1, "{log}");
-    assert_eq!(found(&["DEBUG", "exchange ended", "status=204", "method=\"GET\"", "new"]), 1, "{log}");
+    assert_eq!(found(&["DEBUG", "attempt ended", "status=204", "method=\"GET\"", "new"]), 1, "{log}");
     assert_eq!(found(&["DEBUG", "connection closed", "reason=", "uses=1"]), 1, "{log}");
     assert_eq!(found(&["WARN", "an observer panicked", "closure"]), 1, "{log}");
     assert!(!secret::is_in(&log));

@@ -14,5 +14,5 @@ mod retry;
 mod silent;
 mod support;
 mod tcp;
-mod time_limits;
+mod timeouts;
 mod wrappers;

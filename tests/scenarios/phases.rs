@@ -13,7 +13,8 @@ use outbound_tests::secret;
 use outbound_tests::server::{DuplexConnector, DuplexIo, Script, ScriptedServer};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
-use tower_outbound::{Phase, PhaseLayer, Phased, Timings};
+use tower_outbound::connect::{PhaseLayer, PhaseTimer};
+use tower_outbound::{Phase, Timings};
 use tower_service::Service;
 
 use crate::support::{Body, recorded, stack};
@@ -27,7 +28,7 @@ fn ms(ms: u64) -> Duration {
 /// Resolves in 30 ms, then connects at once.
 #[derive(Clone)]
 struct ResolvingConnector {
-    resolver: Phased<SlowResolver>,
+    resolver: PhaseTimer<SlowResolver>,
     peer: DuplexConnector,
 }
 
@@ -70,7 +71,7 @@ impl Service<http::Uri> for ResolvingConnector {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_phase_is_within_10_ms_of_its_gate() {
+async fn phases_are_within_10_ms_of_their_gates() {
     let certs = Certs::new("example.test");
     let script = Script::new()
         .sleep(ms(50))
@@ -133,20 +134,20 @@ async fn every_phase_is_within_10_ms_of_its_gate() {
         )
     );
 
-    // The second exchange pays for none of it.
+    // The second attempt pays for none of it.
     let response = client.oneshot(secret::request(&uri, Body::default())).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap().clone();
     response.into_body().collect().await.unwrap();
     assert_eq!(timings.phase(Phase::Dns), None);
     assert_eq!(timings.usage().unwrap().number(), 2);
-    assert!(!timings.exchange().answered_early());
+    assert!(!timings.attempt().answered_early());
     assert!(!timings.setup_paid());
     assert!(timings.setup().unwrap().phase(Phase::Tls).unwrap().abs_diff(ms(50)) <= TOLERANCE);
     recorder.wait_until(|recorder| recorder.gauges().0 == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_before_the_request_was_sent_whole_has_no_wait() {
+async fn phase_wait_absent_if_answered_before_request_is_sent() {
     let script = Script::new()
         .read_head()
         .sleep(ms(40))
@@ -162,13 +163,13 @@ async fn an_answer_before_the_request_was_sent_whole_has_no_wait() {
     let timings = response.extensions().get::<Timings>().unwrap();
     assert_eq!(response.status(), 413);
     assert_eq!(timings.phase(Phase::Wait), None);
-    assert!(timings.exchange().answered_early());
+    assert!(timings.attempt().answered_early());
     let sent = timings.phase(Phase::Send).unwrap();
     assert!(sent.abs_diff(ms(40)) <= TOLERANCE, "{sent:?}, {timings}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connector_whose_inside_is_not_timed_has_no_phases_and_not_zero_ones() {
+async fn setup_phases_of_untimed_connector_absent_not_zero() {
     let (server, peer) = ScriptedServer::duplex(Script::answering("HTTP/1.1 204 No Content\r\n\r\n"));
     let (outbound, _recorder) = recorded();
     let client = stack(&outbound, outbound.connector(peer.delay(ms(25))));

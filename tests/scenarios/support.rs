@@ -9,12 +9,15 @@ use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
-use tower_outbound::{InFlight, Observe, ObserveRequestBody, Outbound, TcpConnector, Track};
+use tower_outbound::Outbound;
+use tower_outbound::connect::{TcpConnector, Track};
+use tower_outbound::limit::InFlightLimit;
+use tower_outbound::observe::{Observe, ObserveRequestBody};
 
 /// The body that scenarios send.
 pub(crate) type Body = Full<Bytes>;
 /// An observed hyper-util client over a tracked connector.
-pub(crate) type Stack<C> = Observe<InFlight<Client<C, ObserveRequestBody<Body>>>>;
+pub(crate) type Stack<C> = Observe<InFlightLimit<Client<C, ObserveRequestBody<Body>>>>;
 
 /// A stack that a recorder watches.
 pub(crate) fn recorded() -> (Outbound, Recorder) {
@@ -33,5 +36,5 @@ pub(crate) fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C) -> St
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(30))
         .build(connector);
-    outbound.exchange_layer().layer(client)
+    outbound.attempt_layer().layer(client)
 }

@@ -75,7 +75,7 @@ mod tests {
     use crate::server::LoadServer;
 
     #[test]
-    fn a_percentile_is_the_nearest_rank() {
+    fn percentile_uses_nearest_rank() {
         let ten: Vec<_> = (1..=10).map(Duration::from_millis).collect();
         for (percent, expected) in
             [(0.0, 1), (10.0, 1), (11.0, 2), (50.0, 5), (90.0, 9), (99.0, 10), (100.0, 10)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_request_reaches_a_real_server_once() {
+    async fn paced_requests_reach_real_server_once_each() {
         let server = LoadServer::builder().closings([]).start().await.unwrap();
         let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
         let client = client.build_http();
@@ -99,7 +99,7 @@ mod tests {
 
     /// The service answers the n-th request after n ms.
     #[tokio::test(start_paused = true)]
-    async fn latencies_are_those_of_the_service_and_so_many_run_at_once() {
+    async fn paced_requests_measure_service_latency_at_concurrency() {
         let (number, places) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(3)));
         let fewest = Arc::new(Mutex::new(usize::MAX));
         let least = Arc::clone(&fewest);
@@ -126,7 +126,7 @@ mod tests {
 
     #[tokio::test]
     #[should_panic(expected = "503 Service Unavailable")]
-    async fn a_failed_request_is_no_latency() {
+    async fn paced_requests_panic_on_failed_response() {
         let client = tower::service_fn(|_: Request<Empty<Bytes>>| async {
             let mut response = Response::new(Full::<Bytes>::default());
             *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;

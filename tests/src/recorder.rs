@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use tokio::sync::Notify;
-use tower_outbound::{ConnectResult, Event, Exchange, Observer, Outcome, Phase, Timings};
+use tower_outbound::event::ConnectResult;
+use tower_outbound::{Attempt, Event, Observer, Outcome, Phase, Timings};
 
 use crate::secret;
 
@@ -70,13 +71,13 @@ impl Recorder {
         self.told().counts.get(name).copied().unwrap_or_default()
     }
 
-    /// The timings of the exchanges that have ended, in the order of their ends.
+    /// The timings of the attempts that have ended, in the order of their ends.
     #[must_use]
     pub fn timings(&self) -> Vec<Timings> {
         self.told().ended.clone()
     }
 
-    /// How the exchanges ended: `ok`, `cancelled in PHASE` or `KIND in PHASE`.
+    /// How the attempts ended: `ok`, `cancelled in PHASE` or `KIND in PHASE`.
     #[must_use]
     pub fn outcomes(&self) -> Vec<String> {
         self.told().outcomes.clone()
@@ -170,8 +171,8 @@ impl Observer for Recorder {
         self.shared.changed.notify_waiters();
     }
 
-    fn on_request(&self, exchange: &Exchange, headers: &mut HeaderMap) {
-        let _ = (exchange, headers);
+    fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
+        let _ = (attempt, headers);
         let mut told = self.told();
         *told.counts.entry("on_request".to_owned()).or_default() += 1;
         told.names.push("on_request".to_owned());
@@ -181,53 +182,53 @@ impl Observer for Recorder {
 impl Told {
     fn tell(&mut self, event: &Event<'_>) {
         match event {
-            Event::CallStarted { call } => self.start("call", call.id()),
+            Event::CallStarted { call, .. } => self.start("call", call.id()),
             Event::CallEnded { call, .. } => self.end("call", call.id()),
-            Event::ExchangeStarted { exchange, .. } => self.start("exchange", exchange.id()),
-            Event::ExchangePhase { exchange, phase, failure, .. } => {
-                self.still("exchange", exchange.id(), event);
+            Event::AttemptStarted { attempt, .. } => self.start("attempt", attempt.id()),
+            Event::AttemptPhase { attempt, phase, failure, .. } => {
+                self.still("attempt", attempt.id(), event);
                 self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
             }
-            Event::ExchangeEnded { exchange, outcome } => {
-                self.end("exchange", exchange.id());
-                self.ended.push(exchange.timings());
+            Event::AttemptEnded { attempt, outcome, .. } => {
+                self.end("attempt", attempt.id());
+                self.ended.push(attempt.timings());
                 self.outcomes.push(match outcome {
                     Outcome::Ok => "ok".to_owned(),
-                    Outcome::Cancelled { phase } => format!("cancelled in {phase}"),
+                    Outcome::Cancelled { phase, .. } => format!("cancelled in {phase}"),
                     Outcome::Failed(failure) => {
                         format!("{} in {}", failure.kind(), failure.phase().map_or("?", Phase::as_str))
                     }
                     other => format!("{other:?}"),
                 });
-                let line = exchange.timings().to_string();
+                let line = attempt.timings().to_string();
                 if secret::is_in(&line) {
                     self.faults.push(format!("a secret in {line}"));
                 }
             }
             Event::SlotsOpened { .. } => self.slots.origins += 1,
             Event::SlotsClosed { .. } => self.slots.origins -= 1,
-            Event::SlotWaiting { exchange, .. } => {
+            Event::SlotWaiting { attempt, .. } => {
                 self.slots.waiting += 1;
-                self.start_for(*exchange, "slot wait");
+                self.start_for(*attempt, "slot wait");
             }
-            Event::SlotWaited { exchange, .. } => {
+            Event::SlotWaited { attempt, .. } => {
                 self.slots.waiting -= 1;
-                self.end_for(*exchange, "slot wait");
+                self.end_for(*attempt, "slot wait");
             }
-            Event::SlotTaken { exchange, .. } => {
+            Event::SlotTaken { attempt, .. } => {
                 self.slots.held += 1;
                 self.slots.most = self.slots.most.max(self.slots.held);
-                self.start_for(*exchange, "slot");
+                self.start_for(*attempt, "slot");
             }
-            Event::SlotReturned { exchange, .. } => {
+            Event::SlotReturned { attempt, .. } => {
                 self.slots.held -= 1;
-                self.end_for(*exchange, "slot");
+                self.end_for(*attempt, "slot");
             }
             Event::ConnectStarted { setup, .. } => self.start("setup", setup.id()),
             Event::ConnectPhase { phase, failure, .. } => {
                 self.phases.push((*phase, failure.map_or("ok", |failure| failure.kind().as_str())));
             }
-            Event::ConnectEnded { setup, result } => {
+            Event::ConnectEnded { setup, result, .. } => {
                 self.end("setup", setup.id());
                 let name = match result {
                     ConnectResult::Connected(_) => "connected",
@@ -237,26 +238,26 @@ impl Told {
                 };
                 *self.counts.entry(name.to_owned()).or_default() += 1;
             }
-            Event::ConnectionOpened { connection } => {
+            Event::ConnectionOpened { connection, .. } => {
                 self.start("connection", connection.id());
                 self.idle += 1;
             }
-            Event::ExchangeHead { exchange, .. } => self.still("exchange", exchange.id(), event),
-            Event::ConnectionAssigned { connection, exchange, .. } => {
+            Event::AttemptHead { attempt, .. } => self.still("attempt", attempt.id(), event),
+            Event::ConnectionAssigned { connection, attempt, .. } => {
                 self.still("connection", connection.id(), event);
-                self.still("exchange", exchange.id(), event);
+                self.still("attempt", attempt.id(), event);
             }
-            Event::ConnectionActive { connection } => {
+            Event::ConnectionActive { connection, .. } => {
                 self.still("connection", connection.id(), event);
                 self.idle -= 1;
                 self.active += 1;
             }
-            Event::ConnectionIdle { connection } => {
+            Event::ConnectionIdle { connection, .. } => {
                 self.still("connection", connection.id(), event);
                 self.idle += 1;
                 self.active -= 1;
             }
-            Event::ConnectionClosed { connection, closed } => {
+            Event::ConnectionClosed { connection, closed, .. } => {
                 self.end("connection", connection.id());
                 if closed.was_active() {
                     self.active -= 1;
@@ -276,15 +277,15 @@ impl Told {
         }
     }
 
-    fn start_for(&mut self, exchange: Option<&Exchange>, what: &'static str) {
-        if let Some(exchange) = exchange {
-            self.start(what, exchange.id());
+    fn start_for(&mut self, attempt: Option<&Attempt>, what: &'static str) {
+        if let Some(attempt) = attempt {
+            self.start(what, attempt.id());
         }
     }
 
-    fn end_for(&mut self, exchange: Option<&Exchange>, what: &'static str) {
-        if let Some(exchange) = exchange {
-            self.end(what, exchange.id());
+    fn end_for(&mut self, attempt: Option<&Attempt>, what: &'static str) {
+        if let Some(attempt) = attempt {
+            self.end(what, attempt.id());
         }
     }
 

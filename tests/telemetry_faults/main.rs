@@ -47,11 +47,11 @@ fn check(protocol: FrontProtocol) {
 }
 
 #[test]
-fn losses_over_http_are_what_the_receiver_did_not_get() {
+fn otlp_http_reported_losses_match_receiver() {
     check(FrontProtocol::Http);
 }
 
 #[test]
-fn losses_over_grpc_are_what_the_receiver_did_not_get() {
+fn otlp_grpc_reported_losses_match_receiver() {
     check(FrontProtocol::Grpc);
 }

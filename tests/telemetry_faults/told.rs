@@ -64,7 +64,7 @@ impl Log {
 }
 
 #[test]
-fn a_receiver_that_restarts_loses_nothing_and_is_told_once_when_it_goes_and_once_when_it_is_back() {
+fn otlp_restart_loses_nothing_and_logs_outage_and_return() {
     let log = Log::default();
     tracing_subscriber::registry().with(log.clone()).init();
     for protocol in [FrontProtocol::Http, FrontProtocol::Grpc] {

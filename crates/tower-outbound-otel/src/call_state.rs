@@ -8,7 +8,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tower_outbound::Origin;
 
-/// The caller's context, and what its exchanges have come to.
+/// The caller's context, and what its attempts have come to.
 #[derive(Debug)]
 pub(crate) struct CallState {
     /// Taken by the end, so that what is kept of a call does not keep the caller's context.
@@ -34,8 +34,8 @@ impl CallState {
         }
     }
 
-    /// What an exchange's span is a child of: the caller's, wherever the resend is made from. Where the caller has no
-    /// span, resends are children of the first exchange, so that they share its trace.
+    /// What an attempt's span is a child of: the caller's, wherever the retry is made from. Where the caller has no
+    /// span, retries are children of the first attempt, so that they share its trace.
     pub(crate) fn parent(&self) -> Context {
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let caller = caller.unwrap_or_else(Context::current);
@@ -47,7 +47,7 @@ impl CallState {
         }
     }
 
-    pub(crate) fn exchange_started(&self, span: &SpanContext, origin: &Origin) {
+    pub(crate) fn attempt_started(&self, span: &SpanContext, origin: &Origin) {
         self.first.get_or_init(|| span.clone());
         self.origin.get_or_init(|| origin.clone());
         self.answered(false);
@@ -67,7 +67,7 @@ impl CallState {
         self.origin.get()
     }
 
-    /// Whether the last exchange was answered with an error.
+    /// Whether the last attempt was answered with an error.
     pub(crate) fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }

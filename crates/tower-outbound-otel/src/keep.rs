@@ -1,16 +1,16 @@
-//! Which exchanges are kept although their trace is not sampled.
+//! Which attempts are kept although their trace is not sampled.
 
 use std::time::Duration;
 
-use tower_outbound::{Exchange, Outcome};
+use tower_outbound::{Attempt, Outcome};
 
-use crate::exchange_span::error_type;
+use crate::attempt_span::error_type;
 
 /// In the context of a span that may be kept: the sampler of the pipeline then lets it be recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MayBeKept;
 
-/// What on-call wants to see of exchanges whose trace is not sampled; decided at the end of each exchange.
+/// What on-call wants to see of attempts whose trace is not sampled; decided at the end of each attempt.
 ///
 /// Given to [`TelemetryBuilder::keep`](crate::TelemetryBuilder::keep), and in effect for the observers of
 /// [`Telemetry::observer`](crate::Telemetry::observer).
@@ -21,7 +21,7 @@ pub(crate) struct MayBeKept;
 pub struct Keep {
     errors: bool,
     first_byte_above: Option<Duration>,
-    resends: bool,
+    retries: bool,
 }
 
 impl Keep {
@@ -36,29 +36,29 @@ impl Keep {
         self
     }
 
-    /// Keeps what had no first response byte within this time, counted from the exchange's start, our queue and a
+    /// Keeps what had no first response byte within this time, counted from the attempt's start, our queue and a
     /// connect included: reason `slow`.
     pub fn first_byte_above(mut self, limit: Duration) -> Self {
         self.first_byte_above = Some(limit);
         self
     }
 
-    /// Keeps every exchange of a call but its first: reason `resend`.
-    pub fn resends(mut self) -> Self {
-        self.resends = true;
+    /// Keeps every attempt of a call but its first: reason `retry`.
+    pub fn max_retries(mut self) -> Self {
+        self.retries = true;
         self
     }
 
     /// Why this one is kept, if it is: the value of `outbound.kept`.
-    pub(crate) fn reason(&self, exchange: &Exchange, outcome: &Outcome) -> Option<&'static str> {
-        if self.errors && error_type(exchange, outcome).is_some() {
+    pub(crate) fn reason(&self, attempt: &Attempt, outcome: &Outcome) -> Option<&'static str> {
+        if self.errors && error_type(attempt, outcome).is_some() {
             return Some("error");
         }
-        if self.resends && exchange.ordinal() > 0 {
-            return Some("resend");
+        if self.retries && attempt.ordinal() > 0 {
+            return Some("retry");
         }
-        let timings = exchange.timings();
-        // Without a first byte, the exchange has waited for one until its end.
+        let timings = attempt.timings();
+        // Without a first byte, the attempt has waited for one until its end.
         let waited = timings.cumulative().first_byte.or_else(|| timings.total());
         let slow = self.first_byte_above.zip(waited).is_some_and(|(limit, waited)| waited > limit);
         slow.then_some("slow")

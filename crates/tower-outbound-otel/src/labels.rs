@@ -4,10 +4,18 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::StringValue;
-use tower_outbound::Origin;
+use tower_outbound::{Origin, UrlTemplate};
 
 use crate::names::OTHER;
 use crate::target::Target;
+
+/// A `url.template` as a value, without a copy.
+pub(crate) fn template(template: &UrlTemplate) -> opentelemetry::Value {
+    match template.as_static() {
+        Some(text) => text.into(),
+        None => StringValue::from(Arc::<str>::from(template.clone())).into(),
+    }
+}
 
 /// Pairs of host and port that get series of their own, unless set.
 const HOSTS: usize = 100;

@@ -9,8 +9,8 @@
 //! # let _ = outbound;
 //! ```
 //!
-//! It speaks OpenTelemetry's API directly, so that an exchange that is not sampled costs three allocations below
-//! a caller that is not sampled either, and five without one; a record of a metric none. An exchange's parent is
+//! It speaks OpenTelemetry's API directly, so that an attempt that is not sampled costs three allocations below
+//! a caller that is not sampled either, and five without one; a record of a metric none. An attempt's parent is
 //! the context of the call, which `tracing-opentelemetry` sets too.
 //!
 //! # Spans
@@ -18,12 +18,12 @@
 //! | span | parent |
 //! | --- | --- |
 //! | `{METHOD}` or `{METHOD} {url.template}`, of gRPC `{package.Service}/{Method}`; CLIENT | the caller's |
-//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.queue`, only if it had to wait for a slot; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the exchange |
-//! | `HTTP connection_setup {host}:{port}` | the exchange that started it and is served by it, else none, with a link to the former; every other exchange that it serves links to it |
+//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.queue`, only if it had to wait for a slot; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the attempt |
+//! | `HTTP connection_setup {host}:{port}` | the attempt that started it and is served by it, else none, with a link to the former; every other attempt that it serves links to it |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
-//! There is no span around the exchanges of one call. Each is a child of what was current when the call was made; where
-//! that is no span, resends are children of the call's first exchange, so that all are in one trace. A resend has
+//! There is no span around the attempts of one call. Each is a child of what was current when the call was made; where
+//! that is no span, retries are children of the call's first attempt, so that all are in one trace. A retry has
 //! `http.request.resend_count`, `outbound.retry.reason` and `outbound.retry.backoff`.
 //!
 //! 4xx, 5xx, failures and gRPC's errors set the status and `error.type`. The caller's cancellation is no error and sets
@@ -39,7 +39,7 @@
 //! those of the conventions' v1.44.0 (its text after that has `rpc.status_code` in place of `rpc.response.status_code`; no
 //! release of it has).
 //!
-//! | the exchange | `rpc.response.status_code` | `error.type` | span status |
+//! | the attempt | `rpc.response.status_code` | `error.type` | span status |
 //! | --- | --- | --- | --- |
 //! | `grpc-status: 0`, read to the trailers | `OK` | | unset |
 //! | another `grpc-status`, inside HTTP's 200 too | its name: `UNAVAILABLE` | the same | error |
@@ -48,10 +48,10 @@
 //! | it failed below gRPC | by gRPC's documents: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` | the kind: `connection_refused` | error |
 //! | the caller has dropped it | `CANCELLED` | | unset |
 //!
-//! `rpc.client.call.duration` is recorded once per exchange, with the value of the span and of
-//! `http.client.request.duration`. The convention has a call with all its resends in mind; but its value is to be that of
+//! `rpc.client.call.duration` is recorded once per attempt, with the value of the span and of
+//! `http.client.request.duration`. The convention has a call with all its retries in mind; but its value is to be that of
 //! the span, of which HTTP's convention wants one for each time a request is sent, and never a second one around them. So
-//! a resend is an RPC of its own here, by its `http.request.resend_count`; `outbound.call.exchanges` counts calls. HTTP's
+//! a retry is an RPC of its own here, by its `http.request.resend_count`; `outbound.call.attempts` counts calls. HTTP's
 //! metrics do not know gRPC's status: there a 200 has no `error.type`; `outbound.outcome` is `error` for both.
 //!
 //! # Metrics
@@ -65,10 +65,10 @@
 //! | `http.client.open_connections` c | |
 //! | `http.client.active_requests` | `outbound.connection.opened` c, `outbound.connection.closed` c |
 //! | `http.client.connection.duration` | `outbound.connect.duration` c, `outbound.connect.failed`, `outbound.connect.wasted` |
-//! | `dns.lookup.duration` | `outbound.connection.exchanges`, `outbound.connection.io` |
+//! | `dns.lookup.duration` | `outbound.connection.requests`, `outbound.connection.io` |
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
-//! | | `outbound.call.exchanges` |
+//! | | `outbound.call.attempts` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //!
 //! Bounded: 100 pairs of host and port ([`Hosts`]), the known methods, 100 methods of gRPC or
@@ -79,7 +79,7 @@
 //!
 //! # Suppression
 //!
-//! An exchange that starts while telemetry is suppressed leaves no span and no metric, and neither do the
+//! An attempt that starts while telemetry is suppressed leaves no span and no metric, and neither do the
 //! connects that it starts and their connections: an exporter may use a stack that is observed itself.
 //!
 //! # Variables
@@ -96,11 +96,11 @@
 //! its support of bound instruments must be on wherever the API's is; the application's choice of providers is its
 //! own.
 
+mod attempt_span;
 mod call_state;
 mod clock;
 #[cfg(feature = "console")]
 pub mod console;
-mod exchange_span;
 #[cfg_attr(
     not(feature = "otlp"),
     allow(dead_code, unreachable_pub, reason = "only a pipeline has the sampler for it")
@@ -128,12 +128,13 @@ pub use self::labels::Hosts;
 pub use self::observer::OtelObserver;
 pub use self::opt_in::SpanAttribute;
 pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
-pub use self::propagate::{NoPropagation, Propagate, PropagateLayer, PropagateService};
+pub use self::propagate::{Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::{
     Loss, OtlpProtocol, Report, Tally, Telemetry, TelemetryBuilder, TelemetryError, Warning,
 };
+pub use tower_outbound::attempt::NoPropagation;
 
 /// The README's code, compiled.
 #[cfg(all(doctest, feature = "otlp"))]

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_conventions_methods_are_known_with_case_and_query_among_them() {
+    fn known_methods_default_case_sensitive_with_query() {
         let methods = Methods::from_variable(None);
         assert_eq!(label(&methods, "GET"), "GET");
         assert_eq!(label(&methods, "QUERY"), "QUERY");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_replaces_the_list() {
+    fn known_methods_variable_replaces_default_list() {
         let methods = Methods::from_variable(Some("GET, PROPFIND,,"));
         assert_eq!(label(&methods, "PROPFIND"), "PROPFIND");
         assert_eq!(label(&methods, "GET"), "GET");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_as_good_as_none() {
+    fn known_methods_empty_variable_uses_default_list() {
         for empty in ["", " ", ","] {
             assert_eq!(label(&Methods::from_variable(Some(empty)), "GET"), "GET", "{empty:?}");
         }

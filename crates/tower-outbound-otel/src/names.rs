@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_copied_names_are_the_conventions_names() {
+    fn names_equal_semantic_conventions() {
         use semconv::attribute as theirs;
         assert_eq!(SCHEMA_URL, semconv::SCHEMA_URL);
         for (ours, theirs) in [

@@ -1,11 +1,12 @@
-//! What the convention leaves to the user: attributes that an exchange's span has by option only.
+//! What the convention leaves to the user: attributes that an attempt's span has by option only.
 
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
-use tower_outbound::{Exchange, RequestHead};
+use tower_outbound::Attempt;
+use tower_outbound::event::RequestHead;
 
 use crate::names::attribute as a;
 use crate::redact::REDACTED;
@@ -13,7 +14,7 @@ use crate::redact::REDACTED;
 /// Named or not, their values stay hidden, as do those that are marked as sensitive.
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
 
-/// An attribute that an exchange's span has by option only.
+/// An attribute that an attempt's span has by option only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanAttribute {
@@ -55,10 +56,10 @@ impl OptIn {
     }
 
     /// What is known at the start.
-    pub(crate) fn at_start(&self, exchange: &Exchange, request: &RequestHead<'_>) -> Vec<KeyValue> {
+    pub(crate) fn at_start(&self, attempt: &Attempt, request: &RequestHead<'_>) -> Vec<KeyValue> {
         let mut attributes = headers(&self.request_headers, request.headers);
         if self.has(SpanAttribute::UrlScheme) {
-            attributes.push(KeyValue::new(a::URL_SCHEME, exchange.origin().scheme().to_owned()));
+            attributes.push(KeyValue::new(a::URL_SCHEME, attempt.origin().scheme().to_owned()));
         }
         let agent = request.headers.get(USER_AGENT).filter(|_| self.has(SpanAttribute::UserAgent));
         attributes.extend(agent.map(|agent| KeyValue::new(a::USER_AGENT_ORIGINAL, text(agent))));
@@ -76,10 +77,10 @@ impl OptIn {
     }
 
     /// What is known at the end.
-    pub(crate) fn at_end(&self, exchange: &Exchange) -> impl Iterator<Item = KeyValue> {
-        let sent = self.has(SpanAttribute::RequestBodySize).then(|| exchange.request_body_bytes());
-        let answered = self.has(SpanAttribute::ResponseBodySize) && exchange.status().is_some();
-        let received = answered.then(|| exchange.response_body_bytes());
+    pub(crate) fn at_end(&self, attempt: &Attempt) -> impl Iterator<Item = KeyValue> {
+        let sent = self.has(SpanAttribute::RequestBodySize).then(|| attempt.request_body_bytes());
+        let answered = self.has(SpanAttribute::ResponseBodySize) && attempt.status().is_some();
+        let received = answered.then(|| attempt.response_body_bytes());
         [(a::HTTP_REQUEST_BODY_SIZE, sent), (a::HTTP_RESPONSE_BODY_SIZE, received)]
             .into_iter()
             .filter_map(|(key, bytes)| Some(KeyValue::new(key, i64::try_from(bytes?).unwrap_or(i64::MAX))))

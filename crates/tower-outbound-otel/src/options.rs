@@ -6,7 +6,7 @@ use http::header::HeaderName;
 use opentelemetry::global::BoxedTracer;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{Tracer, TracerProvider};
-use tower_outbound::Slot;
+use tower_outbound::event::ObserverKey;
 
 use crate::keep::Keep;
 use crate::labels::{Admission, Hosts};
@@ -18,7 +18,7 @@ use crate::propagate::Propagate;
 use crate::redact::RedactQuery;
 use crate::rpc::RpcMethods;
 
-/// What becomes of the phases of an exchange and of a setup that are recorded.
+/// What becomes of the phases of an attempt and of a setup that are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phases {
@@ -113,7 +113,7 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Where spans go; without it, to the global provider as it is at the first exchange.
+    /// Where spans go; without it, to the global provider as it is at the first attempt.
     pub fn tracer_provider<P>(mut self, provider: &P) -> Self
     where
         P: TracerProvider,
@@ -125,7 +125,7 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Where metrics go; without it, to the global provider as it is at the first exchange.
+    /// Where metrics go; without it, to the global provider as it is at the first attempt.
     pub fn meter_provider(mut self, provider: &impl MeterProvider) -> Self {
         self.meter = Some(provider.meter_with_scope(scope()));
         self
@@ -155,7 +155,7 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Adds an attribute to the exchanges' spans; several add up.
+    /// Adds an attribute to the attempts' spans; several add up.
     pub fn span_attribute(mut self, attribute: SpanAttribute) -> Self {
         self.options.opt_in.attribute(attribute);
         self
@@ -182,7 +182,7 @@ impl OtelObserverBuilder {
         self
     }
 
-    /// Ends the exchange's span, and its duration, at the response's head in place of the body's end; gRPC's goes on
+    /// Ends the attempt's span, and its duration, at the response's head in place of the body's end; gRPC's goes on
     /// until the body's end, where its status is.
     pub fn end_at_head(mut self) -> Self {
         self.options.end_at_head = true;
@@ -234,9 +234,9 @@ impl OtelObserverBuilder {
             recorder: Recorder::new(Admission::new(self.hosts), self.meter),
             options: self.options,
             tracer: self.tracer,
-            exchanges: Slot::new(),
-            setups: Slot::new(),
-            calls: Slot::new(),
+            attempts: ObserverKey::new(),
+            setups: ObserverKey::new(),
+            calls: ObserverKey::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The phases of an exchange that is over.
+//! The phases of an attempt that is over.
 
 use tokio::time::Instant;
-use tower_outbound::{Exchange, Outcome, Phase};
+use tower_outbound::{Attempt, Outcome, Phase};
 
 /// One phase that took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub(crate) struct Took {
 
 const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
 
-/// In which phase an exchange was cut; the phases of a setup are part of its wait for a connection.
+/// In which phase an attempt was cut; the phases of a setup are part of its wait for a connection.
 fn cut_in(outcome: &Outcome) -> Option<Phase> {
     let phase = match outcome {
         Outcome::Failed(failure) => failure.phase()?,
-        Outcome::Cancelled { phase } => *phase,
+        Outcome::Cancelled { phase, .. } => *phase,
         _ => return None,
     };
     Some(match phase {
@@ -28,11 +28,11 @@ fn cut_in(outcome: &Outcome) -> Option<Phase> {
     })
 }
 
-/// The phases in their order, each at most once; the one that was cut ends with the exchange.
-pub(crate) fn of(exchange: &Exchange, outcome: &Outcome, end: Instant) -> impl Iterator<Item = Took> {
-    let timings = exchange.timings();
+/// The phases in their order, each at most once; the one that was cut ends with the attempt.
+pub(crate) fn of(attempt: &Attempt, outcome: &Outcome, end: Instant) -> impl Iterator<Item = Took> {
+    let timings = attempt.timings();
     let cut_in = cut_in(outcome);
-    let mut last = exchange.start_time();
+    let mut last = attempt.start_time();
     PHASES.into_iter().filter_map(move |phase| {
         let span = timings.span(phase);
         let cut = cut_in == Some(phase);

@@ -7,6 +7,7 @@ use http::{HeaderMap, Request};
 use opentelemetry::propagation::Injector;
 use opentelemetry::{Context, global};
 use tower_layer::Layer;
+use tower_outbound::attempt::NoPropagation;
 use tower_service::Service;
 
 use crate::target::Target;
@@ -91,17 +92,6 @@ impl Default for Propagate {
     }
 }
 
-/// A request with this in its extensions gets no trace context; for whole origins, see [`Propagate`].
-///
-/// # Example
-/// ```
-/// # use tower_outbound_otel::NoPropagation;
-/// let mut request = http::Request::get("https://third-party.example/").body(()).unwrap();
-/// request.extensions_mut().insert(NoPropagation);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NoPropagation;
-
 struct Headers<'a> {
     headers: &'a mut HeaderMap,
     baggage: bool,
@@ -131,7 +121,7 @@ impl Injector for Headers<'_> {
 /// [`OtelObserver`](crate::OtelObserver) to do it.
 ///
 /// A request that has the propagator's headers already is left alone, so that in a stack with both the
-/// headers name the exchange's span, and are written once.
+/// headers name the attempt's span, and are written once.
 ///
 /// # Example
 /// ```

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_the_seven_sensitive_keys_are_hidden() {
+    fn redact_sensitive_keys_hides_their_values() {
         for key in SENSITIVE {
             let hidden = redacted(&format!("a=1&{key}=marker=x&b"), &RedactQuery::Sensitive);
             assert_eq!(hidden, format!("a=1&{key}=REDACTED&b"));
@@ -138,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_compared_with_case_and_decoded() {
+    fn redact_keys_compared_case_sensitive_and_percent_decoded() {
         assert_eq!(redacted("SIG=1&signature=2", &RedactQuery::Sensitive), "SIG=1&signature=2");
         assert_eq!(redacted("s%69g=marker", &RedactQuery::Sensitive), "s%69g=REDACTED");
         assert_eq!(redacted("%=1&%zz=2&sig%=3", &RedactQuery::Sensitive), "%=1&%zz=2&sig%=3");
     }
 
     #[test]
-    fn a_list_replaces_the_default_and_all_hides_every_value() {
+    fn redact_keys_list_replaces_default_and_all_hides_values() {
         let keys = RedactQuery::Keys(vec!["token".into()]);
         assert_eq!(redacted("token=marker&sig=1", &keys), "token=REDACTED&sig=1");
         assert_eq!(

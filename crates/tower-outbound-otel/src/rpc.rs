@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use http::StatusCode;
 use opentelemetry::StringValue;
-use tower_outbound::{Exchange, Kind, Outcome};
+use tower_outbound::{Attempt, Kind, Outcome};
 
-use crate::exchange_span::is_error;
+use crate::attempt_span::is_error;
 use crate::names::OTHER;
 
 /// The value of `rpc.system.name`.
@@ -164,13 +164,13 @@ enum Fault {
 
 impl RpcEnd {
     /// `None` for what is not gRPC.
-    pub(crate) fn of(exchange: &Exchange, outcome: &Outcome) -> Option<Self> {
-        if !exchange.is_grpc() {
+    pub(crate) fn of(attempt: &Attempt, outcome: &Outcome) -> Option<Self> {
+        if !attempt.is_grpc() {
             return None;
         }
-        let answered = exchange.grpc_status().and_then(|code| u8::try_from(code).ok());
+        let answered = attempt.grpc_status().and_then(|code| u8::try_from(code).ok());
         let refused = answered.filter(|code| *code != OK);
-        let http = exchange.status().filter(|status| is_error(*status));
+        let http = attempt.status().filter(|status| is_error(*status));
         let (code, error) = match (outcome, refused, http) {
             (Outcome::Failed(failure), ..) => (code_of(failure.kind()), Fault::Kind(failure.kind())),
             (_, Some(code), _) => (code, Fault::Code),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_is_the_last_two_segments_of_the_path() {
+    fn rpc_method_is_last_two_path_segments() {
         let methods = RpcMethods::first();
         assert_eq!(label(&methods, "/shop.Orders/Create"), "shop.Orders/Create");
         assert_eq!(label(&methods, "/behind/a/prefix/shop.Orders/Create"), "shop.Orders/Create");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_methods_have_names_and_keep_their_places() {
+    fn rpc_methods_first_hundred_keep_name_and_place() {
         let methods = RpcMethods::first();
         let places: Vec<_> = (0..1000).map(|at| methods.of(&format!("/s/m{at}")).place()).collect();
         assert_eq!(places[..100], (1..=100).collect::<Vec<_>>());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_the_only_one_with_names() {
+    fn rpc_methods_listed_are_only_names() {
         let methods = RpcMethods::listed(["/s/a", "s/b ", "", "s/a"]);
         assert_eq!((methods.of("/s/a").place(), methods.of("/s/b").place(), methods.places()), (1, 2, 3));
         assert_eq!(label(&methods, "/s/c"), "_OTHER");
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_failure_has_a_code_of_grpcs() {
+    fn rpc_status_code_exists_for_every_failure_kind() {
         for kind in Kind::ALL {
             assert!(code_of(*kind) > CANCELLED && usize::from(code_of(*kind)) < CODES.len(), "{kind}");
         }

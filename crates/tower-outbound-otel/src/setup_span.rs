@@ -8,10 +8,11 @@ use opentelemetry::global::{BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use tokio::time::Instant;
-use tower_outbound::{AddressAttempt, Connection, Exchange, Failure, Phase, Protocol, Setup, SetupPhase};
+use tower_outbound::connect::{AddressAttempt, Protocol, Setup, SetupPhase};
+use tower_outbound::{Attempt, Connection, Failure, Phase};
 
+use crate::attempt_span::host_port;
 use crate::clock::Clock;
-use crate::exchange_span::host_port;
 use crate::names::{attribute as a, outbound as o};
 use crate::options::Phases;
 
@@ -20,41 +21,41 @@ use crate::options::Phases;
 pub(crate) struct SetupState {
     clock: Clock,
     starter: Option<SpanContext>,
-    /// The exchange that started it, until the span is made.
-    waiting: Mutex<Option<Exchange>>,
+    /// The attempt that started it, until the span is made.
+    waiting: Mutex<Option<Attempt>>,
     claimed: AtomicBool,
-    /// The exchange whose child the span is; 0 where it is a root.
+    /// The attempt whose child the span is; 0 where it is a root.
     child_of: AtomicU64,
     span: OnceLock<SpanContext>,
 }
 
-/// The connection that a setup has made, and the first exchange that it serves.
-pub(crate) type Served<'a> = (&'a Connection, &'a Exchange);
+/// The connection that a setup has made, and the first attempt that it serves.
+pub(crate) type Served<'a> = (&'a Connection, &'a Attempt);
 
 impl SetupState {
-    pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Exchange)>) -> Self {
+    pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Attempt)>) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
         let (starter, waiting) = starter.unzip();
         Self { clock, starter, waiting: Mutex::new(waiting), claimed, child_of, span: OnceLock::new() }
     }
 
-    /// The exchange that started it, if it is the one served, or if it still waits on HTTP/2: there another
+    /// The attempt that started it, if it is the one served, or if it still waits on HTTP/2: there another
     /// may get its answer first, on the connection that both are on.
-    pub(crate) fn take_parent(&self, served: Option<Served<'_>>) -> Option<Exchange> {
+    pub(crate) fn take_parent(&self, served: Option<Served<'_>>) -> Option<Attempt> {
         let starter = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (connection, exchange) = served?;
+        let (connection, attempt) = served?;
         let shared = connection.protocol() == Some(Protocol::Http2);
         let waits = || shared && !starter.is_ended() && starter.connection().is_none();
-        (exchange.id() == starter.id() || waits()).then_some(starter)
+        (attempt.id() == starter.id() || waits()).then_some(starter)
     }
 
-    /// What an exchange that the setup's connection has served links to, unless the setup is its child.
-    pub(crate) fn link_for(&self, exchange: u64) -> Option<SpanContext> {
-        let mine = self.child_of.load(Ordering::Acquire) == exchange;
+    /// What an attempt that the setup's connection has served links to, unless the setup is its child.
+    pub(crate) fn link_for(&self, attempt: u64) -> Option<SpanContext> {
+        let mine = self.child_of.load(Ordering::Acquire) == attempt;
         self.span.get().filter(|span| !mine && span.is_sampled()).cloned()
     }
 
-    /// Makes the span, a child of the exchange given, or a root with a link to the exchange that started it.
+    /// Makes the span, a child of the attempt given, or a root with a link to the attempt that started it.
     ///
     /// Only the first call counts. No lock is held while the SDK and its exporters run.
     pub(crate) fn record(
@@ -74,8 +75,8 @@ impl SetupState {
             .with_start_time(self.clock.at(setup.start_time()))
             .with_attributes(attributes(setup, failure));
         let context = match parent {
-            Some((exchange, context)) => {
-                self.child_of.store(exchange, Ordering::Release);
+            Some((attempt, context)) => {
+                self.child_of.store(attempt, Ordering::Release);
                 context
             }
             None => {

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_found_by_host_by_port_and_by_scheme() {
+    fn target_list_matches_by_host_port_and_scheme() {
         let uri: Uri = "https://a.example:8443/x".parse().unwrap();
         let is_in = |listed: &str| Target::from(&uri).is_in(&[listed.to_owned()]);
         assert!(is_in("a.example") && is_in("A.Example:8443") && is_in("https://a.example:8443/"));

@@ -20,7 +20,7 @@ fn told(error: &TelemetryError) -> (&str, String) {
 
 /// One test, since what it sets is the process's, once and for all.
 #[test]
-fn what_is_set_stays_and_the_error_says_which_it_is_and_what_to_do() {
+fn globals_already_set_are_kept_and_error_names_remedy() {
     tracing_subscriber::registry().init();
     let error = builder().build().unwrap_err();
     let (what, text) = told(&error);

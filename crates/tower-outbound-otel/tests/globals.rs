@@ -4,7 +4,7 @@ use outbound_tests::otlp::Receiver;
 use tower_outbound_otel::{OtlpProtocol, Telemetry};
 
 #[test]
-fn it_becomes_the_processes_and_a_second_one_is_refused() {
+fn globals_set_by_first_build_and_second_build_refused() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // Its start only binds: the receiver runs on a thread of its own.
     let got = runtime.block_on(Receiver::start()).unwrap();

@@ -1,4 +1,4 @@
-//! Exchanges that are kept although their trace is not sampled.
+//! Attempts that are kept although their trace is not sampled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_outbound::Outbound;
 use tower_outbound_otel::{Keep, OtlpProtocol, Telemetry};
 
-/// A pipeline that samples nothing; what the receiver got of three exchanges, and the header that each sent.
+/// A pipeline that samples nothing; what the receiver got of three attempts, and the header that each sent.
 fn run(keep: Option<Keep>, sampler: &'static str) -> (Vec<Span>, BTreeMap<String, String>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -26,7 +26,7 @@ fn run(keep: Option<Keep>, sampler: &'static str) -> (Vec<Span>, BTreeMap<String
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let outbound = Outbound::builder().observer(telemetry.observer().build()).build();
     let (seen, headers) = std::sync::mpsc::channel();
-    let service = outbound.exchange_layer().layer(service_fn(move |request: Request<_>| {
+    let service = outbound.attempt_layer().layer(service_fn(move |request: Request<_>| {
         let path = request.uri().path().to_owned();
         seen.send((path.clone(), request.headers()["traceparent"].to_str().unwrap().to_owned())).unwrap();
         async move {
@@ -60,12 +60,12 @@ fn on_call() -> Keep {
 }
 
 #[test]
-fn what_failed_and_what_was_slow_is_exported_from_traces_that_are_not_sampled() {
+fn keep_exports_failed_and_slow_attempts_of_unsampled_traces() {
     let (spans, headers) = run(Some(on_call()), "always_off");
     assert_eq!(urls(&spans, "error"), ["http://a.example/error"]);
     assert_eq!(urls(&spans, "slow"), ["http://a.example/slow"]);
-    let exchanges: Vec<_> = spans.iter().filter(|span| span.name() == "GET").collect();
-    assert_eq!(exchanges.len(), 2, "{spans:?}");
+    let attempts: Vec<_> = spans.iter().filter(|span| span.name() == "GET").collect();
+    assert_eq!(attempts.len(), 2, "{spans:?}");
     assert!(spans.iter().any(|span| span.name().starts_with("outbound.")), "no phases: {spans:?}");
     for span in &spans {
         assert!(!span.is_sampled(), "the flag is told as it was: {span:?}");
@@ -77,7 +77,7 @@ fn what_failed_and_what_was_slow_is_exported_from_traces_that_are_not_sampled() 
 }
 
 #[test]
-fn without_the_rule_nothing_is_exported_from_them() {
+fn keep_without_rule_exports_nothing_of_unsampled_traces() {
     let (spans, _) = run(None, "always_off");
     assert_eq!(spans.len(), 0);
     let (spans, _) = run(Some(Keep::new()), "always_off");
@@ -85,7 +85,7 @@ fn without_the_rule_nothing_is_exported_from_them() {
 }
 
 #[test]
-fn what_is_sampled_is_exported_as_ever_and_not_marked() {
+fn keep_leaves_sampled_traces_exported_and_unmarked() {
     let (spans, headers) = run(Some(on_call()), "always_on");
     assert_eq!(spans.iter().filter(|span| span.name() == "GET").count(), 3);
     assert_eq!(spans.iter().filter(|span| span.name() == "app").count(), 1);

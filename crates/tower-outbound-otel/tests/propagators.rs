@@ -35,14 +35,14 @@ fn received(observer: OtelObserver) -> BTreeMap<String, String> {
     let request = Request::get("http://a.example/").body(String::new()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime
-        .block_on(outbound.exchange_layer().layer(PropagateLayer::new().layer(answer)).oneshot(request))
+        .block_on(outbound.attempt_layer().layer(PropagateLayer::new().layer(answer)).oneshot(request))
         .unwrap();
     let kept = kept.lock().unwrap();
     kept.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
 }
 
-/// The headers under a sampler, and `{trace}-{span}` of the exchange where it is recorded.
-fn exchange(sampler: Sampler) -> (BTreeMap<String, String>, Option<[String; 2]>) {
+/// The headers under a sampler, and `{trace}-{span}` of the attempt where it is recorded.
+fn attempt(sampler: Sampler) -> (BTreeMap<String, String>, Option<[String; 2]>) {
     let exporter = InMemorySpanExporter::default();
     let provider =
         SdkTracerProvider::builder().with_sampler(sampler).with_simple_exporter(exporter.clone()).build();
@@ -57,13 +57,13 @@ fn headers<const N: usize>(expected: [(&str, String); N]) -> BTreeMap<String, St
 }
 
 #[test]
-fn the_service_receives_the_headers_of_each_propagator_that_is_named() {
+fn propagators_configured_send_their_headers_to_server() {
     let _b3 = propagators("b3");
-    let (got, span) = exchange(Sampler::AlwaysOn);
+    let (got, span) = attempt(Sampler::AlwaysOn);
     let [trace, span] = span.unwrap();
     assert_eq!(got, headers([("b3", format!("{trace}-{span}-1"))]));
 
-    let (got, _) = exchange(Sampler::AlwaysOff);
+    let (got, _) = attempt(Sampler::AlwaysOff);
     assert_eq!(got.len(), 1);
     assert!(got["b3"].len() == 32 + 1 + 16 + 2 && got["b3"].ends_with("-0"), "{got:?}");
 
@@ -71,18 +71,18 @@ fn the_service_receives_the_headers_of_each_propagator_that_is_named() {
     assert_eq!(received(OtelObserver::new()), BTreeMap::new());
 
     let _b3multi = propagators("b3multi");
-    let (got, span) = exchange(Sampler::AlwaysOn);
+    let (got, span) = attempt(Sampler::AlwaysOn);
     let [trace, span] = span.unwrap();
     let expected = [("x-b3-traceid", trace), ("x-b3-spanid", span), ("x-b3-sampled", "1".to_owned())];
     assert_eq!(got, headers(expected));
     assert_eq!(received(OtelObserver::new()), BTreeMap::new());
 
     let _both = propagators("tracecontext,b3,baggage");
-    let (got, span) = exchange(Sampler::AlwaysOn);
+    let (got, span) = attempt(Sampler::AlwaysOn);
     let [trace, span] = span.unwrap();
     let expected = [("b3", format!("{trace}-{span}-1")), ("traceparent", format!("00-{trace}-{span}-01"))];
     assert_eq!(got, headers(expected));
 
     let _none = propagators("none");
-    assert_eq!(exchange(Sampler::AlwaysOn).0, BTreeMap::new());
+    assert_eq!(attempt(Sampler::AlwaysOn).0, BTreeMap::new());
 }

@@ -84,7 +84,7 @@ fn assert_whole(report: Report, receiver: &Receiver, how: &str) {
 }
 
 #[test]
-fn a_live_receiver_gets_everything_in_every_flavour_in_each_of_twenty_runs() {
+fn shutdown_delivers_everything_on_every_runtime_repeatedly() {
     let _alone = alone();
     let receiver = || Arc::new(current_thread().block_on(Receiver::start()).unwrap());
     for (protocol, run) in
@@ -114,7 +114,7 @@ fn a_live_receiver_gets_everything_in_every_flavour_in_each_of_twenty_runs() {
 }
 
 #[test]
-fn dropping_the_guard_delivers_before_the_runtime_has_ended() {
+fn drop_of_telemetry_delivers_before_runtime_ends() {
     let _alone = alone();
     for protocol in PROTOCOLS {
         for (flavour, runtime) in [("current_thread", current_thread()), ("one worker", one_worker())] {
@@ -134,7 +134,7 @@ fn dropping_the_guard_delivers_before_the_runtime_has_ended() {
 }
 
 #[test]
-fn dropping_the_guard_holds_up_no_worker_while_the_receiver_hangs() {
+fn drop_of_telemetry_blocks_no_worker_if_receiver_hangs() {
     let _alone = alone();
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", hanging.local_addr().unwrap());
@@ -167,7 +167,7 @@ fn dropping_the_guard_holds_up_no_worker_while_the_receiver_hangs() {
 }
 
 #[test]
-fn a_shutdown_keeps_to_its_limit_and_leaves_no_thread_when_the_receiver_hangs() {
+fn shutdown_timeout_kept_and_no_thread_left_if_receiver_hangs() {
     let _alone = alone();
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     for protocol in PROTOCOLS {
@@ -187,7 +187,7 @@ fn a_shutdown_keeps_to_its_limit_and_leaves_no_thread_when_the_receiver_hangs() 
 }
 
 #[test]
-fn a_limit_without_end_is_no_panic_and_everything_is_delivered() {
+fn shutdown_timeout_max_does_not_panic_and_delivers() {
     let _alone = alone();
     let got = current_thread().block_on(Receiver::start()).unwrap();
     let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().endpoint(got.http_endpoint());
@@ -197,7 +197,7 @@ fn a_limit_without_end_is_no_panic_and_everything_is_delivered() {
 }
 
 #[test]
-fn an_export_of_metrics_that_hangs_is_counted_however_long_the_limit_is() {
+fn shutdown_counts_hanging_metric_export_as_timed_out() {
     let _alone = alone();
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", hanging.local_addr().unwrap());
@@ -218,7 +218,7 @@ fn an_export_of_metrics_that_hangs_is_counted_however_long_the_limit_is() {
 }
 
 #[test]
-fn a_flush_takes_five_seconds_for_each_signal_at_most_when_the_receiver_hangs() {
+fn flush_timeout_is_five_seconds_if_receiver_hangs() {
     let _alone = alone();
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", hanging.local_addr().unwrap());

@@ -58,7 +58,7 @@ fn one_worker<T: Send + 'static>(future: impl Future<Output = T> + Send + 'stati
 const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
 
 #[test]
-fn shutdown_delivers_on_every_kind_of_runtime_and_without_one() {
+fn shutdown_delivers_on_every_runtime_and_without_runtime() {
     async fn end(receiver: &Receiver, protocol: OtlpProtocol) {
         let telemetry = telemetry(receiver, protocol);
         record(&telemetry);
@@ -85,7 +85,7 @@ fn shutdown_delivers_on_every_kind_of_runtime_and_without_one() {
 }
 
 #[test]
-fn a_blocking_flush_and_shutdown_deliver_inside_a_runtime_too() {
+fn flush_and_shutdown_blocking_deliver_inside_runtime() {
     async fn flush(receiver: &Receiver, protocol: OtlpProtocol) {
         let telemetry = telemetry(receiver, protocol);
         record(&telemetry);
@@ -102,7 +102,7 @@ fn a_blocking_flush_and_shutdown_deliver_inside_a_runtime_too() {
 }
 
 #[test]
-fn dropping_it_delivers_too_inside_a_runtime() {
+fn drop_of_telemetry_delivers_inside_runtime() {
     for protocol in PROTOCOLS {
         let got = receiver();
         current_thread(async { record(&telemetry(&got, protocol)) });
@@ -111,7 +111,7 @@ fn dropping_it_delivers_too_inside_a_runtime() {
 }
 
 #[test]
-fn a_backend_that_is_not_there_is_reported_at_once() {
+fn shutdown_with_stopped_receiver_reports_refused_at_once() {
     let got = receiver();
     let telemetry = telemetry(&got, OtlpProtocol::Grpc);
     got.stop();
@@ -124,7 +124,7 @@ fn a_backend_that_is_not_there_is_reported_at_once() {
 }
 
 #[test]
-fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
+fn export_attempt_span_arrives_as_child_of_tracing_span() {
     let got = receiver();
     let telemetry = telemetry(&got, OtlpProtocol::HttpProtobuf);
     let observer = OtelObserver::builder()
@@ -133,7 +133,7 @@ fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
         .build();
     let outbound = Outbound::builder().observer(observer).build();
     let answer = service_fn(async |_: Request<_>| Ok::<_, std::io::Error>(Response::new(String::new())));
-    let service = outbound.exchange_layer().layer(answer);
+    let service = outbound.attempt_layer().layer(answer);
     let subscriber = tracing_subscriber::registry().with(telemetry.layer());
     tracing::subscriber::with_default(subscriber, || {
         let handler = tracing::info_span!("handler");
@@ -151,7 +151,7 @@ fn an_exchange_and_the_span_around_it_arrive_as_one_tree() {
 }
 
 #[test]
-fn the_export_is_not_seen_by_the_observers_of_the_client_that_it_goes_over() {
+fn export_over_observed_client_is_not_recorded() {
     for protocol in PROTOCOLS {
         let spans = InMemorySpanExporter::default();
         let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
@@ -184,7 +184,7 @@ fn the_export_is_not_seen_by_the_observers_of_the_client_that_it_goes_over() {
 }
 
 #[test]
-fn more_than_the_sdks_two_thousand_series_are_kept_apart() {
+fn export_keeps_more_than_2000_metric_series_apart() {
     let got = receiver();
     let telemetry = telemetry(&got, OtlpProtocol::HttpProtobuf);
     let observer = OtelObserver::builder().meter_provider(telemetry.meter_provider().unwrap());
@@ -193,7 +193,7 @@ fn more_than_the_sdks_two_thousand_series_are_kept_apart() {
         let code: u16 = request.uri().path()[1..].parse().unwrap();
         std::future::ready(Response::builder().status(code).body(String::new()))
     });
-    let service = outbound.exchange_layer().layer(answer);
+    let service = outbound.attempt_layer().layer(answer);
     current_thread(async {
         for host in 0..101 {
             for code in 200..230 {
@@ -209,7 +209,7 @@ fn more_than_the_sdks_two_thousand_series_are_kept_apart() {
 }
 
 #[test]
-fn a_bad_value_is_told_and_the_telemetry_goes_where_it_says() {
+fn settings_invalid_value_warns_and_export_uses_fallback() {
     let got = receiver();
     let endpoint = got.http_endpoint();
     let telemetry = Telemetry::builder("shop").without_globals().lookup(move |key| match key {
@@ -234,7 +234,7 @@ fn a_bad_value_is_told_and_the_telemetry_goes_where_it_says() {
 }
 
 #[test]
-fn disabled_there_are_no_providers_and_nothing_is_sent() {
+fn sdk_disabled_has_no_providers_and_sends_nothing() {
     let disabled = |key: &str| (key == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
     let telemetry = Telemetry::builder("shop").without_globals().lookup(disabled).build().unwrap();
     assert!(telemetry.tracer_provider().is_none() && telemetry.meter_provider().is_none());

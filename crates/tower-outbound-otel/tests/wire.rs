@@ -74,7 +74,7 @@ fn alpn(protocol: OtlpProtocol) -> &'static [&'static str] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receiver_behind_tls_is_trusted_by_the_certificate_that_is_named_and_not_without_it() {
+async fn tls_receiver_trusted_only_with_configured_certificate() {
     let certs = Certs::new("collector.test");
     let roots = file(certs.authority_pem());
     for protocol in PROTOCOLS {
@@ -92,7 +92,7 @@ async fn a_receiver_behind_tls_is_trusted_by_the_certificate_that_is_named_and_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_certificate_is_shown_to_a_receiver_that_asks_for_one() {
+async fn tls_client_certificate_presented_to_receiver() {
     let certs = Certs::new("collector.test");
     let client = Certs::new("client.test");
     let files = [certs.authority_pem(), client.certificate_pem(), &client.key_pem()].map(file);
@@ -112,7 +112,7 @@ async fn a_client_certificate_is_shown_to_a_receiver_that_asks_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gzip_is_taken_by_the_receiver() {
+async fn gzip_export_accepted_by_receiver() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::start().await.unwrap();
         let endpoint = format!("http://{}", address(&receiver, protocol));
@@ -123,7 +123,7 @@ async fn gzip_is_taken_by_the_receiver() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_and_encoding_are_on_the_wire() {
+async fn headers_and_gzip_encoding_sent_in_grpc_export() {
     let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
     let answer = move |request: http::Request<_>| {
         let _ = seen.send(request.into_parts().0);

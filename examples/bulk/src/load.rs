@@ -79,7 +79,7 @@ where
         }
         let mut request = Request::post(uri.clone()).body(Full::new(BODY)).expect("a method and a URI");
         request.headers_mut().insert(ID, id.into());
-        let count = match exchange(client.clone(), request).await {
+        let count = match attempt(client.clone(), request).await {
             Ok(true) => &tally.served,
             Err(error) if error.failure().kind() == Kind::PoolTimeout => &tally.pool_timeouts,
             Ok(false) | Err(_) => &tally.failed,
@@ -90,7 +90,7 @@ where
 }
 
 /// Whether it was answered with a success.
-async fn exchange<S, R>(client: S, request: Request<Full<Bytes>>) -> Result<bool, Error>
+async fn attempt<S, R>(client: S, request: Request<Full<Bytes>>) -> Result<bool, Error>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error>,
     R: Body<Error = Error>,

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tower_outbound::{Event, Observer, Release};
+use tower_outbound::retry::Release;
+use tower_outbound::{Event, Observer};
 
 /// An observer that counts; clones count together.
 #[derive(Clone, Debug, Default)]
@@ -51,8 +52,8 @@ fn lock<T>(counted: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Observer for Watch {
     fn on_event(&self, event: &Event<'_>) {
         match event {
-            Event::SlotWaited { exchange: Some(exchange), .. } => {
-                let waited = exchange.start_time().elapsed();
+            Event::SlotWaited { attempt: Some(attempt), .. } => {
+                let waited = attempt.start_time().elapsed();
                 let mut longest = lock(&self.0.longest_wait);
                 *longest = waited.max(*longest);
             }

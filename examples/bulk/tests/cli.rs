@@ -15,7 +15,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
+fn option_invalid_value_exits_64_and_names_option() {
     for value in ["0", "-1", "abc", "99999999999999999999"] {
         let output = bulk(&["--seconds", value]);
         let message = stderr(&output);
@@ -27,7 +27,7 @@ fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
 }
 
 #[test]
-fn help_is_no_fault() {
+fn help_exits_0_and_lists_options() {
     let output = bulk(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("--seconds <N>"));
@@ -40,7 +40,7 @@ fn keys(object: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_second_of_each_ends_in_time_and_shows_that_what_is_released_serves_others() {
+fn release_before_backoff_run_serves_more_than_held() {
     let start = Instant::now();
     let output = bulk(&["--seconds", "1", "--json"]);
     let took = start.elapsed();

@@ -69,37 +69,37 @@ async fn reuses_http_2(name: &str) {
 }
 
 #[tokio::test]
-async fn outbound_client_reuses_its_connection() {
+async fn outbound_client_reuse_of_connection() {
     reuses_http_1("outbound_client").await;
 }
 
 #[tokio::test]
-async fn hyper_util_reuses_its_connection() {
+async fn hyper_util_reuse_of_connection() {
     reuses_http_1("hyper_util").await;
 }
 
 #[tokio::test]
-async fn a_bare_http_1_connection_knows_its_uses() {
+async fn hyper_http1_connection_reuse_counts_uses() {
     reuses_http_1("hyper_http1").await;
 }
 
 #[tokio::test]
-async fn a_bare_http_2_connection_knows_its_uses() {
+async fn hyper_http2_connection_reuse_counts_uses() {
     reuses_http_2("hyper_http2").await;
 }
 
 #[tokio::test]
-async fn a_composed_pool_reuses_its_connection() {
+async fn client_pool_reuse_of_connection() {
     reuses_http_2("client_pool").await;
 }
 
 #[tokio::test]
-async fn reqwest_names_the_connection_that_it_reuses() {
+async fn reqwest_reuse_names_connection() {
     reuses_http_1("reqwest").await;
 }
 
 #[tokio::test]
-async fn tonic_names_the_connection_that_it_reuses() {
+async fn tonic_reuse_names_connection() {
     let reporter = HealthReporter::new();
     reporter.set_service_status("", ServingStatus::Serving).await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
@@ -123,7 +123,7 @@ fn tokens(server: &ScriptedServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_resend_has_the_calls_token_from_above_the_retry_layer_and_a_fresh_one_from_below() {
+async fn authentication_retry_token_kept_above_and_fresh_below_retry() {
     for refusal in [
         "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
@@ -143,7 +143,7 @@ async fn a_resend_has_the_calls_token_from_above_the_retry_layer_and_a_fresh_one
 }
 
 #[tokio::test]
-async fn each_program_says_of_which_kind_a_failure_is() {
+async fn programs_print_failure_kind_on_refused_connection() {
     let uri: Uri = format!("http://{}/stock", closed_port().unwrap()).parse().unwrap();
     for (name, _) in PROGRAMS {
         let output = run(name, &uri).await;
@@ -155,7 +155,7 @@ async fn each_program_says_of_which_kind_a_failure_is() {
 }
 
 #[test]
-fn the_guide_has_each_program_word_for_word() {
+fn clients_guide_contains_each_program_verbatim() {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR"));
     let guide = fs::read_to_string(clients.join("../../crates/tower-outbound/src/docs/clients.md")).unwrap();
     let mut names: Vec<_> = PROGRAMS.iter().map(|(name, _)| format!("{name}.rs")).collect();

@@ -15,7 +15,8 @@ use opentelemetry::global;
 use opentelemetry_http::HeaderExtractor;
 use tonic::Code;
 use tower_http::trace::TraceLayer;
-use tower_outbound::{Class, OutboundClient, TonicChannel, UrlTemplate};
+use tower_outbound::tonic::TonicChannel;
+use tower_outbound::{Class, OutboundClient, UrlTemplate};
 use tracing::{Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -47,10 +48,10 @@ fn routes(origin: &str) -> Router<OutboundClient> {
     })
 }
 
-/// Passes status, body and a few headers on; the body streams, and its end ends the exchange.
+/// Passes status, body and a few headers on; the body streams, and its end ends the attempt.
 async fn forward(client: OutboundClient, origin: &str, template: &'static str, path: &str) -> Response {
     // The template names span and metrics: a path would make a series of each value.
-    let request = Request::get(format!("{origin}{path}")).extension(UrlTemplate(template));
+    let request = Request::get(format!("{origin}{path}")).extension(UrlTemplate::from_static(template));
     let request = request.body(Empty::<Bytes>::new()).expect("the path was parsed as one");
     let response = match client.request(request).await {
         Ok(response) => response,
@@ -95,7 +96,7 @@ fn unreachable(error: &tower_outbound::Error) -> Response {
     (status, format!("{}\n", error.failure().kind())).into_response()
 }
 
-/// The service's own span: a child of the caller's, and the parent of the exchanges made in its handler.
+/// The service's own span: a child of the caller's, and the parent of the attempts made in its handler.
 fn server_span(request: &Request) -> Span {
     let method = request.method();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_shown_without_its_secrets() {
+    fn endpoint_shown_without_secrets() {
         for (endpoint, grpc, shown) in [
             ("http://collector:4318", false, Some("http://collector:4318")),
             ("https://user:pw@collector/base/?token=t", false, Some("https://collector/base")),

@@ -11,7 +11,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tower_http::classify::GrpcFailureClass;
 use tower_http::trace::TraceLayer;
-use tower_outbound::{Class, OutboundClient, TonicChannel, UrlTemplate};
+use tower_outbound::tonic::TonicChannel;
+use tower_outbound::{Class, OutboundClient, UrlTemplate};
 use tracing::{Span, field};
 
 use crate::rpc::prices_client::PricesClient;
@@ -60,7 +61,7 @@ impl Twin for Clients {
 impl Clients {
     /// The `traceparent` that the upstream on HTTP saw.
     async fn stock(&self) -> Result<String, Status> {
-        let request = HttpRequest::get(&self.stock).extension(UrlTemplate(STOCK));
+        let request = HttpRequest::get(&self.stock).extension(UrlTemplate::from_static(STOCK));
         let request = request.body(Empty::<Bytes>::new()).expect("an origin and a path");
         let response = self.http.request(request).await.map_err(|error| unavailable(&error))?;
         let (head, body) = response.into_parts();

@@ -24,7 +24,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
+fn option_invalid_value_exits_64_and_names_option() {
     for (key, value) in [
         ("--seconds", "0"),
         ("--seconds", "-1"),
@@ -44,7 +44,7 @@ fn a_bad_value_is_refused_with_its_key_and_exit_code_64() {
 }
 
 #[test]
-fn a_port_in_use_is_refused_with_its_address_and_exit_code_64() {
+fn listen_port_in_use_exits_64_and_names_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = gateway(&["--listen", &address], &[]);
@@ -54,7 +54,7 @@ fn a_port_in_use_is_refused_with_its_address_and_exit_code_64() {
 }
 
 #[test]
-fn help_is_no_fault() {
+fn help_exits_0_and_lists_options() {
     let output = gateway(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("--seconds <N>"));
@@ -77,7 +77,7 @@ fn allows(cell: &str, http: &str, value: &str) -> bool {
 }
 
 #[test]
-fn each_fault_is_told_and_sent_again_or_not_as_the_document_says_with_exit_code_0() {
+fn faults_kind_and_retry_match_documentation() {
     let start = tokio::time::Instant::now();
     let output = gateway(&["--faults", "--json"], &[]);
     let took = start.elapsed();
@@ -116,7 +116,7 @@ fn each_fault_is_told_and_sent_again_or_not_as_the_document_says_with_exit_code_
 }
 
 #[test]
-fn the_faults_are_printed_as_a_table_and_leave_no_room_for_a_run() {
+fn faults_printed_as_table_and_exclude_run_options() {
     let output = gateway(&["--faults"], &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -141,7 +141,7 @@ fn the_faults_are_printed_as_a_table_and_leave_no_room_for_a_run() {
 
 /// One that refuses, and one that accepts and never answers.
 #[test]
-fn a_run_without_a_receiver_that_answers_ends_in_time_and_says_what_was_lost_and_why() {
+fn run_without_receiver_ends_in_time_and_reports_losses() {
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let cases = [(refused, "refused"), (hanging.local_addr().unwrap(), "timed_out")];
@@ -170,7 +170,7 @@ fn a_run_without_a_receiver_that_answers_ends_in_time_and_says_what_was_lost_and
 }
 
 #[test]
-fn sigterm_ends_the_service_with_exit_code_0_and_the_report_of_what_was_lost() {
+fn sigterm_ends_serve_with_exit_0_and_telemetry_report() {
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     command
@@ -188,7 +188,7 @@ fn sigterm_ends_the_service_with_exit_code_0_and_the_report_of_what_was_lost() {
 
 /// The one run: also with variables that cannot be used, which must change nothing but the warnings.
 #[test]
-fn a_run_reports_what_the_receiver_received_and_warns_of_variables_it_cannot_use() {
+fn run_reports_received_telemetry_and_warns_of_bad_variables() {
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", "garbage"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "x")];
     let output = gateway(&["--seconds", "1", "--json"], &variables);
     let warnings = stderr(&output);
@@ -239,7 +239,7 @@ fn a_run_reports_what_the_receiver_received_and_warns_of_variables_it_cannot_use
 
 /// The text is of a run of its own: what it shows of the request that goes through every hop.
 #[test]
-fn a_request_by_way_of_the_twin_is_shown_with_all_its_hops_in_one_trace() {
+fn run_shows_twin_request_with_all_hops_in_same_trace() {
     let output = gateway(&["--seconds", "1"], &[]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -40,7 +40,7 @@ fn adds_up(code: Option<i32>, account: &Value) {
 }
 
 #[test]
-fn restarts_under_load_add_up_with_what_the_upstreams_have_logged() {
+fn soak_restarts_under_load_match_upstream_logs() {
     let (code, account) = soak(&["--seconds", "4", "--restart-every", "300"], |_| {});
     adds_up(code, &account);
     let upstreams = account["upstreams"].as_array().unwrap();
@@ -54,7 +54,7 @@ fn restarts_under_load_add_up_with_what_the_upstreams_have_logged() {
 }
 
 #[test]
-fn sigint_and_sigterm_end_it_early_with_its_account() {
+fn soak_sigint_or_sigterm_ends_early_with_account() {
     for name in ["-INT", "-TERM"] {
         let (code, account) = soak(&["--seconds", "600", "--restart-every", "300"], |gateway| {
             // Once it says so it serves: before that the signal would just end it.

@@ -6,7 +6,10 @@ use ::hyper_util::client::pool::{cache, map, singleton};
 use http::{Request, Uri};
 use tower::{BoxError, Service as _, ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{HandshakeLayer, LeasedBody, ObserveRequestBody, Protocol};
+use tower_outbound::connect::Protocol;
+use tower_outbound::hyper::HandshakeLayer;
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::retry::LeasedBody;
 
 use super::{Kind, NO_REFUSAL, TCP, cloned};
 use crate::cell::{Body, Parts, Send};

@@ -8,7 +8,8 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::Mutex;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{HyperService, Protocol, TcpIo, TrackedIo};
+use tower_outbound::connect::{Protocol, TcpIo, TrackedIo};
+use tower_outbound::hyper::HyperService;
 
 use super::{Kind, NO_REFUSAL, TCP, cloned};
 use crate::cell::{Body, Parts, Send};
@@ -16,7 +17,7 @@ use crate::resolver::resolver;
 
 const BY_HAND: &str = "the connection is there before the client is: making it anew is the application's";
 const ONE_AT_A_TIME: &str =
-    "hyper's sender of HTTP/1 is one connection and cannot be cloned: no limit, no resend around it";
+    "hyper's sender of HTTP/1 is one connection and cannot be cloned: no limit, no retry around it";
 
 pub(crate) const HTTP_1: Kind = Kind {
     name: "`hyper::client::conn::http1`",

@@ -4,7 +4,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_layer::Layer as _;
-use tower_outbound::Protocol;
+use tower_outbound::connect::Protocol;
 
 use super::{Kind, NO_REFUSAL, TCP, TLS, cloned};
 use crate::cell::{Parts, Send};

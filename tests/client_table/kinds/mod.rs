@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tower::{Service, ServiceExt as _};
-use tower_outbound::{Error, Phase, Protocol};
+use tower_outbound::connect::Protocol;
+use tower_outbound::{Error, Phase};
 
 use crate::cell::{Body, Parts, Send};
 

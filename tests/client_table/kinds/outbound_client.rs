@@ -1,6 +1,6 @@
 //! The client of the crate.
 
-use tower_outbound::Protocol;
+use tower_outbound::connect::Protocol;
 
 use super::{Kind, NO_REFUSAL, TCP, TLS, cloned};
 use crate::cell::{Parts, Send};

@@ -1,7 +1,8 @@
 //! reqwest, through the crate's adapter.
 
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tower_outbound::{Phase, Protocol};
+use tower_outbound::Phase;
+use tower_outbound::connect::Protocol;
 
 use super::{Kind, NO_REFUSAL, cloned};
 use crate::cell::{Parts, Send};

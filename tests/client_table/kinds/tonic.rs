@@ -4,7 +4,8 @@ use ::tonic::body::Body as TonicBody;
 use ::tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use http::Request;
 use tower::ServiceBuilder;
-use tower_outbound::{Protocol, TonicChannel};
+use tower_outbound::connect::Protocol;
+use tower_outbound::tonic::TonicChannel;
 
 use super::{Kind, TCP, TLS, cloned};
 use crate::cell::{Body, Parts, Send};

@@ -1,4 +1,4 @@
-//! What passes, and when an exchange is over.
+//! What passes, and when an attempt is over.
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -35,8 +35,8 @@ pub(super) async fn bytes_are_counted_in_both_directions(cell: &Cell) {
     let upload: Bytes = (0..100_000_u32).map(|number| (number % 251) as u8).collect();
     let (timings, answer) = client.read(post(&peer.uri("/"), text(upload.clone()))).await.unwrap();
     assert!(answer == [&upload[..], &upload[..]].concat(), "as it was sent");
-    let exchange = timings.exchange();
-    assert_eq!((exchange.request_body_bytes(), exchange.response_body_bytes()), (100_000, 200_000));
+    let attempt = timings.attempt();
+    assert_eq!((attempt.request_body_bytes(), attempt.response_body_bytes()), (100_000, 200_000));
     client.leave().await;
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn trailers_pass(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["ok"]);
 }
 
-pub(super) async fn the_exchange_ends_with_the_body(cell: &Cell) {
+pub(super) async fn the_attempt_ends_with_the_body(cell: &Cell) {
     let gate = Gate::new();
     let held = gate.clone();
     let peer = cell.peer(move |_| {

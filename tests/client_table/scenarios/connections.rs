@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::header::CONNECTION;
 use http::{HeaderValue, Response};
 use tokio::sync::Barrier;
-use tower_outbound::{Reuse, Setup};
+use tower_outbound::Reuse;
+use tower_outbound::connect::Setup;
 
 use crate::cell::Cell;
 use crate::peer::body;

@@ -14,7 +14,7 @@ use crate::peer::{body, listen};
 
 pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell: &Cell) {
     let uri = cell.uri(closed_port().unwrap());
-    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(post(&uri, text("upload"))).await.map(drop).unwrap_err();
     let failure = error.failure();
     assert_eq!(failure.kind(), Kind::ConnectionRefused);
@@ -30,7 +30,7 @@ pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell:
 pub(super) async fn an_unknown_name_fails_in_dns(cell: &Cell) {
     let scheme = if cell.kind.tls { "https" } else { "http" };
     let uri = format!("{scheme}://unknown.test/").parse().unwrap();
-    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(get(&uri)).await.map(drop).unwrap_err();
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::NameResolution, Some(Phase::Dns)));
@@ -72,7 +72,7 @@ pub(super) async fn a_body_that_is_cut_short_fails_in_body(cell: &Cell) {
     let error = body.frame().await.unwrap().unwrap_err();
     assert_eq!(error.failure().phase(), Some(Phase::Body));
     assert_eq!(error.failure().class(), Some(Class::ConnectionReset));
-    assert!(error.exchange().unwrap().is_ended());
+    assert!(error.attempt().unwrap().is_ended());
     let recorder = client.leave().await;
     assert_eq!(recorder.outcomes().len(), 1);
 }
@@ -103,7 +103,7 @@ pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
         // Held until the client goes.
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
-    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.resends(0))).await;
+    let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(get(&uri)).await.map(drop).unwrap_err();
     let failure = error.failure();
     // HTTP/2 may find out before there is a request to send.

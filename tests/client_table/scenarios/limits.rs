@@ -1,11 +1,12 @@
-//! Time limits, and requests in flight.
+//! Timeouts, and requests in flight.
 
 use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt as _;
 use outbound_tests::gate::Gate;
-use tower_outbound::{Kind, Phase, SendState, TimeLimits};
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Kind, Phase, SendState};
 
 use super::bodies::gated;
 use crate::cell::{Cell, get};
@@ -15,8 +16,8 @@ const SOON: Duration = Duration::from_millis(20);
 
 pub(super) async fn no_first_byte_in_time_is_a_response_timeout(cell: &Cell) {
     let peer = cell.peer(|_| std::future::pending());
-    let limits = TimeLimits::new().first_byte(SOON);
-    let client = cell.client_with(&peer.uri("/"), |outbound| outbound.time_limits(limits)).await;
+    let limits = Timeouts::new().first_byte(SOON);
+    let client = cell.client_with(&peer.uri("/"), |outbound| outbound.timeouts(limits)).await;
     let error = client.send(get(&peer.uri("/"))).await.map(drop).unwrap_err();
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::ResponseTimeout, Some(Phase::Wait)));
@@ -33,8 +34,8 @@ pub(super) async fn a_silent_body_is_a_body_timeout(cell: &Cell) {
         let body = gated("ans", &never, "");
         async { Ok(Response::new(body)) }
     });
-    let limits = TimeLimits::new().body_idle(SOON);
-    let client = cell.client_with(&peer.uri("/"), |outbound| outbound.time_limits(limits)).await;
+    let limits = Timeouts::new().body_idle(SOON);
+    let client = cell.client_with(&peer.uri("/"), |outbound| outbound.timeouts(limits)).await;
     let response = client.send(get(&peer.uri("/"))).await.unwrap();
     let error = response.into_body().collect().await.unwrap_err();
     assert_eq!((error.failure().kind(), error.failure().phase()), (Kind::BodyTimeout, Some(Phase::Body)));
@@ -73,7 +74,7 @@ pub(super) async fn no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent(cell: 
         let body = gated("ans", &never, "");
         async { Ok(Response::new(body)) }
     });
-    let limits = |outbound: tower_outbound::OutboundBuilder| {
+    let limits = |outbound: tower_outbound::outbound::OutboundBuilder| {
         outbound.max_in_flight_per_origin(1).acquire_timeout(SOON)
     };
     let client = cell.client_with(&peer.uri("/"), limits).await;

@@ -49,7 +49,7 @@ scenarios! {
     bodies:
         bytes_are_counted_in_both_directions,
         trailers_pass,
-        the_exchange_ends_with_the_body,
+        the_attempt_ends_with_the_body,
         an_answer_without_a_body_ends_with_its_head,
         a_dropped_body_is_cancelled_in_body,
         an_answer_before_the_request_is_whole_has_no_wait;
@@ -74,7 +74,7 @@ scenarios! {
         one_request_may_refuse_to_be_sent_again;
     telemetry:
         each_attempt_carries_the_context_of_its_own_span,
-        each_exchange_is_one_span_and_counted_once,
+        each_attempt_is_one_span_and_counted_once,
         no_secret_is_told,
         the_line_of_timings_names_the_connection;
 }

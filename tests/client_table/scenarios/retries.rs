@@ -12,7 +12,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Incoming;
 use outbound_tests::server::closed_port;
-use tower_outbound::{Event, Kind, RetryHistory, RetryOptions};
+use tower_outbound::retry::{RetryHistory, RetryOptions};
+use tower_outbound::{Event, Kind};
 
 use crate::cell::{Body, Cell, get, post, text};
 use crate::peer::{Answered, Peer, body, listen};
@@ -87,7 +88,7 @@ pub(super) async fn what_the_peer_has_not_processed_is_sent_again(cell: &Cell) {
     let client = cell.client(&peer.uri("/")).await;
     let (timings, answer) = client.read(post(&peer.uri("/"), text("upload"))).await.unwrap();
     assert_eq!(answer, "upload");
-    assert_eq!(timings.exchange().ordinal(), 1);
+    assert_eq!(timings.attempt().ordinal(), 1);
     assert_eq!((peer.seen().len(), peer.accepted()), (2, 1));
     let recorder = client.leave().await;
     assert_eq!(recorder.outcomes(), ["stream_refused in wait", "ok"]);
@@ -109,18 +110,19 @@ pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell
         }
     });
     let statuses = [StatusCode::SERVICE_UNAVAILABLE];
-    let options = |outbound: tower_outbound::OutboundBuilder| outbound.retry(|retry| retry.status(statuses));
+    let options =
+        |outbound: tower_outbound::outbound::OutboundBuilder| outbound.retry(|retry| retry.status(statuses));
     let client = cell.client_with(&peer.uri("/"), options).await;
     let (timings, answer) = client.read(post(&peer.uri("/"), text("upload"))).await.unwrap();
     assert_eq!(answer, "upload");
-    assert_eq!(timings.exchange().ordinal(), 1);
+    assert_eq!(timings.attempt().ordinal(), 1);
     let connections: Vec<_> = peer.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [1, 1], "the connection was given back");
     let recorder = client.leave().await;
     let names = recorder.names();
-    let told = ["ExchangeStarted", "ExchangeEnded", "Released"];
+    let told = ["AttemptStarted", "AttemptEnded", "Released"];
     let order: Vec<_> = names.iter().filter(|name| told.contains(&&***name)).collect();
-    assert_eq!(order, ["ExchangeStarted", "ExchangeEnded", "Released", "ExchangeStarted", "ExchangeEnded"]);
+    assert_eq!(order, ["AttemptStarted", "AttemptEnded", "Released", "AttemptStarted", "AttemptEnded"]);
 }
 
 pub(super) async fn one_request_may_refuse_to_be_sent_again(cell: &Cell) {

@@ -13,7 +13,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use outbound_tests::secret;
 use outbound_tests::server::closed_port;
-use tower_outbound::OutboundBuilder;
+use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound_otel::OtelObserver;
 
 use crate::cell::{Cell, text};
@@ -39,8 +39,8 @@ impl Telemetry {
         OtelObserver::builder().tracer_provider(&self.traces).meter_provider(&self.meters).build()
     }
 
-    /// The spans of exchanges, in the order of their ends.
-    fn exchanges(&self) -> Vec<SpanData> {
+    /// The spans of attempts, in the order of their ends.
+    fn attempts(&self) -> Vec<SpanData> {
         let spans = self.spans.get_finished_spans().unwrap();
         spans.into_iter().filter(|span| span.span_kind == SpanKind::Client).collect()
     }
@@ -94,7 +94,7 @@ pub(super) async fn each_attempt_carries_the_context_of_its_own_span(cell: &Cell
     let client = cell.client_with(&peer.uri("/"), |outbound| again(outbound.observer(observer))).await;
     client.get(&peer.uri("/")).await.unwrap();
     client.leave().await;
-    let spans = telemetry.exchanges();
+    let spans = telemetry.attempts();
     let sent: Vec<_> = spans
         .iter()
         .map(|span| format!("00-{}-{}-01", span.span_context.trace_id(), span.span_context.span_id()))
@@ -105,7 +105,7 @@ pub(super) async fn each_attempt_carries_the_context_of_its_own_span(cell: &Cell
     assert_eq!(spans[0].span_context.trace_id(), spans[1].span_context.trace_id());
 }
 
-pub(super) async fn each_exchange_is_one_span_and_counted_once(cell: &Cell) {
+pub(super) async fn each_attempt_is_one_span_and_counted_once(cell: &Cell) {
     let telemetry = Telemetry::new();
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let observer = telemetry.observer();
@@ -114,7 +114,7 @@ pub(super) async fn each_exchange_is_one_span_and_counted_once(cell: &Cell) {
         client.get(&peer.uri("/")).await.unwrap();
     }
     client.leave().await;
-    let spans = telemetry.exchanges();
+    let spans = telemetry.attempts();
     assert_eq!((spans.len(), peer.seen().len()), (3, 3));
     let reuse = |span: &SpanData| {
         let of = |one: &&KeyValue| one.key.as_str() == "outbound.connection.reuse";

@@ -1,4 +1,4 @@
-//! Exchanges that are dropped because a time limit has passed: nothing may go out that was said to be unsent.
+//! Attempts that are dropped because a timeout has passed: nothing may go out that was said to be unsent.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,8 @@ use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf};
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{
-    Call, EndCause, Event, Kind, ObserveRequestBody, Outbound, Outcome, SendState, UrlTemplate,
-};
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{Call, Event, Kind, Outbound, Outcome, SendState, UrlTemplate};
 
 use super::{ANSWER, Failures, nowhere, post, read_by};
 use crate::pipe::all_wait;
@@ -30,17 +29,17 @@ fn cuttable(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
     (request, call)
 }
 
-/// Drops the exchange for a time limit when `when` is over.
-async fn cut<T>(exchange: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
-    let exchange = std::pin::pin!(exchange);
+/// Drops the attempt for a timeout when `when` is over.
+async fn cut<T>(attempt: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
+    let attempt = std::pin::pin!(attempt);
     tokio::select! {
-        _ = exchange => panic!("it ends by itself"),
-        () = when => call.set_end_cause(EndCause::AttemptTimeout),
+        _ = attempt => panic!("it ends by itself"),
+        () = when => call.attempt_timed_out(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_in_the_connect_has_sent_nothing() {
+async fn send_state_timeout_in_connect_is_not_sent() {
     let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
     let failures = Failures::default();
     let outbound = failures.outbound();
@@ -56,7 +55,7 @@ async fn a_cut_in_the_connect_has_sent_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_in_wait_was_sent_on_a_fresh_and_on_a_reused_connection() {
+async fn send_state_timeout_in_wait_on_reused_connection_is_sent() {
     let gate = Gate::new();
     let script = Script::new().read_request().write(ANSWER).read_request().open(&gate).hang();
     let (_server, peer) = ScriptedServer::duplex(script);
@@ -71,7 +70,7 @@ async fn a_cut_in_wait_was_sent_on_a_fresh_and_on_a_reused_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_in_send_is_partial_by_what_the_server_has_read() {
+async fn send_state_timeout_in_send_is_partial_by_bytes_read() {
     let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
     let failures = Failures::default();
     let outbound = failures.outbound();
@@ -160,8 +159,8 @@ impl hyper::rt::Write for GatedIo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_was_cut_before_its_first_write_does_not_go_out_when_the_connection_could_write() {
-    for keeps_the_exchange in [true, false] {
+async fn send_state_timeout_before_first_write_never_goes_out() {
+    for keeps_the_attempt in [true, false] {
         let (client, mut peer) = tokio::io::duplex(1 << 16);
         let gate = Gate::new();
         let client = Arc::new(Mutex::new(Some(client)));
@@ -179,7 +178,7 @@ async fn a_request_that_was_cut_before_its_first_write_does_not_go_out_when_the_
         let (request, call) = cuttable(post(&nowhere(), 9));
         // The cut and the gate: the connection's task finds both at once.
         cut(stack.oneshot(request), &call, all_wait()).await;
-        let failure = if keeps_the_exchange { failures.one() } else { failures.take() };
+        let failure = if keeps_the_attempt { failures.one() } else { failures.take() };
         gate.open();
         assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
         let mut read = Vec::new();
@@ -189,7 +188,7 @@ async fn a_request_that_was_cut_before_its_first_write_does_not_go_out_when_the_
 }
 
 #[tokio::test]
-async fn a_cut_on_http_2_after_the_head_went_out_is_unknown() {
+async fn send_state_timeout_on_http2_after_head_is_unknown() {
     let (asked, never) = (Gate::new(), Gate::new());
     let handler = {
         let (asked, never) = (asked.clone(), never.clone());
@@ -212,7 +211,7 @@ async fn a_cut_on_http_2_after_the_head_went_out_is_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_not_tracked_says_nothing_of_a_cut() {
+async fn send_state_timeout_on_untracked_client_is_unknown() {
     let gate = Gate::new();
     let (_server, peer) = ScriptedServer::duplex(Script::new().read_request().open(&gate).hang());
     let failures = Failures::default();
@@ -220,12 +219,12 @@ async fn a_client_that_is_not_tracked_says_nothing_of_a_cut() {
     let client: hyper_util::client::legacy::Client<_, ObserveRequestBody<Body>> =
         hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(peer);
     let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(outbound.exchange_layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    cut(outbound.attempt_layer().layer(client).oneshot(request), &call, gate.wait()).await;
     assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_sends_another_body_hides_the_sending_and_nothing_is_claimed() {
+async fn send_state_timeout_with_replaced_body_is_unknown() {
     let gate = Gate::new();
     let (server, peer) = ScriptedServer::duplex(Script::new().read_request().open(&gate).hang());
     let failures = Failures::default();
@@ -237,15 +236,15 @@ async fn a_layer_that_sends_another_body_hides_the_sending_and_nothing_is_claime
     })
     .layer(client);
     let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(outbound.exchange_layer().layer(client).oneshot(request), &call, gate.wait()).await;
+    cut(outbound.attempt_layer().layer(client).oneshot(request), &call, gate.wait()).await;
     assert_eq!(server.requests(), 1);
     assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_was_said_to_be_unsent_never_reaches_the_server_wherever_the_cut_falls() {
-    const EXCHANGES: usize = 3_000;
-    // Every exchange has to connect, so that each can be cut on both sides of that.
+async fn send_state_not_sent_never_reaches_server() {
+    const ATTEMPTS: usize = 3_000;
+    // Every attempt has to connect, so that each can be cut on both sides of that.
     let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
     let script = Script::new().read_request().write(answer).close();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -253,30 +252,30 @@ async fn whatever_was_said_to_be_unsent_never_reaches_the_server_wherever_the_cu
     let observer = {
         let unsent = unsent.clone();
         move |event: &Event<'_>| {
-            if let Event::ExchangeEnded { exchange, outcome: Outcome::Failed(failure) } = event
+            if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event
                 && failure.send_state() == Some(SendState::NotSent)
             {
-                unsent.lock().unwrap().push(exchange.template().unwrap().0);
+                unsent.lock().unwrap().push(attempt.template().unwrap().as_static().unwrap());
             }
         }
     };
     let outbound = Outbound::builder().observer(observer).build();
     let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
     let mut rounds = Vec::new();
-    for at in 0..EXCHANGES {
+    for at in 0..ATTEMPTS {
         let path: &'static str = format!("/{at}").leak();
         let mut request = get(&server.uri(path));
-        request.extensions_mut().insert(UrlTemplate(path));
+        request.extensions_mut().insert(UrlTemplate::from_static(path));
         let (request, call) = cuttable(request);
-        let mut exchange = stack.clone().oneshot(request).boxed();
+        let mut attempt = stack.clone().oneshot(request).boxed();
         rounds.push(tokio::spawn(async move {
             for _ in 0..at % 16 {
-                if futures_util::poll!(&mut exchange).is_ready() {
+                if futures_util::poll!(&mut attempt).is_ready() {
                     return;
                 }
                 tokio::task::yield_now().await;
             }
-            call.set_end_cause(EndCause::AttemptTimeout);
+            call.attempt_timed_out();
         }));
         if rounds.len() == 16 {
             futures_util::future::join_all(rounds.drain(..)).await;
@@ -286,8 +285,8 @@ async fn whatever_was_said_to_be_unsent_never_reaches_the_server_wherever_the_cu
     drop(stack);
     server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
     let unsent = unsent.lock().unwrap();
-    println!("{} of {EXCHANGES} unsent, {} requests seen", unsent.len(), server.requests());
-    assert!(unsent.len() > EXCHANGES / 100, "only {} were cut early", unsent.len());
+    println!("{} of {ATTEMPTS} unsent, {} requests seen", unsent.len(), server.requests());
+    assert!(unsent.len() > ATTEMPTS / 100, "only {} were cut early", unsent.len());
     for connection in server.log() {
         for head in &connection.heads {
             let path = head.split(' ').nth(1).unwrap();

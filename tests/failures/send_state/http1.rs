@@ -6,7 +6,8 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{Error, Failure, Kind, ObserveRequestBody, Outbound, Phase, Reuse, SendState};
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{Error, Failure, Kind, Outbound, Phase, Reuse, SendState};
 
 use super::{ANSWER, fits, nowhere, post, read_by};
 use crate::pipe::all_wait;
@@ -43,11 +44,11 @@ async fn failing(server: &ScriptedServer, before: usize) -> (Error, u64) {
 }
 
 fn state(failure: &Failure) -> SendState {
-    failure.send_state().expect("an exchange has failed")
+    failure.send_state().expect("an attempt has failed")
 }
 
 #[tokio::test]
-async fn a_refused_connect_has_sent_nothing_and_has_no_connection() {
+async fn send_state_refused_connect_is_not_sent_no_connection() {
     let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
     let outbound = Outbound::new();
     let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
@@ -57,7 +58,7 @@ async fn a_refused_connect_has_sent_nothing_and_has_no_connection() {
 }
 
 #[tokio::test]
-async fn what_a_fresh_connection_fails_with_fits_what_the_server_has_read() {
+async fn send_state_on_new_connection_fits_bytes_read() {
     let length = length().await;
     for (script, expected) in [
         (Script::new().reset(), None),
@@ -79,13 +80,13 @@ async fn what_a_fresh_connection_fails_with_fits_what_the_server_has_read() {
         let failure = error.failure();
         fits(state(failure), read_by(&server), length);
         assert_eq!(failure.send_state(), expected.or(failure.send_state()), "{name}");
-        assert_eq!(failure.connection(), error.exchange().unwrap().connection().as_ref(), "{name}");
+        assert_eq!(failure.connection(), error.attempt().unwrap().connection().as_ref(), "{name}");
         assert!(failure.connection().is_some(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_reset_after_any_number_of_bytes_is_never_said_to_be_unsent() {
+async fn send_state_reset_after_any_byte_fits_bytes_read() {
     let length = length().await;
     for read in 0..=usize::try_from(length).unwrap() {
         for before in [0, 1] {
@@ -105,7 +106,7 @@ async fn a_reset_after_any_number_of_bytes_is_never_said_to_be_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upload_that_the_peer_stops_reading_is_partial_by_the_bytes_that_were_written() {
+async fn send_state_stalled_upload_is_partial_by_bytes_written() {
     // The pipe holds 64 KiB.
     for (read, written) in [(0, 65_536), (1, 65_536), (1_000, 65_536)] {
         for before in [0, 1] {
@@ -130,14 +131,14 @@ async fn an_upload_that_the_peer_stops_reading_is_partial_by_the_bytes_that_were
             let Some(SendState::Partial(sent)) = error.failure().send_state() else { panic!("{error:?}") };
             assert!(sent >= written && sent < 1_000_000, "{sent} after {read} and {before}");
             assert_eq!(server.accepted(), 1);
-            let exchange = error.exchange().unwrap();
-            assert_eq!(exchange.reuse(), if before == 1 { Reuse::Reused } else { Reuse::New });
+            let attempt = error.attempt().unwrap();
+            assert_eq!(attempt.reuse(), if before == 1 { Reuse::Reused } else { Reuse::New });
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_leaves_an_idle_connection_exactly_when_it_is_reused_got_nothing_or_answered() {
+async fn send_state_peer_close_at_reuse_is_not_sent() {
     let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     for (last_words, kind) in [("", Kind::ResponseEnded), (stale, Kind::Protocol)] {
         let gate = Gate::new();
@@ -154,13 +155,13 @@ async fn a_peer_that_leaves_an_idle_connection_exactly_when_it_is_reused_got_not
         let failure = error.failure();
         assert_eq!((failure.kind(), failure.send_state()), (kind, Some(SendState::NotSent)), "{error:?}");
         assert_eq!((server.accepted(), read_by(&server)), (1, read));
-        assert_eq!(error.exchange().unwrap().reuse(), Reuse::Reused);
+        assert_eq!(error.attempt().unwrap().reuse(), Reuse::Reused);
         assert!(failure.connection().is_some());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_408_that_comes_after_the_first_byte_of_a_request_is_its_answer() {
+async fn status_408_after_first_request_byte_is_the_answer() {
     let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let script = Script::new().read_request().write(ANSWER).read_exact(1).write(stale).close();
     let (server, peer) = ScriptedServer::duplex(script);
@@ -175,7 +176,7 @@ async fn a_408_that_comes_after_the_first_byte_of_a_request_is_its_answer() {
 }
 
 #[tokio::test]
-async fn inside_tls_the_bytes_of_http_count() {
+async fn send_state_inside_tls_counts_http_bytes() {
     let certs = Certs::new("localhost");
     let length = length().await;
     for (script, expected) in [
@@ -206,18 +207,18 @@ async fn inside_tls_the_bytes_of_http_count() {
 }
 
 #[tokio::test]
-async fn what_another_exchange_has_not_sent_says_nothing_of_this_one() {
+async fn send_state_of_nested_attempt_is_not_inherited() {
     let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
     let outbound = Outbound::new();
     let client = stack(&outbound, outbound.connector(outbound.http_connector()), false);
-    // A service below that needs another exchange first, and fails with what that one has failed with.
+    // A service below that needs another attempt first, and fails with what that one has failed with.
     let service = service_fn(move |_: http::Request<ObserveRequestBody<Body>>| {
         let client = client.clone();
         let other = get(&uri);
         async move { client.oneshot(other).await }
     });
     let error =
-        outbound.exchange_layer().layer(service).oneshot(post(&nowhere(), BODY)).await.map(drop).unwrap_err();
+        outbound.attempt_layer().layer(service).oneshot(post(&nowhere(), BODY)).await.map(drop).unwrap_err();
     assert_eq!(
         (error.failure().kind(), error.failure().phase()),
         (Kind::ConnectionRefused, Some(Phase::Tcp))
@@ -226,13 +227,13 @@ async fn what_another_exchange_has_not_sent_says_nothing_of_this_one() {
 }
 
 #[test]
-fn an_error_that_no_request_has_led_to_has_no_state() {
+fn send_state_absent_for_error_without_request() {
     let failure = Failure::of(&std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     assert_eq!((failure.send_state(), failure.connection()), (None, None));
 }
 
 #[test]
-fn the_states_have_the_names_of_the_contract() {
+fn send_state_names_match_contract() {
     let states = [
         SendState::NotSent,
         SendState::Partial(7),

@@ -29,7 +29,7 @@ async fn state(frames: Vec<u8>, closes: bool, upload: bool) -> (Kind, SendState)
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_refused_stream_and_a_goaway_below_it_are_not_processed() {
+async fn send_state_http2_refused_stream_or_goaway_not_processed() {
     let head = || frame(HEADERS, END_HEADERS, 1, OK);
     let begun = [head(), frame(DATA, 0, 1, b"abc")].concat();
     let cases = [
@@ -66,7 +66,7 @@ async fn only_a_refused_stream_and_a_goaway_below_it_are_not_processed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_that_is_too_large_is_refused_on_this_side_and_was_processed() {
+async fn send_state_http2_too_large_head_is_unknown() {
     let value = "y".repeat(100);
     let field: Vec<u8> = (0..9).flat_map(|_| header("x-field", &value)).collect();
     let mut frames = frame(HEADERS, 0, 1, OK);
@@ -78,7 +78,7 @@ async fn a_head_that_is_too_large_is_refused_on_this_side_and_was_processed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_waited_for_a_connect_that_came_to_nothing_have_sent_nothing() {
+async fn send_state_http2_waiters_on_failed_connect_are_not_sent() {
     let (server, connector) = ScriptedServer::duplex(Script::new().hang());
     server.stop();
     let outbound = Outbound::new();

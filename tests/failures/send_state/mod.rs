@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt as _, Full};
 use outbound_tests::server::ScriptedServer;
-use tower_outbound::{Event, Exchange, Failure, Outbound, Outcome, SendState};
+use tower_outbound::{Attempt, Event, Failure, Outbound, Outcome, SendState};
 
 use crate::stack::Body;
 
@@ -46,16 +46,16 @@ pub(crate) fn fits(state: SendState, read: u64, length: u64) {
     }
 }
 
-/// Keeps the failures of exchanges that nobody gets an error of.
+/// Keeps the failures of attempts that nobody gets an error of.
 #[derive(Clone, Default)]
-pub(crate) struct Failures(Arc<Mutex<Vec<(Exchange, Failure)>>>);
+pub(crate) struct Failures(Arc<Mutex<Vec<(Attempt, Failure)>>>);
 
 impl Failures {
     pub(crate) fn outbound(&self) -> Outbound {
         let kept = self.clone();
         let observer = move |event: &Event<'_>| {
-            if let Event::ExchangeEnded { exchange, outcome: Outcome::Failed(failure) } = event {
-                kept.0.lock().unwrap().push((Exchange::clone(exchange), failure.clone()));
+            if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event {
+                kept.0.lock().unwrap().push((Attempt::clone(attempt), failure.clone()));
             }
         };
         Outbound::builder().observer(observer).build()
@@ -69,7 +69,7 @@ impl Failures {
         kept[0].1.clone()
     }
 
-    /// Lets go of the exchange, and returns its failure.
+    /// Lets go of the attempt, and returns its failure.
     #[track_caller]
     pub(crate) fn take(&self) -> Failure {
         let failure = self.one();

@@ -13,9 +13,12 @@ use http_body_util::{BodyExt as _, Empty, StreamBody};
 use outbound_tests::recorder::Recorder;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
+use tower_outbound::client::ClientBuilder;
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{
-    BoxError, ClientBuilder, Connection, Error, Event, Exchange, Failure, Outbound, OutboundBuilder,
-    OutboundClient, Outcome, TcpConnector, TimeLimits, Timings,
+    Attempt, BoxError, Connection, Error, Event, Failure, Outbound, OutboundClient, Outcome, Timings,
 };
 
 use super::document::Http;
@@ -25,14 +28,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// The exchanges that have ended, each with what has failed in it.
-type Ended = Arc<Mutex<Vec<(Exchange, Option<Failure>)>>>;
+/// The attempts that have ended, each with what has failed in it.
+type Ended = Arc<Mutex<Vec<(Attempt, Option<Failure>)>>>;
 
 /// How one request went, as the observer was told.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) http: Http,
-    pub(crate) exchange: Exchange,
+    pub(crate) attempt: Attempt,
     /// `None` if it has not failed.
     pub(crate) failure: Option<Failure>,
     pub(crate) status: Option<u16>,
@@ -53,7 +56,7 @@ pub(crate) struct Caller {
 /// What is to be made of it.
 pub(crate) struct Options {
     pub(crate) tls: Option<ClientConfig>,
-    pub(crate) limits: TimeLimits,
+    pub(crate) limits: Timeouts,
     /// A connect may take this long, if it is limited.
     pub(crate) connect: Option<Duration>,
     pub(crate) handshake: Option<Duration>,
@@ -62,20 +65,20 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn new() -> Options {
-        Options { tls: None, limits: TimeLimits::new(), connect: None, handshake: None, tcp: None }
+        Options { tls: None, limits: Timeouts::new(), connect: None, handshake: None, tcp: None }
     }
 
     pub(crate) fn tls(config: ClientConfig) -> Options {
         Options { tls: Some(config), ..Options::new() }
     }
 
-    pub(crate) fn limits(limits: TimeLimits) -> Options {
+    pub(crate) fn limits(limits: Timeouts) -> Options {
         Options { limits, ..Options::new() }
     }
 
     fn outbound(&self) -> OutboundBuilder {
         // Each fault is met once.
-        let mut builder = Outbound::builder().time_limits(self.limits).retry(|retry| retry.resends(0));
+        let mut builder = Outbound::builder().timeouts(self.limits).retry(|retry| retry.max_retries(0));
         if let Some(connect) = self.connect {
             builder = builder.connect_timeout(connect);
         }
@@ -101,13 +104,13 @@ impl Caller {
         let (recorder, ended) = (Recorder::new(), Ended::default());
         let told = Arc::clone(&ended);
         let watch = move |event: &Event<'_>| {
-            if let Event::ExchangeEnded { exchange, outcome } = event {
+            if let Event::AttemptEnded { attempt, outcome, .. } = event {
                 let failure = match outcome {
                     Outcome::Failed(failure) => Some(failure.clone()),
                     _ => None,
                 };
                 let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.push(((*exchange).clone(), failure));
+                told.push(((*attempt).clone(), failure));
             }
         };
         // The recorder is told last: once it knows, the watch does.
@@ -135,27 +138,26 @@ impl Caller {
     /// Sends it, and reads the answer to its end.
     pub(crate) async fn send(&self, request: Request<Body>) -> Told {
         let uri = request.uri().clone();
-        tokio::time::timeout(LIMIT, self.exchange(request)).await.unwrap_or_else(|_| panic!("{uri} hangs"))
+        tokio::time::timeout(LIMIT, self.attempt(request)).await.unwrap_or_else(|_| panic!("{uri} hangs"))
     }
 
-    async fn exchange(&self, request: Request<Body>) -> Told {
-        let (exchange, status, error) = match self.client.request(request).await {
-            Err(error) => (exchange(&error), None, Some(error)),
+    async fn attempt(&self, request: Request<Body>) -> Told {
+        let (attempt, status, error) = match self.client.request(request).await {
+            Err(error) => (attempt(&error), None, Some(error)),
             Ok(response) => {
                 let timings = response.extensions().get::<Timings>().expect("timings");
-                let (exchange, status) = (timings.exchange().clone(), response.status().as_u16());
-                (exchange, Some(status), response.into_body().collect().await.err())
+                let (attempt, status) = (timings.attempt().clone(), response.status().as_u16());
+                (attempt, Some(status), response.into_body().collect().await.err())
             }
         };
-        let ended =
-            |recorder: &Recorder| recorder.timings().iter().any(|t| t.exchange().id() == exchange.id());
+        let ended = |recorder: &Recorder| recorder.timings().iter().any(|t| t.attempt().id() == attempt.id());
         self.recorder.wait_until(ended).await;
         let told = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, failure) = told.iter().find(|(ended, _)| ended.id() == exchange.id()).expect("it was told");
+        let (_, failure) = told.iter().find(|(ended, _)| ended.id() == attempt.id()).expect("it was told");
         let said = error.as_ref().map(|error| (error.failure().kind(), error.failure().phase()));
         let why = error.as_ref().map_or(String::new(), |error| format!("{error:?}"));
         let agrees = said == failure.as_ref().map(|failure| (failure.kind(), failure.phase()));
-        Told { http: self.http, exchange: exchange.clone(), failure: failure.clone(), status, agrees, why }
+        Told { http: self.http, attempt: attempt.clone(), failure: failure.clone(), status, agrees, why }
     }
 
     /// How many bytes were written on all connections that are open.
@@ -176,8 +178,8 @@ impl Caller {
     }
 }
 
-fn exchange(error: &Error) -> Exchange {
-    error.exchange().unwrap_or_else(|| panic!("{error} without an exchange")).clone()
+fn attempt(error: &Error) -> Attempt {
+    error.attempt().unwrap_or_else(|| panic!("{error} without an attempt")).clone()
 }
 
 /// A body that has what is sent to it, and does not end.

@@ -13,7 +13,9 @@ use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::peers::{DNSMASQ, Daemon, Dnsmasq};
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::service_fn;
-use tower_outbound::{BoxError, DnsFailure, ResolveError, SendState, TcpConnector};
+use tower_outbound::connect::{ResolveError, TcpConnector};
+use tower_outbound::failure::DnsFailure;
+use tower_outbound::{BoxError, SendState};
 
 use super::caller::{Caller, Options, Told};
 use super::document::Http;

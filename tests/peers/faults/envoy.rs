@@ -11,7 +11,8 @@ use outbound_tests::peers::{Daemon, ENVOY, Envoy};
 use outbound_tests::server::{Script, ScriptedServer};
 use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
-use tower_outbound::{SendState, TimeLimits};
+use tower_outbound::SendState;
+use tower_outbound::timeouts::Timeouts;
 
 use super::caller::{Caller, Options, Told, empty, until};
 use super::document::Http;
@@ -146,7 +147,7 @@ fn always(mut config: Value) -> Value {
 }
 
 /// One request for `/fault` each way; Envoy's log has it, once Envoy has ended.
-async fn each(config: impl Fn() -> Config, limits: TimeLimits, check: impl Fn(&Told)) {
+async fn each(config: impl Fn() -> Config, limits: Timeouts, check: impl Fn(&Told)) {
     for http in Http::BOTH {
         for tls in [false, true] {
             let certs = Certs::new("envoy.test");
@@ -169,7 +170,7 @@ async fn delays() {
         filters: vec![fault(&json!({"delay": always(json!({"fixed_delay": "20s"}))}))],
         ..Config::new(answers())
     };
-    each(config, TimeLimits::new().first_byte(LIMIT), |told| {
+    each(config, Timeouts::new().first_byte(LIMIT), |told| {
         told.is(ENVOY, "no-answer");
     })
     .await;
@@ -181,7 +182,7 @@ async fn aborts() {
         filters: vec![fault(&json!({"abort": always(json!({"http_status": 503}))}))],
         ..Config::new(answers())
     };
-    each(config, TimeLimits::new(), |told| {
+    each(config, Timeouts::new(), |told| {
         told.has("ok", "–", "–");
         assert_eq!(told.status, Some(503));
     })
@@ -200,7 +201,7 @@ async fn server_lost() {
     let server = ScriptedServer::tcp(Script::new().read_request().write(HALF)).await.unwrap();
     let route = json!({"route": {"cluster": "server"}});
     let config = || Config { upstream: server.address(), ..Config::new(route.clone()) };
-    each(config, TimeLimits::new(), cut).await;
+    each(config, Timeouts::new(), cut).await;
 }
 
 /// The server behind it hangs amid the body, and Envoy's own limit cuts the answer, or resets the stream.
@@ -210,7 +211,7 @@ async fn gives_up() {
     let limit = json!({"max_stream_duration": "0.5s"});
     let route = json!({"route": {"cluster": "server", "max_stream_duration": limit}});
     let config = || Config { upstream: server.address(), ..Config::new(route.clone()) };
-    each(config, TimeLimits::new(), cut).await;
+    each(config, Timeouts::new(), cut).await;
 }
 
 /// Paused until all are there: they are sent before the client knows the limit.

@@ -9,7 +9,8 @@ use outbound_tests::server::{Script, ScriptedServer};
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
-use tower_outbound::{Failure, SendState, TimeLimits};
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Failure, SendState};
 
 use super::caller::{Caller, Options, Told};
 use super::document::Http;
@@ -35,7 +36,7 @@ pub(super) fn checks() -> Vec<Check> {
 }
 
 /// Every version of HTTP, over TCP and TLS: the server, and a client for it.
-async fn pairs(haproxy: impl Fn() -> Haproxy, limits: TimeLimits) -> Vec<(Daemon, Caller, &'static str)> {
+async fn pairs(haproxy: impl Fn() -> Haproxy, limits: Timeouts) -> Vec<(Daemon, Caller, &'static str)> {
     let mut pairs = Vec::new();
     for http in Http::BOTH {
         for tls in [false, true] {
@@ -65,7 +66,7 @@ async fn ended(mut haproxy: Daemon, told: &Told, logged: bool) {
 }
 
 /// Sends one request for `/fault` each way; haproxy's log has it or has it not.
-async fn each(lines: &str, limits: TimeLimits, logged: bool, check: impl Fn(&Told)) {
+async fn each(lines: &str, limits: Timeouts, logged: bool, check: impl Fn(&Told)) {
     for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), limits).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         check(&told);
@@ -76,7 +77,7 @@ async fn each(lines: &str, limits: TimeLimits, logged: bool, check: impl Fn(&Tol
 
 /// haproxy ends the connection; on HTTP/2 it resets the stream before.
 async fn rejects() {
-    each(" http-request reject", TimeLimits::new(), true, |told| {
+    each(" http-request reject", Timeouts::new(), true, |told| {
         told.is(HAPROXY, if told.http == Http::One { "fin-after-request" } else { "rst-after-request" });
     })
     .await;
@@ -85,7 +86,7 @@ async fn rejects() {
 /// haproxy resets it at once: the client may still be in its `connect`.
 async fn rejects_connections() {
     let lines = " tcp-request connection reject";
-    for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), TimeLimits::new()).await {
+    for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), Timeouts::new()).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         told.is(HAPROXY, "reset-at-accept");
         if told.failure.as_ref().is_some_and(Failure::is_connect) {
@@ -99,7 +100,7 @@ async fn rejects_connections() {
 /// Without a word on HTTP/1; where haproxy has more to read or write, the system resets the connection for it.
 async fn drops() {
     let haproxy = Haproxy::frontend(" http-request silent-drop").start().await.unwrap();
-    let caller = Caller::new(Http::One, Options::limits(TimeLimits::new().first_byte(LIMIT)));
+    let caller = Caller::new(Http::One, Options::limits(Timeouts::new().first_byte(LIMIT)));
     caller.get(&haproxy.uri("http", "/fault")).await.is(HAPROXY, "no-answer");
     caller.close().await;
 }
@@ -107,14 +108,14 @@ async fn drops() {
 /// It is in the log only when it is let out.
 async fn tarpit() {
     let haproxy = || Haproxy::frontend(" timeout tarpit 20s\n http-request tarpit");
-    for (haproxy, caller, scheme) in pairs(haproxy, TimeLimits::new().first_byte(LIMIT)).await {
+    for (haproxy, caller, scheme) in pairs(haproxy, Timeouts::new().first_byte(LIMIT)).await {
         caller.get(&haproxy.uri(scheme, "/fault")).await.is(HAPROXY, "no-answer");
         caller.close().await;
     }
 }
 
 async fn denies() {
-    each(" http-request deny", TimeLimits::new(), true, |told| {
+    each(" http-request deny", Timeouts::new(), true, |told| {
         told.has("ok", "–", "–");
         assert_eq!(told.status, Some(403));
     })
@@ -125,7 +126,7 @@ async fn denies() {
 async fn early_hint() {
     let lines =
         " http-request early-hint link \"</style.css>; rel=preload\"\n http-request return status 200";
-    each(lines, TimeLimits::new(), true, |told| {
+    each(lines, Timeouts::new(), true, |told| {
         told.is(HAPROXY, "unexpected-1xx");
         assert_eq!(told.status, Some(200));
     })
@@ -139,7 +140,7 @@ async fn server_lost() {
     let server = ScriptedServer::tcp(cut).await.unwrap();
     let backend = format!("backend back\n server one {}", server.address().unwrap());
     let haproxy = || Haproxy::frontend(" default_backend back").sections(&backend);
-    for (haproxy, caller, scheme) in pairs(haproxy, TimeLimits::new()).await {
+    for (haproxy, caller, scheme) in pairs(haproxy, Timeouts::new()).await {
         let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
         told.is(
             HAPROXY,

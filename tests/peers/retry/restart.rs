@@ -11,7 +11,8 @@ use outbound_tests::peers::{Access, Nginx};
 use outbound_tests::recorder::Recorder;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tower_outbound::{OutboundClient, RetryReason};
+use tower_outbound::OutboundClient;
+use tower_outbound::retry::RetryReason;
 
 use super::{Bench, history, text, uri};
 
@@ -26,12 +27,12 @@ const RESTARTS: usize = 5;
 /// The callers' only thread sees nothing of it, so that their connections are dead without the pool knowing.
 pub(super) async fn unseen() {
     let threads = Threads::new(1);
-    let mut resends = 0;
+    let mut retries = 0;
     for _ in 0..RESTARTS {
-        resends += restarted(&threads, true).await;
+        retries += restarted(&threads, true).await;
     }
     // The thread may look at the network before it comes to the callers, but not each time.
-    assert!(resends > 0, "every dead connection was out of the pool in time");
+    assert!(retries > 0, "every dead connection was out of the pool in time");
 }
 
 pub(super) async fn seen() {
@@ -69,11 +70,11 @@ async fn restarted(threads: &Threads, unseen: bool) -> u32 {
     let mut again = again.unwrap();
     let calls = send(&again, "call", CALLERS);
     drop(held);
-    let mut resends = 0;
+    let mut retries = 0;
     for call in calls {
         let made = call.await.unwrap();
-        assert!(made <= 1, "{made} resends");
-        resends += made;
+        assert!(made <= 1, "{made} retries");
+        retries += made;
     }
     let new = bench.recorder.count("ConnectStarted") - IDLE as i64;
     assert!(new <= CALLERS as i64, "{new} new connections");
@@ -93,7 +94,7 @@ async fn restarted(threads: &Threads, unseen: bool) -> u32 {
         |log: &[Access]| log.iter().map(|access| access.connection).collect::<BTreeSet<_>>().len();
     assert_eq!(connections(&log[0]), IDLE);
     assert!(connections(&log[1]) <= CALLERS);
-    resends
+    retries
 }
 
 /// How many times it was sent again.
@@ -104,9 +105,9 @@ async fn post(client: OutboundClient, uri: Uri) -> u32 {
     let history = history(&response);
     let reasons = [RetryReason::ReusedConnection, RetryReason::Connect];
     assert!(history.iter().all(|attempt| reasons.contains(&attempt.reason())), "{history:?}");
-    let resends = u32::try_from(history.len()).unwrap();
+    let retries = u32::try_from(history.len()).unwrap();
     assert_eq!(text(response).await, "hello");
-    resends
+    retries
 }
 
 /// A runtime for the callers.

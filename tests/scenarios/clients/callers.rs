@@ -29,7 +29,7 @@ fn bearer(caller: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_request_on_one_http_1_connection_carries_its_own_authorization() {
+async fn http1_reused_connection_sends_own_authorization() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = outbound.client();
@@ -53,7 +53,7 @@ async fn each_request_on_one_http_1_connection_carries_its_own_authorization() {
 }
 
 #[tokio::test]
-async fn two_callers_at_once_on_one_http_2_connection_get_their_own_answers() {
+async fn http2_shared_connection_returns_own_answers() {
     const CALLERS: [&str; 2] = ["anna", "ben"];
     let both_there = Arc::new(Barrier::new(CALLERS.len()));
     let server = H2Server::builder()

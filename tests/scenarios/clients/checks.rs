@@ -6,7 +6,8 @@ use http_body_util::BodyExt as _;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use tower::{Service, ServiceExt as _};
-use tower_outbound::{Protocol, Reuse, Timings, TlsInfo};
+use tower_outbound::connect::{Protocol, TlsInfo};
+use tower_outbound::{Reuse, Timings};
 
 use crate::support::Body;
 
@@ -52,8 +53,8 @@ pub(crate) async fn connects_and_reuses<S, B>(
     assert_eq!(connections[0].protocol(), Some(protocol));
     for timings in [&first, &second] {
         assert_eq!(timings.first_byte_is_upper_bound(), protocol == Protocol::Http2, "{timings}");
-        assert_eq!(timings.exchange().request_body_bytes(), "upload".len() as u64);
-        assert_eq!(timings.exchange().response_body_bytes(), ANSWER.len() as u64);
+        assert_eq!(timings.attempt().request_body_bytes(), "upload".len() as u64);
+        assert_eq!(timings.attempt().response_body_bytes(), ANSWER.len() as u64);
         marks_are_monotone(timings);
     }
 
@@ -72,7 +73,7 @@ pub(crate) fn marks_are_monotone(timings: &Timings) {
     assert_eq!(timings.total(), Some(marks[4]));
 }
 
-/// The handshake of the first exchange is known: TLS 1.3 with one of its suites (RFC 8446, appendix B.4).
+/// The handshake of the first attempt is known: TLS 1.3 with one of its suites (RFC 8446, appendix B.4).
 pub(crate) fn knows_the_handshake(recorder: &Recorder, alpn: &str) {
     let setup = recorder.timings()[0].setup().unwrap();
     let TlsInfo { version, cipher, alpn: agreed, resumed, .. } = setup.tls().expect("over TLS");

@@ -11,7 +11,10 @@ use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{BoxError, Service, ServiceExt as _, service_fn};
 use tower_layer::{Layer as _, layer_fn};
-use tower_outbound::{HandshakeLayer, ObserveRequestBody, Protocol, Reuse, TcpIo, TrackedIo};
+use tower_outbound::Reuse;
+use tower_outbound::connect::{Protocol, TcpIo, TrackedIo};
+use tower_outbound::hyper::HandshakeLayer;
+use tower_outbound::observe::ObserveRequestBody;
 
 use super::checks::{connects_and_reuses, send};
 use super::hyper_util::{HTTP_1, answer};
@@ -20,7 +23,7 @@ use crate::support::{Body, recorded};
 type Sent = ObserveRequestBody<Body>;
 
 #[tokio::test]
-async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
+async fn client_pool_map_of_caches_reuses_http1_per_origin() {
     let servers = [
         ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap(),
         ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap(),
@@ -40,7 +43,7 @@ async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
             Ok::<_, BoxError>(connection.ready().await?.call(request).await?)
         }
     });
-    let client = outbound.exchange_layer().layer(client);
+    let client = outbound.attempt_layer().layer(client);
     for server in &servers {
         let uri = server.uri("/");
         let (first, second) = (send(&client, &uri).await, send(&client, &uri).await);
@@ -48,7 +51,7 @@ async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
         assert_eq!((first.setup_paid(), second.setup_paid()), (true, false));
         assert_eq!(first.connection(), second.connection());
         assert_eq!(first.connection().unwrap().protocol(), Some(Protocol::Http1));
-        assert_eq!(first.connection().unwrap().origin(), first.exchange().origin());
+        assert_eq!(first.connection().unwrap().origin(), first.attempt().origin());
     }
     assert_eq!(outbound.connections().len(), 2);
     drop(client);
@@ -57,13 +60,13 @@ async fn a_map_of_caches_keeps_http_1_connections_for_each_origin() {
 }
 
 #[tokio::test]
-async fn what_the_peer_has_closed_is_not_taken_from_a_cache_again() {
+async fn client_pool_cache_does_not_reuse_closed_connection() {
     let script = || Script::new().read_request().write(HTTP_1).close();
     let server = ScriptedServer::tcp([script(), script()]).await.unwrap();
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http1().layer(outbound.connector(outbound.http_connector()));
     let cache = cache::builder().build(connect);
-    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.attempt_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut cache = cache.clone();
         async move {
             loop {
@@ -88,12 +91,12 @@ async fn what_the_peer_has_closed_is_not_taken_from_a_cache_again() {
 }
 
 #[tokio::test]
-async fn a_singleton_shares_one_http_2_connection_until_the_peer_goes_away() {
+async fn client_pool_singleton_shares_http2_until_goaway() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
     let pool = singleton::Singleton::new(connect);
-    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.attempt_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             loop {
@@ -125,7 +128,7 @@ async fn a_singleton_shares_one_http_2_connection_until_the_peer_goes_away() {
 
 /// A singleton passes the connect on to who waits for it.
 #[tokio::test]
-async fn whose_connect_was_given_up_leaves_the_first_use_to_another() {
+async fn client_pool_cancelled_connect_leaves_first_use_to_other() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let (asked, gate) = (Gate::new(), Gate::new());
@@ -141,7 +144,7 @@ async fn whose_connect_was_given_up_leaves_the_first_use_to_another() {
     });
     let tcp = outbound.http_connector().resolver(resolver);
     let pool = singleton::Singleton::new(HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(tcp)));
-    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.attempt_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
@@ -186,7 +189,7 @@ async fn negotiated(alpn: &'static str, protocol: Protocol) {
         .fallback(layer_fn(|io| cache::builder().build(HandshakeLayer::<_, Sent>::http1().layer(io))))
         .upgrade(layer_fn(|io| singleton::Singleton::new(HandshakeLayer::<_, Sent>::http2().layer(io))))
         .build::<Uri>();
-    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.attempt_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             let mut connection = pool.ready().await?.call(request.uri().clone()).await?;
@@ -206,17 +209,17 @@ async fn negotiated(alpn: &'static str, protocol: Protocol) {
 }
 
 #[tokio::test]
-async fn alpn_decides_between_a_cache_and_a_singleton() {
+async fn client_pool_alpn_chooses_cache_or_singleton() {
     negotiated("http/1.1", Protocol::Http1).await;
     negotiated("h2", Protocol::Http2).await;
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_the_requests_failure() {
+async fn client_pool_refused_connect_fails_request() {
     let (outbound, recorder) = recorded();
     let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(outbound.http_connector()));
     let pool = singleton::Singleton::new(connect);
-    let client = outbound.exchange_layer().layer(service_fn(move |request: Request<Sent>| {
+    let client = outbound.attempt_layer().layer(service_fn(move |request: Request<Sent>| {
         let mut pool = pool.clone();
         async move {
             let mut connection = pool.ready().await?.call(request.uri().clone()).await?;

@@ -1,4 +1,4 @@
-//! hyper's bare connections: no pool, so nothing but the bytes and the connection's own task tell which exchange a
+//! hyper's bare connections: no pool, so nothing but the bytes and the connection's own task tell which attempt a
 //! connection serves.
 
 use std::sync::{Arc, Mutex};
@@ -15,10 +15,10 @@ use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{
-    HyperService, Kind, ObserveLayer, ObserveRequestBody, Outbound, Protocol, Reuse, SendState, TcpIo,
-    Timings, TrackedIo,
-};
+use tower_outbound::connect::{Protocol, TcpIo, TrackedIo};
+use tower_outbound::hyper::HyperService;
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{Kind, Outbound, Reuse, SendState, Timings};
 
 use super::checks::{ANSWER, marks_are_monotone};
 use super::hyper_util::{HTTP_1, answer};
@@ -38,7 +38,7 @@ where
     HyperService<S>: Service<Request<Sent>, Response = Response<Incoming>, Error = hyper::Error>,
 {
     // A bare HTTP/1 connection is sent paths only.
-    let layer = ObserveLayer::new(outbound.registry().clone()).origin(uri);
+    let layer = outbound.observe_layer().origin(uri);
     let mut service = layer.layer(HyperService::new(sender));
     let mut send = async || {
         let request = Request::post("/path").header("host", "peer.test").body(Body::from("upload")).unwrap();
@@ -76,7 +76,7 @@ async fn on_http_1(driven: bool) {
         assert!(!timings.first_byte_is_upper_bound());
         marks_are_monotone(timings);
     }
-    let origin = timings[0].exchange().origin().to_string();
+    let origin = timings[0].attempt().origin().to_string();
     assert_eq!(origin, format!("http://{}", server.address().unwrap()));
     assert_eq!(recorder.outcomes(), ["ok", "ok"]);
     assert_eq!(recorder.close_reasons(), ["dropped"]);
@@ -84,17 +84,17 @@ async fn on_http_1(driven: bool) {
 }
 
 #[tokio::test]
-async fn an_exchange_knows_its_http_1_connection_by_its_turn() {
+async fn hyper_conn_http1_undriven_knows_connection_and_reuse() {
     on_http_1(false).await;
 }
 
 #[tokio::test]
-async fn a_driven_http_1_connection_is_known_as_it_is_without() {
+async fn hyper_conn_http1_driven_knows_connection_and_reuse() {
     on_http_1(true).await;
 }
 
 #[tokio::test]
-async fn a_driven_http_2_connection_serves_its_exchanges() {
+async fn hyper_conn_http2_driven_knows_connection_and_reuse() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let io = connect(&outbound, &server.uri("/")).await;
@@ -121,7 +121,7 @@ async fn a_driven_http_2_connection_serves_its_exchanges() {
 }
 
 #[tokio::test]
-async fn an_http_2_connection_that_is_not_driven_is_unknown_rather_than_guessed() {
+async fn hyper_conn_http2_undriven_connection_is_unknown() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let io = connect(&outbound, &server.uri("/")).await;
@@ -145,7 +145,7 @@ async fn an_http_2_connection_that_is_not_driven_is_unknown_rather_than_guessed(
 }
 
 #[tokio::test]
-async fn two_driven_connections_on_one_thread_are_not_mixed_up() {
+async fn hyper_conn_two_driven_connections_not_mixed_up() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let uri = server.uri("/");
@@ -155,7 +155,7 @@ async fn two_driven_connections_on_one_thread_are_not_mixed_up() {
         let record = io.connection().clone();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(record.drive(connection));
-        let service = outbound.exchange_layer().layer(HyperService::new(sender));
+        let service = outbound.attempt_layer().layer(HyperService::new(sender));
         for _ in 0..8 {
             let (service, uri, record) = (service.clone(), uri.clone(), record.clone());
             tasks.push(tokio::spawn(async move {
@@ -175,7 +175,7 @@ async fn two_driven_connections_on_one_thread_are_not_mixed_up() {
 }
 
 #[tokio::test]
-async fn a_driver_that_the_exchange_itself_polls_is_the_connections_side() {
+async fn hyper_conn_driver_polled_inside_attempt_is_known() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let io = connect(&outbound, &server.uri("/")).await;
@@ -183,7 +183,7 @@ async fn a_driver_that_the_exchange_itself_polls_is_the_connections_side() {
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     let driver = Arc::new(Mutex::new(Box::pin(record.drive(connection))));
     let service = tower::service_fn(move |request: Request<Sent>| sender.clone().send_request(request));
-    // One task polls both, the driver inside the exchange's own poll.
+    // One task polls both, the driver inside the attempt's own poll.
     let inner = tower::service_fn(|request: Request<Sent>| {
         let (mut sending, driver) = (Box::pin(service.clone().oneshot(request)), driver.clone());
         std::future::poll_fn(move |cx: &mut Context<'_>| {
@@ -192,7 +192,7 @@ async fn a_driver_that_the_exchange_itself_polls_is_the_connections_side() {
             sent
         })
     });
-    let mut observed = ObserveLayer::new(outbound.registry().clone()).layer(inner);
+    let mut observed = outbound.observe_layer().layer(inner);
     let request = secret::request(&server.uri("/"), Body::from("upload"));
     let response = observed.call(request).await.unwrap();
     assert_eq!(response.extensions().get::<Timings>().unwrap().connection(), Some(record));
@@ -201,7 +201,7 @@ async fn a_driver_that_the_exchange_itself_polls_is_the_connections_side() {
 }
 
 #[tokio::test]
-async fn the_streams_in_flight_of_a_driven_connection_are_known() {
+async fn hyper_conn_driven_counts_streams_in_flight() {
     let gate = Gate::new();
     let opened = gate.clone();
     let handler = move |request| {
@@ -217,7 +217,7 @@ async fn the_streams_in_flight_of_a_driven_connection_are_known() {
     let record = io.connection().clone();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(record.drive(connection));
-    let service = outbound.exchange_layer().layer(HyperService::new(sender));
+    let service = outbound.attempt_layer().layer(HyperService::new(sender));
     let calls: Vec<_> = (0..3)
         .map(|_| {
             let call = service.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
@@ -256,7 +256,7 @@ async fn goes_away(driven: bool) -> Option<SendState> {
     } else {
         tokio::spawn(connection);
     }
-    let service = outbound.exchange_layer().layer(HyperService::new(sender));
+    let service = outbound.attempt_layer().layer(HyperService::new(sender));
     let send = || service.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
     let (first, second) = tokio::join!(send(), send());
     first.unwrap();
@@ -270,7 +270,7 @@ async fn goes_away(driven: bool) -> Option<SendState> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_goaway_proves_on_a_driven_connection_that_a_later_request_was_not_processed() {
+async fn hyper_conn_driven_goaway_is_not_processed() {
     assert_eq!(goes_away(true).await, Some(SendState::NotProcessed));
     assert_eq!(goes_away(false).await, Some(SendState::Unknown), "whose GOAWAY it was is not guessed");
 }

@@ -7,7 +7,8 @@ use hyper_util::rt::TokioExecutor;
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower_layer::Layer as _;
-use tower_outbound::{Phase, Protocol};
+use tower_outbound::Phase;
+use tower_outbound::connect::Protocol;
 
 use super::checks::{ANSWER, connects_and_reuses, knows_the_handshake};
 use crate::support::{Body, recorded, stack, tcp};
@@ -19,7 +20,7 @@ pub(super) async fn answer(_: Request<hyper::body::Incoming>) -> Response<Body> 
 }
 
 #[tokio::test]
-async fn http_1_over_tcp() {
+async fn hyper_util_http1_over_tcp_connects_and_reuses() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     connects_and_reuses(tcp(&outbound), &server.uri("/"), Protocol::Http1, &recorder).await;
@@ -27,7 +28,7 @@ async fn http_1_over_tcp() {
 }
 
 #[tokio::test]
-async fn http_1_by_alpn_over_tls() {
+async fn hyper_util_http1_by_alpn_connects_and_reuses() {
     let certs = Certs::new("peer.test");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -45,7 +46,7 @@ async fn http_1_by_alpn_over_tls() {
 }
 
 #[tokio::test]
-async fn http_2_by_alpn_over_tls() {
+async fn hyper_util_http2_by_alpn_connects_and_reuses() {
     let certs = Certs::new("peer.test");
     let server =
         H2Server::builder().tls(certs.server_config(&["h2", "http/1.1"])).start(answer).await.unwrap();
@@ -66,13 +67,13 @@ async fn http_2_by_alpn_over_tls() {
 }
 
 #[tokio::test]
-async fn http_2_with_prior_knowledge() {
+async fn hyper_util_http2_prior_knowledge_connects_and_reuses() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build(outbound.connector(outbound.http_connector()));
-    let client = outbound.exchange_layer().layer(client);
+    let client = outbound.attempt_layer().layer(client);
     connects_and_reuses(client, &server.uri("/"), Protocol::Http2, &recorder).await;
     assert_eq!(server.accepted(), 1);
 }

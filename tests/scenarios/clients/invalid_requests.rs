@@ -19,7 +19,7 @@ fn is_invalid(error: &Error, named: &str) {
 }
 
 #[tokio::test]
-async fn a_uri_that_cannot_be_sent_is_named_without_its_secrets() {
+async fn redact_secrets_of_invalid_uri_in_error() {
     let (outbound, recorder) = recorded();
     let client = outbound.client();
     for (uri, named) in [
@@ -38,11 +38,11 @@ async fn a_uri_that_cannot_be_sent_is_named_without_its_secrets() {
         is_invalid(&client.request(request).await.unwrap_err(), named);
     }
     recorder.settled().await;
-    assert!(recorder.names().is_empty(), "no exchange has begun: {:?}", recorder.names());
+    assert!(recorder.names().is_empty(), "no attempt has begun: {:?}", recorder.names());
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_uri_is_an_invalid_request() {
+async fn invalid_uri_text_is_invalid_request() {
     let (outbound, recorder) = recorded();
     let client = outbound.client();
     for text in [
@@ -58,11 +58,11 @@ async fn a_text_that_is_no_uri_is_an_invalid_request() {
         is_invalid(&client.get(text).await.unwrap_err(), "uri");
     }
     recorder.settled().await;
-    assert!(recorder.names().is_empty(), "no exchange has begun: {:?}", recorder.names());
+    assert!(recorder.names().is_empty(), "no attempt has begun: {:?}", recorder.names());
 }
 
 #[tokio::test]
-async fn a_version_that_the_connection_cannot_speak_is_an_invalid_request() {
+async fn unsupported_http_version_is_invalid_request() {
     let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();
     for version in [http::Version::HTTP_2, http::Version::HTTP_3] {
         let (outbound, recorder) = recorded();

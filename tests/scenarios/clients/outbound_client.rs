@@ -8,21 +8,22 @@ use outbound_tests::certs::Certs;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tokio::sync::Barrier;
-use tower_outbound::{Phase, Protocol, Reuse, Timings};
+use tower_outbound::connect::Protocol;
+use tower_outbound::{Phase, Reuse, Timings};
 
 use super::checks::{ANSWER, connects_and_reuses, knows_the_handshake, marks_are_monotone};
 use super::hyper_util::{HTTP_1, answer};
 use crate::support::{Body, recorded};
 
 #[tokio::test]
-async fn http_1_over_tcp() {
+async fn outbound_client_http1_over_tcp_connects_and_reuses() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     connects_and_reuses(outbound.client(), &server.uri("/"), Protocol::Http1, &recorder).await;
 }
 
 #[tokio::test]
-async fn http_1_by_alpn_over_tls() {
+async fn outbound_client_http1_by_alpn_connects_and_reuses() {
     let certs = Certs::new("peer.test");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -38,7 +39,7 @@ async fn http_1_by_alpn_over_tls() {
 }
 
 #[tokio::test]
-async fn http_2_by_alpn_over_tls() {
+async fn outbound_client_http2_by_alpn_connects_and_reuses() {
     let certs = Certs::new("peer.test");
     let server =
         H2Server::builder().tls(certs.server_config(&["h2", "http/1.1"])).start(answer).await.unwrap();
@@ -50,7 +51,7 @@ async fn http_2_by_alpn_over_tls() {
 }
 
 #[tokio::test]
-async fn http_2_with_prior_knowledge() {
+async fn outbound_client_http2_prior_knowledge_reuses() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = outbound.client_builder().http2_only(true).build();
@@ -59,7 +60,7 @@ async fn http_2_with_prior_knowledge() {
 }
 
 #[tokio::test]
-async fn four_requests_at_once_on_one_http_2_connection_are_its_uses_1_to_4() {
+async fn outbound_client_http2_concurrent_requests_are_uses_1_to_4() {
     const AT_ONCE: usize = 4;
     // No answer before the last request is there.
     let all_there = Arc::new(Barrier::new(AT_ONCE));
@@ -104,7 +105,7 @@ async fn four_requests_at_once_on_one_http_2_connection_are_its_uses_1_to_4() {
 }
 
 #[tokio::test]
-async fn two_clients_of_one_stack_do_not_share_a_pool() {
+async fn outbound_client_two_clients_do_not_share_pool() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let get = async |client: &tower_outbound::OutboundClient| {

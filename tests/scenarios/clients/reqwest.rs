@@ -6,7 +6,7 @@ mod identity;
 mod parts;
 mod proxies;
 mod redirects;
-mod resends;
+mod retries;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tower_outbound::{BoxError, Outbound, ReqwestClient, Timings};
+use tower_outbound::reqwest::ReqwestClient;
+use tower_outbound::{BoxError, Outbound, Timings};
 
 use super::checks::ANSWER;
 

@@ -17,9 +17,8 @@ use outbound_tests::secret;
 use outbound_tests::server::{Ended, H2Server, Script, ScriptedServer};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
-use tower_outbound::{
-    ConnectionState, Error, Failure, Kind, Outbound, Reuse, SendState, TcpConnector, Track, TrackLayer,
-};
+use tower_outbound::connect::{ConnectionState, TcpConnector, Track};
+use tower_outbound::{Error, Failure, Kind, Outbound, Reuse, SendState};
 
 use super::checks::send;
 use super::hyper_util::{HTTP_1, answer};
@@ -51,7 +50,7 @@ async fn reuses(uri: &http::Uri, certs: &Certs) {
 }
 
 #[tokio::test]
-async fn http_1_inside_tls_above_knows_its_reuse() {
+async fn tls_above_http1_reports_reuse() {
     let certs = Certs::new("peer.test");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -59,7 +58,7 @@ async fn http_1_inside_tls_above_knows_its_reuse() {
 }
 
 #[tokio::test]
-async fn http_2_inside_tls_above_knows_its_reuse() {
+async fn tls_above_http2_reports_reuse() {
     let certs = Certs::new("peer.test");
     let server =
         H2Server::builder().tls(certs.server_config(&["h2", "http/1.1"])).start(answer).await.unwrap();
@@ -67,7 +66,7 @@ async fn http_2_inside_tls_above_knows_its_reuse() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_inside_tls_above_is_not_blamed_for_the_close() {
+async fn tls_above_http2_dropped_body_is_not_close_reason() {
     type Endless = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
     async fn begin(_: Request<Incoming>) -> Response<Endless> {
         let frames = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
@@ -95,11 +94,11 @@ fn names_what_is_missing(mut error: &(dyn std::error::Error + 'static)) {
 }
 
 #[tokio::test]
-async fn where_tls_is_missing_above_no_byte_goes_out_and_nothing_is_sent_again() {
+async fn tls_above_missing_sends_no_byte_and_no_retry() {
     for http2 in [false, true] {
         let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
         let (outbound, recorder) = recorded();
-        let connector = TrackLayer::new(outbound.registry().clone()).below_tls(true).layer(peer);
+        let connector = outbound.track_layer().below_tls(true).layer(peer);
         let client = Client::builder(TokioExecutor::new()).http2_only(http2).build(connector);
         let client = outbound.layer().layer(client);
         let uri = server.uri_with("https", "peer.test", "/");
@@ -117,10 +116,10 @@ async fn where_tls_is_missing_above_no_byte_goes_out_and_nothing_is_sent_again()
 }
 
 #[tokio::test]
-async fn a_bare_handshake_without_the_tls_that_is_due_fails_before_its_first_byte() {
+async fn tls_above_missing_fails_bare_handshake_before_first_byte() {
     let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
     let (outbound, recorder) = recorded();
-    let connector = TrackLayer::new(outbound.registry().clone()).below_tls(true).layer(peer);
+    let connector = outbound.track_layer().below_tls(true).layer(peer);
     let io = connector.oneshot(server.uri_with("https", "peer.test", "/")).await.unwrap();
     let error = http2::handshake::<_, _, Body>(TokioExecutor::new(), io).await.unwrap_err();
     let failure = Failure::of(&error);
@@ -132,11 +131,10 @@ async fn a_bare_handshake_without_the_tls_that_is_due_fails_before_its_first_byt
 }
 
 #[tokio::test]
-async fn where_no_tls_is_due_below_tls_changes_nothing() {
+async fn below_tls_on_plain_http_changes_nothing() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
-    let connector =
-        TrackLayer::new(outbound.registry().clone()).below_tls(true).layer(outbound.http_connector());
+    let connector = outbound.track_layer().below_tls(true).layer(outbound.http_connector());
     let client = stack(&outbound, connector);
     assert_eq!(send(&client, &server.uri("/")).await.reuse(), Reuse::New);
     drop(client);

@@ -6,12 +6,12 @@ use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer};
-use tower_outbound::TlsProvider;
+use tower_outbound::client::TlsProvider;
 
 use super::hyper_util::HTTP_1;
 use crate::support::{Body, recorded};
 
-const NAME: &str = "clients::tls_providers::both_answer_over_tls_in_one_program";
+const NAME: &str = "clients::tls_providers::tls_providers_both_work_in_same_process";
 /// Tells the second run of this test where the server of the first one is.
 const URI: &str = "OUTBOUND_TESTS_TLS_URI";
 const PROVIDERS: [TlsProvider; 2] = [TlsProvider::Ring, TlsProvider::AwsLcRs];
@@ -19,7 +19,7 @@ const PROVIDERS: [TlsProvider; 2] = [TlsProvider::Ring, TlsProvider::AwsLcRs];
 /// The client reads the system's roots, and only the environment says where they are: so the test runs
 /// once more, as a process whose only root is the test's own authority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_answer_over_tls_in_one_program() {
+async fn tls_providers_both_work_in_same_process() {
     if let Ok(uri) = std::env::var(URI) {
         return with_each_provider(&uri.parse().unwrap()).await;
     }

@@ -13,30 +13,28 @@ use tonic::transport::{Channel, Endpoint};
 use tower::ServiceExt as _;
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_layer::Layer as _;
-use tower_outbound::{
-    Observe, ObserveLayer, Outbound, Phase, PhaseLayer, Phased, Protocol, Reuse, Track, TrackLayer,
-};
+use tower_outbound::connect::{PhaseLayer, PhaseTimer, Protocol, Track};
+use tower_outbound::observe::Observe;
+use tower_outbound::{Outbound, Phase, Reuse};
 
 use super::checks::marks_are_monotone;
 use crate::support::recorded;
 
 type Observed = Observe<tower_http::map_request_body::MapRequestBody<Channel, Boxed>>;
-type Boxed = fn(tower_outbound::ObserveRequestBody<tonic::body::Body>) -> tonic::body::Body;
+type Boxed = fn(tower_outbound::observe::ObserveRequestBody<tonic::body::Body>) -> tonic::body::Body;
 
 fn endpoint(receiver: &Receiver) -> Endpoint {
     Endpoint::from_shared(receiver.grpc_endpoint()).unwrap()
 }
 
-fn connector(outbound: &Outbound) -> Track<Phased<HttpConnector>> {
-    TrackLayer::new(outbound.registry().clone()).layer(PhaseLayer::tcp().layer(HttpConnector::new()))
+fn connector(outbound: &Outbound) -> Track<PhaseTimer<HttpConnector>> {
+    outbound.track_layer().layer(PhaseLayer::tcp().layer(HttpConnector::new()))
 }
 
 fn observed(outbound: &Outbound, receiver: &Receiver, channel: Channel) -> Observed {
     // The channel takes tonic's own body alone: one box.
     let boxed = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
-    ObserveLayer::new(outbound.registry().clone())
-        .origin(&receiver.grpc_endpoint().parse().unwrap())
-        .layer(boxed)
+    outbound.observe_layer().origin(&receiver.grpc_endpoint().parse().unwrap()).layer(boxed)
 }
 
 fn one_span() -> ExportTraceServiceRequest {
@@ -63,11 +61,11 @@ async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, rece
     assert!(open[0].setup().phase(Phase::Tcp).is_some());
     assert_eq!(open[0].setup().started_by(), None, "the channel's own task has connected");
     for timings in recorder.timings() {
-        assert_eq!(timings.exchange().origin(), open[0].origin());
+        assert_eq!(timings.attempt().origin(), open[0].origin());
         assert_eq!(timings.reuse(), Reuse::Unknown);
         assert!(timings.connection().is_none() && !timings.setup_paid());
-        assert!(timings.exchange().request_body_bytes() > 0);
-        assert_eq!((timings.exchange().is_grpc(), timings.exchange().grpc_status()), (true, Some(0)));
+        assert!(timings.attempt().request_body_bytes() > 0);
+        assert_eq!((timings.attempt().is_grpc(), timings.attempt().grpc_status()), (true, Some(0)));
         marks_are_monotone(&timings);
     }
 
@@ -79,7 +77,7 @@ async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, rece
 }
 
 #[tokio::test]
-async fn a_channel_that_has_connected_is_tracked_and_its_calls_are_observed() {
+async fn tonic_connected_channel_tracked_and_calls_observed() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let channel = endpoint(&receiver).connect_with_connector(connector(&outbound)).await.unwrap();
@@ -88,7 +86,7 @@ async fn a_channel_that_has_connected_is_tracked_and_its_calls_are_observed() {
 }
 
 #[tokio::test]
-async fn a_lazy_channel_is_tracked_and_its_calls_are_observed() {
+async fn tonic_lazy_channel_tracked_and_calls_observed() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let channel = endpoint(&receiver).connect_with_connector_lazy(connector(&outbound));
@@ -97,7 +95,7 @@ async fn a_lazy_channel_is_tracked_and_its_calls_are_observed() {
 }
 
 #[tokio::test]
-async fn an_answer_of_trailers_only_ends_its_exchange() {
+async fn tonic_trailers_only_answer_ends_attempt() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let channel = endpoint(&receiver).connect_with_connector_lazy(connector(&outbound));
@@ -110,20 +108,20 @@ async fn an_answer_of_trailers_only_ends_its_exchange() {
     let status = tonic::Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(recorder.outcomes(), ["ok"], "over with the head");
-    assert_eq!(recorder.timings()[0].exchange().grpc_status(), Some(Code::Unimplemented as i32));
+    assert_eq!(recorder.timings()[0].attempt().grpc_status(), Some(Code::Unimplemented as i32));
     drop((client, response));
     recorder.settled().await;
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_the_calls_error_and_leaves_nothing_open() {
+async fn tonic_refused_connect_fails_call_and_leaves_nothing_open() {
     let address = outbound_tests::server::closed_port().unwrap();
     let (outbound, recorder) = recorded();
     let uri = format!("http://{address}");
     let channel =
         Endpoint::from_shared(uri.clone()).unwrap().connect_with_connector_lazy(connector(&outbound));
     let boxed = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
-    let service = outbound.exchange_layer().origin(&uri.parse().unwrap()).layer(boxed);
+    let service = outbound.attempt_layer().origin(&uri.parse().unwrap()).layer(boxed);
     let status = TraceServiceClient::new(service).export(one_span()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(recorder.count("connect_failed"), 1);

@@ -12,10 +12,10 @@ use outbound_tests::server::{H2Server, closed_port};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tower::{Service as _, ServiceExt as _};
-use tower_outbound::{
-    Error, Failure, Kind, Outbound, OutboundBuilder, Phase, Protocol, Reuse, SendState, Timings,
-    TonicBuilder, TonicChannel,
-};
+use tower_outbound::connect::Protocol;
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::tonic::{TonicBuilder, TonicChannel};
+use tower_outbound::{Error, Failure, Kind, Outbound, Phase, Reuse, SendState, Timings};
 
 use super::checks::marks_are_monotone;
 use super::tonic_server::{Echo, EchoClient, at_once, moving, unavailable};
@@ -55,7 +55,7 @@ async fn calls(channel: TonicChannel, outbound: &Outbound, recorder: &Recorder, 
 }
 
 #[tokio::test]
-async fn a_lazy_channel_knows_the_connection_of_each_call() {
+async fn tonic_channel_lazy_knows_connection_of_each_call() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
@@ -65,7 +65,7 @@ async fn a_lazy_channel_knows_the_connection_of_each_call() {
 }
 
 #[tokio::test]
-async fn a_generated_client_may_have_an_interceptor() {
+async fn tonic_channel_works_with_interceptor() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
@@ -81,7 +81,7 @@ async fn a_generated_client_may_have_an_interceptor() {
 }
 
 #[tokio::test]
-async fn a_channel_that_has_connected_knows_the_connection_of_each_call() {
+async fn tonic_channel_connected_knows_connection_of_each_call() {
     let receiver = Receiver::start().await.unwrap();
     let (outbound, recorder) = recorded();
     let endpoint = Endpoint::from_shared(receiver.grpc_endpoint()).unwrap();
@@ -91,7 +91,7 @@ async fn a_channel_that_has_connected_knows_the_connection_of_each_call() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_body_knows_its_connection() {
+async fn tonic_channel_bodiless_request_knows_connection() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let mut channel = channel(&outbound, &server).connect_lazy();
@@ -108,7 +108,7 @@ async fn a_request_without_a_body_knows_its_connection() {
 }
 
 #[test]
-fn what_a_builder_prints_is_scheme_host_and_port() {
+fn tonic_channel_builder_debug_redacts_user_and_path() {
     let endpoint = Endpoint::from_static("http://user:s3cr3t@echo.test:50051/path");
     let printed = format!("{:?}", Outbound::new().tonic(endpoint));
     assert_eq!(
@@ -118,7 +118,7 @@ fn what_a_builder_prints_is_scheme_host_and_port() {
 }
 
 #[tokio::test]
-async fn the_users_executor_spawns_what_the_channel_spawns() {
+async fn tonic_channel_uses_executor_of_user() {
     type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
     struct Counting(Arc<Mutex<u32>>);
     impl Executor<Task> for Counting {
@@ -140,7 +140,7 @@ async fn the_users_executor_spawns_what_the_channel_spawns() {
 }
 
 #[tokio::test]
-async fn a_call_whose_connect_was_refused_is_sent_again() {
+async fn tonic_channel_refused_connect_is_retried() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let channel = moving(&outbound, vec![closed_port().unwrap(), server.address()]).connect_lazy();
@@ -149,15 +149,15 @@ async fn a_call_whose_connect_was_refused_is_sent_again() {
     assert_eq!(recorder.outcomes(), ["connection_refused in tcp", "ok"]);
     assert_eq!((recorder.count("connect_failed"), recorder.count("connected")), (1, 1));
     let last = &recorder.timings()[1];
-    assert_eq!((last.exchange().ordinal(), last.reuse()), (1, Reuse::New));
+    assert_eq!((last.attempt().ordinal(), last.reuse()), (1, Reuse::New));
     drop(client);
     recorder.settled().await;
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_unavailable_and_its_failure_is_known() {
+async fn tonic_channel_refused_connect_is_unavailable() {
     let (outbound, recorder) = recorded();
-    let builder = moving(&outbound, vec![closed_port().unwrap()]).retry(|retry| retry.resends(0));
+    let builder = moving(&outbound, vec![closed_port().unwrap()]).retry(|retry| retry.max_retries(0));
     let status = EchoClient::new(builder.connect_lazy()).unary("x").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     let failure = Failure::of(&status);
@@ -168,7 +168,7 @@ async fn a_refused_connect_is_unavailable_and_its_failure_is_known() {
 }
 
 #[tokio::test]
-async fn a_channel_that_cannot_connect_says_why() {
+async fn tonic_channel_failed_connect_reports_cause() {
     let (outbound, recorder) = recorded();
     let error = moving(&outbound, vec![closed_port().unwrap()]).connect().await.unwrap_err();
     assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
@@ -190,7 +190,7 @@ async fn answered_unavailable(pushback: Option<&'static str>) -> (Result<String,
 }
 
 #[tokio::test]
-async fn trailers_only_unavailable_is_sent_again_where_that_is_set() {
+async fn tonic_channel_trailers_only_unavailable_retried_if_set() {
     for pushback in [None, Some("0")] {
         let (answer, recorder) = answered_unavailable(pushback).await;
         assert_eq!(answer.unwrap(), "hello", "{pushback:?}");
@@ -202,14 +202,14 @@ async fn trailers_only_unavailable_is_sent_again_where_that_is_set() {
 }
 
 #[tokio::test]
-async fn a_pushback_below_zero_forbids_another_attempt() {
+async fn tonic_channel_negative_pushback_forbids_retry() {
     let (answer, recorder) = answered_unavailable(Some("-1")).await;
     assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
     assert_eq!(recorder.timings().len(), 1);
 }
 
 #[tokio::test]
-async fn trailers_only_unavailable_is_the_callers_unless_set() {
+async fn tonic_channel_trailers_only_not_retried_by_default() {
     let server = Echo::default().instead(unavailable(None)).start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let mut client = EchoClient::new(channel(&outbound, &server).connect_lazy());
@@ -220,7 +220,7 @@ async fn trailers_only_unavailable_is_the_callers_unless_set() {
 }
 
 #[tokio::test]
-async fn the_options_of_the_stack_hold_for_its_channels() {
+async fn tonic_channel_uses_retry_options_of_stack() {
     let server = Echo::default().instead(unavailable(Some("0"))).start(H2Server::builder()).await;
     let recorder = Recorder::new();
     let builder: OutboundBuilder = Outbound::builder().observer(recorder.clone());
@@ -232,7 +232,7 @@ async fn the_options_of_the_stack_hold_for_its_channels() {
 }
 
 #[tokio::test]
-async fn after_a_restart_the_next_call_is_on_another_connection_and_the_old_one_says_why_it_closed() {
+async fn tonic_channel_restart_moves_next_call_to_new_connection() {
     let before = Echo::default().start(H2Server::builder()).await;
     let after = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
@@ -258,7 +258,7 @@ async fn after_a_restart_the_next_call_is_on_another_connection_and_the_old_one_
 }
 
 #[tokio::test]
-async fn after_a_goaway_the_next_call_is_on_another_connection() {
+async fn tonic_channel_goaway_moves_next_call_to_new_connection() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let mut client = EchoClient::new(channel(&outbound, &server).connect().await.unwrap());
@@ -277,7 +277,7 @@ async fn after_a_goaway_the_next_call_is_on_another_connection() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_cut_off_carries_its_connection() {
+async fn tonic_channel_cut_off_call_carries_connection() {
     let echo = Echo::default();
     let server = echo.start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
@@ -293,17 +293,17 @@ async fn a_call_that_is_cut_off_carries_its_connection() {
     assert_eq!(failure.connection(), Some(&connection));
     let mut sources = std::iter::successors(status.source(), |&error| error.source());
     let error = sources.find_map(|error| error.downcast_ref::<Error>()).expect("ours is among its sources");
-    assert_eq!(error.exchange().unwrap().connection(), Some(connection));
+    assert_eq!(error.attempt().unwrap().connection(), Some(connection));
     drop((client, words));
     recorder.settled().await;
 }
 
 #[test]
-fn a_channel_can_be_shared_between_threads() {
+fn tonic_channel_is_clone_send_sync() {
     const fn shared<T: Clone + Send + Sync + 'static>() {}
     const fn sent<T: Send + 'static>() {}
     shared::<TonicChannel>();
     shared::<TraceServiceClient<TonicChannel>>();
-    sent::<tower_outbound::TonicFuture>();
+    sent::<tower_outbound::tonic::TonicFuture>();
     sent::<TonicBuilder>();
 }

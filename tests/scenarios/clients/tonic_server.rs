@@ -17,7 +17,10 @@ use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
-use tower_outbound::{BoxError, Outbound, RetryLayer, TcpConnector, TonicBuilder, TonicChannel};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::retry::RetryLayer;
+use tower_outbound::tonic::{TonicBuilder, TonicChannel};
+use tower_outbound::{BoxError, Outbound};
 
 type Codec = ProstCodec<String, String>;
 
@@ -171,7 +174,7 @@ pub(super) fn resolving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TcpC
     }))
 }
 
-/// Waits for nothing before a resend.
+/// Waits for nothing before a retry.
 pub(super) fn at_once(retry: RetryLayer) -> RetryLayer {
     retry.backoff(Duration::ZERO, Duration::ZERO)
 }

@@ -3,7 +3,9 @@
 use futures_util::stream;
 use outbound_tests::server::{H2Server, closed_port};
 use tonic::Code;
-use tower_outbound::{ConnectionState, Outbound, RetryLayer, Reuse};
+use tower_outbound::connect::ConnectionState;
+use tower_outbound::retry::RetryLayer;
+use tower_outbound::{Outbound, Reuse};
 
 use super::tonic_server::{Echo, EchoClient, framed, messages, moving};
 use crate::support::recorded;
@@ -13,7 +15,7 @@ fn client(outbound: &Outbound, server: &H2Server) -> EchoClient {
 }
 
 #[tokio::test]
-async fn each_kind_of_call_is_over_when_its_trailers_have_come() {
+async fn tonic_call_of_each_kind_ends_with_its_trailers() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let mut client = client(&outbound, &server);
@@ -50,16 +52,16 @@ async fn each_kind_of_call_is_over_when_its_trailers_have_come() {
     let uses: Vec<_> = timings.iter().map(|timings| timings.usage().unwrap().number()).collect();
     assert_eq!(uses, [1, 2, 3, 4]);
     assert_eq!(timings[0].reuse(), Reuse::New);
-    assert_eq!(timings[1].exchange().request_body_bytes(), framed("a b c").len() as u64);
+    assert_eq!(timings[1].attempt().request_body_bytes(), framed("a b c").len() as u64);
     let answered: usize = ["a", "b", "c"].map(|word| framed(word).len()).iter().sum();
-    assert_eq!(timings[1].exchange().response_body_bytes(), answered as u64);
+    assert_eq!(timings[1].attempt().response_body_bytes(), answered as u64);
     drop((client, words, back));
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["dropped"]);
 }
 
 #[tokio::test]
-async fn a_stream_that_is_dropped_is_cancelled_in_its_body_and_costs_no_other() {
+async fn tonic_dropped_stream_is_cancelled_in_body_others_go_on() {
     let echo = Echo::default();
     let server = echo.start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
@@ -90,7 +92,7 @@ async fn a_stream_that_is_dropped_is_cancelled_in_its_body_and_costs_no_other() 
 }
 
 #[tokio::test]
-async fn a_connection_tells_how_many_calls_are_on_it() {
+async fn tonic_connection_counts_calls_in_flight() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let mut client = client(&outbound, &server);
@@ -117,7 +119,7 @@ async fn a_connection_tells_how_many_calls_are_on_it() {
 }
 
 #[tokio::test]
-async fn what_was_answered_with_a_message_is_never_sent_again() {
+async fn tonic_stream_answered_with_message_is_never_retried() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let builder = outbound.tonic(server.uri("")).retry(RetryLayer::grpc);
@@ -125,13 +127,13 @@ async fn what_was_answered_with_a_message_is_never_sent_again() {
     let mut words = client.server("a fail").await.unwrap();
     assert_eq!(words.message().await.unwrap().unwrap(), "a");
     assert_eq!(words.message().await.unwrap_err().code(), Code::Unavailable);
-    assert_eq!(recorder.outcomes(), ["ok"], "an answer as any other, and one exchange");
+    assert_eq!(recorder.outcomes(), ["ok"], "an answer as any other, and one attempt");
     drop((client, words));
     recorder.settled().await;
 }
 
 #[tokio::test]
-async fn a_streaming_request_whose_connect_was_refused_is_sent_again_whole() {
+async fn tonic_streaming_request_refused_connect_retried_whole() {
     // Nothing of it was polled: what was sent meanwhile is still in it.
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();

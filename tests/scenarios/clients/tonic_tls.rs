@@ -3,7 +3,8 @@
 use outbound_tests::certs::Certs;
 use outbound_tests::server::H2Server;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
-use tower_outbound::{ConnectionState, Kind, Phase, Protocol, Reuse};
+use tower_outbound::connect::{ConnectionState, Protocol};
+use tower_outbound::{Kind, Phase, Reuse};
 
 use super::checks::knows_the_handshake;
 use super::tonic_server::{Echo, EchoClient, messages};
@@ -21,7 +22,7 @@ fn endpoint(server: &H2Server, certs: &Certs) -> Endpoint {
 }
 
 #[tokio::test]
-async fn with_tls_below_a_channel_knows_what_it_knows_without() {
+async fn tonic_tls_below_reports_reuse_and_tls_phase() {
     let certs = Certs::new("peer.test");
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();
@@ -35,7 +36,7 @@ async fn with_tls_below_a_channel_knows_what_it_knows_without() {
     let connection = timings[0].connection().unwrap();
     assert_eq!(timings[1].connection(), Some(connection.clone()));
     assert_eq!([timings[0].reuse(), timings[1].reuse()], [Reuse::New, Reuse::Reused]);
-    assert_eq!(connection.origin(), timings[0].exchange().origin());
+    assert_eq!(connection.origin(), timings[0].attempt().origin());
     assert_eq!(connection.origin().scheme(), "https");
     assert!(connection.setup().phase(Phase::Tls).is_some());
     server.graceful_shutdown();
@@ -45,7 +46,7 @@ async fn with_tls_below_a_channel_knows_what_it_knows_without() {
 }
 
 #[tokio::test]
-async fn with_tls_below_a_channel_can_connect_at_once() {
+async fn tonic_tls_below_connects_eagerly() {
     let certs = Certs::new("peer.test");
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();
@@ -58,7 +59,7 @@ async fn with_tls_below_a_channel_can_connect_at_once() {
 }
 
 #[tokio::test]
-async fn with_tls_above_the_exchanges_themselves_are_counted() {
+async fn tonic_tls_above_counts_attempts_as_uses() {
     let certs = Certs::new("peer.test");
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();
@@ -90,7 +91,7 @@ async fn with_tls_above_the_exchanges_themselves_are_counted() {
     let first = timings.iter().find(|timings| timings.usage().unwrap().number() == 1).unwrap();
     assert_eq!(first.reuse(), Reuse::New);
     assert_eq!(timings.iter().filter(|timings| timings.reuse() == Reuse::Reused).count(), 4);
-    assert_eq!(connection.origin(), first.exchange().origin());
+    assert_eq!(connection.origin(), first.attempt().origin());
     assert_eq!(connection.origin().scheme(), "https");
     let setup = connection.setup();
     assert!(setup.phase(Phase::Tcp).is_some());
@@ -105,7 +106,7 @@ async fn with_tls_above_the_exchanges_themselves_are_counted() {
 }
 
 #[tokio::test]
-async fn with_tls_above_a_reconnect_is_seen() {
+async fn tonic_tls_above_reconnect_reports_new_connection() {
     let certs = Certs::new("peer.test");
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();
@@ -124,7 +125,7 @@ async fn with_tls_above_a_reconnect_is_seen() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_told_by_either_tls() {
+async fn tonic_tls_untrusted_certificate_reported_above_and_below() {
     let (certs, others) = (Certs::new("peer.test"), Certs::new("peer.test"));
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();

@@ -11,7 +11,8 @@ use tokio::time;
 use tonic::Code;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tower::service_fn;
-use tower_outbound::{BoxError, Event, Failure, Kind, Observer, Outbound, Phase, SendState, TonicBuilder};
+use tower_outbound::tonic::TonicBuilder;
+use tower_outbound::{BoxError, Event, Failure, Kind, Observer, Outbound, Phase, SendState};
 
 use super::tonic_server::{Echo, EchoClient, at_once, messages, resolving};
 use crate::support::recorded;
@@ -40,7 +41,7 @@ async fn pass(server: &ScriptedServer, time: Duration) {
 /// To the mute one alone.
 fn builder(outbound: &Outbound, endpoint: Endpoint, server: &ScriptedServer) -> TonicBuilder {
     let tcp = resolving(outbound, vec![server.address().unwrap()]);
-    outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.resends(0))
+    outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.max_retries(0))
 }
 
 #[track_caller]
@@ -51,7 +52,7 @@ fn is_tls_timeout(failure: &Failure) {
 }
 
 #[tokio::test]
-async fn a_handshake_of_tonics_that_hangs_ends_with_the_limit_of_the_stack_and_the_call_is_sent_again() {
+async fn tonic_tls_timeout_in_handshake_retries_call() {
     let certs = Certs::new("peer.test");
     let mute = mute().await;
     let good = Echo::default().start(H2Server::builder().tls(certs.server_config(&["h2"]))).await;
@@ -68,7 +69,7 @@ async fn a_handshake_of_tonics_that_hangs_ends_with_the_limit_of_the_stack_and_t
 }
 
 #[tokio::test]
-async fn a_channel_that_connects_at_once_ends_with_the_same_limit() {
+async fn tonic_tls_timeout_of_stack_ends_eager_connect() {
     let certs = Certs::new("peer.test");
     let mute = mute().await;
     let recorder = Recorder::new();
@@ -80,7 +81,7 @@ async fn a_channel_that_connects_at_once_ends_with_the_same_limit() {
 }
 
 #[tokio::test]
-async fn the_endpoints_own_limit_is_told_as_what_it_is() {
+async fn tonic_tls_timeout_of_endpoint_is_tls_timeout() {
     let certs = Certs::new("peer.test");
     let mute = mute().await;
     let (outbound, recorder) = recorded();
@@ -96,7 +97,7 @@ async fn the_endpoints_own_limit_is_told_as_what_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connect_that_hangs_below_tonics_tls_is_told_by_the_tracked_connector() {
+async fn tonic_tls_connect_hanging_in_dns_is_connect_timeout() {
     let certs = Certs::new("peer.test");
     let own = [endpoint(&certs), endpoint(&certs).connect_timeout(5 * SECOND)];
     for endpoint in own {
@@ -104,7 +105,7 @@ async fn a_connect_that_hangs_below_tonics_tls_is_told_by_the_tracked_connector(
         let never = service_fn(|_| std::future::pending::<Result<std::iter::Once<SocketAddr>, BoxError>>());
         // Without a limit of its own.
         let tcp = outbound.http_connector().connect_timeout(Duration::ZERO).resolver(never);
-        let builder = outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.resends(0));
+        let builder = outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.max_retries(0));
         let mut client = EchoClient::new(builder.connect_lazy());
         assert_eq!(client.unary("hello").await.unwrap_err().code(), Code::Unavailable);
         assert_eq!(recorder.outcomes(), ["connect_timeout in dns"]);
@@ -113,20 +114,20 @@ async fn a_connect_that_hangs_below_tonics_tls_is_told_by_the_tracked_connector(
     }
 }
 
-/// Whether each connection took an exchange with it.
+/// Whether each connection took an attempt with it.
 #[derive(Clone, Default)]
 struct Killed(Arc<Mutex<Vec<bool>>>);
 
 impl Observer for Killed {
     fn on_event(&self, event: &Event<'_>) {
         if let Event::ConnectionClosed { closed, .. } = event {
-            self.0.lock().unwrap().push(closed.killed_exchange());
+            self.0.lock().unwrap().push(closed.killed_attempt());
         }
     }
 }
 
 #[tokio::test]
-async fn with_tls_above_a_connection_that_dies_with_a_call_on_it_has_killed_it() {
+async fn tonic_tls_above_dying_busy_connection_is_reported_killed() {
     let certs = Certs::new("peer.test");
     for busy in [true, false] {
         let server = Echo::default().start(H2Server::builder().tls(certs.server_config(&["h2"]))).await;

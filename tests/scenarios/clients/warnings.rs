@@ -11,7 +11,9 @@ use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{Event, ObserveRequestBody, Outbound, StackWarning};
+use tower_outbound::event::StackWarning;
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::{Event, Outbound};
 
 use super::hyper_util::{HTTP_1, answer};
 use crate::support::{Body, stack, tcp};
@@ -32,7 +34,7 @@ fn watched() -> (Outbound, Recorder, Warnings) {
     let (recorder, warnings) = (Recorder::new(), Warnings::default());
     let told = warnings.clone();
     let watch = move |event: &Event<'_>| {
-        if let Event::Misplaced { warning } = event {
+        if let Event::Misplaced { warning, .. } = event {
             told.0.lock().unwrap().push(*warning);
         }
     };
@@ -56,7 +58,7 @@ async fn server() -> ScriptedServer {
 }
 
 #[tokio::test]
-async fn a_layer_without_the_connector_is_told_once() {
+async fn stack_warning_layer_without_connector_reported_once() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     send(stack(&outbound, outbound.http_connector()), &server.uri("/")).await;
     assert_eq!(warnings.all(), [StackWarning::Untracked]);
@@ -65,7 +67,7 @@ async fn a_layer_without_the_connector_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_connector_without_the_layer_is_told_once() {
+async fn stack_warning_connector_without_layer_reported_once() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     let connector = outbound.connector(outbound.http_connector());
     send(Client::builder(TokioExecutor::new()).build(connector), &server.uri("/")).await;
@@ -75,7 +77,7 @@ async fn a_connector_without_the_layer_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_connector_without_the_layer_is_told_once_on_http_2() {
+async fn stack_warning_http2_connector_without_layer_once() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder, warnings) = watched();
     let connector = outbound.connector(outbound.http_connector());
@@ -86,11 +88,11 @@ async fn a_connector_without_the_layer_is_told_once_on_http_2() {
 }
 
 #[tokio::test]
-async fn two_layers_are_told_once() {
+async fn stack_warning_two_layers_reported_once() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     let connector = outbound.connector(outbound.http_connector());
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    let twice = outbound.exchange_layer().layer(outbound.exchange_layer().layer(client));
+    let twice = outbound.attempt_layer().layer(outbound.attempt_layer().layer(client));
     send(twice, &server.uri("/")).await;
     assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
     assert!(StackWarning::ObservedTwice.to_string().contains("remove one `outbound.layer()`"));
@@ -98,7 +100,7 @@ async fn two_layers_are_told_once() {
 }
 
 #[tokio::test]
-async fn a_whole_stack_is_told_nothing() {
+async fn stack_warning_absent_for_whole_stack() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     send(tcp(&outbound), &server.uri("/")).await;
     send(outbound.client(), &server.uri("/")).await;
@@ -109,7 +111,7 @@ async fn a_whole_stack_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_sent_while_another_one_is_polled_is_told_nothing() {
+async fn stack_warning_absent_for_request_sent_inside_another() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
     // A middleware below the layer that asks for a token first. URIs without a path share one static `/`.
     let (client, token) = (tcp(&outbound), format!("http://{}", server.address().unwrap()));
@@ -118,7 +120,7 @@ async fn a_request_sent_while_another_one_is_polled_is_told_nothing() {
         client.clone().oneshot(request)
     });
     let request = Request::get("http://api.test").body(Body::default()).unwrap();
-    let response = outbound.exchange_layer().layer(inner).oneshot(request).await.unwrap();
+    let response = outbound.attempt_layer().layer(inner).oneshot(request).await.unwrap();
     response.into_body().collect().await.unwrap();
     assert_eq!(recorder.outcomes(), ["ok", "ok"]);
     assert_eq!(warnings.all(), []);

@@ -4,14 +4,13 @@ use std::error::Error as _;
 
 use outbound_tests::server::Script;
 use tokio::time::Instant;
-use tower_outbound::{
-    Class, Failure, InFlightLimitLayer, Kind, Phase, PoolTimeoutError, QueueFullError, SendState,
-};
+use tower_outbound::limit::{PoolTimeoutError, QueueFullError};
+use tower_outbound::{Class, Failure, Kind, Phase, SendState};
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn with_every_slot_taken_a_call_fails_after_the_acquire_timeout_and_connects_nowhere() {
+async fn acquire_timeout_with_permits_taken_opens_no_connection() {
     let (server, peer) = ScriptedServer::duplex(Script::new().read_request().hang());
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(2).acquire_timeout(SECOND));
     let client = stack(&outbound, outbound.connector(peer));
@@ -51,7 +50,7 @@ async fn with_every_slot_taken_a_call_fails_after_the_acquire_timeout_and_connec
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_error_names_the_total_where_that_is_what_is_full() {
+async fn acquire_timeout_error_names_total_if_total_is_full() {
     let (outbound, _recorder) =
         with(|builder| builder.max_in_flight_per_origin(5).max_in_flight(3).acquire_timeout(ms(20)));
     let service = slow(&outbound, SECOND);
@@ -77,7 +76,7 @@ async fn the_error_names_the_total_where_that_is_what_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_fails_at_once_and_is_one_per_origin() {
+async fn queue_full_fails_at_once_per_origin() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1).max_queued(2));
     let service = slow(&outbound, SECOND);
     let calls: Vec<_> = (0..3).map(|_| tokio::spawn(whole(service.clone(), to("a")))).collect();
@@ -108,7 +107,7 @@ async fn a_full_queue_fails_at_once_and_is_one_per_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_no_acquire_timeout_a_request_waits_as_long_as_it_takes_and_with_the_default_30_s() {
+async fn acquire_timeout_defaults_to_30_s_and_zero_is_off() {
     let hour = 3600 * SECOND;
     for (limit, outcome, waits) in
         [(Some(Duration::ZERO), "ok", hour), (None, "pool_timeout in queue", 30 * SECOND)]
@@ -132,9 +131,9 @@ async fn with_no_acquire_timeout_a_request_waits_as_long_as_it_takes_and_with_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn alone_the_layer_gives_its_errors_as_they_are_and_takes_the_origin_from_the_uri() {
+async fn in_flight_layer_alone_returns_own_errors_origin_of_uri() {
     let (outbound, recorder) = with(|builder| builder);
-    let layer = InFlightLimitLayer::new(outbound.registry().clone()).per_origin(1).max_waiting(0);
+    let layer = outbound.in_flight_limit_layer().max_in_flight_per_origin(1).max_queued(0);
     let service = layer.layer(tower::service_fn(|_: Request<Body>| async {
         tokio::time::sleep(SECOND).await;
         Ok::<_, BoxError>(Response::new(Body::from("ok")))

@@ -22,14 +22,14 @@ async fn wait_of_b(callers_to_a: usize) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beside_10_000_callers_to_another_origin_one_waits_for_one_turn_and_no_longer() {
+async fn fairness_wait_is_same_beside_10_000_callers() {
     // One of A's is under way for another 6 ms.
     assert_eq!(wait_of_b(12).await, ms(6));
     assert_eq!(wait_of_b(10_000).await, ms(6));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_origin_at_its_own_limit_keeps_nobody_else_waiting() {
+async fn fairness_origin_at_limit_does_not_block_other_origin() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(2).max_in_flight(3));
     let service = slow(&outbound, SECOND);
     let calls: Vec<_> = (0..10).map(|_| tokio::spawn(whole(service.clone(), to("a")))).collect();
@@ -46,7 +46,7 @@ async fn an_origin_at_its_own_limit_keeps_nobody_else_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn origins_that_wait_for_the_total_are_served_in_turns() {
+async fn fairness_origins_waiting_for_total_take_turns() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
     let service = slow(&outbound, ms(10));
     let mut calls = Vec::new();
@@ -60,7 +60,7 @@ async fn origins_that_wait_for_the_total_are_served_in_turns() {
         call.await.unwrap().unwrap();
     }
     let served: String =
-        recorder.timings().iter().map(|timings| timings.exchange().origin().host()[..1].to_owned()).collect();
+        recorder.timings().iter().map(|timings| timings.attempt().origin().host()[..1].to_owned()).collect();
     assert_eq!(served, "abcabcacaa");
     recorder.settled().await;
 }

@@ -72,7 +72,7 @@ async fn run(limits: Limits, callers: Vec<Caller>) {
         let (client, request) = (client.clone(), get(&server, ["a", "b", "c"][caller.origin]));
         tokio::spawn(async move {
             tokio::time::sleep(ms(caller.starts_at)).await;
-            let exchange = async {
+            let attempt = async {
                 let response = client.oneshot(request).await.ok()?;
                 let timings = response.extensions().get::<Timings>().cloned();
                 let mut body = response.into_body();
@@ -82,8 +82,8 @@ async fn run(limits: Limits, callers: Vec<Caller>) {
                 timings
             };
             match caller.gives_up_after {
-                None => exchange.await,
-                Some(limit) => tokio::time::timeout(ms(limit), exchange).await.ok().flatten(),
+                None => attempt.await,
+                Some(limit) => tokio::time::timeout(ms(limit), attempt).await.ok().flatten(),
             };
         })
     });
@@ -109,7 +109,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_slot_comes_back_whoever_gives_up_when(limits in limits(), callers in callers()) {
+    fn permit_always_returned_under_random_cancel(limits in limits(), callers in callers()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(run(limits, callers));
     }

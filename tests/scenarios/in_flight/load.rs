@@ -19,7 +19,7 @@ struct Gauges {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn on_four_threads_the_limits_hold_and_every_slot_comes_back() {
+async fn in_flight_limits_hold_on_four_threads_permits_returned() {
     const CALLERS: u64 = 200;
     const CALLS: u64 = 50;
     let (outbound, recorder) = with(|builder| {
@@ -31,7 +31,7 @@ async fn on_four_threads_the_limits_hold_and_every_slot_comes_back() {
     });
     let gauges = Arc::new(Gauges::default());
     let counted = Arc::clone(&gauges);
-    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
+    let service = outbound.attempt_layer().layer(tower::service_fn(move |request: Request<_>| {
         let gauges = Arc::clone(&counted);
         let at: usize = request.uri().host().unwrap()[..1].parse().unwrap();
         async move {
@@ -85,7 +85,7 @@ impl Drop for Back {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_whole_client_under_load_gives_every_slot_back() {
+async fn permit_always_returned_by_whole_client_under_load() {
     let server = LoadServer::builder().start().await.unwrap();
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(5));
     let client = outbound.client();

@@ -23,7 +23,8 @@ use outbound_tests::secret;
 use outbound_tests::server::ScriptedServer;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::{BoxError, Error, Outbound, OutboundBuilder};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::{BoxError, Error, Outbound};
 
 use crate::support::{Body, Stack};
 
@@ -41,7 +42,7 @@ fn with(options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) -> (Outbound, 
 
 /// hyper-util's client without timers of its own: only the limits move the clock.
 fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C) -> Stack<C> {
-    outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).build(connector))
+    outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 fn get(server: &ScriptedServer, host: &str) -> Request<Body> {
@@ -65,7 +66,7 @@ fn slow(
 > + Clone
 + Send
 + use<> {
-    outbound.exchange_layer().layer(tower::service_fn(move |_| async move {
+    outbound.attempt_layer().layer(tower::service_fn(move |_| async move {
         tokio::time::sleep(takes).await;
         Ok::<_, BoxError>(Response::new(Full::new(Bytes::from_static(b"ok"))))
     }))

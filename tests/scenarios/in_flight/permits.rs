@@ -12,7 +12,7 @@ fn in_two_parts(gate: &Gate) -> Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_is_held_until_the_body_has_ended() {
+async fn permit_held_until_response_body_ends() {
     let gate = Gate::new();
     let (server, peer) = ScriptedServer::duplex(in_two_parts(&gate));
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
@@ -35,7 +35,7 @@ async fn a_slot_is_held_until_the_body_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_comes_back_when_the_body_is_dropped_or_fails_or_there_is_none() {
+async fn permit_returned_on_body_drop_error_or_no_body() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc";
     let empty = "HTTP/1.1 204 No Content\r\n\r\n";
     for (script, reads, outcome) in [
@@ -64,7 +64,7 @@ async fn a_slot_comes_back_when_the_body_is_dropped_or_fails_or_there_is_none() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_comes_back_when_the_request_fails() {
+async fn permit_returned_when_request_fails() {
     let (server, peer) = ScriptedServer::duplex(Script::new().read_request().reset());
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
     let client = stack(&outbound, outbound.connector(peer));
@@ -77,7 +77,7 @@ async fn a_slot_comes_back_when_the_request_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_at_any_poll_a_request_leaves_no_slot_behind_whether_it_waited_or_not() {
+async fn permit_returned_when_dropped_at_any_poll() {
     for waits in [false, true] {
         for polls in 0.. {
             let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
@@ -117,7 +117,7 @@ async fn dropped_at_any_poll_a_request_leaves_no_slot_behind_whether_it_waited_o
 }
 
 #[tokio::test]
-async fn a_slot_that_was_granted_and_never_looked_at_goes_to_the_next() {
+async fn permit_granted_but_unpolled_passes_to_next() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
     let service = slow(&outbound, Duration::ZERO);
     let first = service.clone().oneshot(to("a")).await.unwrap();
@@ -135,10 +135,10 @@ async fn a_slot_that_was_granted_and_never_looked_at_goes_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_slot_comes_back_when_the_client_panics_in_its_call_or_in_its_future() {
+async fn permit_returned_when_client_panics_in_call_or_future() {
     for (in_call, waits) in [(true, false), (false, false), (true, true), (false, true)] {
         let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
-        let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
+        let service = outbound.attempt_layer().layer(tower::service_fn(move |request: Request<_>| {
             let panics = request.uri().path() == "/panic";
             assert!(!(panics && in_call), "as it should");
             async move {

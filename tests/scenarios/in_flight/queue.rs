@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::Script;
 use tokio::time::Instant;
-use tower_outbound::{InFlightLimitLayer, Phase, TimeLimits, Timings};
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Phase, Timings};
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn requests_to_one_origin_are_sent_in_the_order_in_which_they_came() {
+async fn queue_is_fifo_per_origin() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(2));
     let sent = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&sent);
-    let service = outbound.exchange_layer().layer(tower::service_fn(move |request: Request<_>| {
+    let service = outbound.attempt_layer().layer(tower::service_fn(move |request: Request<_>| {
         log.lock().unwrap().push(request.uri().path().to_owned());
         async {
             tokio::time::sleep(ms(10)).await;
@@ -38,12 +39,12 @@ async fn requests_to_one_origin_are_sent_in_the_order_in_which_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_is_the_phase_queue_and_the_connection_is_waited_for_after_it() {
+async fn queue_phase_precedes_acquire_phase() {
     let script = Script::new().read_request().sleep(ms(300)).write(ANSWER).repeat();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
     // The pool keeps nothing: each has a connect of its own.
-    let client = outbound.exchange_layer().layer(
+    let client = outbound.attempt_layer().layer(
         Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(outbound.connector(peer.delay(ms(50)))),
@@ -67,7 +68,7 @@ async fn the_wait_is_the_phase_queue_and_the_connection_is_waited_for_after_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_is_free_is_a_queue_of_no_time() {
+async fn queue_phase_is_zero_with_free_permit() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1).max_queued(0));
     let response = slow(&outbound, ms(10)).oneshot(to("a")).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap().clone();
@@ -76,7 +77,7 @@ async fn a_slot_that_is_free_is_a_queue_of_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_limits_there_is_no_queue_and_nothing_is_told_of_slots() {
+async fn queue_phase_and_permit_events_absent_without_limits() {
     let (outbound, recorder) = with(|builder| builder.max_queued(0).acquire_timeout(ms(1)));
     let service = slow(&outbound, ms(10));
     let calls: Vec<_> = (0..100).map(|_| tokio::spawn(whole(service.clone(), to("a")))).collect();
@@ -89,7 +90,7 @@ async fn without_limits_there_is_no_queue_and_nothing_is_told_of_slots() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn given_up_in_the_queue_an_exchange_is_cancelled_there() {
+async fn queue_cancel_is_cancelled_in_queue() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
     let service = slow(&outbound, SECOND);
     let first = tokio::spawn(whole(service.clone(), to("a")));
@@ -104,13 +105,13 @@ async fn given_up_in_the_queue_an_exchange_is_cancelled_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_of_an_attempt_counts_in_the_queue_and_nothing_was_sent() {
+async fn queue_attempt_timeout_is_not_sent() {
     let (outbound, recorder) =
-        with(|builder| builder.max_in_flight_per_origin(1).time_limits(TimeLimits::new().attempt(ms(300))));
+        with(|builder| builder.max_in_flight_per_origin(1).timeouts(Timeouts::new().attempt(ms(300))));
     let (server, peer) = ScriptedServer::duplex(Script::new().read_request().hang());
     let client = stack(&outbound, outbound.connector(peer));
     let mut held = get(&server, "a");
-    held.extensions_mut().insert(TimeLimits::new().attempt(Duration::ZERO));
+    held.extensions_mut().insert(Timeouts::new().attempt(Duration::ZERO));
     let held = tokio::spawn(whole(client.clone(), held));
     settle().await;
     let error = whole(client, get(&server, "a")).await.unwrap_err();
@@ -122,7 +123,7 @@ async fn the_limit_of_an_attempt_counts_in_the_queue_and_nothing_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clones_and_all_services_of_one_stack_share_its_limits_and_other_stacks_do_not() {
+async fn in_flight_limits_shared_in_stack_not_between_stacks() {
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
     let (one, other) = (slow(&outbound, SECOND), slow(&outbound.clone(), SECOND));
     let begun = Instant::now();
@@ -180,10 +181,10 @@ impl Service<Request<Body>> for Reserving {
 }
 
 #[tokio::test]
-async fn while_a_request_waits_no_service_is_kept_ready_for_it() {
+async fn queue_waiting_request_keeps_no_service_ready() {
     let (outbound, _recorder) = with(|builder| builder);
     let (reserved, gate) = (Arc::new(AtomicI64::new(0)), Gate::new());
-    let layer = InFlightLimitLayer::new(outbound.registry().clone()).per_origin(1);
+    let layer = outbound.in_flight_limit_layer().max_in_flight_per_origin(1);
     let inner = Reserving { ready: false, reserved: Arc::clone(&reserved), gate: gate.clone() };
     let mut service = layer.layer(inner);
     let mut calls = Vec::new();

@@ -11,7 +11,7 @@ use http_body_util::StreamBody;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{DuplexConnector, Script, ScriptedServer};
 use tower::Service as _;
-use tower_outbound::{Attempt, Verdict};
+use tower_outbound::retry::{RetryContext, Verdict};
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn busy_then_ok() -> Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_streaming_body_within_the_bound_is_sent_again_as_it_was_and_polled_once() {
+async fn retry_streaming_body_within_bound_is_replayed_polled_once() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(busy_then_ok());
     let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
@@ -46,7 +46,7 @@ async fn a_streaming_body_within_the_bound_is_sent_again_as_it_was_and_polled_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_beyond_the_bound_is_sent_once_and_its_answer_returned() {
+async fn retry_body_beyond_bound_is_not_retried() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(busy_then_ok());
     let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
@@ -54,11 +54,11 @@ async fn one_beyond_the_bound_is_sent_once_and_its_answer_returned() {
     let (body, polled) = frames(65);
     assert_eq!(read(&client, post(server.uri("/"), body)).await.unwrap().0, 503);
     assert_eq!((polled.load(Ordering::Relaxed), server.requests()), (65, 1));
-    assert_eq!(bench.told()[2], "no resend status: body");
+    assert_eq!(bench.told()[2], "no retry status: body");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_answered_before_its_body_is_whole_is_not_sent_again() {
+async fn retry_answered_before_body_complete_is_not_retried() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(Script::new().read_head().write(BUSY).read_to_end());
     let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
@@ -67,7 +67,7 @@ async fn what_is_answered_before_its_body_is_whole_is_not_sent_again() {
         stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]).chain(stream::pending()),
     ));
     assert_eq!(send(&client, post(server.uri("/"), endless)).await.unwrap().status(), 503);
-    assert_eq!(bench.told()[2], "no resend status: body");
+    assert_eq!(bench.told()[2], "no retry status: body");
 }
 
 /// A body of known length, whose frames differ.
@@ -111,7 +111,7 @@ fn counted(frames: u8) -> (Upload, Vec<u8>) {
 const MANY: u8 = 64;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_answered_early_when_it_is_sent_again_goes_on_with_every_byte_of_its_body() {
+async fn retry_answered_early_sends_rest_of_body() {
     let bench = Bench::new();
     let answered = Gate::new();
     let (body, bytes) = counted(MANY);
@@ -136,7 +136,7 @@ async fn what_is_answered_early_when_it_is_sent_again_goes_on_with_every_byte_of
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_answered_early_when_it_is_sent_again_is_not_sent_a_third_time() {
+async fn retry_answered_early_is_not_retried_again() {
     let bench = Bench::new();
     let (body, bytes) = counted(MANY);
     let script = Script::new().read_request().write(BUSY).read_head().write(BUSY).hang();
@@ -145,7 +145,7 @@ async fn what_is_answered_early_when_it_is_sent_again_is_not_sent_a_third_time()
     let client = bench.stack(bench.outbound.connector(connector), &layer);
     assert_eq!(send(&client, post(server.uri("/"), body)).await.unwrap().status(), 503);
     assert_eq!((server.accepted(), server.requests()), (1, 1));
-    assert!(bench.told().contains(&"no resend status: body".to_owned()));
+    assert!(bench.told().contains(&"no retry status: body".to_owned()));
 }
 
 /// Says always how long it is in all, as some bodies do.
@@ -168,7 +168,7 @@ impl http_body::Body for Stubborn {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_and_its_trailers_are_sent_again_byte_for_byte() {
+async fn retry_replays_body_and_trailers_byte_for_byte() {
     let frames = [
         Ok(Frame::data(Bytes::from_static(b"one"))),
         Ok(Frame::data(Bytes::from_static(b"two"))),
@@ -195,7 +195,7 @@ async fn a_body_and_its_trailers_are_sent_again_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_was_taken_back_breaks_off_and_does_not_look_complete() {
+async fn retry_body_taken_back_breaks_off_without_end() {
     let (server, connector) = ScriptedServer::duplex(Script::new().read_to_end());
     let (sender, connection) =
         hyper::client::conn::http1::handshake(DuplexConnector::connect(&connector).unwrap()).await.unwrap();
@@ -223,8 +223,8 @@ async fn a_body_that_was_taken_back_breaks_off_and_does_not_look_complete() {
             Ok(Frame::data(Bytes::from_static(b"part")))
         }
     });
-    let layer = RetryLayer::new(Outbound::new().registry().clone()).policy(|attempt: &Attempt<'_>| {
-        if attempt.result().is_err() { Verdict::Resend } else { Verdict::Return }
+    let layer = Outbound::new().retry_layer().policy(|attempt: &RetryContext<'_>| {
+        if attempt.result().is_err() { Verdict::Retry } else { Verdict::Return }
     });
     let request = post(server.uri("/"), UnsyncBoxBody::new(StreamBody::new(parts)));
     let mut service = layer.layer(client);

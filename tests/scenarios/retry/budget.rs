@@ -9,7 +9,8 @@ use http::StatusCode;
 use outbound_tests::server::{DuplexIo, Script, ScriptedServer};
 use tokio::time::Instant;
 use tower::Service;
-use tower_outbound::{Call, RetryBudget};
+use tower_outbound::Call;
+use tower_outbound::retry::RetryBudget;
 
 use super::*;
 
@@ -35,14 +36,14 @@ impl Service<http::Uri> for Refusing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_clients_do_not_storm_a_dead_server() {
+async fn retry_budget_bounds_1000_clients_on_dead_server() {
     const CLIENTS: u64 = 1000;
     const SECONDS: u64 = 10;
     for (think, calls_a_second) in [(1, 1000), (100, 10)] {
         let connector = Refusing::default();
         let connects = connector.0.clone();
         let outbound = Outbound::new();
-        let layer = RetryLayer::new(outbound.registry().clone());
+        let layer = outbound.retry_layer();
         let client = stack_on(&outbound, outbound.connector(connector), &layer, false);
         let (begun, calls) = (Instant::now(), AtomicUsize::new(0));
         let callers = (0..CLIENTS).map(|caller| {
@@ -107,7 +108,7 @@ async fn answered(
 }
 
 fn last_decision(bench: &Bench) -> String {
-    bench.told().into_iter().rfind(|line| line.contains("resend")).unwrap()
+    bench.told().into_iter().rfind(|line| line.contains("retry")).unwrap()
 }
 
 fn any() -> Request<Upload> {
@@ -121,49 +122,49 @@ fn wanting(after: &str) -> String {
 const NOTHING: RetryBudget = RetryBudget::new().share(0.0).per_second(0);
 
 #[tokio::test(start_paused = true)]
-async fn used_up_resends_are_attempts() {
-    assert_eq!(refused(1, |layer| layer).await, "no resend connect: attempts");
-    assert_eq!(answered(BUSY, any(), |layer| layer).await, "no resend status: attempts");
+async fn retry_stops_with_attempts_when_retries_used_up() {
+    assert_eq!(refused(1, |layer| layer).await, "no retry connect: attempts");
+    assert_eq!(answered(BUSY, any(), |layer| layer).await, "no retry status: attempts");
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_failed_connects_are_the_connect_budget_and_leave_the_other_alone() {
+async fn retry_stops_with_connect_budget_separate_from_budget() {
     // Ten at once.
-    assert_eq!(refused(6, |layer| layer).await, "no resend connect: connect_budget");
-    assert_eq!(refused(5, |layer| layer).await, "no resend connect: attempts");
-    assert_eq!(refused(1, |layer| layer.connect_budget(NOTHING)).await, "no resend connect: connect_budget");
-    assert_eq!(refused(1, |layer| layer.budget(NOTHING)).await, "no resend connect: attempts");
+    assert_eq!(refused(6, |layer| layer).await, "no retry connect: connect_budget");
+    assert_eq!(refused(5, |layer| layer).await, "no retry connect: attempts");
+    assert_eq!(refused(1, |layer| layer.connect_budget(NOTHING)).await, "no retry connect: connect_budget");
+    assert_eq!(refused(1, |layer| layer.budget(NOTHING)).await, "no retry connect: attempts");
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_other_resends_are_the_budget() {
-    assert_eq!(answered(BUSY, any(), |layer| layer.budget(NOTHING)).await, "no resend status: budget");
+async fn retry_stops_with_budget_when_budget_used_up() {
+    assert_eq!(answered(BUSY, any(), |layer| layer.budget(NOTHING)).await, "no retry status: budget");
     assert_eq!(
         answered(BUSY, any(), |layer| layer.connect_budget(NOTHING)).await,
-        "no resend status: attempts"
+        "no retry status: attempts"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_deadline_is_the_deadline() {
+async fn retry_stops_with_deadline_if_wait_exceeds_deadline() {
     let mut request = any();
     let deadline = Instant::now() + Duration::from_secs(5);
     request.extensions_mut().insert(Call::new().with_deadline(deadline));
-    assert_eq!(answered(&wanting("5"), request, |layer| layer).await, "no resend status: deadline");
+    assert_eq!(answered(&wanting("5"), request, |layer| layer).await, "no retry status: deadline");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_longest_is_retry_after() {
+async fn retry_stops_with_retry_after_beyond_longest_wait() {
     let patience = |layer: RetryLayer| layer.longest_wait(Duration::from_secs(4));
-    assert_eq!(answered(&wanting("5"), any(), patience).await, "no resend status: retry_after");
+    assert_eq!(answered(&wanting("5"), any(), patience).await, "no retry status: retry_after");
     assert_eq!(
         answered(&wanting("99999999999999999999"), any(), |layer| layer).await,
-        "no resend status: retry_after"
+        "no retry status: retry_after"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_was_not_kept_is_body() {
+async fn retry_stops_with_body_if_body_not_kept() {
     let request = post("http://peer.test/".parse().unwrap(), upload("hello"));
-    assert_eq!(answered(BUSY, request, |layer| layer.replay_up_to(4)).await, "no resend status: body");
+    assert_eq!(answered(BUSY, request, |layer| layer.replay_up_to(4)).await, "no retry status: body");
 }

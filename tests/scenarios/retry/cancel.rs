@@ -49,7 +49,7 @@ async fn cancelled_at(polls: usize) -> (Vec<String>, bool) {
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build(bench.outbound.connector(connector));
-    let client = layer.layer(Watched::new(bench.outbound.exchange_layer().layer(client), &alive));
+    let client = layer.layer(Watched::new(bench.outbound.attempt_layer().layer(client), &alive));
     let answered = polled(client.oneshot(post(server.uri("/"), upload("hello"))), polls).await;
     let told = bench.told();
     let answered = answered.map(|answer| assert_eq!(answer.unwrap().status(), 200)).is_some();
@@ -61,7 +61,7 @@ async fn cancelled_at(polls: usize) -> (Vec<String>, bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whenever_the_caller_leaves_everything_that_was_begun_ends_once() {
+async fn retry_cancel_at_any_poll_ends_everything_once() {
     let mut places = BTreeSet::new();
     for polls in 0.. {
         let (told, answered) = cancelled_at(polls).await;
@@ -73,15 +73,15 @@ async fn whenever_the_caller_leaves_everything_that_was_begun_ends_once() {
             places.insert(format!("{last} after {before}"));
         }
     }
-    // In each state: exchange, release, wait (and ready, which tells nothing), exchange.
+    // In each state: attempt, release, wait (and ready, which tells nothing), attempt.
     let expected = [
-        "call cancelled in acquire after exchange 0",
-        "call cancelled in wait after exchange 0",
-        "call cancelled in head after exchange 0",
-        "call cancelled in backoff after resend status",
+        "call cancelled in acquire after attempt 0",
+        "call cancelled in wait after attempt 0",
+        "call cancelled in head after attempt 0",
+        "call cancelled in backoff after retry status",
         "call cancelled in backoff after backoff over",
-        "call cancelled in wait after exchange 1",
-        "call cancelled in head after exchange 1",
+        "call cancelled in wait after attempt 1",
+        "call cancelled in head after attempt 1",
     ];
     assert_eq!(places, expected.map(String::from).into());
 }

@@ -9,7 +9,9 @@ use hyper_util::client::legacy::connect::capture_connection;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tower::Service as _;
-use tower_outbound::{Connection, ConnectionState, RetryHistory};
+use tower_outbound::Connection;
+use tower_outbound::connect::ConnectionState;
+use tower_outbound::retry::RetryHistory;
 
 use super::*;
 
@@ -128,19 +130,19 @@ fn threads(count: usize) -> Runtime {
 }
 
 #[test]
-fn after_a_restart_each_call_is_sent_again_once_at_most_on_one_thread() {
+fn dead_pool_restart_retries_once_at_most_on_single_thread() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     (0..RUNS).for_each(|_| restarted(&runtime, false));
 }
 
 #[test]
-fn after_a_restart_each_call_is_sent_again_once_at_most_on_many_threads() {
+fn dead_pool_restart_retries_once_at_most_on_many_threads() {
     let runtime = threads(4);
     (0..RUNS / 4).for_each(|_| restarted(&runtime, false));
 }
 
 #[test]
-fn after_a_restart_that_nobody_saw_each_call_is_sent_again_once_at_most() {
+fn dead_pool_unseen_restart_retries_once_at_most() {
     let runtime = threads(1);
     (0..RUNS).for_each(|_| restarted(&runtime, true));
 }
@@ -175,7 +177,7 @@ fn reasons(response: &Answer) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn what_was_idle_beside_a_dead_connection_is_not_used_again_though_it_lives() {
+async fn dead_pool_evicts_idle_connection_beside_dead_connection() {
     let (peer, bench) = (Peer::start(2), Bench::new());
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
@@ -201,7 +203,7 @@ async fn what_was_idle_beside_a_dead_connection_is_not_used_again_though_it_live
 }
 
 #[tokio::test]
-async fn a_connection_that_has_died_of_its_request_is_no_reason_to_distrust_others() {
+async fn dead_pool_keeps_idle_if_connection_died_of_request() {
     let (peer, bench) = (Peer::start(2), Bench::new());
     let layer = bench.layer().idempotent();
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
@@ -224,7 +226,7 @@ async fn a_connection_that_has_died_of_its_request_is_no_reason_to_distrust_othe
 }
 
 #[tokio::test]
-async fn what_was_not_known_to_the_pool_at_its_first_use_is_at_its_second() {
+async fn dead_pool_evicts_connection_known_from_second_use() {
     let (peer, bench) = (Peer::start(2), Bench::new());
     let mut client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
@@ -249,7 +251,7 @@ async fn what_was_not_known_to_the_pool_at_its_first_use_is_at_its_second() {
 }
 
 #[tokio::test]
-async fn a_capture_of_the_callers_own_is_filled_each_time() {
+async fn capture_connection_of_caller_is_filled_each_time() {
     let (peer, bench) = (Peer::start(1), Bench::new());
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
-use tower_outbound::{
-    Call, Kind, RetryHistory, RetryLayer, RetryOptions, RetryReason, StackWarning, Verdict,
-};
+use tower_outbound::event::StackWarning;
+use tower_outbound::retry::{RetryHistory, RetryOptions, RetryReason, Verdict};
+use tower_outbound::{Call, Kind};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn refused() -> http::Uri {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_on_the_list_is_sent_again_and_the_last_answer_returned() {
+async fn retry_listed_status_returns_last_answer() {
     let bench = Bench::new();
     let script = Script::new().read_request().write(BUSY).repeat();
     let (server, connector) = ScriptedServer::duplex(script);
@@ -33,34 +33,34 @@ async fn a_status_on_the_list_is_sent_again_and_the_last_answer_returned() {
         bench.told(),
         [
             "call",
-            "exchange 0",
-            "resend status",
+            "attempt 0",
+            "retry status",
             "released drained",
             "backoff",
             "backoff over",
-            "exchange 1",
-            "resend status",
+            "attempt 1",
+            "retry status",
             "released drained",
             "backoff",
             "backoff over",
-            "exchange 2",
-            "no resend status: attempts",
+            "attempt 2",
+            "no retry status: attempts",
             "call ok",
         ]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_default_no_answer_is_sent_again() {
+async fn retry_by_default_never_retries_answer() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(Script::answering(BUSY));
     let client = bench.stack(bench.outbound.connector(connector), &bench.layer());
     assert_eq!(read(&client, get(server.uri("/"))).await.unwrap().0, 503);
-    assert_eq!(bench.told(), ["call", "exchange 0", "call ok"]);
+    assert_eq!(bench.told(), ["call", "attempt 0", "call ok"]);
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_tried_three_times_and_gives_the_request_back() {
+async fn retry_refused_connect_twice_then_returns_request() {
     let bench = Bench::new();
     let layer = bench.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
@@ -71,7 +71,7 @@ async fn a_refused_connect_is_tried_three_times_and_gives_the_request_back() {
         assert_eq!(attempt.reason(), RetryReason::Connect);
         assert_eq!(attempt.failure().unwrap().kind(), Kind::ConnectionRefused);
     }
-    assert_eq!(error.exchange().unwrap().ordinal(), 2);
+    assert_eq!(error.attempt().unwrap().ordinal(), 2);
     let request = error.take_request::<Upload>().unwrap();
     assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "hello");
     assert!(error.take_request::<Upload>().is_none(), "once");
@@ -80,9 +80,9 @@ async fn a_refused_connect_is_tried_three_times_and_gives_the_request_back() {
 }
 
 #[tokio::test]
-async fn connect_only_is_once_and_an_option_turns_it_off() {
+async fn retry_connect_only_retries_once_and_option_turns_off() {
     let bench = Bench::new();
-    let layer = RetryLayer::connect_only(bench.outbound.registry().clone());
+    let layer = bench.outbound.retry_layer().connect_only();
     let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
     let error = read(&client, get(refused())).await.unwrap_err();
     assert_eq!(error.history().len(), 1);
@@ -96,8 +96,8 @@ async fn connect_only_is_once_and_an_option_turns_it_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_wait_than_the_deadline_or_the_limit_returns_the_answer() {
-    for (after, expected) in [("31", "no resend status: retry_after"), ("20", "no resend status: deadline")] {
+async fn retry_after_beyond_deadline_or_maximum_returns_answer() {
+    for (after, expected) in [("31", "no retry status: retry_after"), ("20", "no retry status: deadline")] {
         let bench = Bench::new();
         let answer = format!("HTTP/1.1 429 Too Many\r\nretry-after: {after}\r\ncontent-length: 0\r\n\r\n");
         let (server, connector) = ScriptedServer::duplex(Script::answering(answer));
@@ -115,19 +115,19 @@ async fn a_longer_wait_than_the_deadline_or_the_limit_returns_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_of_the_users_has_the_last_word_within_the_limits() {
+async fn retry_user_policy_decides_within_maximum_retries() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
-    let layer = bench.layer().resends(1).policy(|attempt: &tower_outbound::Attempt<'_>| {
+    let layer = bench.layer().max_retries(1).policy(|attempt: &tower_outbound::retry::RetryContext<'_>| {
         assert!(attempt.result().is_ok_and(|head| head.status == 200));
-        Verdict::ResendAfter(Duration::from_secs(7))
+        Verdict::RetryAfter(Duration::from_secs(7))
     });
     let client = bench.stack(bench.outbound.connector(connector), &layer);
     let begun = tokio::time::Instant::now();
     assert_eq!(read(&client, get(server.uri("/"))).await.unwrap().1, "ok");
     assert_eq!(begun.elapsed(), Duration::from_secs(7));
     assert_eq!(server.requests(), 2);
-    assert_eq!(bench.told()[2], "resend policy");
+    assert_eq!(bench.told()[2], "retry policy");
 }
 
 /// A stack, and the warnings that it gives.
@@ -135,7 +135,7 @@ fn warned() -> (Outbound, Arc<Mutex<Vec<StackWarning>>>) {
     let warnings = Arc::<Mutex<Vec<_>>>::default();
     let told = warnings.clone();
     let watch = move |event: &Event<'_>| {
-        if let Event::Misplaced { warning } = event {
+        if let Event::Misplaced { warning, .. } = event {
             told.lock().unwrap().push(*warning);
         }
     };
@@ -143,7 +143,7 @@ fn warned() -> (Outbound, Arc<Mutex<Vec<StackWarning>>>) {
 }
 
 #[tokio::test]
-async fn two_retry_layers_are_told_once() {
+async fn stack_warning_two_retry_layers_reported_once() {
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let (outbound, warnings) = warned();
     let twice = outbound.retry_layer().layer(outbound.client());
@@ -155,10 +155,10 @@ async fn two_retry_layers_are_told_once() {
 }
 
 #[tokio::test]
-async fn a_retry_layer_below_the_observe_layer_is_told_once() {
+async fn stack_warning_retry_below_observe_reported_once() {
     let (outbound, warnings) = warned();
     let answer = |_| std::future::ready(Ok::<_, std::io::Error>(Response::new(upload("ok"))));
-    let inside = outbound.exchange_layer().layer(outbound.retry_layer().layer(tower::service_fn(answer)));
+    let inside = outbound.attempt_layer().layer(outbound.retry_layer().layer(tower::service_fn(answer)));
     for _ in 0..2 {
         let response = inside.clone().oneshot(get("http://a.example/".parse().unwrap())).await.unwrap();
         response.into_body().collect().await.unwrap();

@@ -50,22 +50,22 @@ async fn answered(body: Upload) -> (u16, Bytes, Vec<String>, Leased) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_which_all_was_taken_but_the_end_is_sent_again() {
+async fn retry_early_answer_with_whole_body_taken_is_retried() {
     let (status, answer, told, _) = answered(frames(&["whole"])).await;
     assert_eq!((status, &answer[..]), (200, &b"whole"[..]));
-    assert_eq!(told[1], "resend status");
+    assert_eq!(told[1], "retry status");
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_one_that_has_more_the_answer_is_returned_and_the_client_loses_nothing() {
+async fn retry_early_answer_returned_with_rest_of_body_intact() {
     let (status, answer, told, rest) = answered(frames(&["one", "two", "three"])).await;
     assert_eq!((status, &answer[..]), (503, &b"busy"[..]));
-    assert_eq!(told[1], "no resend status: body");
+    assert_eq!(told[1], "no retry status: body");
     assert_eq!(rest.collect().await.unwrap().to_bytes(), "twothree");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_more_of_it_is_woken_when_it_comes() {
+async fn retry_early_answer_wakes_client_waiting_for_body() {
     let gate = Gate::new();
     let held = gate.clone();
     let later = stream::once(async move {
@@ -100,7 +100,7 @@ async fn who_waits_for_more_of_it_is_woken_when_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_looks_ahead_in_a_body_whose_answer_is_returned() {
+async fn retry_returned_answer_does_not_poll_body_ahead() {
     let polled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counter = Arc::clone(&polled);
     let frames = stream::iter(["one", "two"]).map(move |text| {

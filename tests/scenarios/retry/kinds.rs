@@ -6,11 +6,13 @@ use std::time::Duration;
 use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
-use tower_outbound::{DnsFailure, Kind, ResolveError, SendState, TcpConnector};
+use tower_outbound::connect::{ResolveError, TcpConnector};
+use tower_outbound::failure::DnsFailure;
+use tower_outbound::{Kind, SendState};
 
 use super::*;
 
-/// How often a request is sent whose every exchange fails, and with what.
+/// How often a request is sent whose every attempt fails, and with what.
 async fn tries<C>(connector: impl FnOnce(&Outbound) -> C, request: Request<Upload>) -> (u32, Kind)
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -19,12 +21,12 @@ where
     let layer = bench.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
     let client = bench.stack(connector(&bench.outbound), &layer);
     let error = send(&client, request).await.map(drop).expect_err("it fails");
-    let exchange = error.exchange().expect("it was observed").clone();
-    assert_eq!(error.history().len(), exchange.ordinal() as usize);
+    let attempt = error.attempt().expect("it was observed").clone();
+    assert_eq!(error.history().len(), attempt.ordinal() as usize);
     assert!(
         error.history().iter().all(|attempt| attempt.failure().unwrap().kind() == error.failure().kind())
     );
-    (exchange.ordinal() + 1, error.failure().kind())
+    (attempt.ordinal() + 1, error.failure().kind())
 }
 
 fn at(uri: impl std::fmt::Display) -> Request<Upload> {
@@ -40,21 +42,21 @@ fn resolving(failure: DnsFailure) -> TcpConnector {
 }
 
 #[tokio::test]
-async fn a_refused_connect_is_sent_again() {
+async fn retry_connect_refused_is_retried() {
     let uri = format!("http://{}/", closed_port().unwrap());
     let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
     assert_eq!(tries(tcp, at(uri)).await, (3, Kind::ConnectionRefused));
 }
 
 #[tokio::test]
-async fn a_network_without_a_way_is_tried_again() {
+async fn retry_network_unreachable_is_retried() {
     // TCP knows no way to a multicast address.
     let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
     assert_eq!(tries(tcp, at("http://224.0.0.1/")).await, (3, Kind::NetworkUnreachable));
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_not_asked_for_again_and_a_resolver_that_was_busy_is() {
+async fn retry_dns_try_again_is_retried_and_unknown_name_is_not() {
     for (failure, expected) in
         [(DnsFailure::HostNotFound, 1), (DnsFailure::NoRecovery, 1), (DnsFailure::TryAgain, 3)]
     {
@@ -68,14 +70,14 @@ async fn a_name_that_does_not_exist_is_not_asked_for_again_and_a_resolver_that_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connect_that_took_too_long_is_tried_again() {
+async fn retry_connect_timeout_is_retried() {
     let (_server, connector) = ScriptedServer::duplex(Script::new());
     let slow = |outbound: &Outbound| outbound.connector(connector.delay(Duration::from_secs(60)));
     assert_eq!(tries(slow, at("http://peer.test/")).await, (3, Kind::ConnectTimeout));
 }
 
 #[tokio::test]
-async fn what_tls_refuses_is_not_tried_again() {
+async fn retry_tls_failure_is_not_retried() {
     let (certs, others) = (Certs::new("peer.test"), Certs::new("peer.test"));
     for (trusted, alpn, expected) in
         [(&others, "h2", Kind::SecureConnection), (&certs, "http/1.1", Kind::VersionNegotiation)]
@@ -91,7 +93,7 @@ async fn what_tls_refuses_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_cannot_be_sent_is_not_sent_again() {
+async fn retry_invalid_request_is_not_retried() {
     let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
     let mut request = at("http://peer.test/");
     *request.method_mut() = http::Method::CONNECT;
@@ -102,7 +104,7 @@ async fn a_request_that_cannot_be_sent_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_body_is_not_sent_again() {
+async fn retry_failing_request_body_is_not_retried() {
     let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
     let frames = futures_util::stream::iter([Err(BoxError::from("no more"))]);
     let body = UnsyncBoxBody::new(http_body_util::StreamBody::new(frames));
@@ -112,7 +114,7 @@ async fn a_failing_body_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_proof_nothing_is_sent_again_unless_a_policy_says_so() {
+async fn retry_without_send_state_is_not_retried() {
     // No observe layer: nobody knows what was sent.
     let sent = Arc::new(Mutex::new(0));
     let counter = sent.clone();
@@ -128,7 +130,7 @@ async fn without_proof_nothing_is_sent_again_unless_a_policy_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_have_been_processed_is_not_sent_again() {
+async fn retry_possibly_processed_is_not_retried() {
     let cases = [
         (Script::new().read_request().close(), Kind::ResponseEnded, SendState::Sent),
         (Script::new().read_request().reset(), Kind::ConnectionReset, SendState::Sent),

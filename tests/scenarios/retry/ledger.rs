@@ -18,7 +18,8 @@ use outbound_tests::server::{DuplexConnector, Script, ScriptedServer};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use tower::Service;
-use tower_outbound::{RetryBudget, TcpConnector};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::retry::RetryBudget;
 
 use super::*;
 
@@ -104,17 +105,17 @@ fn chunks() -> Upload {
 #[derive(Default)]
 struct Totals {
     requests: AtomicU64,
-    resends: Arc<AtomicU64>,
+    retries: Arc<AtomicU64>,
     duplicates: AtomicU64,
     answered: AtomicU64,
 }
 
 impl Totals {
     fn outbound(&self) -> Outbound {
-        let resends = self.resends.clone();
+        let retries = self.retries.clone();
         let observer = move |event: &Event<'_>| {
             if matches!(event, Event::RetryDecided { decision: Ok(_), .. }) {
-                resends.fetch_add(1, Ordering::Relaxed);
+                retries.fetch_add(1, Ordering::Relaxed);
             }
         };
         Outbound::builder().observer(observer).build()
@@ -130,15 +131,15 @@ impl Totals {
     }
 
     fn print(&self, what: &str) -> u64 {
-        let [requests, resends, duplicates, answered] =
-            [&self.requests, &*self.resends, &self.duplicates, &self.answered]
+        let [requests, retries, duplicates, answered] =
+            [&self.requests, &*self.retries, &self.duplicates, &self.answered]
                 .map(|total| total.load(Ordering::Relaxed));
         println!(
-            "ledger: {requests} requests, {resends} resends, {duplicates} duplicates ({what}, {answered} answered)"
+            "ledger: {requests} requests, {retries} retries, {duplicates} duplicates ({what}, {answered} answered)"
         );
         // Enough of both.
         assert!(requests >= REQUESTS && (requests / 4..requests).contains(&answered));
-        resends
+        retries
     }
 }
 
@@ -199,7 +200,7 @@ where
     C::Response: rt::Read + rt::Write + Connection + Send + Unpin + 'static,
 {
     let outbound = totals.outbound();
-    let layer = options(unbounded(RetryLayer::new(outbound.registry().clone())));
+    let layer = options(unbounded(outbound.retry_layer()));
     let client = stack_on(&outbound, outbound.connector(connector), &layer, false);
     send_all(client, server.uri("/"), totals).await;
     let log = server.log();
@@ -229,7 +230,7 @@ fn over_duplex(plan: Vec<Vec<Act>>, totals: &Totals, options: Options) -> Vec<u6
 }
 
 #[test]
-fn under_random_faults_nothing_comes_twice_to_a_peer() {
+fn retry_ledger_random_faults_never_duplicate() {
     let totals = Totals::default();
     run(&connections(), |plan| assert_eq!(over_duplex(plan, &totals, |layer| layer), [0; 0], "came twice"));
     assert!(totals.print("HTTP/1, default") > REQUESTS / 100);
@@ -237,7 +238,7 @@ fn under_random_faults_nothing_comes_twice_to_a_peer() {
 }
 
 #[test]
-fn where_it_is_asked_for_only_what_is_idempotent_comes_twice() {
+fn retry_ledger_idempotent_duplicates_only_idempotent() {
     let totals = Totals::default();
     run(&connections(), |plan| {
         for id in over_duplex(plan, &totals, RetryLayer::idempotent) {
@@ -250,7 +251,7 @@ fn where_it_is_asked_for_only_what_is_idempotent_comes_twice() {
 
 /// Requests and ends of connections cross each other on the way.
 #[test]
-fn over_sockets_and_threads_nothing_comes_twice_either() {
+fn retry_ledger_over_sockets_and_threads_never_duplicates() {
     let totals = Totals::default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     run(&connections(), |plan| {
@@ -359,7 +360,7 @@ mod http2 {
         });
         let outbound = totals.outbound();
         let moment = Duration::from_nanos(1);
-        let layer = unbounded(RetryLayer::new(outbound.registry().clone())).backoff(moment, moment);
+        let layer = unbounded(outbound.retry_layer()).backoff(moment, moment);
         let client = stack_on(&outbound, outbound.connector(outbound.http_connector()), &layer, true);
         send_all(client, uri, totals).await;
         stop.open();
@@ -369,7 +370,7 @@ mod http2 {
     }
 
     #[test]
-    fn what_a_peer_has_not_refused_comes_once_over_http2() {
+    fn retry_ledger_http2_unrefused_requests_never_duplicate() {
         let totals = Totals::default();
         run(&connections(), |connections| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

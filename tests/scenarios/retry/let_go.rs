@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use http::StatusCode;
 use http_body::Frame;
 use tower::{Service as _, service_fn};
-use tower_outbound::{Call, TcpIo, Timings};
+use tower_outbound::connect::TcpIo;
+use tower_outbound::{Call, Timings};
 
 use super::*;
 
@@ -75,34 +76,34 @@ fn answer(status: StatusCode) -> Response<Upload> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_is_gone_with_the_answer_though_its_timings_and_the_future_are_kept() {
+async fn retry_body_freed_with_answer_while_timings_are_kept() {
     let (bench, alive) = (Bench::new(), Alive::default());
     let client = service_fn(|request: Request<Sent>| async {
         request.into_body().collect().await?;
         Ok::<_, BoxError>(answer(StatusCode::OK))
     });
-    let mut service = bench.layer().layer(bench.outbound.exchange_layer().layer(client));
+    let mut service = bench.layer().layer(bench.outbound.attempt_layer().layer(client));
     let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
     assert_eq!(alive.count(), 1);
     let timings = future.as_mut().await.unwrap().extensions().get::<Timings>().unwrap().clone();
-    assert_eq!((alive.count(), timings.exchange().call().exchanges()), (0, 1));
+    assert_eq!((alive.count(), timings.attempt().call().attempts()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_which_something_was_sent_is_gone_with_the_error_though_that_is_kept() {
+async fn retry_body_partly_sent_freed_while_error_is_kept() {
     let (bench, alive) = (Bench::new(), Alive::default());
     let client = service_fn(|request: Request<Sent>| async {
         request.into_body().frame().await.unwrap()?;
         Err::<Response<Upload>, _>(BoxError::from("no"))
     });
-    let mut service = bench.layer().layer(bench.outbound.exchange_layer().layer(client));
+    let mut service = bench.layer().layer(bench.outbound.attempt_layer().layer(client));
     let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
     let error = future.as_mut().await.unwrap_err();
-    assert_eq!((alive.count(), error.exchange().unwrap().call().exchanges()), (0, 1));
+    assert_eq!((alive.count(), error.attempt().unwrap().call().attempts()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_nobody_has_polled_goes_with_the_error_and_is_the_callers_again() {
+async fn retry_body_never_polled_returned_by_take_request() {
     let (bench, alive) = (Bench::new(), Alive::default());
     let refused = || Err::<TcpIo, _>(io::Error::from(io::ErrorKind::ConnectionRefused));
     let connector = bench.outbound.connector(service_fn(move |_: http::Uri| ready(refused())));
@@ -119,7 +120,7 @@ async fn one_that_nobody_has_polled_goes_with_the_error_and_is_the_callers_again
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_is_gone_when_the_caller_leaves_though_the_call_is_kept() {
+async fn retry_body_freed_on_cancel_while_call_is_kept() {
     let alive = Alive::default();
     let client = service_fn(|request: Request<Sent>| async {
         let mut body = request.into_body();
@@ -131,13 +132,13 @@ async fn a_body_is_gone_when_the_caller_leaves_though_the_call_is_kept() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let kept = calls.clone();
     let observer = move |event: &Event<'_>| {
-        if let Event::CallStarted { call } = event {
+        if let Event::CallStarted { call, .. } = event {
             kept.lock().unwrap().push((*call).clone());
         }
     };
     let outbound = Outbound::builder().observer(observer).build();
-    let layer = RetryLayer::new(outbound.registry().clone());
-    let mut service = layer.layer(outbound.exchange_layer().layer(client));
+    let layer = outbound.retry_layer();
+    let mut service = layer.layer(outbound.attempt_layer().layer(client));
     let mut future = Box::pin(service.call(post(URI.parse().unwrap(), alive.body())));
     assert!(futures_util::poll!(&mut future).is_pending());
     // The body, and its first frame.
@@ -161,7 +162,7 @@ async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<Upl
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_client_still_sends_when_it_is_answered_lives_until_it_has_no_more_of_it() {
+async fn retry_body_still_sent_after_answer_lives_until_end() {
     for taken in 0..=3 {
         let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
         let client = service_fn(|request| async {
@@ -184,7 +185,7 @@ async fn what_the_client_still_sends_when_it_is_answered_lives_until_it_has_no_m
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_still_sends_when_the_caller_leaves_lives_as_long_and_is_whole() {
+async fn retry_body_still_sent_after_cancel_is_whole() {
     let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
         keep(leases.clone(), 1, request).await;
@@ -200,7 +201,7 @@ async fn what_it_still_sends_when_the_caller_leaves_lives_as_long_and_is_whole()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_client_has_of_a_body_that_was_sent_again_neither_keeps_it_nor_lets_it_go() {
+async fn retry_body_lifetime_independent_of_earlier_attempt() {
     let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
         // All frames, and the end.
@@ -221,7 +222,7 @@ async fn what_a_client_has_of_a_body_that_was_sent_again_neither_keeps_it_nor_le
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_may_call_back_when_it_is_dropped() {
+async fn retry_body_drop_may_call_back_into_body() {
     let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
         let first = keep(leases.clone(), 3, request).await;
@@ -242,7 +243,7 @@ async fn a_body_may_call_back_when_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_may_drop_its_own_call_while_it_is_polled() {
+async fn retry_body_poll_may_drop_own_call() {
     type Answered = Pin<Box<dyn Future<Output = Result<Response<Upload>, Error>> + Send>>;
     let (bench, leases) = (Bench::new(), Leases::default());
     let call = Arc::new(Mutex::new(None::<Answered>));
@@ -269,7 +270,7 @@ async fn a_body_may_drop_its_own_call_while_it_is_polled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_stays_with_the_client_whose_answer_is_returned_since_it_may_not_be_waited_for() {
+async fn retry_body_ends_without_error_if_answer_is_returned() {
     for with_length in [true, false] {
         let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
         let client = service_fn(|request| async {
@@ -288,6 +289,6 @@ async fn a_body_stays_with_the_client_whose_answer_is_returned_since_it_may_not_
         let (mut lease, _call) = leases.lock().unwrap().pop().unwrap();
         // The end, and no error that would reset the stream.
         assert!(lease.frame().await.is_none(), "with its length: {with_length}");
-        assert_eq!(bench.told(), ["call", "no resend status: retry_after", "call ok"]);
+        assert_eq!(bench.told(), ["call", "no retry status: retry_after", "call ok"]);
     }
 }

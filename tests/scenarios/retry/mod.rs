@@ -1,4 +1,4 @@
-//! Resends: what is sent again and what is not, in which order everything is given back, and what is told of it.
+//! Retries: what is sent again and what is not, in which order everything is given back, and what is told of it.
 
 mod alive;
 mod body;
@@ -25,15 +25,15 @@ use hyper_util::rt::TokioExecutor;
 use outbound_tests::recorder::Recorder;
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
-use tower_outbound::{
-    BoxError, Error, Event, InFlight, InFlightBody, LeasedBody, Observe, ObserveBody, ObserveRequestBody,
-    Outbound, Retry, RetryLayer,
-};
+use tower_outbound::limit::{InFlightLimit, InFlightLimitBody};
+use tower_outbound::observe::{Observe, ObserveBody, ObserveRequestBody};
+use tower_outbound::retry::{LeasedBody, Retry, RetryLayer};
+use tower_outbound::{BoxError, Error, Event, Outbound};
 
 /// The body that these scenarios send.
 type Upload = UnsyncBoxBody<Bytes, BoxError>;
-type Stack<C> = Retry<Observe<InFlight<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>>;
-type Answer = Response<ObserveBody<InFlightBody<hyper::body::Incoming>>>;
+type Stack<C> = Retry<Observe<InFlightLimit<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>>;
+type Answer = Response<ObserveBody<InFlightLimitBody<hyper::body::Incoming>>>;
 type Told = Arc<Mutex<Vec<String>>>;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     fn layer(&self) -> RetryLayer {
-        RetryLayer::new(self.outbound.registry().clone())
+        self.outbound.retry_layer()
     }
 
     fn stack<C: Connect + Clone>(&self, connector: C, layer: &RetryLayer) -> Stack<C> {
@@ -82,7 +82,7 @@ fn stack_on<C: Connect + Clone>(
         .http2_only(http2)
         .retry_canceled_requests(false)
         .build(connector);
-    layer.layer(outbound.exchange_layer().layer(client))
+    layer.layer(outbound.attempt_layer().layer(client))
 }
 
 fn line(event: &Event<'_>) -> Option<String> {
@@ -90,14 +90,14 @@ fn line(event: &Event<'_>) -> Option<String> {
         Event::CallStarted { .. } => "call".to_owned(),
         Event::CallEnded { outcome, .. } => match outcome {
             tower_outbound::Outcome::Ok => "call ok".to_owned(),
-            tower_outbound::Outcome::Cancelled { phase } => format!("call cancelled in {phase}"),
+            tower_outbound::Outcome::Cancelled { phase, .. } => format!("call cancelled in {phase}"),
             tower_outbound::Outcome::Failed(failure) => format!("call {}", failure.kind()),
             other => format!("call {other:?}"),
         },
-        Event::ExchangeStarted { exchange, .. } => format!("exchange {}", exchange.ordinal()),
+        Event::AttemptStarted { attempt, .. } => format!("attempt {}", attempt.ordinal()),
         Event::RetryDecided { reason, decision, .. } => match decision {
-            Ok(_) => format!("resend {reason}"),
-            Err(limit) => format!("no resend {reason}: {limit}"),
+            Ok(_) => format!("retry {reason}"),
+            Err(limit) => format!("no retry {reason}: {limit}"),
         },
         Event::Released { release, .. } => format!("released {release}"),
         Event::BackoffStarted { .. } => "backoff".to_owned(),

@@ -12,7 +12,7 @@ use super::alive::{Alive, Watched};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_leaves_while_it_waits_leaves_nothing() {
+async fn release_before_backoff_cancel_in_backoff_leaves_nothing() {
     let bench = Bench::new();
     let (server, connector) = ScriptedServer::duplex(Script::answering(BUSY));
     let layer = bench
@@ -33,8 +33,8 @@ async fn a_caller_that_leaves_while_it_waits_leaves_nothing() {
         bench.told(),
         [
             "call",
-            "exchange 0",
-            "resend status",
+            "attempt 0",
+            "retry status",
             "released drained",
             "backoff",
             "backoff over",
@@ -61,7 +61,7 @@ fn looking(recorder: &Recorder, alive: &Alive) -> (Seen, impl Fn(&Event<'_>) + S
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_it_waits_there_is_no_future_no_body_and_no_busy_connection() {
+async fn release_before_backoff_no_future_body_busy_connection() {
     let (recorder, alive, told) = (Recorder::new(), Alive::default(), Told::default());
     let (seen, look) = looking(&recorder, &alive);
     let lines = told.clone();
@@ -88,14 +88,15 @@ async fn while_it_waits_there_is_no_future_no_body_and_no_busy_connection() {
         };
         std::future::ready::<io::Result<_>>(io)
     });
-    let layer = RetryLayer::new(outbound.registry().clone())
+    let layer = outbound
+        .retry_layer()
         .status([StatusCode::SERVICE_UNAVAILABLE])
         .backoff(Duration::from_secs(9), Duration::from_secs(9))
         .seed(1);
     let client = Client::builder(TokioExecutor::new())
         .retry_canceled_requests(false)
         .build(outbound.connector(connector));
-    let client = layer.layer(Watched::new(outbound.exchange_layer().layer(client), &alive));
+    let client = layer.layer(Watched::new(outbound.attempt_layer().layer(client), &alive));
     let response = client.oneshot(get(server.uri("/"))).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     assert_eq!(server.accepted(), 1);
@@ -103,28 +104,28 @@ async fn while_it_waits_there_is_no_future_no_body_and_no_busy_connection() {
     assert_eq!(alive.count(), 0);
     let expected = [
         "call",
-        "exchange 0",
-        "resend connect",
+        "attempt 0",
+        "retry connect",
         "backoff",
         "backoff over",
-        "exchange 1",
-        "resend status",
+        "attempt 1",
+        "retry status",
         "released drained",
         "backoff",
         "backoff over",
-        "exchange 2",
+        "attempt 2",
         "call ok",
     ];
     assert_eq!(*told.lock().unwrap(), expected);
     let names = recorder.names();
     let released = names.iter().position(|name| name == "Released").unwrap();
     let idle = names.iter().position(|name| name == "ConnectionIdle").unwrap();
-    let ended = names.iter().enumerate().filter(|(_, name)| *name == "ExchangeEnded").nth(1).unwrap().0;
+    let ended = names.iter().enumerate().filter(|(_, name)| *name == "AttemptEnded").nth(1).unwrap().0;
     assert!(ended < released && idle < released, "{names:?}");
 }
 
 #[tokio::test]
-async fn while_one_waits_another_uses_its_connection() {
+async fn release_before_backoff_connection_serves_other_call() {
     for answer in [
         "HTTP/1.1 429 Too Many\r\nretry-after: 20\r\ncontent-length: 4\r\n\r\nbusy",
         "HTTP/1.1 429 Too Many\r\nretry-after: 20\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n",
@@ -140,7 +141,7 @@ async fn while_one_waits_another_uses_its_connection() {
             () = bench.recorder.wait_until(|recorder| recorder.count("BackoffStarted") == 1) => {}
         }
         let second = send(&client, get(server.uri("/second"))).await.unwrap();
-        let connection = second.extensions().get::<Timings>().unwrap().exchange().connection().unwrap();
+        let connection = second.extensions().get::<Timings>().unwrap().attempt().connection().unwrap();
         assert_eq!(second.into_body().collect().await.unwrap().to_bytes(), "ok");
         assert_eq!(connection.local_addr().unwrap().port(), server.log()[0].peer_port().unwrap());
         assert_eq!((server.accepted(), server.requests()), (1, 2));
@@ -152,7 +153,7 @@ async fn while_one_waits_another_uses_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_answer_beyond_the_bounds_is_not_read_further() {
+async fn release_before_backoff_closes_answer_beyond_bounds() {
     let endless = "HTTP/1.1 503 Busy\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbusy\r\n";
     let long = "HTTP/1.1 503 Busy\r\ncontent-length: 70000\r\n\r\nbusy";
     for (answer, waited) in [(endless, Duration::from_millis(50)), (long, Duration::ZERO)] {

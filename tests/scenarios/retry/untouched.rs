@@ -1,11 +1,11 @@
-//! What passes through as it is, and what the peer is told and says of resends.
+//! What passes through as it is, and what the peer is told and says of retries.
 
 use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode, Version};
 use outbound_tests::server::{Script, ScriptedServer};
 use tokio::time::Instant;
-use tower_outbound::RetryHistory;
+use tower_outbound::retry::RetryHistory;
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn through(request: Request<Upload>, answer: &'static str) -> (Response<By
     let client = bench.stack(bench.outbound.connector(connector), &layer);
     let (parts, body) = send(&client, request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    assert_eq!(bench.told(), ["call", "exchange 0", "call ok"]);
+    assert_eq!(bench.told(), ["call", "attempt 0", "call ok"]);
     assert!(parts.extensions.get::<RetryHistory>().is_none());
     let raw = String::from_utf8(server.log()[0].raw.clone()).unwrap();
     assert!(!raw.contains("x-attempt"), "{raw}");
@@ -32,7 +32,7 @@ fn asking(method: Method) -> Request<Upload> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_without_a_body_are_as_they_were() {
+async fn retry_layer_keeps_bodiless_answers_unchanged() {
     for (method, answer, status) in [
         (Method::HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 70000\r\nx-a: 1\r\n\r\n", 200),
         (Method::GET, "HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n", 204),
@@ -47,7 +47,7 @@ async fn answers_without_a_body_are_as_they_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_expects_to_be_asked_for_its_body_is_sent_as_it_is() {
+async fn retry_layer_sends_expect_continue_unchanged() {
     let mut request = post("http://peer.test/".parse().unwrap(), upload("hello"));
     request.headers_mut().insert("expect", "100-continue".parse().unwrap());
     let (response, raw) =
@@ -57,7 +57,7 @@ async fn a_request_that_expects_to_be_asked_for_its_body_is_sent_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn upgrades_and_tunnels_open() {
+async fn retry_layer_opens_upgrades_and_tunnels() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let upgrade = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
     for (method, answer) in [(Method::GET, upgrade), (Method::CONNECT, "HTTP/1.1 200 OK\r\n\r\n")] {
@@ -94,7 +94,7 @@ async fn asked(answer: &str, options: impl FnOnce(RetryLayer) -> RetryLayer) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn grpc_is_tried_again_as_its_peer_wishes() {
+async fn retry_grpc_follows_status_and_pushback() {
     let seven = Duration::from_millis(7);
     for (extra, count, wait) in [
         ("grpc-status: 14\r\n", 2, Duration::ZERO..=seven),
@@ -119,7 +119,7 @@ async fn grpc_is_tried_again_as_its_peer_wishes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_peer_is_told_the_attempt_on_resends_only() {
+async fn retry_attempt_header_sent_on_retries_only() {
     let name = HeaderName::from_static("grpc-previous-rpc-attempts");
     let layer = |layer: RetryLayer| layer.status([StatusCode::SERVICE_UNAVAILABLE]).attempt_header(name);
     let (heads, _) = asked(BUSY, layer).await;
@@ -133,7 +133,7 @@ async fn the_peer_is_told_the_attempt_on_resends_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_is_waited_for_in_seconds_and_until_a_date() {
+async fn retry_after_waits_for_seconds_and_until_date() {
     for (value, date, seconds) in [
         ("3", None, 3),
         ("Sun, 06 Nov 1994 08:49:42 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT"), 5),

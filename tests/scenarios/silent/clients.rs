@@ -4,20 +4,21 @@ use hyper::client::conn;
 use tonic::codegen::Service as _;
 use tonic::transport::Endpoint;
 use tower_http::map_request_body::MapRequestBodyLayer;
-use tower_outbound::{ObserveRequestBody, SendState, TrackLayer};
+use tower_outbound::SendState;
+use tower_outbound::observe::ObserveRequestBody;
 
 use super::*;
 
 type Boxed = fn(ObserveRequestBody<Body>) -> tonic::body::Body;
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_of_tonic_connects_anew() {
+async fn silent_retire_tonic_channel_reconnects() {
     let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
     let (outbound, recorder) = recorded();
-    let connector = TrackLayer::new(outbound.registry().clone()).layer(peer);
+    let connector = outbound.track_layer().layer(peer);
     let channel = Endpoint::from_static("http://127.0.0.1").connect_with_connector_lazy(connector);
     let channel = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
-    let mut client = outbound.exchange_layer().origin(&server.uri("/")).layer(channel);
+    let mut client = outbound.attempt_layer().origin(&server.uri("/")).layer(channel);
     // tonic drops a body that is empty, and sends one of its own.
     let request = || secret::request(&server.uri("/"), Body::from("x"));
     let answer = client.ready().await.unwrap().call(request()).await.unwrap();
@@ -26,7 +27,7 @@ async fn a_channel_of_tonic_connects_anew() {
     for _ in 0..2 {
         let error = client.ready().await.unwrap().call(request()).await.unwrap_err();
         assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
-        assert!(error.exchange().unwrap().connection_was_silent());
+        assert!(error.attempt().unwrap().connection_was_silent());
     }
     assert_eq!(recorder.count("ConnectionRetired"), 1);
     recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
@@ -38,7 +39,7 @@ async fn a_channel_of_tonic_connects_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_connection_of_hyper_says_that_it_is_closed() {
+async fn silent_retire_bare_hyper_connection_fails_not_sent() {
     let (server, peer) = ScriptedServer::duplex(silent());
     let (outbound, recorder) = recorded();
     let io = outbound.connector(peer).oneshot(server.uri("/")).await.unwrap();
@@ -47,7 +48,7 @@ async fn a_bare_connection_of_hyper_says_that_it_is_closed() {
     let send = tower::service_fn(move |request: Request<ObserveRequestBody<Body>>| {
         sender.clone().send_request(request)
     });
-    let client = outbound.exchange_layer().layer(send);
+    let client = outbound.attempt_layer().layer(send);
     client.clone().oneshot(request(&server)).await.unwrap().into_body().collect().await.unwrap();
     tokio::time::sleep(ms(1)).await;
     for _ in 0..2 {

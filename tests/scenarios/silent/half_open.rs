@@ -13,11 +13,11 @@ fn answers_one() -> Script {
 }
 
 fn short(recorder: &Recorder) -> Outbound {
-    builder(recorder).time_limits(TimeLimits::new().first_byte(SHORT)).build()
+    builder(recorder).timeouts(Timeouts::new().first_byte(SHORT)).build()
 }
 
 #[tokio::test]
-async fn a_peer_that_neither_reads_nor_answers_costs_two_exchanges_and_is_silent_once() {
+async fn silent_retire_stalled_peer_costs_two_attempts() {
     let server = ScriptedServer::tcp([answers_one().hang(), answers_one().read_to_end()]).await.unwrap();
     let recorder = Recorder::new();
     let outbound = short(&recorder);
@@ -35,7 +35,7 @@ async fn a_peer_that_neither_reads_nor_answers_costs_two_exchanges_and_is_silent
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_right_after_the_time_outs_is_never_swallowed_whichever_task_runs_first() {
+async fn silent_retire_request_right_after_timeouts_not_lost() {
     // In a task, where the last one that it wakes runs first: the one that takes the request, not the one that reads.
     tokio::spawn(right_after()).await.unwrap();
 }

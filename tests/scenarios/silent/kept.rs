@@ -5,12 +5,13 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
-use tower_outbound::{BoxError, ObserveRequestBody};
+use tower_outbound::BoxError;
+use tower_outbound::observe::ObserveRequestBody;
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_between_two_time_outs_begins_the_count_anew() {
+async fn silent_retire_count_restarts_after_ping() {
     // At 1.5 s: after the first has timed out, before the second begins.
     let script = answers_once().sleep(ms(1500)).write(ping()).read_to_end();
     let (server, peer) = ScriptedServer::duplex([script, silent()]);
@@ -30,7 +31,7 @@ async fn a_ping_between_two_time_outs_begins_the_count_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_brings_another_streams_body_is_kept() {
+async fn silent_retire_keeps_connection_with_other_stream_data() {
     let mut script = Script::new().write(settings()).sleep(ms(10)).write(ok(1, false));
     for _ in 0..20 {
         script = script.sleep(ms(300)).write(frame(DATA, 0, 1, b"x"));
@@ -53,7 +54,7 @@ async fn a_connection_that_brings_another_streams_body_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_0_it_is_off() {
+async fn silent_retire_after_0_is_off() {
     let (server, peer) = ScriptedServer::duplex(silent());
     let recorder = Recorder::new();
     let outbound = builder(&recorder).retire_silent_after(0).build();
@@ -70,19 +71,19 @@ async fn with_0_it_is_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_waits_for_the_callers_body_is_not_blamed_for_its_silence() {
+async fn silent_retire_keeps_peer_waiting_for_request_body() {
     let (server, peer) = ScriptedServer::duplex(Script::new().write(settings()).read_to_end());
     let recorder = Recorder::new();
-    let outbound = builder(&recorder).time_limits(TimeLimits::new().attempt(SECOND)).build();
+    let outbound = builder(&recorder).timeouts(Timeouts::new().attempt(SECOND)).build();
     let client: Client<_, ObserveRequestBody<UnsyncBoxBody<Bytes, BoxError>>> =
         Client::builder(TokioExecutor::new()).http2_only(true).build(outbound.connector(peer));
-    let client = outbound.exchange_layer().layer(client);
+    let client = outbound.attempt_layer().layer(client);
     let mut silent_ones = 0;
     for _ in 0..4 {
         let body = UnsyncBoxBody::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, BoxError>>()));
         let error = client.clone().oneshot(secret::request(&server.uri("/"), body)).await.unwrap_err();
         assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
-        silent_ones += u32::from(error.exchange().unwrap().connection_was_silent());
+        silent_ones += u32::from(error.attempt().unwrap().connection_was_silent());
     }
     rest().await;
     assert_eq!((server.accepted(), opened(&server, 0)), (1, vec![1, 3, 5, 7]));
@@ -93,7 +94,7 @@ async fn a_peer_that_waits_for_the_callers_body_is_not_blamed_for_its_silence() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_its_peer_has_said_goodbye_to_closes_as_goaway() {
+async fn silent_retire_skips_goaway_and_closes_as_goaway() {
     // Stream 1 may still be answered, and is not.
     let goaway = frame(GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0]);
     let script = Script::new().write(settings()).sleep(ms(10)).write(goaway).read_to_end();
@@ -110,7 +111,7 @@ async fn one_that_its_peer_has_said_goodbye_to_closes_as_goaway() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_http_1_each_time_out_costs_its_own_connection_which_was_silent_or_not() {
+async fn silent_http1_timeout_costs_own_connection_only() {
     // Connection 0 says nothing, 1 begins to answer.
     let begins = Script::new().read_request().sleep(ms(500)).write("HTTP/1.1 200 OK\r\nx: ").read_to_end();
     let answers = Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");

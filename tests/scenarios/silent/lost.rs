@@ -4,7 +4,7 @@ use tower_outbound::Phase;
 
 use super::*;
 
-/// A patient exchange is in flight while the peer goes silent after these bytes; two others retire the connection.
+/// A patient attempt is in flight while the peer goes silent after these bytes; two others retire the connection.
 async fn amid(bytes: Vec<u8>) {
     let script = Script::new().write(settings()).sleep(ms(10)).write(bytes).read_to_end();
     let (server, peer) = ScriptedServer::duplex([script, silent()]);
@@ -27,31 +27,31 @@ async fn amid(bytes: Vec<u8>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_went_silent_within_a_frame_is_lost_with_its_streams() {
+async fn silent_amid_frame_closes_connection_with_streams() {
     amid(ok(1, true)[..9].to_vec()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_went_silent_within_the_head_of_a_frame_is_lost_with_its_streams() {
+async fn silent_amid_frame_head_closes_connection_with_streams() {
     amid(ok(1, true)[..4].to_vec()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_went_silent_within_a_header_block_is_lost_with_its_streams() {
+async fn silent_amid_header_block_closes_connection_with_streams() {
     // HEADERS without END_HEADERS: nothing but its CONTINUATION may follow.
     amid(frame(HEADERS, 0, 1, &[0x88])).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_no_byte_any_more_is_lost() {
+async fn silent_peer_not_reading_closes_connection() {
     // What is on the way, 64 KiB, is full with the second upload: the client cannot even reset a stream.
     let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
     let more = frame(8, 0, 0, &[0, 0x10, 0, 0]);
     let deaf = Script::new().write([window, frame(SETTINGS, 1, 0, &[]), more].concat()).hang();
     let (server, peer) = ScriptedServer::duplex([deaf, silent()]);
     let recorder = Recorder::new();
-    let limits = TimeLimits::new().first_byte(SECOND).write_idle(SECOND);
-    let outbound = builder(&recorder).time_limits(limits).build();
+    let limits = Timeouts::new().first_byte(SECOND).write_idle(SECOND);
+    let outbound = builder(&recorder).timeouts(limits).build();
     let client = http2(&outbound, outbound.connector(peer));
     // The window comes with the first, which does not count for that.
     time_out(&client, request(&server)).await;

@@ -1,4 +1,4 @@
-//! A connection that stays silent while exchanges time out is retired, so that it swallows no further request.
+//! A connection that stays silent while attempts time out is retired, so that it swallows no further request.
 
 mod clients;
 mod half_open;
@@ -18,7 +18,9 @@ use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
-use tower_outbound::{Error, Event, Kind, Outbound, OutboundBuilder, TimeLimits};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Error, Event, Kind, Outbound};
 
 use crate::support::{Body, Stack};
 
@@ -87,15 +89,15 @@ fn opened(server: &ScriptedServer, connection: usize) -> Vec<u32> {
 
 fn builder(recorder: &Recorder) -> OutboundBuilder {
     let retired = |event: &Event<'_>| {
-        if let Event::ConnectionRetired { connection, reason } = event {
+        if let Event::ConnectionRetired { connection, reason, .. } = event {
             assert_eq!(reason.as_str(), "silent");
-            assert_eq!(connection.state(), tower_outbound::ConnectionState::Draining);
+            assert_eq!(connection.state(), tower_outbound::connect::ConnectionState::Draining);
         }
     };
     Outbound::builder()
         .observer(recorder.clone())
         .observer(retired)
-        .time_limits(TimeLimits::new().first_byte(SECOND))
+        .timeouts(Timeouts::new().first_byte(SECOND))
 }
 
 fn recorded() -> (Outbound, Recorder) {
@@ -104,7 +106,7 @@ fn recorded() -> (Outbound, Recorder) {
 }
 
 fn http2<C: Connect + Clone>(outbound: &Outbound, connector: C) -> Stack<C> {
-    outbound.exchange_layer().layer(Client::builder(TokioExecutor::new()).http2_only(true).build(connector))
+    outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).http2_only(true).build(connector))
 }
 
 fn request(server: &ScriptedServer) -> Request<Body> {
@@ -114,7 +116,7 @@ fn request(server: &ScriptedServer) -> Request<Body> {
 /// One that may take as long as it wants.
 fn patient(server: &ScriptedServer) -> Request<Body> {
     let mut request = request(server);
-    request.extensions_mut().insert(TimeLimits::new().first_byte(Duration::ZERO));
+    request.extensions_mut().insert(Timeouts::new().first_byte(Duration::ZERO));
     request
 }
 
@@ -122,14 +124,14 @@ async fn get<C>(client: &Stack<C>, request: Request<Body>) -> Result<usize, Erro
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let exchange = async {
+    let attempt = async {
         let answer = client.clone().oneshot(request).await?;
         Ok(answer.into_body().collect().await?.to_bytes().len())
     };
-    tokio::time::timeout(Duration::from_secs(3600), exchange).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_secs(3600), attempt).await.expect("it hangs")
 }
 
-/// The exchange that is answered, and a moment in which nothing is read.
+/// The attempt that is answered, and a moment in which nothing is read.
 async fn warm_up<C>(client: &Stack<C>, server: &ScriptedServer)
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -150,7 +152,7 @@ where
 /// What only a failing IO says.
 fn says_stuck(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain.any(|level| level.to_string().contains("was silent while exchanges timed out"))
+    chain.any(|level| level.to_string().contains("was silent while attempts timed out"))
 }
 
 /// Lets every task run as far as it can.

@@ -1,13 +1,13 @@
 //! What the retirement of a connection looks like, on the wire and to observers.
 
 use outbound_tests::server::Ended;
-use tower_outbound::ConnectionState;
+use tower_outbound::connect::ConnectionState;
 
 use super::*;
 use crate::log::Lines;
 
 #[tokio::test(start_paused = true)]
-async fn two_exchanges_that_time_out_retire_a_silent_connection_and_the_third_is_served_by_another() {
+async fn silent_retire_after_two_timeouts_third_gets_new_connection() {
     let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
     let (outbound, recorder) = recorded();
     let client = http2(&outbound, outbound.connector(peer));
@@ -41,7 +41,7 @@ async fn two_exchanges_that_time_out_retire_a_silent_connection_and_the_third_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_1_the_first_exchange_that_times_out_retires_it() {
+async fn silent_retire_after_1_retires_on_first_timeout() {
     let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
     let recorder = Recorder::new();
     let outbound = builder(&recorder).retire_silent_after(1).build();
@@ -56,7 +56,7 @@ async fn with_1_the_first_exchange_that_times_out_retires_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_has_never_said_a_word_is_silent_too() {
+async fn silent_retire_applies_to_peer_that_never_sent() {
     let (server, peer) = ScriptedServer::duplex([Script::new().read_to_end(), silent()]);
     let (outbound, recorder) = recorded();
     let client = http2(&outbound, outbound.connector(peer));
@@ -70,7 +70,7 @@ async fn a_peer_that_has_never_said_a_word_is_silent_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_that_time_out_together_lead_to_one_retirement() {
+async fn silent_retire_once_for_ten_concurrent_timeouts() {
     let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
     let (outbound, recorder) = recorded();
     let client = http2(&outbound, outbound.connector(peer));
@@ -87,7 +87,7 @@ async fn ten_that_time_out_together_lead_to_one_retirement() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_in_flight_ends_as_usual_if_the_peer_answers_after_all() {
+async fn silent_retire_lets_stream_in_flight_end() {
     // Answers the second stream 5 s later: head, body, and what the peer itself had in mind.
     let late = answers_once().sleep(5 * SECOND).write(ok(3, false));
     let late = late.sleep(SECOND).write(ping()).write(frame(DATA, 1, 3, b"late")).read_to_end();
@@ -117,7 +117,7 @@ async fn a_stream_in_flight_ends_as_usual_if_the_peer_answers_after_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_a_warning_in_the_log_even_where_nothing_but_warnings_is_wanted() {
+async fn silent_retire_logs_single_warning() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter("off,tower_outbound=warn")
@@ -126,7 +126,7 @@ async fn it_is_a_warning_in_the_log_even_where_nothing_but_warnings_is_wanted() 
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (server, peer) = ScriptedServer::duplex([silent(), silent()]);
-    let outbound = Outbound::builder().time_limits(TimeLimits::new().first_byte(SECOND)).build();
+    let outbound = Outbound::builder().timeouts(Timeouts::new().first_byte(SECOND)).build();
     let client = http2(&outbound, outbound.connector(peer));
     warm_up(&client, &server).await;
     time_out(&client, request(&server)).await;

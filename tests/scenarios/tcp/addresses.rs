@@ -11,7 +11,8 @@ use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{FirstFamily, Phase, PhaseLayer, TcpConnector, Timings};
+use tower_outbound::connect::{FirstFamily, PhaseLayer, TcpConnector};
+use tower_outbound::{Phase, Timings};
 
 use super::{Silent, open, peer, resolver, watched};
 use crate::support::{Body, stack};
@@ -19,7 +20,7 @@ use crate::support::{Body, stack};
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 #[tokio::test]
-async fn a_refused_address_is_told_and_the_next_one_serves() {
+async fn tcp_refused_address_is_reported_and_next_connects() {
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let (closed, open) = (open(Ipv4Addr::new(127, 0, 0, 2)).1, server.address().unwrap());
     let (outbound, recorder, told) = watched();
@@ -54,7 +55,7 @@ async fn a_refused_address_is_told_and_the_next_one_serves() {
 }
 
 #[tokio::test]
-async fn a_silent_address_loses_against_the_next_and_goes_last_from_then_on() {
+async fn tcp_silent_address_loses_to_next_and_is_tried_last() {
     let silent = Silent::new();
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let (outbound, recorder, told) = watched();
@@ -71,7 +72,7 @@ async fn a_silent_address_loses_against_the_next_and_goes_last_from_then_on() {
 }
 
 #[tokio::test]
-async fn an_address_that_has_failed_goes_last_until_it_connects_again_for_every_clone_and_that_origin_only() {
+async fn tcp_failed_address_is_last_until_success_per_origin() {
     let (a, (listener, b)) = (closed_port().unwrap(), open(Ipv4Addr::LOCALHOST));
     let (outbound, _recorder, told) = watched();
     let connector = outbound.connector(outbound.http_connector().resolver(resolver([a, b])));
@@ -91,7 +92,7 @@ async fn an_address_that_has_failed_goes_last_until_it_connects_again_for_every_
 }
 
 #[tokio::test]
-async fn the_families_take_turns_and_ipv6_is_first_unless_told_otherwise() {
+async fn tcp_address_families_alternate_ipv6_first_by_default() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let closed_v4 = closed_port().unwrap();
     // Nobody listens there, and where there is no IPv6 there is no way to it either.
@@ -115,7 +116,7 @@ async fn the_families_take_turns_and_ipv6_is_first_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn an_ip_address_is_not_resolved_and_has_no_phase_dns() {
+async fn dns_skipped_for_ip_address() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let closed_v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
     let never = service_fn(|name: Name| async move {
@@ -135,7 +136,7 @@ async fn an_ip_address_is_not_resolved_and_has_no_phase_dns() {
 }
 
 #[tokio::test]
-async fn the_uris_port_counts_before_the_resolvers_and_the_schemes_after_it() {
+async fn tcp_port_of_uri_precedes_resolver_and_scheme() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let (outbound, ..) = watched();
     for (uri, resolved) in [
@@ -158,7 +159,7 @@ async fn the_uris_port_counts_before_the_resolvers_and_the_schemes_after_it() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_resolved_twice_is_tried_once_and_of_a_hundred_64_are() {
+async fn tcp_duplicate_address_tried_once_and_64_at_most() {
     let closed = closed_port().unwrap();
     let (outbound, _recorder, told) = watched();
     let tcp = TcpConnector::new().resolver(resolver([closed, closed]));
@@ -173,7 +174,7 @@ async fn an_address_that_is_resolved_twice_is_tried_once_and_of_a_hundred_64_are
 }
 
 #[tokio::test]
-async fn a_resolver_that_times_itself_is_not_timed_twice() {
+async fn dns_phase_of_self_timed_resolver_reported_once() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let (outbound, _recorder, told) = watched();
     let tcp = TcpConnector::new().resolver(PhaseLayer::dns().layer(resolver([open])));
@@ -183,7 +184,7 @@ async fn a_resolver_that_times_itself_is_not_timed_twice() {
 }
 
 #[tokio::test]
-async fn the_whole_client_takes_a_resolver_of_ones_own_also_over_tls() {
+async fn dns_custom_resolver_serves_whole_client_over_tls() {
     let certs = Certs::new("peer.test");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(OK).repeat();
     let server = ScriptedServer::tcp(script).await.unwrap();

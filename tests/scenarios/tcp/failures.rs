@@ -10,13 +10,14 @@ use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::secret;
 use outbound_tests::server::closed_port;
 use tower::{Service, ServiceExt as _, service_fn};
-use tower_outbound::{Failure, Kind, Phase, TcpConnectError, TcpConnector};
+use tower_outbound::connect::{TcpConnectError, TcpConnector};
+use tower_outbound::{Failure, Kind, Phase};
 
 use super::{peer, resolver, tcp_error, watched};
 use crate::support::{Body, stack};
 
 #[tokio::test]
-async fn an_error_lists_every_address_with_its_own_failure() {
+async fn tcp_error_lists_each_address_with_its_failure() {
     let (one, other) = (closed_port().unwrap(), closed_port().unwrap());
     let (outbound, recorder, told) = watched();
     let tcp = outbound.http_connector().resolver(resolver([one, other]));
@@ -78,7 +79,7 @@ impl Service<Name> for Unready {
 }
 
 #[tokio::test]
-async fn a_resolvers_own_error_is_the_source_and_fails_in_phase_dns() {
+async fn dns_resolver_error_is_source_and_fails_in_phase_dns() {
     for (fails, unknown) in [(false, Unknown("this name")), (true, Unknown("readiness"))] {
         let (outbound, _recorder, told) = watched();
         let tcp = outbound.http_connector().resolver(Unready { polls: 0, fails });
@@ -92,7 +93,7 @@ async fn a_resolvers_own_error_is_the_source_and_fails_in_phase_dns() {
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_could_not_be_resolved() {
+async fn dns_name_without_address_fails_in_phase_dns() {
     let (outbound, _recorder, told) = watched();
     let nothing = service_fn(|_: Name| ready(Ok::<_, io::Error>(std::iter::empty())));
     let error = outbound.connector(TcpConnector::new().resolver(nothing)).oneshot(peer()).await.unwrap_err();
@@ -101,7 +102,7 @@ async fn a_name_without_an_address_could_not_be_resolved() {
 }
 
 #[tokio::test]
-async fn the_systems_resolver_says_that_a_name_does_not_exist() {
+async fn dns_system_resolver_fails_nonexistent_name() {
     let (outbound, _recorder, told) = watched();
     // A label has 63 bytes at most (RFC 1035, section 2.3.4), so no server is asked.
     let uri = format!("http://{}.test/", "a".repeat(64)).parse().unwrap();
@@ -111,7 +112,7 @@ async fn the_systems_resolver_says_that_a_name_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_uri_that_says_too_little_is_an_invalid_request_and_begins_no_phase() {
+async fn tcp_incomplete_uri_is_invalid_request_without_phase() {
     let tcp = TcpConnector::new();
     let http_only = tcp.clone().enforce_http(true);
     for (tcp, uri, why) in [

@@ -1,4 +1,4 @@
-//! Time limits, and connects that are given up.
+//! Timeouts, and connects that are given up.
 
 use std::future::pending;
 use std::io;
@@ -10,7 +10,8 @@ use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::secret;
 use tokio::time::Instant;
 use tower::{ServiceExt as _, service_fn};
-use tower_outbound::{Class, Kind, TcpConnector};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::{Class, Kind};
 
 use super::{Silent, peer, resolver, tcp_error, watched};
 use crate::support::{Body, stack};
@@ -25,7 +26,7 @@ async fn slow(after: Option<Duration>) -> io::Result<std::vec::IntoIter<SocketAd
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resolver_that_does_not_answer_is_cut_off_after_ten_seconds_in_phase_dns() {
+async fn connect_timeout_in_dns_is_10_s_by_default() {
     let (outbound, recorder, told) = watched();
     let tcp = outbound.http_connector().resolver(service_fn(|_: Name| slow(None)));
     let begun = Instant::now();
@@ -42,7 +43,7 @@ async fn a_resolver_that_does_not_answer_is_cut_off_after_ten_seconds_in_phase_d
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_is_off() {
+async fn connect_timeout_zero_is_off() {
     let (hour, begun) = (Duration::from_secs(3600), Instant::now());
     let tcp = TcpConnector::new()
         .connect_timeout(Duration::ZERO)
@@ -52,7 +53,7 @@ async fn a_limit_of_zero_is_off() {
 }
 
 #[tokio::test]
-async fn silent_addresses_are_cut_off_together() {
+async fn connect_timeout_ends_silent_addresses_together() {
     let (one, other) = (Silent::new(), Silent::new());
     let (outbound, recorder, told) = watched();
     let tcp = outbound
@@ -84,7 +85,7 @@ async fn silent_addresses_are_cut_off_together() {
 }
 
 #[tokio::test]
-async fn a_connect_that_is_dropped_ends_its_attempt_before_its_setup() {
+async fn connect_dropped_cancels_address_before_setup_ends() {
     let silent = Silent::new();
     let (outbound, recorder, told) = watched();
     let tcp = outbound.http_connector().resolver(resolver([silent.address]));
@@ -97,7 +98,7 @@ async fn a_connect_that_is_dropped_ends_its_attempt_before_its_setup() {
 }
 
 #[tokio::test]
-async fn a_dropped_exchange_gives_up_what_it_was_connecting_to() {
+async fn connect_cancelled_when_attempt_is_dropped() {
     let silent = Silent::new();
     let (outbound, recorder, told) = watched();
     let tcp = outbound.http_connector().resolver(resolver([silent.address]));

@@ -14,7 +14,8 @@ use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::recorder::Recorder;
 use tower::{Service, service_fn};
-use tower_outbound::{AttemptOutcome, Event, Outbound, TcpConnectError};
+use tower_outbound::connect::{AddressOutcome, TcpConnectError};
+use tower_outbound::{Event, Outbound};
 
 /// What was told: of each address that was tried, how it went; and of a phase and a setup that they are over.
 #[derive(Clone, Default)]
@@ -37,10 +38,10 @@ fn watched() -> (Outbound, Recorder, Told) {
                 "{} {}",
                 attempt.address,
                 match &attempt.outcome {
-                    AttemptOutcome::Failed(failure) => failure.kind().as_str(),
-                    AttemptOutcome::Connected => "connected",
-                    AttemptOutcome::Lost => "lost",
-                    AttemptOutcome::Cancelled => "cancelled",
+                    AddressOutcome::Failed(failure) => failure.kind().as_str(),
+                    AddressOutcome::Connected => "connected",
+                    AddressOutcome::Lost => "lost",
+                    AddressOutcome::Cancelled => "cancelled",
                     _ => "other",
                 }
             )),

@@ -6,14 +6,15 @@ use std::time::Duration;
 use outbound_tests::server::closed_port;
 use socket2::SockRef;
 use tower::ServiceExt as _;
-use tower_outbound::{Failure, Kind, TcpConnector};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::{Failure, Kind};
 
 use crate::log::Lines;
 
 use super::{open, peer, resolver, tcp_error, watched};
 
 #[tokio::test]
-async fn nodelay_is_on_and_everything_else_is_as_the_system_has_it() {
+async fn tcp_options_default_to_nodelay_and_system_values() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let io = TcpConnector::new().resolver(resolver([open])).oneshot(peer()).await.unwrap();
     let socket = SockRef::from(io.inner());
@@ -25,7 +26,7 @@ async fn nodelay_is_on_and_everything_else_is_as_the_system_has_it() {
 }
 
 #[tokio::test]
-async fn every_option_reaches_the_socket() {
+async fn tcp_options_all_reach_socket() {
     const SIZE: usize = 64 * 1024;
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let tcp = TcpConnector::new()
@@ -57,7 +58,7 @@ async fn every_option_reaches_the_socket() {
 }
 
 #[tokio::test]
-async fn a_local_address_is_what_the_peer_sees_and_rules_the_other_family_out() {
+async fn tcp_local_address_seen_by_peer_and_limits_family() {
     let (listener, open) = open(Ipv4Addr::LOCALHOST);
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
     let local = Ipv4Addr::new(127, 0, 0, 3);
@@ -74,7 +75,7 @@ async fn a_local_address_is_what_the_peer_sees_and_rules_the_other_family_out() 
 }
 
 #[tokio::test]
-async fn with_a_local_address_of_each_family_both_are_tried() {
+async fn tcp_local_addresses_of_both_families_try_both() {
     let (listener, open) = open(Ipv4Addr::LOCALHOST);
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
     let local = Ipv4Addr::new(127, 0, 0, 3);
@@ -88,7 +89,7 @@ async fn with_a_local_address_of_each_family_both_are_tried() {
 }
 
 #[tokio::test]
-async fn an_option_that_a_connection_cannot_do_without_fails_it_by_name_and_value() {
+async fn tcp_required_option_failure_names_option_and_value() {
     let closed = closed_port().unwrap();
     let tcp = TcpConnector::new().resolver(resolver([closed]));
     // Of the block for documentation (RFC 5737): no host has it.
@@ -113,7 +114,7 @@ async fn an_option_that_a_connection_cannot_do_without_fails_it_by_name_and_valu
 }
 
 #[tokio::test]
-async fn an_option_that_a_connection_can_do_without_does_not_fail_it_and_is_told_once() {
+async fn tcp_optional_option_failure_connects_and_warns_once() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
@@ -131,7 +132,7 @@ async fn an_option_that_a_connection_can_do_without_does_not_fail_it_and_is_told
 }
 
 #[test]
-fn an_option_set_on_a_clone_leaves_the_original_alone() {
+fn tcp_option_on_clone_leaves_original_unchanged() {
     let original = TcpConnector::new();
     let before = format!("{original:?}");
     let clone = original.clone().nodelay(false);

@@ -10,14 +10,24 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::Service;
+use tower_outbound::attempt::Cumulative;
+use tower_outbound::client::{ClientBuilder, ClientFuture, RequestBody, ResponseBody};
+use tower_outbound::connect::{
+    AddressAttempt, AddressOutcome, Closed, ConnectError, PhaseError, PhaseLayer, ResolveError, Setup,
+    SetupPhase, TcpConnectError, TcpConnecting, TcpConnector, TcpIo, TlsInfo, Track, TrackLayer, TrackedIo,
+    Use,
+};
+use tower_outbound::event::{ObserverKey, RequestHead, ResponseHead};
+use tower_outbound::failure::{CertificateProblem, DnsFailure, TlsAlert};
+use tower_outbound::limit::{
+    InFlightLimit, InFlightLimitBody, InFlightLimitFuture, InFlightLimitLayer, PoolTimeoutError,
+    QueueFullError,
+};
+use tower_outbound::observe::{Observe, ObserveBody, ObserveFuture, ObserveLayer, ObserveRequestBody};
+use tower_outbound::outbound::{AttemptLayer, OutboundBuilder, OutboundLayer};
 use tower_outbound::{
-    AddressAttempt, AttemptOutcome, BoxError, Call, CertificateProblem, ClientBuilder, ClientFuture, Closed,
-    ConnectError, Connection, Cumulative, DnsFailure, Error, Event, Exchange, ExchangeLayer, Failure,
-    InFlight, InFlightBody, InFlightFuture, InFlightLimitLayer, Observe, ObserveBody, ObserveFuture,
-    ObserveLayer, ObserveRequestBody, Origin, Outbound, OutboundBuilder, OutboundClient, OutboundLayer,
-    Outcome, PhaseError, PhaseLayer, PoolTimeoutError, QueueFullError, Registry, RequestBody, RequestHead,
-    ResolveError, ResponseBody, ResponseHead, Setup, SetupPhase, Slot, TcpConnectError, TcpConnecting,
-    TcpConnector, TcpIo, Timings, TlsAlert, TlsInfo, Track, TrackLayer, TrackedIo, Use,
+    Attempt, BoxError, Call, Connection, Error, Event, Failure, Origin, Outbound, OutboundClient, Outcome,
+    Timings,
 };
 
 use super::bodies::MockBody;
@@ -33,14 +43,13 @@ fn sync_body<T: Body + Send + Sync + Unpin + 'static>() {}
 fn error<T: std::error::Error + Send + Sync + 'static>() {}
 
 #[test]
-fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
+fn auto_traits_public_types_send_shared_types_sync_clone() {
     type Inner = std::future::Ready<Result<Response<MockBody>, Infallible>>;
 
     handle::<Outbound>();
     handle::<OutboundClient>();
-    handle::<Registry>();
     handle::<Call>();
-    handle::<Exchange>();
+    handle::<Attempt>();
     handle::<Connection>();
     handle::<Setup>();
     handle::<Origin>();
@@ -58,31 +67,31 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
     handle::<ObserveLayer>();
     handle::<InFlightLimitLayer>();
     handle::<OutboundLayer>();
-    handle::<ExchangeLayer>();
-    handle::<InFlight<OutboundClient>>();
+    handle::<AttemptLayer>();
+    handle::<InFlightLimit<OutboundClient>>();
     handle::<TrackLayer>();
     handle::<PhaseLayer>();
     handle::<Observe<OutboundClient>>();
     handle::<Connector>();
     handle::<TcpConnector>();
     handle::<AddressAttempt>();
-    handle::<AttemptOutcome>();
+    handle::<AddressOutcome>();
     handle::<Event<'static>>();
     handle::<RequestHead<'static>>();
     handle::<ResponseHead<'static>>();
-    shared::<Slot<Cell<u8>>>();
+    shared::<ObserverKey<Cell<u8>>>();
     shared::<OutboundBuilder>();
     shared::<ClientBuilder>();
 
     future::<ClientFuture>();
     future::<ObserveFuture<Inner>>();
-    future::<InFlightFuture<OutboundClient, MockBody, ClientFuture>>();
+    future::<InFlightLimitFuture<OutboundClient, MockBody, ClientFuture>>();
     future::<ConnectFuture>();
     future::<TcpConnecting>();
 
     sync_body::<ResponseBody>();
     sync_body::<ObserveBody<MockBody>>();
-    sync_body::<InFlightBody<MockBody>>();
+    sync_body::<InFlightLimitBody<MockBody>>();
     sync_body::<ObserveRequestBody<MockBody>>();
     shared::<TrackedIo<MockIo>>();
     shared::<TcpIo>();
@@ -97,10 +106,10 @@ fn every_public_type_is_send_and_what_is_shared_is_sync_and_clone() {
 }
 
 #[test]
-fn futures_and_io_can_be_moved_when_what_they_hold_can() {
+fn auto_traits_futures_and_io_are_unpin() {
     fn unpin<T: Unpin>() {}
     unpin::<ClientFuture>();
-    unpin::<InFlightFuture<OutboundClient, MockBody, ClientFuture>>();
+    unpin::<InFlightLimitFuture<OutboundClient, MockBody, ClientFuture>>();
     unpin::<RequestBody>();
     unpin::<TrackedIo<MockIo>>();
     // hyper-util asks this of every connector's future.
@@ -109,7 +118,7 @@ fn futures_and_io_can_be_moved_when_what_they_hold_can() {
 }
 
 #[test]
-fn the_client_takes_bodies_that_are_not_sync() {
+fn outbound_client_accepts_bodies_that_are_not_sync() {
     fn takes<B>()
     where
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,

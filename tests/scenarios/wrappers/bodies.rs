@@ -12,10 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 use outbound_tests::recorder::Recorder;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{
-    BoxError, InFlightBody, InFlightLimitLayer, ObserveBody, ObserveLayer, ObserveRequestBody, Outbound,
-    Timings,
-};
+use tower_outbound::limit::InFlightLimitBody;
+use tower_outbound::observe::{ObserveBody, ObserveRequestBody};
+use tower_outbound::{BoxError, Outbound, Timings};
 
 use super::context;
 use crate::support::recorded;
@@ -103,20 +102,20 @@ async fn observe(
 ) -> (ObserveRequestBody<MockBody>, Response<ObserveBody<MockBody>>, Recorder) {
     let (outbound, recorder) = recorded();
     let (send, taken) = tokio::sync::oneshot::channel();
-    let mut exchange = Some((send, response));
+    let mut attempt = Some((send, response));
     let inner = service_fn(move |request: Request<ObserveRequestBody<MockBody>>| {
-        let (send, response) = exchange.take().expect("one request");
+        let (send, response) = attempt.take().expect("one request");
         send.send(request.into_body()).expect("the test waits for it");
         std::future::ready(Ok::<_, BoxError>(Response::new(response)))
     });
     let request = Request::post("http://peer.test/").body(request).unwrap();
-    let layer = ObserveLayer::new(outbound.registry().clone());
+    let layer = outbound.observe_layer();
     let response = layer.layer(inner).oneshot(request).await.unwrap();
     (taken.await.unwrap(), response, recorder)
 }
 
 #[tokio::test]
-async fn observed_bodies_forward_their_size_and_their_end() {
+async fn observed_bodies_forward_size_hint_and_end() {
     for hint in hints() {
         for says_its_end in [false, true] {
             let body = || MockBody::new(hint, says_its_end);
@@ -136,7 +135,7 @@ async fn observed_bodies_forward_their_size_and_their_end() {
 }
 
 #[tokio::test]
-async fn observed_bodies_forward_every_frame_trailers_too_and_count_the_data() {
+async fn observed_bodies_forward_all_frames_and_count_data() {
     for says_its_end in [false, true] {
         let body = || MockBody::new(SizeHint::new(), says_its_end);
         let (request, response, recorder) = observe(body(), body()).await;
@@ -144,15 +143,15 @@ async fn observed_bodies_forward_every_frame_trailers_too_and_count_the_data() {
         assert_eq!(drain(request), FRAMES);
         assert!(!timings.is_complete());
         assert_eq!(drain(response.into_body()), FRAMES);
-        assert_eq!(timings.exchange().request_body_bytes(), 7);
-        assert_eq!(timings.exchange().response_body_bytes(), 7);
+        assert_eq!(timings.attempt().request_body_bytes(), 7);
+        assert_eq!(timings.attempt().response_body_bytes(), 7);
         assert_eq!(recorder.outcomes(), ["ok"]);
         recorder.assert_balanced();
     }
 }
 
 #[tokio::test]
-async fn observed_bodies_forward_errors_the_response_s_as_one_of_ours_around_it() {
+async fn observed_bodies_forward_errors_and_wrap_response_error() {
     let (request, response, recorder) = observe(MockBody::failing(), MockBody::failing()).await;
     assert_eq!(drain(request), ["abc", "error: mock"]);
     let mut body = pin!(response.into_body());
@@ -165,19 +164,19 @@ async fn observed_bodies_forward_errors_the_response_s_as_one_of_ours_around_it(
 }
 
 /// Gets `response` through a limit of one request in flight.
-async fn limit(response: MockBody) -> InFlightBody<MockBody> {
+async fn limit(response: MockBody) -> InFlightLimitBody<MockBody> {
     let inner = Arc::new(Mutex::new(Some(response)));
     let inner = service_fn(move |_: Request<()>| {
         let body = inner.lock().unwrap().take().expect("one request");
         std::future::ready(Ok::<_, BoxError>(Response::new(body)))
     });
-    let layer = InFlightLimitLayer::new(Outbound::new().registry().clone()).total(1);
+    let layer = Outbound::new().in_flight_limit_layer().max_in_flight(1);
     let request = Request::get("http://peer.test/").body(()).unwrap();
     layer.layer(inner).oneshot(request).await.unwrap().into_body()
 }
 
 #[tokio::test]
-async fn bodies_under_limits_forward_every_frame_trailers_too_their_size_their_end_and_their_error() {
+async fn in_flight_body_forwards_frames_size_end_and_error() {
     for hint in hints() {
         for says_its_end in [false, true] {
             let mut body = limit(MockBody::new(hint, says_its_end)).await;
@@ -196,7 +195,7 @@ async fn bodies_under_limits_forward_every_frame_trailers_too_their_size_their_e
 }
 
 #[tokio::test]
-async fn observed_bodies_show_their_inside() {
+async fn observed_bodies_expose_inner_body() {
     let body = || MockBody::new(SizeHint::with_exact(7), true);
     let (request, response, _recorder) = observe(body(), body()).await;
     assert_eq!(request.get_ref().frames.len(), FRAMES.len());

@@ -12,7 +12,8 @@ use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
 use outbound_tests::recorder::Recorder;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::{Connection, Outbound, Protocol, TrackLayer, TrackedIo};
+use tower_outbound::connect::{Protocol, TrackedIo};
+use tower_outbound::{Connection, Outbound};
 
 use super::context;
 use crate::support::recorded;
@@ -95,7 +96,7 @@ async fn tracked(mock: &MockIo) -> (TrackedIo<MockIo>, Outbound, Recorder) {
     let (outbound, recorder) = recorded();
     let mock = mock.clone();
     let connector = service_fn(move |_: Uri| std::future::ready(Ok::<_, io::Error>(mock.clone())));
-    let track = TrackLayer::new(outbound.registry().clone()).layer(connector);
+    let track = outbound.track_layer().layer(connector);
     let io = track.oneshot(Uri::from_static("http://peer.test/")).await.unwrap();
     (io, outbound, recorder)
 }
@@ -108,7 +109,7 @@ fn read(io: &mut TrackedIo<MockIo>) -> Poll<io::Result<Vec<u8>>> {
 }
 
 #[tokio::test]
-async fn tracked_io_forwards_every_kind_of_write_and_counts_it() {
+async fn tracked_io_forwards_and_counts_every_write() {
     let mock = MockIo { vectored: true, ..MockIo::default() };
     let (mut io, _outbound, recorder) = tracked(&mock).await;
     let cx = &mut context();
@@ -127,7 +128,7 @@ async fn tracked_io_forwards_every_kind_of_write_and_counts_it() {
 }
 
 #[tokio::test]
-async fn tracked_io_is_write_vectored_when_its_inside_is() {
+async fn tracked_io_write_vectored_follows_inner() {
     for vectored in [false, true] {
         let (io, ..) = tracked(&MockIo { vectored, ..MockIo::default() }).await;
         assert_eq!(io.is_write_vectored(), vectored);
@@ -135,7 +136,7 @@ async fn tracked_io_is_write_vectored_when_its_inside_is() {
 }
 
 #[tokio::test]
-async fn tracked_io_forwards_what_it_reads_and_the_end() {
+async fn tracked_io_forwards_reads_and_end() {
     let mock = MockIo::default();
     let reads = [Poll::Pending, Poll::Ready(Ok(&b"hello"[..])), Poll::Ready(Ok(&b"12345678"[..]))];
     mock.reads.lock().unwrap().extend(reads);
@@ -178,7 +179,7 @@ async fn tracked_io_forwards_errors() {
 }
 
 #[tokio::test]
-async fn tracked_io_says_what_its_inside_says_of_the_connection_and_adds_the_record() {
+async fn tracked_io_connected_keeps_inner_and_adds_record() {
     let (io, ..) = tracked(&MockIo::default()).await;
     let connected = io.connected();
     assert!(connected.is_proxied() && connected.is_negotiated_h2());

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Uri};
 use tower::Service;
 use tower_layer::Layer as _;
-use tower_outbound::{Failure, InFlightLimitLayer, Kind, Outbound, Phase, PhaseLayer, TrackLayer};
+use tower_outbound::connect::PhaseLayer;
+use tower_outbound::{Failure, Kind, Outbound, Phase};
 
 use super::context;
 use super::io::MockIo;
@@ -49,7 +50,7 @@ macro_rules! service {
     };
 }
 
-service!(Request<tower_outbound::ObserveRequestBody<Body>> => Response<Body>);
+service!(Request<tower_outbound::observe::ObserveRequestBody<Body>> => Response<Body>);
 service!(Request<Body> => Response<Body>);
 service!(Uri => MockIo);
 service!(String => ());
@@ -67,16 +68,15 @@ fn asked_twice<S: Service<R>, R>(mut service: S, fails: bool) -> Option<S::Error
 }
 
 #[test]
-fn layers_forward_readiness_and_its_failure() {
+fn readiness_and_its_failure_are_forwarded_by_layers() {
     let outbound = Outbound::new();
-    let registry = outbound.registry();
     for fails in [false, true] {
         let slow = || Slow { questions: 0, fails };
-        let observe = asked_twice::<_, Request<Body>>(outbound.exchange_layer().layer(slow()), fails);
-        let limit = InFlightLimitLayer::new(registry.clone()).total(1).layer(slow());
+        let observe = asked_twice::<_, Request<Body>>(outbound.attempt_layer().layer(slow()), fails);
+        let limit = outbound.in_flight_limit_layer().max_in_flight(1).layer(slow());
         let limit = asked_twice::<_, Request<Body>>(limit, fails);
-        let track = asked_twice::<_, Uri>(TrackLayer::new(registry.clone()).layer(slow()), fails);
-        let connect = asked_twice::<_, Uri>(PhaseLayer::connect(registry).layer(slow()), fails);
+        let track = asked_twice::<_, Uri>(outbound.track_layer().layer(slow()), fails);
+        let connect = asked_twice::<_, Uri>(outbound.connect_phase_layer().layer(slow()), fails);
         let dns = asked_twice::<_, String>(PhaseLayer::dns().layer(slow()), fails);
         if !fails {
             continue;

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_is_the_upper_bound_of_its_bucket() {
+    fn quantile_is_upper_bound_of_bucket() {
         let value = histogram(&[50, 45, 4, 1], Some(7.5));
         assert_eq!(value.quantile(0.0), Some(0.1));
         assert_eq!(value.quantile(0.5), Some(0.1));
@@ -159,17 +159,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_bucket_without_a_maximum_is_unbounded() {
+    fn quantile_in_last_bucket_without_maximum_is_infinite() {
         assert_eq!(histogram(&[0, 0, 0, 3], None).quantile(0.5), Some(f64::INFINITY));
     }
 
     #[test]
-    fn leading_empty_buckets_are_passed_over() {
+    fn quantile_skips_leading_empty_buckets() {
         assert_eq!(histogram(&[0, 0, 3, 0], None).quantile(0.0), Some(1.0));
     }
 
     #[test]
-    fn there_is_no_quantile_of_nothing() {
+    fn quantile_of_empty_histogram_or_sum_is_none() {
         assert_eq!(histogram(&[0, 0, 0, 0], None).quantile(0.5), None);
         assert_eq!(Value::Sum(3.0).quantile(0.5), None);
     }

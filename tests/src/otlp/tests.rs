@@ -99,7 +99,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_span_over_gzipped_grpc_can_be_asked_for_everything() {
+async fn receiver_gzipped_grpc_span_exposes_all_fields() {
     let receiver = Receiver::start().await.unwrap();
     let mut client = TraceServiceClient::connect(receiver.grpc_endpoint())
         .await
@@ -129,7 +129,7 @@ async fn a_span_over_gzipped_grpc_can_be_asked_for_everything() {
 }
 
 #[tokio::test]
-async fn a_later_export_replaces_the_metric_of_the_same_name() {
+async fn receiver_later_export_replaces_metric_of_same_name() {
     let receiver = Receiver::start().await.unwrap();
     let mut client = MetricsServiceClient::connect(receiver.grpc_endpoint()).await.unwrap();
     client.export(counter("outbound.requests", 3)).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_later_export_replaces_the_metric_of_the_same_name() {
 }
 
 #[tokio::test]
-async fn protobuf_over_http_is_taken_plain_and_gzipped() {
+async fn receiver_accepts_http_protobuf_plain_and_gzipped() {
     let receiver = Receiver::start().await.unwrap();
     let plain = traces("plain").encode_to_vec();
     assert_eq!(post(&receiver, "/v1/traces", "", &plain).await, "HTTP/1.1 200 OK");
@@ -168,7 +168,7 @@ async fn protobuf_over_http_is_taken_plain_and_gzipped() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_export_is_refused_and_not_counted() {
+async fn receiver_refuses_invalid_export_without_counting() {
     let receiver = Receiver::start().await.unwrap();
     assert_eq!(post(&receiver, "/v1/traces", "", b"\xff\xff\xff").await, "HTTP/1.1 400 Bad Request");
     let not_zipped = traces("x").encode_to_vec();
@@ -180,7 +180,7 @@ async fn what_is_not_an_export_is_refused_and_not_counted() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_export_and_not_with_the_limit() {
+async fn receiver_wait_ends_with_export_or_timeout() {
     let receiver = Receiver::start().await.unwrap();
     let body = traces("late").encode_to_vec();
     let (seen, answer) = tokio::join!(
@@ -192,7 +192,7 @@ async fn waiting_ends_with_the_export_and_not_with_the_limit() {
 }
 
 #[tokio::test]
-async fn a_stopped_receiver_refuses_and_remembers() {
+async fn receiver_stopped_refuses_connections_and_keeps_spans() {
     let receiver = Receiver::start().await.unwrap();
     post(&receiver, "/v1/traces", "", &traces("kept").encode_to_vec()).await;
     let address = receiver.http_endpoint().replace("http://", "");

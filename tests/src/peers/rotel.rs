@@ -226,7 +226,7 @@ Descriptor:
 ";
 
     #[test]
-    fn only_headings_of_the_debug_log_are_counted() {
+    fn rotel_log_counts_only_headings() {
         assert_eq!(spans(LOG), 3);
         assert_eq!(span_names(LOG), ["GET /things", "POST", "GET /things"]);
         assert_eq!(Vec::from_iter(span_ids(LOG)), ["0101010101010101", "0202020202020202"]);
@@ -234,7 +234,7 @@ Descriptor:
     }
 
     #[test]
-    fn colours_are_taken_out() {
+    fn rotel_log_colors_are_removed() {
         assert_eq!(plain("\u{1b}[2m2026\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m Starting"), "2026  INFO Starting");
         assert_eq!(plain("plain"), "plain");
     }

@@ -71,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_framing_is_read_from_the_head_in_any_case() {
+    fn framing_is_read_from_head_in_any_case() {
         assert_eq!(framing(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"), Framing::Length(0));
         assert_eq!(framing(b"POST / HTTP/1.1\r\nContent-LENGTH: 12\r\n\r\n"), Framing::Length(12));
         assert_eq!(framing(b"POST / HTTP/1.1\r\nTransfer-Encoding:Chunked\r\n\r\n"), Framing::Chunked);
     }
 
     #[test]
-    fn a_chunked_body_ends_after_its_last_trailer_and_not_before() {
+    fn chunked_body_ends_after_last_trailer() {
         let body = b"5\r\nhello\r\nA;ext=1\r\n0\r\n\r\n45678\r\n0\r\nx-sum: 1\r\n\r\nGET";
         let end = body.len() - 3;
         assert_eq!(body_end(body, 0, Framing::Chunked), Some(end));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_known_length_ends_where_it_says() {
+    fn content_length_body_ends_at_declared_length() {
         assert_eq!(body_end(b"headbody", 4, Framing::Length(4)), Some(8));
         assert_eq!(body_end(b"headbod", 4, Framing::Length(4)), None);
         assert_eq!(body_end(b"head", 4, Framing::Length(0)), Some(4));

@@ -32,7 +32,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), count: usize) -> String {
 }
 
 #[tokio::test]
-async fn requests_that_arrive_together_are_read_one_by_one() {
+async fn scripted_server_reads_pipelined_requests_separately() {
     let gate = Gate::new();
     let script = Script::new().read_request().write(OK).wait(&gate).read_request().write("second").close();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -60,7 +60,7 @@ async fn requests_that_arrive_together_are_read_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_head_and_part_of_its_body_are_not_a_request() {
+async fn scripted_server_partial_body_not_counted_as_request() {
     let came = Gate::new();
     let script = Script::new().read_head().read_exact(3).open(&came).read_to_end();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_head_and_part_of_its_body_are_not_a_request() {
 }
 
 #[tokio::test]
-async fn a_reset_reaches_the_client_on_tcp_and_on_duplex() {
+async fn scripted_server_reset_reaches_client_on_tcp_and_duplex() {
     let script = Script::new().read_request().reset();
     let server = ScriptedServer::tcp(script.clone()).await.unwrap();
     let mut stream = connect(&server).await;
@@ -91,7 +91,7 @@ async fn a_reset_reaches_the_client_on_tcp_and_on_duplex() {
 }
 
 #[tokio::test]
-async fn after_a_shutdown_the_server_still_reads() {
+async fn scripted_server_still_reads_after_shutdown() {
     let server = ScriptedServer::tcp(Script::new().shutdown().read_request().close()).await.unwrap();
     let mut stream = connect(&server).await;
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
@@ -100,7 +100,7 @@ async fn after_a_shutdown_the_server_still_reads() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_lets_go_of_what_hangs_and_refuses_the_next() {
+async fn scripted_server_stop_ends_hanging_and_refuses_new() {
     let server = ScriptedServer::tcp(Script::new().hang()).await.unwrap();
     let mut stream = connect(&server).await;
     server.wait_until(|log| log.len() == 1).await;
@@ -113,7 +113,7 @@ async fn a_stopped_server_lets_go_of_what_hangs_and_refuses_the_next() {
 }
 
 #[tokio::test]
-async fn the_last_script_of_a_list_serves_all_further_connections() {
+async fn scripted_server_last_script_serves_further_connections() {
     let server = ScriptedServer::tcp([Script::new().write("a"), Script::new().write("b")]).await.unwrap();
     for expected in ["a", "b", "b"] {
         let mut text = String::new();
@@ -125,7 +125,7 @@ async fn the_last_script_of_a_list_serves_all_further_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sleeps_and_connect_delays_pass_exactly_on_a_paused_clock() {
+async fn scripted_server_delays_are_exact_on_paused_clock() {
     let script = Script::new().read_request().sleep(Duration::from_secs(3)).write(OK).repeat();
     let (server, connector) = ScriptedServer::duplex(script);
     let connector = connector.delay(Duration::from_secs(1));
@@ -141,7 +141,7 @@ async fn sleeps_and_connect_delays_pass_exactly_on_a_paused_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tls_handshake_takes_as_long_as_its_script_says() {
+async fn scripted_server_tls_handshake_is_delayed_by_script() {
     let certs = Certs::new("mail.test");
     let tls = certs.server_config(&["http/1.1"]);
     let script = Script::new().sleep(Duration::from_millis(40)).tls(tls).read_request().write(OK).repeat();
@@ -160,7 +160,7 @@ async fn a_tls_handshake_takes_as_long_as_its_script_says() {
 }
 
 #[tokio::test]
-async fn each_bad_certificate_fails_the_handshake() {
+async fn bad_certificate_fails_tls_handshake() {
     for (certs, name) in
         [(Certs::expired("mail.test"), "mail.test"), (Certs::only_for("mail.test"), "localhost")]
     {
@@ -177,7 +177,7 @@ async fn each_bad_certificate_fails_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_closed_port_refuses() {
+async fn closed_port_refuses_connection() {
     let refused = TcpStream::connect(closed_port().unwrap()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
@@ -206,7 +206,7 @@ async fn use_up(server: &LoadServer) -> (usize, String) {
 }
 
 #[tokio::test]
-async fn a_load_server_closes_after_as_many_uses_as_its_seed_says() {
+async fn load_server_closes_after_seeded_number_of_uses() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let server = LoadServer::builder().seed(7).uses(2..=5).start().await.unwrap();
@@ -230,7 +230,7 @@ async fn a_load_server_closes_after_as_many_uses_as_its_seed_says() {
 }
 
 #[tokio::test]
-async fn an_idle_closing_serves_what_comes_in_time() {
+async fn load_server_idle_closing_serves_pipelined_request() {
     let idle = Closing::Idle(Duration::from_millis(1));
     let server = LoadServer::builder().uses(1..=1).closings([idle]).start().await.unwrap();
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
@@ -242,7 +242,7 @@ async fn an_idle_closing_serves_what_comes_in_time() {
 }
 
 #[tokio::test]
-async fn a_goaway_lets_the_stream_end_and_the_next_request_connects_anew() {
+async fn h2_server_goaway_finishes_stream_then_client_reconnects() {
     let (came, gate) = (Gate::new(), Gate::new());
     let (here, there) = (came.clone(), gate.clone());
     let server = H2Server::builder()
@@ -270,7 +270,7 @@ async fn a_goaway_lets_the_stream_end_and_the_next_request_connects_anew() {
 }
 
 #[tokio::test]
-async fn http2_inside_tls_is_agreed_by_alpn() {
+async fn h2_server_alpn_negotiates_http2_inside_tls() {
     let certs = Certs::new("mail.test");
     let server = H2Server::builder()
         .tls(certs.server_config(&["h2"]))

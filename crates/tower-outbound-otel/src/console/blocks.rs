@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_covers_its_share_and_is_never_invisible() {
+    fn bar_blocks_cover_share_and_are_never_empty() {
         for (from, to, drawn) in [
             (0.0, 1.0, "████"),
             (0.5, 1.0, "  ██"),

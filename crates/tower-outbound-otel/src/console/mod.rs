@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`ConsoleSpanExporter`] | a waterfall for each trace |
 //! | [`ConsoleMetricExporter`] | a table of all metrics, at each export |
-//! | [`ConsoleObserver`] | a line for each exchange; needs no OpenTelemetry |
+//! | [`ConsoleObserver`] | a line for each attempt; needs no OpenTelemetry |
 //! | [`Waterfall`] | the waterfall itself, of spans from anywhere |
 //!
 //! They write to standard error, since standard output is the program's, or to a writer of yours. It is not meant

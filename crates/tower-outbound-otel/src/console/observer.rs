@@ -1,14 +1,14 @@
-//! The observer that prints a line for each exchange.
+//! The observer that prints a line for each attempt.
 
 use std::fmt;
 use std::io::Write;
 
-use tower_outbound::{Event, Exchange, Observer, Origin, Outcome};
+use tower_outbound::{Attempt, Event, Observer, Origin, Outcome};
 
 use super::out::Out;
 use super::text::clean;
 
-/// Prints a line for each exchange that is over: what was asked for, what came of it, and where its time went.
+/// Prints a line for each attempt that is over: what was asked for, what came of it, and where its time went.
 ///
 /// ```text
 /// GET https://example.com/users/{id} → 200, dns 0.9 tcp 0.4 tls 3.2 send 0.0 wait 12.1 head 0.0 body 0.4 = 17.3 ms, connection 1 new
@@ -17,7 +17,7 @@ use super::text::clean;
 /// ```
 ///
 /// Of a path nothing is printed but its [`UrlTemplate`](tower_outbound::UrlTemplate). The durations are those of
-/// [`Timings`](tower_outbound::Timings). The line is written when the exchange ends, in the task that ends it, and
+/// [`Timings`](tower_outbound::Timings). The line is written when the attempt ends, in the task that ends it, and
 /// that task waits for as long as the writer blocks.
 ///
 /// # Example
@@ -50,9 +50,9 @@ impl ConsoleObserver {
 
 impl Observer for ConsoleObserver {
     fn on_event(&self, event: &Event<'_>) {
-        if let Event::ExchangeEnded { exchange, outcome } = event {
-            // The exchange goes on, whether or not somebody reads this.
-            let _ = self.out.write(&line(exchange, outcome));
+        if let Event::AttemptEnded { attempt, outcome, .. } = event {
+            // The attempt goes on, whether or not somebody reads this.
+            let _ = self.out.write(&line(attempt, outcome));
         }
     }
 }
@@ -63,16 +63,16 @@ impl fmt::Debug for ConsoleObserver {
     }
 }
 
-fn line(exchange: &Exchange, outcome: &Outcome) -> String {
-    let mut result: Vec<_> = exchange.status().map(|status| status.as_str().to_owned()).into_iter().collect();
+fn line(attempt: &Attempt, outcome: &Outcome) -> String {
+    let mut result: Vec<_> = attempt.status().map(|status| status.as_str().to_owned()).into_iter().collect();
     match outcome {
         Outcome::Failed(failure) => result.push(failure.to_string()),
-        Outcome::Cancelled { phase } => result.push(format!("cancelled in phase {phase}")),
+        Outcome::Cancelled { phase, .. } => result.push(format!("cancelled in phase {phase}")),
         _ => {}
     }
-    let (method, origin) = (exchange.method(), origin(exchange.origin()));
-    let template = exchange.template().map_or("", |template| template.0);
-    let text = format!("{method} {origin}{template} → {}, {}", result.join(", then "), exchange.timings());
+    let (method, origin) = (attempt.method(), origin(attempt.origin()));
+    let template = attempt.template().map_or("", |template| template.as_str());
+    let text = format!("{method} {origin}{template} → {}, {}", result.join(", then "), attempt.timings());
     format!("{}\n", clean(&text))
 }
 

@@ -139,7 +139,7 @@ mod tests {
     const BOUNDS: [f64; 2] = [0.1, 1.0];
 
     #[test]
-    fn a_percentile_is_the_upper_bound_of_its_bucket() {
+    fn percentile_is_upper_bound_of_bucket() {
         for (q, counts, max, expected) in [
             (0.5, [1, 0, 0], None, Some(Percentile::AtMost(0.1))),
             (0.5, [5, 5, 0], None, Some(Percentile::AtMost(0.1))),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_short_where_that_is_enough() {
+    fn attribute_keys_shortened_and_secrets_left_out() {
         let short_of = |pairs: &[(&'static str, &'static str)]| {
             let pairs: Vec<_> = pairs.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect();
             short(pairs.iter())

@@ -20,13 +20,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
+    fn clean_replaces_control_characters() {
         assert_eq!(clean("GET /users/{id}"), "GET /users/{id}");
         assert_eq!(clean("a\nb\u{1b}[31mc\u{9b}d"), "a\u{fffd}b\u{fffd}[31mc\u{fffd}d");
     }
 
     #[test]
-    fn a_clip_counts_characters() {
+    fn clip_counts_characters_not_bytes() {
         assert_eq!(clip("äöü", 2), "äö");
         assert_eq!(clip("äöü", 3), "äöü");
         assert_eq!(clip("", 3), "");

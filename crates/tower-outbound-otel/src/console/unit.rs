@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_has_two_decimals_of_a_millisecond() {
+    fn millis_have_two_decimals() {
         for (micros, text) in
             [(0, "<0.01 ms"), (4, "<0.01 ms"), (5, "0.01 ms"), (2500, "2.50 ms"), (3_000_000, "3000.00 ms")]
         {
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_its_unit() {
+    fn value_printed_with_unit() {
         for (number, unit, text) in [
             (0.00025, "s", "0.25 ms"),
             (0.000_004, "s", "<0.01 ms"),

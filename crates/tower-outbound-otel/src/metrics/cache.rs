@@ -1,5 +1,6 @@
 //! A few handles by a small key.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Keys beyond this many (a peer that invents status codes) are made anew each time.
@@ -15,11 +16,12 @@ impl<K, V> Default for Cache<K, V> {
     }
 }
 
-impl<K: PartialEq + Copy, V> Cache<K, V> {
+impl<K: PartialEq + Clone, V> Cache<K, V> {
     /// The handle of a key; `make` runs without a lock, since it calls the SDK.
-    pub(super) fn get(&self, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+    pub(super) fn get(&self, key: impl Borrow<K>, make: impl FnOnce() -> V) -> Arc<V> {
+        let key = key.borrow();
         let find = |entries: &[(K, Arc<V>)]| {
-            entries.iter().find(|(known, _)| *known == key).map(|(_, value)| Arc::clone(value))
+            entries.iter().find(|(known, _)| known == key).map(|(_, value)| Arc::clone(value))
         };
         if let Some(value) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
             return value;
@@ -30,7 +32,7 @@ impl<K: PartialEq + Copy, V> Cache<K, V> {
             return value;
         }
         if entries.len() < KEPT {
-            entries.push((key, Arc::clone(&made)));
+            entries.push((key.clone(), Arc::clone(&made)));
         }
         made
     }
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handle_is_made_once_and_the_number_of_keys_is_bounded() {
+    fn cache_handle_made_once_and_keys_bounded() {
         let cache = Cache::<u32, u32>::default();
         assert_eq!(*cache.get(1, || 10), 10);
         assert_eq!(*cache.get(1, || 11), 10);

@@ -1,8 +1,8 @@
-//! What is recorded of a call: its resends, what spoke against them, and how many exchanges it took.
+//! What is recorded of a call: its retries, what spoke against them, and how many attempts it took.
 
 use std::time::Duration;
 
-use tower_outbound::{Release, RetryLimit, RetryReason};
+use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 
 use super::instruments::Bind;
 use super::origin::{OriginMetrics, text};
@@ -34,12 +34,12 @@ impl OriginMetrics {
         }
     }
 
-    pub(super) fn call_ended(&self, outcome: &'static str, exchanges: u64, waited: Option<Duration>) {
+    pub(super) fn call_ended(&self, outcome: &'static str, attempts: u64, waited: Option<Duration>) {
         let handle = self.calls.get(outcome, || {
-            self.instruments.call_exchanges.bound(&self.outbound([(o::OUTCOME, text(outcome))]))
+            self.instruments.call_attempts.bound(&self.outbound([(o::OUTCOME, text(outcome))]))
         });
         if let Some(handle) = &*handle {
-            handle.record(exchanges);
+            handle.record(attempts);
         }
         let Some(waited) = waited else { return };
         let handle = self.delays.get((), || self.instruments.retry_delay.bound(&self.outbound([])));

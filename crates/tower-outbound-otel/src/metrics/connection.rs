@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Value;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
-use tower_outbound::{CloseReason, Closed, Connection, Kind, Protocol};
+use tower_outbound::connect::{CloseReason, Closed, Protocol};
+use tower_outbound::{Connection, Kind};
 
 use super::instruments::Bind;
 use super::origin::{OriginMetrics, kind, text};
@@ -94,7 +95,7 @@ impl OriginMetrics {
         if let Some(duration) = duration {
             duration.record(closed.lifetime().as_secs_f64());
         }
-        let key = (closed.reason(), closed.killed_exchange(), closed.error());
+        let key = (closed.reason(), closed.killed_attempt(), closed.error());
         let counter = self.closed.get(key, || {
             let (reason, killed, error) = key;
             self.instruments.connection_closed.bound(&self.outbound([
@@ -106,7 +107,7 @@ impl OriginMetrics {
         if let Some(counter) = &*counter {
             counter.add(1);
         }
-        let uses = self.uses.get((), || self.instruments.connection_exchanges.bound(&self.outbound([])));
+        let uses = self.uses.get((), || self.instruments.connection_attempts.bound(&self.outbound([])));
         if let Some(uses) = &*uses {
             uses.record(connection.uses());
         }

@@ -20,8 +20,8 @@ const SECONDS: [f64; 17] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0,
 ];
-const EXCHANGES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
-const CALL_EXCHANGES: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
+const ATTEMPTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+const CALL_ATTEMPTS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
 /// The convention gives none, and the SDK's default ends at 10,000.
 const BYTES: [f64; 10] =
     [128.0, 512.0, 2048.0, 8192.0, 32_768.0, 131_072.0, 524_288.0, 2_097_152.0, 8_388_608.0, 33_554_432.0];
@@ -42,7 +42,7 @@ pub(super) struct Instruments {
     pub(super) requests: Option<Counter<u64>>,
     pub(super) connection_opened: Option<Counter<u64>>,
     pub(super) connection_closed: Option<Counter<u64>>,
-    pub(super) connection_exchanges: Option<Histogram<u64>>,
+    pub(super) connection_attempts: Option<Histogram<u64>>,
     pub(super) connection_io: Option<Counter<u64>>,
     pub(super) connect_duration: Option<Histogram<f64>>,
     pub(super) connect_failed: Option<Counter<u64>>,
@@ -57,7 +57,7 @@ pub(super) struct Instruments {
     pub(super) retry_given_up: Option<Counter<u64>>,
     pub(super) retry_delay: Option<Histogram<f64>>,
     pub(super) releases: Option<Counter<u64>>,
-    pub(super) call_exchanges: Option<Histogram<u64>>,
+    pub(super) call_attempts: Option<Histogram<u64>>,
 }
 
 impl Instruments {
@@ -141,11 +141,11 @@ impl Instruments {
                 "{connection}",
                 "Connections that were closed, and why.",
             ),
-            connection_exchanges: amounts(
+            connection_attempts: amounts(
                 all,
-                "outbound.connection.exchanges",
+                "outbound.connection.requests",
                 "{request}",
-                &EXCHANGES,
+                &ATTEMPTS,
                 "Requests that a connection had served when it was closed.",
             ),
             connection_io: counter(all, "outbound.connection.io", "By", "HTTP bytes, above TLS."),
@@ -166,7 +166,7 @@ impl Instruments {
                 all,
                 "outbound.phase.duration",
                 &SECONDS,
-                "Each phase of an exchange or a connect that took place.",
+                "Each phase of an attempt or a connect that took place.",
             ),
             slot_limit: up_down(all, "outbound.slot.limit", "{request}", "Requests that may be in flight."),
             slot_usage: up_down(
@@ -185,7 +185,7 @@ impl Instruments {
                 core,
                 "outbound.ttfb.duration",
                 &SECONDS,
-                "Start of the exchange until the first byte of the response.",
+                "Start of the attempt until the first byte of the response.",
             ),
             body_duration: seconds(
                 core,
@@ -193,7 +193,7 @@ impl Instruments {
                 &SECONDS,
                 "First byte of the response until the body's end, failure or drop.",
             ),
-            retries: counter(core, "outbound.retries", "{resend}", "Requests that were sent again, and why."),
+            retries: counter(core, "outbound.retries", "{retry}", "Requests that were sent again, and why."),
             retry_given_up: counter(
                 all,
                 "outbound.retry.given_up",
@@ -204,7 +204,7 @@ impl Instruments {
                 all,
                 "outbound.retry.delay",
                 &SECONDS,
-                "The pauses before the resends of a call that had any, together.",
+                "The pauses before the retries of a call that had any, together.",
             ),
             releases: counter(
                 all,
@@ -212,11 +212,11 @@ impl Instruments {
                 "{response}",
                 "Failed responses that were let go before a pause, and how.",
             ),
-            call_exchanges: amounts(
+            call_attempts: amounts(
                 all,
-                "outbound.call.exchanges",
+                "outbound.call.attempts",
                 "{request}",
-                &CALL_EXCHANGES,
+                &CALL_ATTEMPTS,
                 "How many times the request of a call was sent.",
             ),
         }
@@ -264,7 +264,7 @@ mod tests {
 
     /// Without the SDK's feature, the API hands out handles that record nothing, and says so nowhere.
     #[test]
-    fn opentelemetry_sdk_has_its_feature_experimental_metrics_bound_instruments() {
+    fn bound_instruments_sdk_feature_is_enabled() {
         let exporter = InMemoryMetricExporter::default();
         let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter.clone()).build();
         let meter = provider.meter("bound");

@@ -3,15 +3,15 @@
 //!
 //! Attributes are sorted by key everywhere; hosts and methods are bounded.
 
+mod attempt;
 mod cache;
 mod call;
 mod connection;
-mod exchange;
 mod instruments;
 mod origin;
 mod recorder;
 mod rpc;
 
-pub(crate) use self::exchange::{answered_badly, outcome_name};
+pub(crate) use self::attempt::{answered_badly, outcome_name};
 pub(crate) use self::origin::SlotGauge;
 pub(crate) use self::recorder::Recorder;

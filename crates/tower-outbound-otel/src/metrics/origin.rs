@@ -4,13 +4,16 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
 use opentelemetry::{KeyValue, Value};
-use tower_outbound::{
-    ConnectResult, DnsFailure, Failure, Kind, Phase, Release, RetryLimit, RetryReason, Setup,
-};
+use tower_outbound::UrlTemplate;
+use tower_outbound::connect::Setup;
+use tower_outbound::event::ConnectResult;
+use tower_outbound::failure::DnsFailure;
+use tower_outbound::retry::{Release, RetryLimit, RetryReason};
+use tower_outbound::{Failure, Kind, Phase};
 
+use super::attempt::{AttemptHandles, AttemptKey};
 use super::cache::Cache;
 use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
-use super::exchange::{ExchangeHandles, ExchangeKey};
 use super::instruments::{Bind, Instruments};
 use super::rpc::RpcHandles;
 use crate::labels::Labels;
@@ -24,8 +27,8 @@ pub(super) struct OriginMetrics {
     pub(super) instruments: Arc<Instruments>,
     pub(super) labels: Labels,
     with: With,
-    pub(super) exchanges: Cache<ExchangeKey, ExchangeHandles>,
-    pub(super) active: Cache<(MethodId, Option<&'static str>), Option<BoundUpDownCounter<i64>>>,
+    pub(super) attempts: Cache<AttemptKey, AttemptHandles>,
+    pub(super) active: Cache<(MethodId, Option<UrlTemplate>), Option<BoundUpDownCounter<i64>>>,
     /// By the method's place: made for origins that are asked by gRPC.
     pub(super) rpcs: OnceLock<Box<[RpcHandles]>>,
     phases: Cache<PhaseKey, Option<BoundHistogram<f64>>>,
@@ -93,7 +96,7 @@ impl OriginMetrics {
             instruments,
             labels,
             with,
-            exchanges: Cache::default(),
+            attempts: Cache::default(),
             active: Cache::default(),
             rpcs: OnceLock::new(),
             phases: Cache::default(),

@@ -6,15 +6,15 @@ use std::time::Duration;
 use opentelemetry::global;
 use opentelemetry::metrics::Meter;
 use tokio::time::Instant;
-use tower_outbound::{
-    Closed, ConnectResult, Connection, Exchange, Origin, Outcome, Release, RetryLimit, RetryReason, Setup,
-    Slot,
-};
+use tower_outbound::connect::{Closed, Setup};
+use tower_outbound::event::{ConnectResult, ObserverKey};
+use tower_outbound::retry::{Release, RetryLimit, RetryReason};
+use tower_outbound::{Attempt, Connection, Origin, Outcome};
 
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
 use super::origin::{OriginMetrics, SlotGauge};
-use crate::exchange_span::ExchangeState;
+use crate::attempt_span::AttemptState;
 use crate::labels::Admission;
 use crate::methods::MethodId;
 use crate::observer::scope;
@@ -28,13 +28,13 @@ pub(crate) struct Recorder {
     /// Without one, the global one at the first use.
     meter: Option<Meter>,
     instruments: OnceLock<Arc<Instruments>>,
-    origins: Slot<OriginMetrics>,
-    connections: Slot<ConnectionState>,
+    origins: ObserverKey<OriginMetrics>,
+    connections: ObserverKey<ConnectionState>,
 }
 
 impl Recorder {
     pub(crate) fn new(admission: Admission, meter: Option<Meter>) -> Self {
-        let (origins, connections) = (Slot::new(), Slot::new());
+        let (origins, connections) = (ObserverKey::new(), ObserverKey::new());
         Self { admission, meter, instruments: OnceLock::new(), origins, connections }
     }
 
@@ -43,12 +43,12 @@ impl Recorder {
         if options.metrics == Metrics::Off {
             return None;
         }
-        if let Some(known) = origin.slot(&self.origins) {
+        if let Some(known) = origin.observer_state(&self.origins) {
             return Some(known);
         }
         let instruments = Arc::clone(self.instruments(options));
         let made = OriginMetrics::new(instruments, self.admission.labels(origin), options);
-        Some(origin.slot_or_init(&self.origins, || made))
+        Some(origin.observer_state_or_init(&self.origins, || made))
     }
 
     /// Made outside of the cell: views are the application's code, and making an instrument twice is harmless.
@@ -61,47 +61,41 @@ impl Recorder {
         self.instruments.get_or_init(|| made)
     }
 
-    pub(crate) fn exchange_active(
-        &self,
-        exchange: &Exchange,
-        method: MethodId,
-        options: &Options,
-        change: i64,
-    ) {
-        if let Some(origin) = self.of(exchange.origin(), options) {
-            origin.active(exchange, method, options, change);
+    pub(crate) fn attempt_active(&self, attempt: &Attempt, method: MethodId, options: &Options, change: i64) {
+        if let Some(origin) = self.of(attempt.origin(), options) {
+            origin.active(attempt, method, options, change);
         }
     }
 
-    pub(crate) fn exchange_duration(
+    pub(crate) fn attempt_duration(
         &self,
-        exchange: &Exchange,
-        state: &ExchangeState,
+        attempt: &Attempt,
+        state: &AttemptState,
         options: &Options,
         outcome: &Outcome,
         end: Instant,
     ) {
-        if let Some(origin) = self.of(exchange.origin(), options) {
-            let took = end.saturating_duration_since(exchange.start_time());
-            origin.exchange_duration(exchange, state.method, options, outcome, took);
-            if let Some((method, end)) = state.rpc.as_ref().zip(RpcEnd::of(exchange, outcome)) {
+        if let Some(origin) = self.of(attempt.origin(), options) {
+            let took = end.saturating_duration_since(attempt.start_time());
+            origin.attempt_duration(attempt, state.method, options, outcome, took);
+            if let Some((method, end)) = state.rpc.as_ref().zip(RpcEnd::of(attempt, outcome)) {
                 origin.rpc_duration(method, end, options, took);
             }
         }
     }
 
-    pub(crate) fn exchange_ended(
+    pub(crate) fn attempt_ended(
         &self,
-        exchange: &Exchange,
+        attempt: &Attempt,
         method: MethodId,
         options: &Options,
         outcome: &Outcome,
         end: Instant,
     ) {
-        let Some(origin) = self.of(exchange.origin(), options) else { return };
-        origin.exchange_ended(exchange, method, options, outcome, end);
-        if let Some(connection) = exchange.connection()
-            && let Some(state) = connection.slot(&self.connections)
+        let Some(origin) = self.of(attempt.origin(), options) else { return };
+        origin.attempt_ended(attempt, method, options, outcome, end);
+        if let Some(connection) = attempt.connection()
+            && let Some(state) = connection.observer_state(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_io(&connection, state);
@@ -130,12 +124,12 @@ impl Recorder {
         &self,
         origin: &Origin,
         outcome: &'static str,
-        exchanges: u64,
+        attempts: u64,
         waited: Option<Duration>,
         options: &Options,
     ) {
         if let Some(origin) = self.of(origin, options) {
-            origin.call_ended(outcome, exchanges, waited);
+            origin.call_ended(outcome, attempts, waited);
         }
     }
 
@@ -161,12 +155,12 @@ impl Recorder {
     pub(crate) fn connection_opened(&self, connection: &Connection, options: &Options) {
         if let Some(origin) = self.of(connection.origin(), options) {
             let state = origin.connection_opened(connection);
-            connection.slot_or_init(&self.connections, || state);
+            connection.observer_state_or_init(&self.connections, || state);
         }
     }
 
     pub(crate) fn connection_active(&self, connection: &Connection, options: &Options) {
-        if let Some(state) = connection.slot(&self.connections)
+        if let Some(state) = connection.observer_state(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_active(connection, state);
@@ -174,7 +168,7 @@ impl Recorder {
     }
 
     pub(crate) fn connection_idle(&self, connection: &Connection, options: &Options) {
-        if let Some(state) = connection.slot(&self.connections)
+        if let Some(state) = connection.observer_state(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_idle(state);
@@ -182,7 +176,7 @@ impl Recorder {
     }
 
     pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed, options: &Options) {
-        if let Some(state) = connection.slot(&self.connections)
+        if let Some(state) = connection.observer_state(&self.connections)
             && let Some(origin) = self.of(connection.origin(), options)
         {
             origin.connection_closed(connection, state, closed);

@@ -90,13 +90,13 @@ impl TelemetryBuilder {
 
     /// A client to send with, in place of one that is made from the variables for certificates. Its observers see
     /// nothing of the export, which is suppressed. For gRPC it must be one that speaks
-    /// [HTTP/2 only](tower_outbound::ClientBuilder::http2_only).
+    /// [HTTP/2 only](tower_outbound::client::ClientBuilder::http2_only).
     pub fn client(mut self, client: OutboundClient) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Keeps exchanges whose trace is not sampled: see [`Keep`] for what that can and cannot do.
+    /// Keeps attempts whose trace is not sampled: see [`Keep`] for what that can and cannot do.
     pub fn keep(mut self, keep: Keep) -> Self {
         self.keep = Some(keep);
         self

@@ -195,7 +195,7 @@ mod tests {
     use crate::telemetry::Loss;
 
     #[test]
-    fn a_span_that_ends_while_the_shutdown_goes_on_is_counted() {
+    fn shutdown_counts_span_ended_while_shutting_down() {
         let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
         let builder = Telemetry::builder("shop").lookup(|_| None).without_globals();
         let builder = builder.endpoint(format!("http://{}", hanging.local_addr().unwrap()));

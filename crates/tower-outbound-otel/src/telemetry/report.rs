@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_as_a_sentence_with_every_reason() {
+    fn report_display_lists_every_loss_reason() {
         let mut spans = Tally { delivered: 7, ..Tally::default() };
         spans.lost[Loss::QueueFull as usize] = 2;
         spans.lost[Loss::TimedOut as usize] = 1;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_a_place_of_its_own() {
+    fn loss_reasons_have_distinct_indexes() {
         for (at, reason) in Loss::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, at, "{reason}");
         }

@@ -1,4 +1,4 @@
-//! The sampler of the variables, and what it lets through for the end of an exchange to decide.
+//! The sampler of the variables, and what it lets through for the end of an attempt to decide.
 
 use opentelemetry::trace::{Link, SpanKind, TraceId};
 use opentelemetry::{Context, KeyValue};

@@ -12,7 +12,7 @@ async fn pairs_after(hosts: Hosts, requests: usize) -> BTreeSet<(String, String)
     let observer = rig.observer().hosts(hosts).build();
     let service = answering(&Outbound::builder().observer(observer).build(), 200);
     for at in 0..requests {
-        exchange(&service, get(format!("http://host-{at}.example:81/").as_str())).await;
+        attempt(&service, get(format!("http://host-{at}.example:81/").as_str())).await;
     }
     let series = rig.series("http.client.request.duration");
     assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), requests as f64, "none is lost");
@@ -29,7 +29,7 @@ async fn pairs_after(hosts: Hosts, requests: usize) -> BTreeSet<(String, String)
 }
 
 #[tokio::test]
-async fn ten_thousand_hosts_give_a_hundred_and_one_pairs() {
+async fn hosts_10000_yield_101_metric_series() {
     let pairs = pairs_after(Hosts::default(), 10_000).await;
     assert_eq!(pairs.len(), 101);
     assert!(pairs.contains(&("host-99.example".into(), "81".into())));
@@ -37,7 +37,7 @@ async fn ten_thousand_hosts_give_a_hundred_and_one_pairs() {
 }
 
 #[tokio::test]
-async fn a_list_of_hosts_is_the_only_one_with_series_of_its_own() {
+async fn hosts_listed_are_only_hosts_with_own_series() {
     let listed = Hosts::Listed(vec!["host-7.example:81".into(), "host-8.example:82".into()]);
     let pairs = pairs_after(listed, 20).await;
     let expected = [("_OTHER", "0"), ("host-7.example", "81")];
@@ -45,13 +45,13 @@ async fn a_list_of_hosts_is_the_only_one_with_series_of_its_own() {
 }
 
 #[tokio::test]
-async fn methods_and_status_codes_that_a_peer_invents_lose_no_count() {
+async fn metrics_invented_methods_and_status_codes_lose_no_count() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     for code in 200..600 {
         let mut request = get("http://a.example/");
         *request.method_mut() = http::Method::from_bytes(format!("M{code}").as_bytes()).unwrap();
-        exchange(&answering(&outbound, code), request).await;
+        attempt(&answering(&outbound, code), request).await;
     }
     let series = rig.series("http.client.request.duration");
     assert_eq!(series.len(), 400);

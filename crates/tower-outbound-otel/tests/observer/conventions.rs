@@ -1,4 +1,4 @@
-//! Spans and metrics of real exchanges, compared with the conventions' own tables (`tests/conventions`): what is Required is
+//! Spans and metrics of real attempts, compared with the conventions' own tables (`tests/conventions`): what is Required is
 //! there, what is Conditionally Required or Recommended is there if and only if its condition holds, nothing that the
 //! tables do not list but `outbound.*`; units, kinds and buckets are theirs.
 //!
@@ -12,7 +12,7 @@
 //! `143ecaa7`, 2026-08-22). A dashboard that uses `http.client.request.duration` and the two body sizes by
 //! `http.request.method`, `http.response.status_code` and `server.address` fits both. Otherwise its layer
 //!
-//! - has no `error.type` anywhere, so that a failed exchange differs in its missing status code only; its span's status
+//! - has no `error.type` anywhere, so that a failed attempt differs in its missing status code only; its span's status
 //!   has the error's text as description, ours none;
 //! - always has the Opt-In `url.scheme`, ours by option ([`MetricLabel::UrlScheme`], `SpanAttribute::UrlScheme`), and
 //!   `network.protocol.name` = `http`, which is due for other protocols only;
@@ -83,7 +83,7 @@ fn tables() -> BTreeMap<String, Table> {
     sections.collect()
 }
 
-/// What an exchange was like: the conditions that hold.
+/// What an attempt was like: the conditions that hold.
 struct Case {
     rig: Rig,
     holds: Vec<&'static str>,
@@ -168,7 +168,7 @@ async fn answered(status: &str) -> Case {
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
     let server = ScriptedServer::tcp(Script::new().read_request().write(answer)).await.unwrap();
     let client = client(&outbound);
-    assert!(exchange(&client, get(server.uri_with("http", "localhost", "/"))).await.is_some());
+    assert!(attempt(&client, get(server.uri_with("http", "localhost", "/"))).await.is_some());
     drop(client);
     closed(&outbound).await;
     Case::new(rig, &["response", "peer"], [status.starts_with('5'), false])
@@ -178,7 +178,7 @@ async fn refused(asked: fn(http::Uri) -> Request<Body>, is_grpc: bool) -> Case {
     let rig = Rig::new();
     let uri = format!("http://{}/shop.Orders/Create", closed_port().unwrap());
     let request = asked(uri.parse().unwrap());
-    assert_eq!(exchange(&client(&with_sizes(&rig)), request).await, None);
+    assert_eq!(attempt(&client(&with_sizes(&rig)), request).await, None);
     Case::new(rig, &[], [true, is_grpc])
 }
 
@@ -197,20 +197,20 @@ async fn cancelled(asked: fn(http::Uri) -> Request<Body>) -> Case {
 }
 
 /// Sent again, by an unknown method, with a template that is asked for on metrics.
-async fn resent() -> Case {
+async fn retried() -> Case {
     let rig = Rig::new();
     let observer = rig.observer().body_sizes().metric_label(MetricLabel::UrlTemplate).build();
     let service = answering(&Outbound::builder().observer(observer).build(), 200);
     let mut request = get("http://a.example/users/7");
     *request.method_mut() = http::Method::from_bytes(b"FETCH").unwrap();
-    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
+    request.extensions_mut().insert(UrlTemplate::from_static("/users/{id}"));
     let call = Call::new();
     request.extensions_mut().insert(call);
-    exchange(&service, request.clone()).await;
-    // The first one has no count of resends.
+    attempt(&service, request.clone()).await;
+    // The first one has no count of retries.
     rig.exporter().reset();
-    exchange(&service, request).await;
-    Case::new(rig, &["response", "resent", "method_differs", "template"], [false, false])
+    attempt(&service, request).await;
+    Case::new(rig, &["response", "retried", "method_differs", "template"], [false, false])
 }
 
 async fn grpc(path: &str, status: &'static str, holds: &[&'static str]) -> Case {
@@ -220,45 +220,45 @@ async fn grpc(path: &str, status: &'static str, holds: &[&'static str]) -> Case 
     let connector = outbound.connector(outbound.http_connector());
     let client =
         Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(true).build(connector);
-    let client = outbound.exchange_layer().layer(client);
-    assert_eq!(exchange(&client, asking(server.uri(path))).await, Some(200));
+    let client = outbound.attempt_layer().layer(client);
+    assert_eq!(attempt(&client, asking(server.uri(path))).await, Some(200));
     drop(client);
     closed(&outbound).await;
     Case::new(rig, &[&["response", "peer"], holds].concat(), [false, status != "0"])
 }
 
 #[tokio::test]
-async fn an_exchange_has_what_the_tables_ask_for_whether_it_goes_well_or_not() {
+async fn conventions_attempt_ok_or_503_matches_tables() {
     answered("200 OK").await.check();
     answered("503 Service Unavailable").await.check();
 }
 
 #[tokio::test]
-async fn a_refused_exchange_has_what_the_tables_ask_for() {
+async fn conventions_refused_attempt_matches_tables() {
     refused(get, false).await.check();
     refused(asking, true).await.check();
 }
 
 #[tokio::test]
-async fn a_cancelled_exchange_has_what_the_tables_ask_for() {
+async fn conventions_cancelled_attempt_matches_tables() {
     cancelled(get).await.check();
     cancelled(asking).await.check();
 }
 
 #[tokio::test]
-async fn a_resend_by_an_unknown_method_has_what_the_tables_ask_for() {
-    resent().await.check();
+async fn conventions_retry_with_unknown_method_matches_tables() {
+    retried().await.check();
 }
 
 #[tokio::test]
-async fn grpc_has_what_the_tables_ask_for_whether_it_goes_well_or_not() {
+async fn conventions_grpc_attempt_ok_or_failed_matches_tables() {
     grpc("/shop.Orders/Create", "0", &[]).await.check();
     grpc("/shop.Orders/Create", "14", &[]).await.check();
     grpc("/create", "0", &["rpc_method_differs"]).await.check();
 }
 
 #[tokio::test]
-async fn every_table_has_something_that_is_compared_with_it() {
+async fn conventions_every_table_is_compared() {
     let mut seen = answered("200 OK").await.check();
     seen.extend(grpc("/shop.Orders/Create", "0", &[]).await.check());
     assert_eq!(seen, tables().into_keys().collect());

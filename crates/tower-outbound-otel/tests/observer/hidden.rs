@@ -11,14 +11,14 @@ use tower_outbound_otel::{Propagate, RedactQuery};
 use crate::support::*;
 
 #[tokio::test]
-async fn no_secret_is_in_any_span_or_metric() {
+async fn redact_no_secret_in_any_span_or_metric() {
     for redact in [RedactQuery::Sensitive, RedactQuery::All] {
         let rig = Rig::new();
         let observer = rig.observer().redact_query(redact).propagate(Propagate::everywhere()).build();
         let outbound = tower_outbound::Outbound::builder().observer(observer).build();
         let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
         let request = secret::request(&server.uri("/a"), Body::new());
-        assert_eq!(exchange(&client(&outbound), request).await, Some(200));
+        assert_eq!(attempt(&client(&outbound), request).await, Some(200));
 
         let spans = format!("{:?}", rig.spans());
         assert!(!secret::is_in(&spans), "{spans}");
@@ -31,7 +31,7 @@ async fn no_secret_is_in_any_span_or_metric() {
 }
 
 #[tokio::test]
-async fn a_suppressed_exchange_its_connect_and_its_connection_leave_nothing() {
+async fn suppressed_attempt_and_its_connection_record_nothing() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let outbound = rig.outbound();
@@ -50,7 +50,7 @@ async fn a_suppressed_exchange_its_connect_and_its_connection_leave_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_seen_to_start_is_seen_to_end_also_where_telemetry_is_suppressed_by_then() {
+async fn suppressed_after_start_still_records_end_of_attempt() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let outbound = rig.outbound();
@@ -85,15 +85,15 @@ async fn what_was_seen_to_start_is_seen_to_end_also_where_telemetry_is_suppresse
 }
 
 #[tokio::test]
-async fn a_suppressed_exchange_on_a_connection_that_is_seen_leaves_it_as_it_was() {
+async fn suppressed_attempt_leaves_recorded_connection_unchanged() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let outbound = rig.outbound();
     let client = client(&outbound);
-    assert_eq!(exchange(&client, get(server.uri("/"))).await, Some(200));
+    assert_eq!(attempt(&client, get(server.uri("/"))).await, Some(200));
     let before = rig.names();
     let suppressed = Context::new().with_telemetry_suppressed();
-    assert_eq!(exchange(&client, get(server.uri("/"))).with_context(suppressed).await, Some(200));
+    assert_eq!(attempt(&client, get(server.uri("/"))).with_context(suppressed).await, Some(200));
     assert_eq!(server.accepted(), 1);
     assert_eq!(rig.names(), before);
     assert_eq!(rig.values("outbound.requests")[0].1, 1.0);
@@ -104,7 +104,7 @@ async fn a_suppressed_exchange_on_a_connection_that_is_seen_leaves_it_as_it_was(
 }
 
 #[tokio::test]
-async fn a_connect_without_an_exchange_is_suppressed_by_the_current_context() {
+async fn suppressed_context_hides_connect_without_attempt() {
     let rig = Rig::new();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let mut connector = rig.outbound().connector(duplex);
@@ -117,12 +117,12 @@ async fn a_connect_without_an_exchange_is_suppressed_by_the_current_context() {
 }
 
 #[tokio::test]
-async fn a_suppressed_exchange_sends_no_trace_context() {
+async fn suppressed_attempt_sends_no_trace_context() {
     let rig = Rig::new();
     let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
     let see = std::sync::Arc::clone(&seen);
     let mut service =
-        rig.outbound().exchange_layer().layer(tower::service_fn(move |request: http::Request<_>| {
+        rig.outbound().attempt_layer().layer(tower::service_fn(move |request: http::Request<_>| {
             *see.lock().unwrap() = Some(request.headers().len());
             std::future::ready(Ok::<_, std::io::Error>(status(200)))
         }));

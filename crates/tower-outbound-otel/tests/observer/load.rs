@@ -9,7 +9,7 @@ const WORKERS: usize = 16;
 const REQUESTS: usize = 3_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_load_the_counts_are_those_of_the_peer_and_every_gauge_is_back_at_0() {
+async fn metrics_under_load_match_server_counts_and_gauges_end_at_0() {
     let rig = Rig::new();
     let server = LoadServer::builder().uses(1..=20).closings([Closing::Announced]).start().await.unwrap();
     let outbound = rig.outbound();
@@ -32,9 +32,9 @@ async fn under_load_the_counts_are_those_of_the_peer_and_every_gauge_is_back_at_
     let sum = |metric: &str| rig.values(metric).iter().map(|(_, value)| value).sum::<f64>();
     let (requests, accepted) = (server.served().len() as f64, server.accepted() as f64);
     assert!(requests as usize == REQUESTS / WORKERS * WORKERS && accepted > 0.0);
-    for metric in ["http.client.request.duration", "outbound.requests", "outbound.connection.exchanges"] {
+    for metric in ["http.client.request.duration", "outbound.requests", "outbound.connection.requests"] {
         let count = sum(metric);
-        let expected = if metric == "outbound.connection.exchanges" { accepted } else { requests };
+        let expected = if metric == "outbound.connection.requests" { accepted } else { requests };
         assert_eq!(count, expected, "{metric}");
     }
     for metric in [
@@ -48,7 +48,7 @@ async fn under_load_the_counts_are_those_of_the_peer_and_every_gauge_is_back_at_
     for metric in ["http.client.active_requests", "http.client.open_connections"] {
         assert!(rig.values(metric).iter().all(|(_, value)| *value == 0.0), "{:?}", rig.values(metric));
     }
-    let uses: f64 = rig.series("outbound.connection.exchanges").iter().map(|series| series.sum).sum();
+    let uses: f64 = rig.series("outbound.connection.requests").iter().map(|series| series.sum).sum();
     assert_eq!(uses, requests, "uses of all connections");
     let new = rig.values("outbound.requests").into_iter();
     let new = new.filter(|(labels, _)| labels["outbound.connection.reuse"] == "new");

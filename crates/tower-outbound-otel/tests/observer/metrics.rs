@@ -1,4 +1,4 @@
-//! Every metric of the table, for an exchange that went well and for some that did not.
+//! Every metric of the table, for an attempt that went well and for some that did not.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use hyper_util::rt::TokioExecutor;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::{Outbound, PhaseLayer, UrlTemplate};
+use tower_outbound::connect::PhaseLayer;
+use tower_outbound::{Outbound, UrlTemplate};
 use tower_outbound_otel::{MetricLabel, Metrics};
 
 use crate::support::*;
@@ -27,10 +28,10 @@ const FURTHER: [(&str, &str); 9] = [
     ("http.client.connection.duration", "s"),
     ("http.client.request.body.size", "By"),
     ("http.client.response.body.size", "By"),
-    ("outbound.connection.exchanges", "{request}"),
+    ("outbound.connection.requests", "{request}"),
     ("outbound.connection.io", "By"),
     ("outbound.phase.duration", "s"),
-    ("outbound.call.exchanges", "{request}"),
+    ("outbound.call.attempts", "{request}"),
 ];
 
 /// Sends one request by name, receives its answer, and sees the connection closed.
@@ -38,14 +39,14 @@ async fn once(outbound: &Outbound) -> String {
     let server = ScriptedServer::tcp(Script::new().read_request().write(OK)).await.unwrap();
     let port = server.address().unwrap().port().to_string();
     let client = client(outbound);
-    assert_eq!(exchange(&client, get(server.uri_with("http", "localhost", "/"))).await, Some(200));
+    assert_eq!(attempt(&client, get(server.uri_with("http", "localhost", "/"))).await, Some(200));
     drop(client);
     closed(outbound).await;
     port
 }
 
 #[tokio::test]
-async fn all_or_the_core_or_no_metrics_have_the_names_and_units_of_the_table() {
+async fn metrics_all_core_or_off_have_table_names_and_units() {
     for metrics in [Metrics::All, Metrics::Core, Metrics::Off] {
         let rig = Rig::new();
         let observer = rig.observer().metrics(metrics).body_sizes().build();
@@ -64,7 +65,7 @@ async fn all_or_the_core_or_no_metrics_have_the_names_and_units_of_the_table() {
 }
 
 #[tokio::test]
-async fn an_exchange_by_name_over_a_new_connection_is_counted_once_everywhere() {
+async fn metrics_attempt_on_new_connection_counted_once_each() {
     let rig = Rig::new();
     let outbound = Outbound::builder().observer(rig.observer().body_sizes().build()).build();
     let port = once(&outbound).await;
@@ -105,7 +106,7 @@ async fn an_exchange_by_name_over_a_new_connection_is_counted_once_everywhere() 
     assert_eq!(rig.values("outbound.connection.opened"), [(ours(&[]), 1.0)]);
     let closed = [("http.connection.state", "idle"), ("outbound.close_reason", "peer_closed")];
     assert_eq!(rig.values("outbound.connection.closed"), [(ours(&closed), 1.0)]);
-    assert_eq!(rig.values("outbound.connection.exchanges"), [(ours(&[]), 1.0)]);
+    assert_eq!(rig.values("outbound.connection.requests"), [(ours(&[]), 1.0)]);
     let io = rig.values("outbound.connection.io");
     assert_eq!(io[0], (ours(&[("network.io.direction", "receive")]), OK.len() as f64));
     assert_eq!(io[1].0, ours(&[("network.io.direction", "transmit")]));
@@ -120,7 +121,7 @@ async fn an_exchange_by_name_over_a_new_connection_is_counted_once_everywhere() 
 }
 
 #[tokio::test]
-async fn the_buckets_are_those_of_the_table_under_the_crates_scope() {
+async fn metrics_buckets_and_scope_match_table() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     once(&outbound).await;
@@ -137,17 +138,17 @@ async fn the_buckets_are_those_of_the_table_under_the_crates_scope() {
     for metric in ["connect", "phase", "ttfb", "body"] {
         assert_eq!(bounds(&format!("outbound.{metric}.duration")), ours);
     }
-    let exchanges = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
-    assert_eq!(bounds("outbound.connection.exchanges"), exchanges);
+    let attempts = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+    assert_eq!(bounds("outbound.connection.requests"), attempts);
     let schema = opentelemetry_semantic_conventions::SCHEMA_URL;
     assert_eq!(rig.metric_scope(), (Some(env!("CARGO_PKG_VERSION").into()), Some(schema.into())));
 }
 
 #[tokio::test]
-async fn a_failed_connect_is_an_error_of_one_type_everywhere() {
+async fn metrics_failed_connect_has_same_error_type_everywhere() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
-    exchange(&client(&rig.outbound()), get(format!("http://127.0.0.1:{port}/").as_str())).await;
+    attempt(&client(&rig.outbound()), get(format!("http://127.0.0.1:{port}/").as_str())).await;
     for metric in ["http.client.request.duration", "outbound.connect.duration", "outbound.connect.failed"] {
         let values = rig.values(metric);
         assert_eq!(values.len(), 1, "{metric}");
@@ -171,7 +172,7 @@ async fn a_failed_connect_is_an_error_of_one_type_everywhere() {
 }
 
 #[tokio::test]
-async fn everything_that_goes_up_comes_down_after_a_cancellation() {
+async fn metrics_gauges_return_to_zero_after_cancellation() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     let asked = Gate::new();
@@ -198,7 +199,7 @@ async fn everything_that_goes_up_comes_down_after_a_cancellation() {
 }
 
 #[tokio::test]
-async fn optional_labels_are_there_when_asked_for() {
+async fn metrics_optional_labels_present_when_enabled() {
     let rig = Rig::new();
     let observer = rig
         .observer()
@@ -209,8 +210,8 @@ async fn optional_labels_are_there_when_asked_for() {
     let outbound = Outbound::builder().observer(observer.build()).build();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let mut request = get(server.uri("/users/7"));
-    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
-    exchange(&client(&outbound), request).await;
+    request.extensions_mut().insert(UrlTemplate::from_static("/users/{id}"));
+    attempt(&client(&outbound), request).await;
     for metric in ["http.client.request.duration", "http.client.active_requests"] {
         let (attributes, _) = rig.values(metric).remove(0);
         assert_eq!((&*attributes["url.template"], &*attributes["url.scheme"]), ("/users/{id}", "http"));
@@ -221,7 +222,7 @@ async fn optional_labels_are_there_when_asked_for() {
 }
 
 #[tokio::test]
-async fn the_duration_of_a_connection_has_what_it_spoke_itself() {
+async fn metrics_connection_duration_has_own_protocol_version() {
     let rig = Rig::new();
     let (_server, duplex) = ScriptedServer::duplex(Script::new().hang());
     let outbound = rig.outbound();
@@ -245,7 +246,7 @@ async fn the_duration_of_a_connection_has_what_it_spoke_itself() {
 }
 
 #[tokio::test]
-async fn a_connect_that_cannot_be_tracked_counts_as_opened_and_a_tunnel_is_a_phase() {
+async fn metrics_untracked_connect_counted_and_tunnel_is_phase() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     let connect = |fails: bool| {
@@ -257,15 +258,15 @@ async fn a_connect_that_cannot_be_tracked_counts_as_opened_and_a_tunnel_is_a_pha
             })
         });
         let tunnel = PhaseLayer::tunnel().layer(tunnel);
-        let connector = PhaseLayer::connect(outbound.registry()).layer(tunnel);
+        let connector = outbound.connect_phase_layer().layer(tunnel);
         let client = tower::service_fn(move |_: http::Request<_>| {
             let connected = connector.clone().oneshot("http://a.example/".parse().unwrap());
             async move { connected.await.map(|()| status(200)) }
         });
-        outbound.exchange_layer().layer(client)
+        outbound.attempt_layer().layer(client)
     };
-    assert_eq!(exchange(&connect(false), get("http://a.example/")).await, Some(200));
-    assert_eq!(exchange(&connect(true), get("http://a.example/")).await, None);
+    assert_eq!(attempt(&connect(false), get("http://a.example/")).await, Some(200));
+    assert_eq!(attempt(&connect(true), get("http://a.example/")).await, None);
 
     let errors = |metric: &str| -> Vec<_> {
         rig.values(metric)

@@ -11,7 +11,7 @@ use crate::support::*;
 
 const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\nvary: a\r\nretry-after: 7\r\nvary: b\r\ncontent-length: 5\r\n\r\nhello";
 
-/// The attributes of an exchange whose request and response have several headers.
+/// The attributes of an attempt whose request and response have several headers.
 async fn span_with(with: impl Fn(OtelObserverBuilder) -> OtelObserverBuilder) -> Vec<(String, Value)> {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(ANSWER)).await.unwrap();
@@ -22,7 +22,7 @@ async fn span_with(with: impl Fn(OtelObserverBuilder) -> OtelObserverBuilder) ->
     let mut marked = HeaderValue::from_static("s3cr3t");
     marked.set_sensitive(true);
     request.headers_mut().insert("x-token", marked);
-    assert_eq!(exchange(&client(&outbound), request).await, Some(503));
+    assert_eq!(attempt(&client(&outbound), request).await, Some(503));
     let span = rig.span("GET");
     attributes(&span);
     span.attributes.into_iter().map(|pair| (pair.key.to_string(), pair.value)).collect()
@@ -33,7 +33,7 @@ fn strings<const N: usize>(values: [&'static str; N]) -> Value {
 }
 
 #[tokio::test]
-async fn only_headers_that_are_named_are_recorded_each_with_all_its_values() {
+async fn opt_in_headers_only_named_recorded_with_all_values() {
     let all = span_with(|observer| {
         let observer = observer.request_header(USER_AGENT).request_header(USER_AGENT);
         observer.response_header(VARY).response_header(RETRY_AFTER).response_header(USER_AGENT)
@@ -51,7 +51,7 @@ async fn only_headers_that_are_named_are_recorded_each_with_all_its_values() {
 }
 
 #[tokio::test]
-async fn credentials_and_what_is_marked_as_sensitive_stay_hidden_although_they_are_named() {
+async fn opt_in_headers_redact_credentials_and_sensitive_values() {
     let token = HeaderName::from_static("x-token");
     let all =
         span_with(|observer| observer.request_header(AUTHORIZATION).request_header(token.clone())).await;
@@ -61,7 +61,7 @@ async fn credentials_and_what_is_marked_as_sensitive_stay_hidden_although_they_a
 }
 
 #[tokio::test]
-async fn opt_in_attributes_are_there_when_asked_for_and_only_then() {
+async fn opt_in_attributes_present_only_when_enabled() {
     let with: [(SpanAttribute, &str, Value); 4] = [
         (SpanAttribute::RequestBodySize, "http.request.body.size", 0.into()),
         (SpanAttribute::ResponseBodySize, "http.response.body.size", 5.into()),

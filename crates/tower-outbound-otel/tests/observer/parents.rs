@@ -1,4 +1,4 @@
-//! Whose child an exchange's span is.
+//! Whose child an attempt's span is.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use tracing_subscriber::reload;
 use crate::support::*;
 
 #[tokio::test]
-async fn the_context_of_the_call_is_the_parent_and_not_that_of_the_first_poll() {
+async fn parent_is_context_of_call_not_of_first_poll() {
     let rig = Rig::new();
     let tracer = rig.traces.tracer("app");
     let service = answering(&rig.outbound(), 200);
@@ -45,37 +45,37 @@ async fn the_context_of_the_call_is_the_parent_and_not_that_of_the_first_poll() 
 }
 
 #[tokio::test]
-async fn a_tracing_span_is_the_parent_also_behind_a_reloaded_layer() {
+async fn parent_is_tracing_span_behind_reload_layer() {
     let rig = Rig::new();
     let bridge = tracing_opentelemetry::layer().with_tracer(rig.traces.tracer("app"));
     let (bridge, _handle) = reload::Layer::new(bridge);
     let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(bridge));
 
     let service = answering(&rig.outbound(), 200);
-    async { exchange(&service, get("http://a.example/")).await }
+    async { attempt(&service, get("http://a.example/")).await }
         .instrument(tracing::info_span!("handler"))
         .await;
     assert!(is_child(&rig.span("GET"), &rig.span("handler")));
 }
 
 #[tokio::test]
-async fn global_providers_that_are_set_after_the_layers_were_built_are_used() {
+async fn global_providers_set_after_layers_are_used() {
     let rig = Rig::new();
     let outbound = Outbound::builder().observer(OtelObserver::new()).build();
     let service =
-        outbound.exchange_layer().layer(tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200))));
+        outbound.attempt_layer().layer(tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200))));
     global::set_tracer_provider(rig.traces.clone());
     global::set_meter_provider(rig.meters.clone());
-    exchange(&service, get("http://a.example/")).await;
+    attempt(&service, get("http://a.example/")).await;
     assert_eq!(rig.names(), ["GET", "outbound.body"]);
     assert_eq!(rig.values("outbound.requests").len(), 1);
 }
 
 #[tokio::test]
-async fn a_span_that_is_sampled_below_an_unsampled_parent_has_every_attribute_once() {
+async fn sampled_span_below_unsampled_parent_has_all_attributes() {
     let rig = Rig::new();
     let sampled = answering(&rig.outbound(), 200);
-    exchange(&sampled, get("http://a.example/")).await;
+    attempt(&sampled, get("http://a.example/")).await;
     let under_sampled = attributes(&rig.span("GET"));
 
     let rig = Rig::new();
@@ -88,7 +88,7 @@ async fn a_span_that_is_sampled_below_an_unsampled_parent_has_every_attribute_on
     let (trace, span) = (TraceId::from(1), SpanId::from(2));
     let parent = SpanContext::new(trace, span, TraceFlags::default(), true, TraceState::default());
     let context = Context::new().with_remote_span_context(parent);
-    exchange(&service, get("http://a.example/")).with_context(context).await;
+    attempt(&service, get("http://a.example/")).with_context(context).await;
     assert_eq!(rig.span("GET").parent_span_id, span);
     assert_eq!(attributes(&rig.span("GET")), under_sampled);
 }
@@ -117,15 +117,15 @@ impl ShouldSample for Shown {
 }
 
 #[tokio::test]
-async fn a_sampler_is_shown_what_is_known_at_the_start() {
+async fn sampler_receives_attributes_known_at_start() {
     let (rig, shown) = (Rig::new(), Shown::default());
     let sampling =
         SdkTracerProvider::builder().with_simple_exporter(rig.exporter()).with_sampler(shown.clone()).build();
     let observer = rig.observer().tracer_provider(&sampling).build();
     let service = answering(&Outbound::builder().observer(observer).build(), 200);
     let mut request = get("http://a.example/users/7?sig=marker");
-    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
-    exchange(&service, request).await;
+    request.extensions_mut().insert(UrlTemplate::from_static("/users/{id}"));
+    attempt(&service, request).await;
     assert_eq!(
         *shown.0.lock().unwrap(),
         [expected([

@@ -52,13 +52,13 @@ fn stack<S: Clone>(
     rig: &Rig,
     propagate: Propagate,
     service: S,
-) -> tower_outbound::Observe<tower_outbound::InFlight<S>> {
+) -> tower_outbound::observe::Observe<tower_outbound::limit::InFlightLimit<S>> {
     let observer = rig.observer().propagate(propagate).build();
-    Outbound::builder().observer(observer).build().exchange_layer().layer(service)
+    Outbound::builder().observer(observer).build().attempt_layer().layer(service)
 }
 
 #[tokio::test]
-async fn the_exchanges_span_goes_out_without_baggage_and_without_an_empty_tracestate() {
+async fn propagation_sends_attempt_span_without_baggage_or_tracestate() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let service = stack(
@@ -73,7 +73,7 @@ async fn the_exchanges_span_goes_out_without_baggage_and_without_an_empty_traces
 }
 
 #[tokio::test]
-async fn baggage_goes_to_listed_hosts_only() {
+async fn propagation_sends_baggage_to_listed_hosts_only() {
     for (propagate, host, has_context, has_baggage) in [
         (Propagate::everywhere().baggage_to(["a.example"]), "a.example", true, true),
         (Propagate::everywhere().baggage_to(["a.example"]), "b.example", true, false),
@@ -98,7 +98,7 @@ async fn baggage_goes_to_listed_hosts_only() {
 }
 
 #[tokio::test]
-async fn a_request_can_be_sent_without_context() {
+async fn propagation_disabled_per_request_sends_no_context() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let service = stack(
@@ -114,7 +114,7 @@ async fn a_request_can_be_sent_without_context() {
 }
 
 #[tokio::test]
-async fn the_tracestate_of_another_trace_does_not_go_out_with_the_exchanges_span() {
+async fn propagation_removes_tracestate_of_another_trace() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let service = stack(
@@ -134,7 +134,7 @@ async fn the_tracestate_of_another_trace_does_not_go_out_with_the_exchanges_span
 }
 
 #[tokio::test]
-async fn the_propagate_layer_leaves_out_what_asks_for_it_and_what_is_suppressed() {
+async fn propagate_layer_skips_opted_out_and_suppressed_requests() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let mut service = PropagateLayer::new().layer(service);
@@ -152,7 +152,7 @@ async fn the_propagate_layer_leaves_out_what_asks_for_it_and_what_is_suppressed(
 }
 
 #[tokio::test]
-async fn the_propagate_layer_alone_sends_the_callers_span() {
+async fn propagate_layer_alone_sends_caller_span() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let caller = sent(&rig, PropagateLayer::new().layer(service), get("http://a.example/")).await;
@@ -162,7 +162,7 @@ async fn the_propagate_layer_alone_sends_the_callers_span() {
 }
 
 #[tokio::test]
-async fn with_layer_and_observer_the_exchanges_span_goes_out_once() {
+async fn propagate_layer_with_observer_sends_attempt_span_once() {
     let rig = Rig::new();
     let (service, kept) = keeping();
     let inner = PropagateLayer::new().layer(service);
@@ -175,6 +175,6 @@ async fn with_layer_and_observer_the_exchanges_span_goes_out_once() {
 }
 
 /// The observed body's own one, which the kept service takes.
-fn unwrap(request: http::Request<tower_outbound::ObserveRequestBody<Body>>) -> http::Request<Body> {
+fn unwrap(request: http::Request<tower_outbound::observe::ObserveRequestBody<Body>>) -> http::Request<Body> {
     request.map(|_| Body::new())
 }

@@ -1,4 +1,4 @@
-//! What is told of resends.
+//! What is told of retries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanKind, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry_sdk::trace::SpanData;
 use tower::{Layer, Service};
-use tower_outbound::{BoxError, Outbound, RetryLayer};
+use tower_outbound::{BoxError, Outbound};
 
 use crate::support::*;
 
@@ -19,7 +19,9 @@ fn busy(
     times: u32,
 ) -> impl Service<
     http::Request<Body>,
-    Response = http::Response<tower_outbound::ObserveBody<tower_outbound::InFlightBody<Answer>>>,
+    Response = http::Response<
+        tower_outbound::observe::ObserveBody<tower_outbound::limit::InFlightLimitBody<Answer>>,
+    >,
     Error = tower_outbound::Error,
 > + Clone
 + use<> {
@@ -28,23 +30,24 @@ fn busy(
         let busy = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         std::future::ready(Ok::<_, BoxError>(status(if busy.is_ok() { 503 } else { 200 })))
     };
-    RetryLayer::new(outbound.registry().clone())
+    outbound
+        .retry_layer()
         .status([StatusCode::SERVICE_UNAVAILABLE])
         .backoff(Duration::from_secs(2), Duration::from_secs(2))
         .seed(1)
-        .layer(outbound.exchange_layer().layer(tower::service_fn(answer)))
+        .layer(outbound.attempt_layer().layer(tower::service_fn(answer)))
 }
 
-fn exchanges(rig: &Rig) -> Vec<SpanData> {
+fn attempts(rig: &Rig) -> Vec<SpanData> {
     rig.spans().into_iter().filter(|span| span.span_kind == SpanKind::Client).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_exchange_is_a_span_with_its_ordinal_reason_and_wait_and_there_is_none_around_them() {
+async fn retry_attempt_spans_have_ordinal_reason_and_backoff() {
     let rig = Rig::new();
     let service = busy(&rig.outbound(), 1);
-    assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
-    let spans = exchanges(&rig);
+    assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
+    let spans = attempts(&rig);
     assert_eq!(spans.len(), 2);
     let (first, second) = (attributes(&spans[0]), attributes(&spans[1]));
     assert_eq!(first["http.response.status_code"], "503");
@@ -55,12 +58,12 @@ async fn each_exchange_is_a_span_with_its_ordinal_reason_and_wait_and_there_is_n
     assert_eq!(second["outbound.retry.reason"], "status");
     let waited = second["outbound.retry.backoff"].parse::<f64>().unwrap();
     assert!(waited > 0.0 && waited <= 2.0, "{waited}");
-    // The caller has no span: the resend shares the first one's trace.
+    // The caller has no span: the retry shares the first one's trace.
     assert!(is_root(&spans[0]) && is_child(&spans[1], &spans[0]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callers_span_is_the_parent_of_each_exchange_wherever_it_is_polled() {
+async fn retry_attempt_spans_all_have_caller_span_as_parent() {
     let rig = Rig::new();
     let tracer = rig.traces.tracer("app");
     let mut service = busy(&rig.outbound(), 2);
@@ -70,17 +73,17 @@ async fn the_callers_span_is_the_parent_of_each_exchange_wherever_it_is_polled()
     };
     assert_eq!(pending.await.unwrap().status(), 200);
     let caller = rig.span("caller");
-    let spans = exchanges(&rig);
+    let spans = attempts(&rig);
     assert_eq!(spans.len(), 3);
     assert!(spans.iter().all(|span| is_child(span, &caller)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn resends_and_what_spoke_against_them_are_counted() {
+async fn retry_metrics_count_retries_and_given_up_reasons() {
     let rig = Rig::new();
     let outbound = rig.outbound();
-    exchange(&busy(&outbound, 1), get("http://a.example/")).await;
-    exchange(&busy(&outbound, 9), get("http://a.example/")).await;
+    attempt(&busy(&outbound, 1), get("http://a.example/")).await;
+    attempt(&busy(&outbound, 9), get("http://a.example/")).await;
     let ours = |further: &[(&str, &str)]| {
         let mut all = expected([("server.address", "a.example"), ("url.scheme", "http")]);
         all.extend(further.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -92,7 +95,7 @@ async fn resends_and_what_spoke_against_them_are_counted() {
     assert_eq!(rig.values("outbound.retry.given_up"), [(ours(&[status, attempts]), 1.0)]);
     assert_eq!(rig.values("outbound.releases"), [(ours(&[("outbound.release", "drained")]), 3.0)]);
     assert_eq!(rig.values("outbound.retry.delay"), [(ours(&[]), 2.0)]);
-    let calls = rig.series("outbound.call.exchanges");
+    let calls = rig.series("outbound.call.attempts");
     let find = |outcome: &str| {
         let named = |series: &&Series| series.attributes["outbound.outcome"] == outcome;
         let series = calls.iter().find(named).unwrap();
@@ -102,10 +105,10 @@ async fn resends_and_what_spoke_against_them_are_counted() {
 }
 
 #[tokio::test]
-async fn a_call_without_the_retry_layer_is_one_exchange() {
+async fn call_without_retry_layer_counts_single_attempt() {
     let rig = Rig::new();
-    exchange(&answering(&rig.outbound(), 200), get("http://a.example/")).await;
-    let calls = rig.series("outbound.call.exchanges");
+    attempt(&answering(&rig.outbound(), 200), get("http://a.example/")).await;
+    let calls = rig.series("outbound.call.attempts");
     assert_eq!(calls.len(), 1);
     assert_eq!((calls[0].value, calls[0].sum), (1.0, 1.0));
 }

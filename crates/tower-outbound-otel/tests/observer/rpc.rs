@@ -1,4 +1,4 @@
-//! gRPC: one span and one duration of each exchange, with both conventions' attributes.
+//! gRPC: one span and one duration of each attempt, with both conventions' attributes.
 
 use std::convert::Infallible;
 
@@ -48,12 +48,14 @@ fn answering_with<A: Fn() -> Response<GrpcBody> + Clone>(
     answer: A,
 ) -> impl Service<
     Request<Body>,
-    Response = Response<tower_outbound::ObserveBody<tower_outbound::InFlightBody<GrpcBody>>>,
+    Response = Response<
+        tower_outbound::observe::ObserveBody<tower_outbound::limit::InFlightLimitBody<GrpcBody>>,
+    >,
     Error = tower_outbound::Error,
 > + Clone
 + use<A> {
     let answer = move |_| std::future::ready(Ok::<_, BoxError>(answer()));
-    outbound.exchange_layer().layer(tower::service_fn(answer))
+    outbound.attempt_layer().layer(tower::service_fn(answer))
 }
 
 fn create() -> Request<Body> {
@@ -63,7 +65,7 @@ fn create() -> Request<Body> {
 /// Code, `error.type` on the span and whether its status is an error, for an answer that is read to its end.
 async fn told(answer: impl Fn() -> Response<GrpcBody> + Clone) -> (String, Option<String>, bool) {
     let rig = Rig::new();
-    exchange(&answering_with(&rig.outbound(), answer), create()).await;
+    attempt(&answering_with(&rig.outbound(), answer), create()).await;
     let span = rig.span("shop.Orders/Create");
     let mut attributes = attributes(&span);
     let told = (attributes.remove("rpc.response.status_code").unwrap(), attributes.remove("error.type"));
@@ -75,11 +77,11 @@ async fn told(answer: impl Fn() -> Response<GrpcBody> + Clone) -> (String, Optio
 }
 
 #[tokio::test]
-async fn an_rpc_is_one_client_span_with_http_and_rpc_attributes_and_one_duration() {
+async fn rpc_is_single_client_span_with_http_and_rpc_attributes() {
     let rig = Rig::new();
     let mut request = create();
-    request.extensions_mut().insert(UrlTemplate("/{service}/{method}"));
-    exchange(&answering_with(&rig.outbound(), || ending("0")), request).await;
+    request.extensions_mut().insert(UrlTemplate::from_static("/{service}/{method}"));
+    attempt(&answering_with(&rig.outbound(), || ending("0")), request).await;
 
     let spans = rig.spans();
     assert_eq!(spans.iter().filter(|span| span.span_kind == SpanKind::Client).count(), 1);
@@ -118,17 +120,17 @@ async fn an_rpc_is_one_client_span_with_http_and_rpc_attributes_and_one_duration
 }
 
 #[tokio::test]
-async fn a_status_that_is_not_ok_is_an_error_inside_a_200() {
+async fn rpc_status_not_ok_is_error_despite_http_200() {
     for answer in [|| ending("14"), || trailers_only(200, "14")] {
         let rig = Rig::new();
-        exchange(&answering_with(&rig.outbound(), answer), create()).await;
+        attempt(&answering_with(&rig.outbound(), answer), create()).await;
         let span = rig.span("shop.Orders/Create");
         assert_eq!(span.status, Status::error(""));
         let attributes = attributes(&span);
         assert_eq!(attributes["rpc.response.status_code"], "UNAVAILABLE");
         assert_eq!(attributes["error.type"], "UNAVAILABLE");
         assert_eq!(attributes["http.response.status_code"], "200");
-        for metric in ["outbound.requests", "outbound.call.exchanges"] {
+        for metric in ["outbound.requests", "outbound.call.attempts"] {
             assert_eq!(rig.values(metric)[0].0["outbound.outcome"], "error", "{metric}");
         }
         let (http, _) = rig.values("http.client.request.duration").remove(0);
@@ -137,7 +139,7 @@ async fn a_status_that_is_not_ok_is_an_error_inside_a_200() {
 }
 
 #[tokio::test]
-async fn what_an_rpc_has_come_to_is_the_peers_status_or_what_a_client_makes_of_the_answer() {
+async fn rpc_status_from_grpc_status_or_mapped_from_http_status() {
     let error = |code: &str, kind: &str| (code.to_owned(), Some(kind.to_owned()), true);
     assert_eq!(told(|| trailers_only(200, "0")).await, ("OK".into(), None, false));
     assert_eq!(told(|| ending("1")).await, error("CANCELLED", "CANCELLED"));
@@ -151,10 +153,10 @@ async fn what_an_rpc_has_come_to_is_the_peers_status_or_what_a_client_makes_of_t
 }
 
 #[tokio::test]
-async fn a_failure_below_grpc_keeps_its_kind_and_has_a_code() {
+async fn rpc_connect_failure_keeps_kind_and_has_status_code() {
     let rig = Rig::new();
     let uri = format!("http://{}/shop.Orders/Create", closed_port().unwrap());
-    assert_eq!(exchange(&client(&rig.outbound()), asking(uri.parse().unwrap())).await, None);
+    assert_eq!(attempt(&client(&rig.outbound()), asking(uri.parse().unwrap())).await, None);
     let span = attributes(&rig.span("shop.Orders/Create"));
     assert_eq!(span["error.type"], "connection_refused");
     assert_eq!(span["rpc.response.status_code"], "UNAVAILABLE");
@@ -163,7 +165,7 @@ async fn a_failure_below_grpc_keeps_its_kind_and_has_a_code() {
 }
 
 #[tokio::test]
-async fn the_callers_cancellation_is_no_error_and_has_grpcs_code_for_it() {
+async fn rpc_cancelled_by_caller_is_cancelled_without_error() {
     let rig = Rig::new();
     let response = answering_with(&rig.outbound(), || ending("0")).oneshot(create()).await.unwrap();
     drop(response);
@@ -175,7 +177,7 @@ async fn the_callers_cancellation_is_no_error_and_has_grpcs_code_for_it() {
 }
 
 #[tokio::test]
-async fn who_reads_no_further_than_the_trailers_has_read_everything() {
+async fn rpc_body_dropped_after_trailers_is_ok() {
     let rig = Rig::new();
     let response = answering_with(&rig.outbound(), || ending("0")).oneshot(create()).await.unwrap();
     let mut body = response.into_body();
@@ -186,20 +188,20 @@ async fn who_reads_no_further_than_the_trailers_has_read_everything() {
 }
 
 #[tokio::test]
-async fn an_rpc_ends_with_its_trailers_even_where_others_end_at_the_head() {
+async fn rpc_span_ends_at_trailers_despite_end_at_head() {
     let rig = Rig::new();
     let outbound = Outbound::builder().observer(rig.observer().end_at_head().build()).build();
-    exchange(&answering_with(&outbound, || ending("5")), create()).await;
+    attempt(&answering_with(&outbound, || ending("5")), create()).await;
     assert_eq!(attributes(&rig.span("shop.Orders/Create"))["rpc.response.status_code"], "NOT_FOUND");
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_by_its_request_has_nothing_of_it() {
+async fn rpc_attributes_absent_for_other_content_types() {
     for content in ["application/json", "application/grpc-web+proto"] {
         let rig = Rig::new();
         let mut request = create();
         request.headers_mut().insert("content-type", content.parse().unwrap());
-        exchange(&answering_with(&rig.outbound(), || trailers_only(200, "14")), request).await;
+        attempt(&answering_with(&rig.outbound(), || trailers_only(200, "14")), request).await;
         let span = rig.span("POST");
         assert_eq!(span.status, Status::Unset);
         assert!(attributes(&span).keys().all(|key| !key.starts_with("rpc.")), "{content}");
@@ -208,28 +210,28 @@ async fn what_is_not_grpc_by_its_request_has_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn each_exchange_of_a_call_is_an_rpc_of_its_own() {
+async fn rpc_span_and_duration_recorded_per_attempt() {
     let rig = Rig::new();
     let service = answering_with(&rig.outbound(), || trailers_only(200, "14"));
     let mut request = create();
     request.extensions_mut().insert(Call::new());
     for _ in 0..2 {
-        exchange(&service, request.clone()).await;
+        attempt(&service, request.clone()).await;
     }
     let rpcs: Vec<_> = rig.spans().into_iter().filter(|span| span.span_kind == SpanKind::Client).collect();
     assert!(rpcs.iter().all(|span| span.name == "shop.Orders/Create"));
-    let resends = rpcs.iter().map(|span| attributes(span).remove("http.request.resend_count"));
-    assert_eq!(resends.collect::<Vec<_>>(), [None, Some("1".to_owned())]);
+    let retries = rpcs.iter().map(|span| attributes(span).remove("http.request.resend_count"));
+    assert_eq!(retries.collect::<Vec<_>>(), [None, Some("1".to_owned())]);
     assert_eq!(rig.values("rpc.client.call.duration")[0].1, 2.0);
 }
 
 #[tokio::test]
-async fn a_method_outside_of_the_list_is_other_and_its_own_name_is_on_the_span() {
+async fn rpc_method_not_listed_is_other_with_original_on_span() {
     let rig = Rig::new();
     let observer = rig.observer().metrics(Metrics::Core).known_rpc_methods(["shop.Orders/Create"]).build();
     let service = answering_with(&Outbound::builder().observer(observer).build(), || ending("0"));
-    exchange(&service, create()).await;
-    exchange(&service, asking(Uri::from_static("http://a.example:50051/shop.Orders/Delete"))).await;
+    attempt(&service, create()).await;
+    attempt(&service, asking(Uri::from_static("http://a.example:50051/shop.Orders/Delete"))).await;
     assert_eq!(attributes(&rig.span("shop.Orders/Create")).get("rpc.method_original"), None);
     let other = attributes(&rig.span("grpc"));
     assert_eq!((&*other["rpc.method"], &*other["rpc.method_original"]), ("_OTHER", "shop.Orders/Delete"));
@@ -242,7 +244,7 @@ async fn a_method_outside_of_the_list_is_other_and_its_own_name_is_on_the_span()
 }
 
 #[tokio::test]
-async fn methods_hosts_and_statuses_together_stay_below_the_sdks_limit_and_no_rpc_is_lost() {
+async fn rpc_metric_series_stay_below_sdk_limit_and_lose_no_count() {
     let rig = Rig::new();
     let observer = rig.observer().phases(Phases::Off).build();
     let outbound = Outbound::builder().observer(observer).build();
@@ -258,14 +260,14 @@ async fn methods_hosts_and_statuses_together_stay_below_the_sdks_limit_and_no_rp
                 // 120 methods in all, of which each host has some.
                 let method = (host * 7 + method) % 120;
                 let uri = format!("http://host-{host}.example/shop.Orders/M{method}");
-                exchange(&service, asking(uri.parse().unwrap())).await;
+                attempt(&service, asking(uri.parse().unwrap())).await;
                 sent += 1.0;
             }
         }
     }
     for status in 402..1000 {
         let service = answering_with(&outbound, move || trailers_only(status, ""));
-        exchange(&service, create()).await;
+        attempt(&service, create()).await;
         sent += 1.0;
     }
     let series = rig.series("rpc.client.call.duration");

@@ -17,18 +17,20 @@ use opentelemetry_sdk::trace::SpanData;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{DuplexConnector, Script, ScriptedServer, closed_port};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::{DnsFailure, FirstFamily, Outbound, ResolveError};
+use tower_outbound::Outbound;
+use tower_outbound::connect::{FirstFamily, ResolveError};
+use tower_outbound::failure::DnsFailure;
 use tower_outbound_otel::Phases;
 
 use crate::support::*;
 
 #[tokio::test]
-async fn a_setup_is_a_child_of_the_exchange_that_it_serves_and_has_its_phases_inside() {
+async fn connection_setup_is_child_of_attempt_with_phases_inside() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let port = server.address().unwrap().port().to_string();
     let client = resolving(&rig.outbound(), vec![server.address().unwrap()]);
-    exchange(&client, get(server.uri_with("http", "peer.test", "/"))).await;
+    attempt(&client, get(server.uri_with("http", "peer.test", "/"))).await;
 
     let setup = rig.span(&format!("HTTP connection_setup peer.test:{port}"));
     assert!(is_child(&setup, &rig.span("GET")) && setup.links.is_empty());
@@ -61,14 +63,14 @@ async fn a_setup_is_a_child_of_the_exchange_that_it_serves_and_has_its_phases_in
 }
 
 #[tokio::test]
-async fn a_failed_setup_is_a_root_with_a_link_to_its_starter() {
+async fn connection_setup_failed_is_root_linked_to_starter() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
     // The application's span is current all the while; a root has no parent even so.
     let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
     let client = client(&rig.outbound());
     let request = get(format!("http://127.0.0.1:{port}/").as_str());
-    exchange(&client, request).with_context(caller).await;
+    attempt(&client, request).with_context(caller).await;
 
     let setup = rig.span(&format!("HTTP connection_setup 127.0.0.1:{port}"));
     assert!(is_root(&setup) && links_to(&setup, &rig.span("GET")));
@@ -112,11 +114,11 @@ fn resolving(
     });
     let tcp = outbound.http_connector().resolver(resolver).first_family(FirstFamily::AsResolved);
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(tcp));
-    outbound.exchange_layer().layer(client)
+    outbound.attempt_layer().layer(client)
 }
 
 #[tokio::test]
-async fn each_address_that_is_tried_has_a_span_with_its_own_error() {
+async fn connect_address_spans_have_own_errors() {
     for phases in [Phases::Spans, Phases::Events] {
         let rig = Rig::new();
         let observer = rig.observer().phases(phases).build();
@@ -125,7 +127,7 @@ async fn each_address_that_is_tried_has_a_span_with_its_own_error() {
         let (closed, open) = (closed_port().unwrap(), server.address().unwrap());
         let nobody = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, closed.port()));
         let client = resolving(&outbound, vec![closed, nobody, open]);
-        assert_eq!(exchange(&client, get("http://peer.test/")).await, Some(200));
+        assert_eq!(attempt(&client, get("http://peer.test/")).await, Some(200));
 
         let setup = rig.span("HTTP connection_setup peer.test:80");
         let names = [closed, nobody, open].map(|address| format!("socket connect {address}"));
@@ -158,7 +160,7 @@ async fn each_address_that_is_tried_has_a_span_with_its_own_error() {
 }
 
 #[tokio::test]
-async fn a_dropped_connect_has_a_span_without_an_error_for_the_address_that_it_tried() {
+async fn connect_dropped_has_address_span_without_error() {
     let rig = Rig::new();
     // Full after one connection: the kernel passes over who comes next.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -168,7 +170,7 @@ async fn a_dropped_connect_has_a_span_without_an_error_for_the_address_that_it_t
     let _first = tokio::net::TcpStream::connect(silent).await.unwrap();
     let client = resolving(&rig.outbound(), vec![silent]);
     {
-        let mut pending = pin!(exchange(&client, get("http://peer.test/")));
+        let mut pending = pin!(attempt(&client, get("http://peer.test/")));
         poll_fn(|cx| {
             assert!(pending.as_mut().poll(cx).is_pending());
             Poll::Ready(())
@@ -204,11 +206,11 @@ fn gated(
         })
     });
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(connector));
-    outbound.exchange_layer().layer(client)
+    outbound.attempt_layer().layer(client)
 }
 
 #[tokio::test]
-async fn a_cancelled_setup_is_a_root_without_an_error() {
+async fn connection_setup_cancelled_is_root_without_error() {
     let rig = Rig::new();
     let (asked, never) = (Gate::new(), Gate::new());
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
@@ -220,15 +222,15 @@ async fn a_cancelled_setup_is_a_root_without_an_error() {
             () = asked.wait() => {}
         }
     }
-    let (exchange, setup) = (rig.span("GET"), rig.span("HTTP connection_setup a.example:80"));
-    assert!(is_root(&setup) && links_to(&setup, &exchange));
+    let (attempt, setup) = (rig.span("GET"), rig.span("HTTP connection_setup a.example:80"));
+    assert!(is_root(&setup) && links_to(&setup, &attempt));
     assert_eq!((setup.status.clone(), attributes(&setup).get("error.type")), (Status::Unset, None));
-    assert_eq!(attributes(&exchange)["outbound.cancelled_in"], "acquire");
+    assert_eq!(attributes(&attempt)["outbound.cancelled_in"], "acquire");
     assert_eq!(rig.values("outbound.connect.duration"), [], "neither made nor failed");
 }
 
 #[tokio::test]
-async fn a_wasted_setup_is_a_root_with_a_link_to_its_starter_and_whom_it_serves_links_to_it() {
+async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     let (open, asked, connect, answer) = (Gate::new(), Gate::new(), Gate::new(), Gate::new());
@@ -240,7 +242,7 @@ async fn a_wasted_setup_is_a_root_with_a_link_to_its_starter_and_whom_it_serves_
     // The second starts a connect, but gets the connection of the first.
     let send = |path: &str| {
         let (client, request) = (client.clone(), get(format!("http://a.example{path}").as_str()));
-        tokio::spawn(async move { exchange(&client, request).await })
+        tokio::spawn(async move { attempt(&client, request).await })
     };
     let first = send("/first");
     server.wait_until(|log| log.iter().any(|connection| connection.requests == 1)).await;
@@ -274,7 +276,7 @@ async fn a_wasted_setup_is_a_root_with_a_link_to_its_starter_and_whom_it_serves_
 }
 
 #[tokio::test]
-async fn a_connection_that_serves_nobody_is_recorded_when_it_closes() {
+async fn connection_setup_unused_recorded_at_close() {
     let rig = Rig::new();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let mut connector = rig.outbound().connector(duplex);
@@ -287,7 +289,7 @@ async fn a_connection_that_serves_nobody_is_recorded_when_it_closes() {
 }
 
 #[tokio::test]
-async fn on_http_2_a_setup_is_its_starters_child_also_when_another_exchange_is_answered_first() {
+async fn connection_setup_http2_is_child_of_starter_not_of_fastest() {
     let rig = Rig::new();
     let gate = Gate::new();
     let held = gate.clone();
@@ -305,7 +307,7 @@ async fn on_http_2_a_setup_is_its_starters_child_also_when_another_exchange_is_a
     let client = outbound.client_builder().http2_only(true).build();
     let send = |path: &'static str| {
         let mut request = http::Request::get(server.uri(path)).body(String::new()).unwrap();
-        request.extensions_mut().insert(tower_outbound::UrlTemplate(path));
+        request.extensions_mut().insert(tower_outbound::UrlTemplate::from_static(path));
         let response = client.request(request);
         async { http_body_util::BodyExt::collect(response.await.unwrap().into_body()).await.unwrap() }
     };
@@ -331,7 +333,7 @@ async fn on_http_2_a_setup_is_its_starters_child_also_when_another_exchange_is_a
 }
 
 #[tokio::test]
-async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_root() {
+async fn connection_setup_used_by_other_attempt_first_is_root() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
@@ -359,12 +361,12 @@ async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_ro
             })
         })
     };
-    let service = outbound.exchange_layer().layer(client);
+    let service = outbound.attempt_layer().layer(client);
     let send = |path: &'static str| {
         let mut request = get(format!("http://a.example{path}").as_str());
-        request.extensions_mut().insert(tower_outbound::UrlTemplate(path));
+        request.extensions_mut().insert(tower_outbound::UrlTemplate::from_static(path));
         let service = service.clone();
-        async move { exchange(&service, request).await }
+        async move { attempt(&service, request).await }
     };
     let lends = tokio::spawn(send("/lends"));
     while free.lock().await.is_none() {
@@ -384,7 +386,7 @@ async fn a_setup_whose_connection_serves_another_while_its_starter_waits_is_a_ro
 }
 
 #[tokio::test]
-async fn a_lookup_that_failed_is_counted_with_the_resolvers_own_reason() {
+async fn dns_lookup_failure_counted_with_resolver_reason() {
     let rig = Rig::new();
     let outbound = rig.outbound();
     let resolver = tower::service_fn(|_: Name| {

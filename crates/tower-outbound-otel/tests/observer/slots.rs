@@ -6,7 +6,8 @@ use std::task::Poll;
 
 use opentelemetry::Context;
 use tower::{Layer, ServiceExt};
-use tower_outbound::{BoxError, Outbound, OutboundBuilder, Phase};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::{BoxError, Outbound, Phase};
 
 use crate::support::*;
 
@@ -28,7 +29,7 @@ fn gauges(rig: &Rig) -> [f64; 3] {
 }
 
 #[tokio::test]
-async fn gauges_show_the_limit_what_is_in_flight_and_who_waits_and_go_back_to_zero() {
+async fn slot_gauges_show_limit_usage_and_waiting_then_zero() {
     let rig = Rig::new();
     let outbound = limited(&rig, |builder| builder.max_in_flight_per_origin(2).max_in_flight(7));
     let service = answering(&outbound, 200);
@@ -36,7 +37,7 @@ async fn gauges_show_the_limit_what_is_in_flight_and_who_waits_and_go_back_to_ze
         service.clone().oneshot(get("http://a.example/")).await.unwrap(),
         service.clone().oneshot(get("http://a.example/")).await.unwrap(),
     ];
-    let mut waiting = Box::pin(exchange(&service, get("http://a.example/")));
+    let mut waiting = Box::pin(attempt(&service, get("http://a.example/")));
     wait(waiting.as_mut()).await;
     assert_eq!(gauges(&rig), [2.0, 2.0, 1.0]);
     assert_eq!(rig.metrics()["outbound.slot.limit"].0, "{request}");
@@ -55,25 +56,25 @@ async fn wait<F: Future>(mut future: Pin<&mut F>) {
 }
 
 #[tokio::test]
-async fn an_exchange_that_had_to_wait_has_a_span_of_its_queue_and_others_have_none() {
+async fn slot_queue_span_only_for_attempt_that_waited() {
     let rig = Rig::new();
     let outbound = limited(&rig, |builder| builder.max_in_flight_per_origin(1).max_queued(1));
     let service = answering(&outbound, 200);
     let held = service.clone().oneshot(get("http://a.example/")).await.unwrap();
-    let mut waiting = pin!(exchange(&service, get("http://a.example/")));
+    let mut waiting = pin!(attempt(&service, get("http://a.example/")));
     wait(waiting.as_mut()).await;
-    assert_eq!(exchange(&service, get("http://a.example/")).await, None, "the queue is full");
+    assert_eq!(attempt(&service, get("http://a.example/")).await, None, "the queue is full");
     drop(held);
     assert_eq!(waiting.await, Some(200));
 
     let queue = rig.span("outbound.queue");
-    let exchanges: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "GET").collect();
-    assert_eq!(exchanges.len(), 3);
-    let parents: Vec<_> = exchanges.iter().filter(|span| is_child(&queue, span)).collect();
+    let attempts: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "GET").collect();
+    assert_eq!(attempts.len(), 3);
+    let parents: Vec<_> = attempts.iter().filter(|span| is_child(&queue, span)).collect();
     assert_eq!(parents.len(), 1);
     assert!(queue.start_time >= parents[0].start_time && queue.end_time <= parents[0].end_time);
     assert!(queue.end_time > queue.start_time);
-    let refused = exchanges.iter().map(attributes).find(|span| span.contains_key("error.type")).unwrap();
+    let refused = attempts.iter().map(attributes).find(|span| span.contains_key("error.type")).unwrap();
     assert_eq!((refused["error.type"].as_str(), refused["outbound.phase"].as_str()), ("queue_full", "queue"));
     assert_eq!(refused["outbound.send_state"], "not_sent");
 
@@ -87,7 +88,7 @@ async fn an_exchange_that_had_to_wait_has_a_span_of_its_queue_and_others_have_no
 }
 
 #[tokio::test]
-async fn slots_of_exchanges_that_are_suppressed_are_not_counted() {
+async fn slot_of_suppressed_attempt_not_counted() {
     let rig = Rig::new();
     let outbound = limited(&rig, |builder| builder.max_in_flight_per_origin(1));
     let service = answering(&outbound, 200);
@@ -97,7 +98,7 @@ async fn slots_of_exchanges_that_are_suppressed_are_not_counted() {
     };
     let held = held.await.unwrap();
     assert!(rig.values("outbound.slot.usage").is_empty());
-    let mut waiting = pin!(exchange(&service, get("http://a.example/")));
+    let mut waiting = pin!(attempt(&service, get("http://a.example/")));
     wait(waiting.as_mut()).await;
     drop(held);
     assert_eq!(waiting.await, Some(200));
@@ -105,10 +106,10 @@ async fn slots_of_exchanges_that_are_suppressed_are_not_counted() {
 }
 
 #[tokio::test]
-async fn a_layer_without_an_exchange_above_is_counted_too() {
+async fn slot_gauges_count_in_flight_layer_without_attempt_layer() {
     let rig = Rig::new();
     let outbound = limited(&rig, |builder| builder);
-    let layer = tower_outbound::InFlightLimitLayer::new(outbound.registry().clone()).total(3);
+    let layer = outbound.in_flight_limit_layer().max_in_flight(3);
     let service = layer.layer(tower::service_fn(|_| async { Ok::<_, BoxError>(status(200)) }));
     let response = service.clone().oneshot(get("http://a.example/")).await.unwrap();
     let usage = gauge(&rig, "outbound.slot.usage");

@@ -1,4 +1,4 @@
-//! The exchange's span and its phases.
+//! The attempt's span and its phases.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use tower_outbound_otel::Phases;
 use crate::support::*;
 
 #[tokio::test]
-async fn an_ok_exchange_has_exactly_the_attributes_of_the_table() {
+async fn attempt_span_ok_has_exactly_documented_attributes() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let uri = server.uri("/a?b=c");
     let client = client(&rig.outbound());
-    assert_eq!(exchange(&client, get(uri.clone())).await, Some(200));
+    assert_eq!(attempt(&client, get(uri.clone())).await, Some(200));
 
     let span = rig.span("GET");
     assert_eq!((span.span_kind.clone(), span.status.clone()), (SpanKind::Client, Status::Unset));
@@ -50,44 +50,44 @@ async fn an_ok_exchange_has_exactly_the_attributes_of_the_table() {
 }
 
 #[tokio::test]
-async fn the_phases_are_children_in_order_and_none_overlaps() {
+async fn phase_spans_are_ordered_children_without_overlap() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let uri = server.uri("/");
     let at = format!("127.0.0.1:{}", uri.port().unwrap());
     let client = client(&rig.outbound());
-    exchange(&client, get(uri)).await;
+    attempt(&client, get(uri)).await;
 
-    let exchange = rig.span("GET");
-    let mut last = exchange.start_time;
+    let attempt = rig.span("GET");
+    let mut last = attempt.start_time;
     for name in [&format!("HTTP wait_for_connection {at}"), "outbound.send", "outbound.wait", "outbound.body"]
     {
         let phase = rig.span(name);
-        assert!(is_child(&phase, &exchange), "{name}");
+        assert!(is_child(&phase, &attempt), "{name}");
         assert_eq!((phase.span_kind, phase.attributes.len()), (SpanKind::Internal, 0));
         assert!(last <= phase.start_time && phase.start_time <= phase.end_time, "{name}");
         last = phase.end_time;
     }
-    assert_eq!(last, exchange.end_time);
+    assert_eq!(last, attempt.end_time);
 }
 
 #[tokio::test]
-async fn a_reused_connection_was_at_hand_and_is_linked_to_its_setup() {
+async fn connection_reuse_has_no_wait_span_and_links_to_setup() {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let client = client(&rig.outbound());
     for _ in 0..3 {
-        assert_eq!(exchange(&client, get(server.uri("/"))).await, Some(200));
+        assert_eq!(attempt(&client, get(server.uri("/"))).await, Some(200));
     }
     assert_eq!(server.accepted(), 1);
     assert_eq!(rig.names().iter().filter(|name| name.starts_with("HTTP wait_for_connection")).count(), 1);
 
     let spans = rig.spans();
-    let exchanges: Vec<_> = spans.iter().filter(|span| span.name == "GET").collect();
+    let attempts: Vec<_> = spans.iter().filter(|span| span.name == "GET").collect();
     let setup = spans.iter().find(|span| span.name.starts_with("HTTP connection_setup")).unwrap();
-    assert!(is_child(setup, exchanges[0]) && exchanges[0].links.is_empty());
-    assert!(links_to(exchanges[1], setup) && links_to(exchanges[2], setup));
-    let reused = attributes(exchanges[2]);
+    assert!(is_child(setup, attempts[0]) && attempts[0].links.is_empty());
+    assert!(links_to(attempts[1], setup) && links_to(attempts[2], setup));
+    let reused = attributes(attempts[2]);
     assert_eq!(reused["outbound.connection.reuse"], "reused");
     assert_eq!(reused["outbound.connection.uses"], "3");
     assert_eq!(reused["outbound.connection.setup_paid"], "false");
@@ -95,11 +95,11 @@ async fn a_reused_connection_was_at_hand_and_is_linked_to_its_setup() {
 }
 
 #[tokio::test]
-async fn an_error_status_is_the_error_type_and_sets_the_status() {
+async fn error_status_sets_error_type_and_span_status() {
     for (code, is_error) in [(302, false), (404, true), (500, true)] {
         let rig = Rig::new();
         let service = answering(&rig.outbound(), code);
-        exchange(&service, get("http://a.example/x")).await;
+        attempt(&service, get("http://a.example/x")).await;
         let span = rig.span("GET");
         let error = attributes(&span).remove("error.type");
         assert_eq!(error, is_error.then(|| code.to_string()));
@@ -110,12 +110,12 @@ async fn an_error_status_is_the_error_type_and_sets_the_status() {
 }
 
 #[tokio::test]
-async fn a_refused_exchange_says_where_and_why() {
+async fn attempt_span_refused_has_error_type_and_phase() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
     let client = client(&rig.outbound());
     let uri = format!("http://127.0.0.1:{port}/");
-    assert_eq!(exchange(&client, get(uri.as_str())).await, None);
+    assert_eq!(attempt(&client, get(uri.as_str())).await, None);
 
     let span = rig.span("GET");
     assert_eq!(span.status, Status::error(""));
@@ -138,7 +138,7 @@ async fn a_refused_exchange_says_where_and_why() {
 }
 
 #[tokio::test]
-async fn a_cancelled_exchange_is_no_error_and_says_in_which_phase() {
+async fn attempt_span_cancelled_has_phase_without_error() {
     let rig = Rig::new();
     let asked = Gate::new();
     let server = ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_cancelled_exchange_is_no_error_and_says_in_which_phase() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_ends_the_span_in_phase_body() {
+async fn attempt_span_ends_in_phase_body_when_body_dropped() {
     let rig = Rig::new();
     let service = answering(&rig.outbound(), 200);
     let response = service.oneshot(get("http://a.example/")).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_dropped_body_ends_the_span_in_phase_body() {
 }
 
 #[tokio::test]
-async fn an_error_status_whose_body_is_dropped_is_an_error_all_the_same() {
+async fn error_status_with_dropped_body_is_still_error() {
     for at_head in [false, true] {
         let rig = Rig::new();
         let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
@@ -187,19 +187,19 @@ async fn an_error_status_whose_body_is_dropped_is_an_error_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_template_names_the_span_and_an_unknown_method_is_http() {
+async fn span_name_uses_url_template_and_http_for_unknown_method() {
     let rig = Rig::new();
     let service = answering(&rig.outbound(), 200);
     let mut request = get("http://a.example/users/7");
-    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
-    exchange(&service, request).await;
+    request.extensions_mut().insert(UrlTemplate::from_static("/users/{id}"));
+    attempt(&service, request).await;
     assert_eq!(attributes(&rig.span("GET /users/{id}"))["url.template"], "/users/{id}");
 
     let mut request = get("http://a.example/");
     *request.method_mut() = http::Method::from_bytes(b"FETCH").unwrap();
-    exchange(&service, request.clone()).await;
-    request.extensions_mut().insert(UrlTemplate("/users/{id}"));
-    exchange(&service, request).await;
+    attempt(&service, request.clone()).await;
+    request.extensions_mut().insert(UrlTemplate::from_static("/users/{id}"));
+    attempt(&service, request).await;
     assert_eq!(attributes(&rig.span("HTTP /users/{id}"))["http.request.method"], "_OTHER");
     let unknown = attributes(&rig.span("HTTP"));
     assert_eq!(unknown["http.request.method"], "_OTHER");
@@ -207,7 +207,7 @@ async fn a_template_names_the_span_and_an_unknown_method_is_http() {
 }
 
 #[tokio::test]
-async fn the_duration_metric_is_the_spans_duration() {
+async fn duration_metric_equals_span_duration() {
     for at_head in [false, true] {
         let rig = Rig::new();
         let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
@@ -225,7 +225,7 @@ async fn the_duration_metric_is_the_spans_duration() {
     }
 }
 
-/// An exchange whose connect takes 3 ms, its first byte 5 ms, and the rest of its head `head`.
+/// An attempt whose connect takes 3 ms, its first byte 5 ms, and the rest of its head `head`.
 async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
     let (first, rest) = OK.split_at(9);
     let script = Script::new().read_request().sleep(Duration::from_millis(5)).write(first);
@@ -233,12 +233,12 @@ async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
     let outbound = Outbound::builder().observer(rig.observer().phases(phases).build()).build();
     let client = Client::builder(TokioExecutor::new())
         .build(outbound.connector(duplex.delay(Duration::from_millis(3))));
-    let service = outbound.exchange_layer().layer(client);
-    assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
+    let service = outbound.attempt_layer().layer(client);
+    assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
 }
 
 #[tokio::test(start_paused = true)]
-async fn phases_can_be_events_or_nothing() {
+async fn phases_as_events_or_off_make_no_spans() {
     for phases in [Phases::Events, Phases::Off] {
         let rig = Rig::new();
         with_a_slow_head(&rig, phases, Duration::from_millis(2)).await;
@@ -260,7 +260,7 @@ async fn phases_can_be_events_or_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_a_head_is_a_span_only_above_a_millisecond() {
+async fn phase_head_is_span_only_above_1_ms() {
     for (millis, spans) in [(1, 0), (2, 1)] {
         let rig = Rig::new();
         let head = Duration::from_millis(millis);
@@ -272,13 +272,13 @@ async fn the_rest_of_a_head_is_a_span_only_above_a_millisecond() {
 }
 
 #[tokio::test]
-async fn a_resend_has_its_ordinal_and_the_first_exchange_of_a_call_has_none() {
+async fn retry_span_has_ordinal_and_first_attempt_has_none() {
     let rig = Rig::new();
     let service = answering(&rig.outbound(), 200);
     let mut request = get("http://a.example/");
     request.extensions_mut().insert(Call::new());
     for _ in 0..3 {
-        exchange(&service, request.clone()).await;
+        attempt(&service, request.clone()).await;
     }
     let spans = rig.spans();
     let counts = spans.iter().filter(|span| span.name == "GET");
@@ -287,14 +287,14 @@ async fn a_resend_has_its_ordinal_and_the_first_exchange_of_a_call_has_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_tracking_a_wait_for_a_connection_is_a_span_only_above_a_millisecond() {
+async fn wait_for_connection_untracked_is_span_only_above_1_ms() {
     let rig = Rig::new();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let connect = Duration::from_millis(2);
     let client = Client::builder(TokioExecutor::new()).build(duplex.delay(connect));
-    let service = rig.outbound().exchange_layer().layer(client);
+    let service = rig.outbound().attempt_layer().layer(client);
     for _ in 0..3 {
-        assert_eq!(exchange(&service, get("http://a.example/")).await, Some(200));
+        assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
     }
     // Whether there was a connection at hand is not known; the second and the third did not wait.
     let wait = rig.span("HTTP wait_for_connection a.example:80");
@@ -302,13 +302,13 @@ async fn without_tracking_a_wait_for_a_connection_is_a_span_only_above_a_millise
 }
 
 #[tokio::test]
-async fn a_call_that_panics_ends_its_span() {
+async fn panic_in_call_ends_attempt_span() {
     let rig = Rig::new();
     let panics =
         tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
             panic!("a bug of the client's")
         });
-    let mut service = rig.outbound().exchange_layer().layer(panics);
+    let mut service = rig.outbound().attempt_layer().layer(panics);
     let task =
         tokio::spawn(
             async move { service.ready().await.unwrap().call(get("http://a.example/")).await.is_ok() },

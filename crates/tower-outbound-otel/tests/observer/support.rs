@@ -221,11 +221,11 @@ pub(crate) fn client(
 + use<> {
     let connector = outbound.connector(outbound.http_connector());
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-    outbound.exchange_layer().layer(client)
+    outbound.attempt_layer().layer(client)
 }
 
 /// Sends a request and receives the whole answer; `None` where it failed before its head.
-pub(crate) async fn exchange<S, R>(service: &S, request: Request<Body>) -> Option<u16>
+pub(crate) async fn attempt<S, R>(service: &S, request: Request<Body>) -> Option<u16>
 where
     S: Service<Request<Body>, Response = Response<R>> + Clone,
     R: http_body::Body,
@@ -242,12 +242,14 @@ pub(crate) fn answering(
     code: u16,
 ) -> impl Service<
     Request<Body>,
-    Response = Response<tower_outbound::ObserveBody<tower_outbound::InFlightBody<Answer>>>,
+    Response = Response<
+        tower_outbound::observe::ObserveBody<tower_outbound::limit::InFlightLimitBody<Answer>>,
+    >,
     Error = tower_outbound::Error,
 > + Clone
 + use<> {
     let answer = move |_| std::future::ready(Ok::<_, BoxError>(status(code)));
-    outbound.exchange_layer().layer(tower::service_fn(answer))
+    outbound.attempt_layer().layer(tower::service_fn(answer))
 }
 
 /// Waits until every connection is closed.

@@ -7,7 +7,7 @@ use tower::ServiceExt;
 use crate::support::*;
 
 #[tokio::test]
-async fn a_handshake_is_a_span_with_what_was_agreed_on() {
+async fn tls_handshake_span_has_negotiated_attributes() {
     let rig = Rig::new();
     let certs = Certs::new("localhost");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(OK).repeat();
@@ -40,7 +40,7 @@ async fn a_handshake_is_a_span_with_what_was_agreed_on() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_fails_the_handshake_the_setup_and_the_exchange() {
+async fn tls_untrusted_certificate_fails_handshake_setup_and_attempt() {
     let rig = Rig::new();
     let script = Script::new().tls(Certs::new("localhost").server_config(&[])).read_request();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -53,8 +53,8 @@ async fn a_certificate_that_is_not_trusted_fails_the_handshake_the_setup_and_the
         let span = rig.span(name);
         assert_eq!(attributes(&span)["error.type"], "secure_connection_error", "{name}");
     }
-    let exchange = attributes(&rig.span("GET"));
-    assert_eq!((&*exchange["outbound.phase"], &*exchange["outbound.send_state"]), ("tls", "not_sent"));
+    let attempt = attributes(&rig.span("GET"));
+    assert_eq!((&*attempt["outbound.phase"], &*attempt["outbound.send_state"]), ("tls", "not_sent"));
     assert_eq!(
         attributes(&rig.span("TLS client handshake localhost"))["outbound.tls.alert"],
         "decrypt_error"

@@ -2,9 +2,8 @@
 
 use std::error::Error as StdError;
 
-use super::detail::Detail;
-use super::{DnsFailure, Failure, Kind, SendState, foreign, own};
-use crate::exchange::Phase;
+use super::{foreign, own};
+use crate::failure::{Detail, DnsFailure, Failure, Kind, Phase, SendState};
 
 /// Deeper chains than this are made by accident (a cycle), not by layers.
 const MAX_DEPTH: usize = 128;
@@ -78,8 +77,8 @@ impl Found {
         self.weigh(Weight::Settled, kind);
     }
 
-    /// A time limit; which one, the phase tells at the end.
-    pub(super) fn time_limit(&mut self) {
+    /// A timeout; which one, the phase tells at the end.
+    pub(super) fn timeout(&mut self) {
         self.say(Kind::ResponseTimeout);
     }
 
@@ -129,7 +128,7 @@ impl Found {
     fn finish(mut self) -> Failure {
         let kind = self.kind.unwrap_or(if self.connecting { Kind::Connection } else { Kind::Other });
         let kind = match (self.phase, kind) {
-            // The resolver's own time limit, and not that of the connect around it.
+            // The resolver's own timeout, and not that of the connect around it.
             (Some(Phase::Dns), Kind::ResponseTimeout) => {
                 self.detail = Detail::Dns(DnsFailure::TryAgain);
                 Kind::NameResolution

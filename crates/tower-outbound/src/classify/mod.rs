@@ -1,19 +1,27 @@
 //! Failures told apart: what kind of error it was, and in which phase.
 //!
-//! [`Failure::of`] asks types, never messages, wherever a type can be asked. `chain` walks the levels of an
-//! error and weighs what they say; `own` knows our errors, `foreign` is the one module that knows those of
-//! others. The kinds are told in [`docs::failures`](crate::docs::failures).
+//! [`Failure::of`](crate::Failure::of) asks types, never messages, wherever a type can be asked. `chain` walks the levels
+//! of an error and weighs what they say; `own` knows our errors, `foreign` is the one module that knows those of
+//! others. [`docs::failures`](crate::docs::failures) lists the kinds.
 
 mod chain;
-mod detail;
-mod failure;
 mod foreign;
-mod kind;
 mod own;
-mod send_state;
 
-pub use self::detail::{CertificateProblem, DnsFailure, TlsAlert};
-pub use self::failure::Failure;
+use std::error::Error as StdError;
+
 pub(crate) use self::foreign::connect_extras;
-pub use self::kind::{Class, Kind};
-pub use self::send_state::SendState;
+use crate::failure::Failure;
+
+impl Failure {
+    /// Classifies any error by its whole chain of sources.
+    ///
+    /// An exact statement further in counts more than a vague one around it; an error of this crate settles
+    /// it. It asks the types of std, hyper, hyper-util, h2 and tokio, and by feature those of `rustls`,
+    /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`; what no level knows is
+    /// [`Kind::Other`]. It allocates nothing, and looks at 128 levels at most.
+    #[must_use]
+    pub fn of(error: &(dyn StdError + 'static)) -> Self {
+        chain::failure_of(error)
+    }
+}

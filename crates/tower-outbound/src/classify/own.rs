@@ -1,14 +1,11 @@
 //! Our own errors, which were classified where they happened: each has its line here.
 
 use super::chain::{Found, Level};
-use super::detail::Detail;
-use super::{Failure, Kind, SendState};
-use crate::connect::{ConnectError, PhaseError, ResolveError};
-use crate::error::TimeLimitError;
-use crate::exchange::Phase;
-use crate::in_flight::{PoolTimeoutError, QueueFullError};
-use crate::tcp::TcpConnectError;
-use crate::track::NoTlsError;
+use crate::error::{
+    ConnectError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError, TcpConnectError,
+    TimeoutError,
+};
+use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
 /// What an error of ours says of the whole chain.
 pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
@@ -18,7 +15,7 @@ pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<TcpConnectError>() {
         return Some(error.failure().clone());
     }
-    if let Some(error) = error.downcast_ref::<TimeLimitError>() {
+    if let Some(error) = error.downcast_ref::<TimeoutError>() {
         return Some(Failure::new(error.limit().kind()));
     }
     if error.is::<PoolTimeoutError>() {

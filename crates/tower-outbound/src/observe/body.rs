@@ -6,20 +6,21 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::future::Guard;
-use super::limits::{Watch, cut};
-use crate::classify::Failure;
 use crate::error::{BoxError, Error};
 use crate::event::Outcome;
+use crate::failure::Failure;
+use crate::timeouts::attempt::Watch;
+use crate::timeouts::cut;
 
 pin_project! {
-    /// The body of an observed response: ends the exchange when it ends.
+    /// The body of an observed response: ends the attempt when it ends.
     ///
     /// A body counts as ended also with its trailers, and when it says so by `is_end_stream`, since hyper drops it
     /// without polling it to `None`. It adds no buffering and no allocation per frame.
     ///
     /// # Cancel safety
     /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and
-    /// resets only the stream on HTTP/2. The exchange ends as cancelled in phase body. A time limit that is hit
+    /// resets only the stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout that is hit
     /// drops the client's body in the same way, before the error is returned; after it there is no frame.
     #[derive(Debug)]
     pub struct ObserveBody<B> {
@@ -34,7 +35,7 @@ pin_project! {
 impl<B: Body> ObserveBody<B> {
     pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<Watch>>) -> Self {
         if inner.is_end_stream() {
-            guard.exchange().finish(&Outcome::Ok);
+            guard.attempt().finish(&Outcome::Ok);
             watch = None;
         } else if let Some(watch) = &mut watch {
             watch.head();
@@ -44,7 +45,7 @@ impl<B: Body> ObserveBody<B> {
 }
 
 impl<B> ObserveBody<B> {
-    /// The client's own body; `None` once a time limit has cut it off.
+    /// The client's own body; `None` once a timeout has cut it off.
     pub fn get_ref(&self) -> Option<&B> {
         self.inner.as_ref()
     }
@@ -60,19 +61,19 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Error>>> {
         let mut this = self.project();
-        let exchange = this.guard.exchange();
+        let attempt = this.guard.attempt();
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let polled = {
-            let _scope = exchange.enter();
+            let _scope = attempt.enter();
             inner.as_mut().poll_frame(cx)
         };
         let hit = match &polled {
-            Poll::Pending => this.watch.as_mut().and_then(|watch| watch.poll_body(exchange, cx)),
-            Poll::Ready(Some(Ok(_))) => this.watch.as_mut().and_then(|watch| watch.frame(exchange)),
+            Poll::Pending => this.watch.as_mut().and_then(|watch| watch.poll_body(attempt, cx)),
+            Poll::Ready(Some(Ok(_))) => this.watch.as_mut().and_then(|watch| watch.frame(attempt)),
             Poll::Ready(_) => None,
         };
         if let Some(hit) = hit.filter(|_| !inner.is_end_stream()) {
-            let error = cut(exchange, hit);
+            let error = cut(attempt, hit);
             this.inner.set(None);
             *this.watch = None;
             return Poll::Ready(Some(Err(error)));
@@ -80,27 +81,27 @@ where
         polled.map(|frame| match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    exchange.count_response(data.remaining() as u64);
+                    attempt.count_response(data.remaining() as u64);
                 }
                 if let Some(trailers) = frame.trailers_ref() {
-                    exchange.see_grpc_status(trailers);
+                    attempt.see_grpc_status(trailers);
                 }
                 // Nothing comes after trailers, and some callers do not ask.
                 if frame.is_trailers() || inner.is_end_stream() {
-                    exchange.finish(&Outcome::Ok);
+                    attempt.finish(&Outcome::Ok);
                     *this.watch = None;
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
                 let error = error.into();
-                let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
-                exchange.finish(&Outcome::Failed(failure.clone()));
+                let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
+                attempt.finish(&Outcome::Failed(failure.clone()));
                 *this.watch = None;
-                Some(Err(Error::new(failure, Some(exchange.clone()), error)))
+                Some(Err(Error::new(failure, Some(attempt.clone()), error)))
             }
             None => {
-                exchange.finish(&Outcome::Ok);
+                attempt.finish(&Outcome::Ok);
                 *this.watch = None;
                 None
             }

@@ -9,57 +9,57 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::ObserveBody;
-use super::limits::{Watch, cut};
-use crate::classify::{Failure, Kind, connect_extras};
-use crate::connect::{CloseHint, Connection};
+use crate::classify::connect_extras;
 use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
-use crate::exchange::{EndCause, Exchange};
+use crate::failure::{Failure, Kind};
+use crate::record::{Attempt, CloseHint, Connection, EndCause};
+use crate::timeouts::attempt::Watch;
+use crate::timeouts::cut;
 
-/// Ends the exchange when it is dropped, whatever has happened.
+/// Ends the attempt when it is dropped, whatever has happened.
 #[derive(Debug)]
 pub(super) struct Guard {
-    exchange: Exchange,
+    attempt: Attempt,
 }
 
 impl Guard {
-    pub(super) fn new(exchange: Exchange) -> Self {
-        Self { exchange }
+    pub(super) fn new(attempt: Attempt) -> Self {
+        Self { attempt }
     }
 
-    pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.exchange.is_ended() {
+        if self.attempt.is_ended() {
             return;
         }
-        let phase = self.exchange.failing_phase();
-        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase).sent_by(&self.exchange));
-        let outcome = match self.exchange.call().end_cause() {
-            Some(EndCause::DeadlineElapsed) => cut(Kind::DeadlineExceeded),
+        let phase = self.attempt.failing_phase();
+        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase).sent_by(&self.attempt));
+        let outcome = match self.attempt.call().end_cause() {
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
             Some(EndCause::ReleasedByRetry) => {
-                self.exchange.release();
+                self.attempt.release();
                 Outcome::Ok
             }
             None if std::thread::panicking() => cut(Kind::Other),
             None => Outcome::Cancelled { phase },
         };
-        self.exchange.finish(&outcome);
+        self.attempt.finish(&outcome);
     }
 }
 
 pin_project! {
-    /// The future of an observed exchange, until the response's head.
+    /// The future of an observed attempt, until the response's head.
     ///
     /// # Cancel safety
     /// Dropping it drops the client's future. On HTTP/1 the connection is closed if the request was being
     /// sent or answered; on HTTP/2 the stream is reset; a connect may go on in the client's background. The
-    /// exchange ends as cancelled, or for the reason that the [`Call`](crate::Call) names. A time limit that is
+    /// attempt ends as cancelled, or for the reason that the [`Call`](crate::Call) names. A timeout that is
     /// hit drops the client's future in the same way, before the error is returned.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
@@ -89,15 +89,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let exchange = this.guard.as_ref().expect("polled after it was ready").exchange();
+        let attempt = this.guard.as_ref().expect("polled after it was ready").attempt();
         let polled = {
-            let _scope = exchange.enter();
+            let _scope = attempt.enter();
             this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
         };
         let Poll::Ready(result) = polled else {
-            let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(exchange, cx));
+            let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(attempt, cx));
             let Some(hit) = hit else { return Poll::Pending };
-            let error = cut(exchange, hit);
+            let error = cut(attempt, hit);
             this.inner.set(None);
             (*this.guard, *this.watch) = (None, None);
             return Poll::Ready(Err(error));
@@ -106,7 +106,7 @@ where
         let watch = this.watch.take();
         Poll::Ready(match result {
             Ok(response) => Ok(respond(response, guard, watch)),
-            Err(error) => Err(fail(error.into(), guard.exchange())),
+            Err(error) => Err(fail(error.into(), guard.attempt())),
         })
     }
 }
@@ -116,30 +116,30 @@ fn respond<R: Body>(
     guard: Guard,
     watch: Option<Box<Watch>>,
 ) -> Response<ObserveBody<R>> {
-    let exchange = guard.exchange();
+    let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();
-    exchange.head(response.status(), response.version(), connection);
-    exchange.see_grpc_status(response.headers());
+    attempt.head(response.status(), response.version(), connection);
+    attempt.see_grpc_status(response.headers());
     // TLS above the connection may hide what it speaks; the head does not.
     let http1 = response.version() < Version::HTTP_2;
-    let http1 = exchange.connection().filter(|connection| http1 && !connection.is_http2());
-    if let Some((connection, hint)) = http1.zip(close_hint(exchange, &response)) {
+    let http1 = attempt.connection().filter(|connection| http1 && !connection.is_http2());
+    if let Some((connection, hint)) = http1.zip(close_hint(attempt, &response)) {
         connection.hint(hint);
     }
     let head =
         ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
-    exchange.registry().emit(&Event::ExchangeHead { exchange, response: head });
-    response.extensions_mut().insert(exchange.timings());
+    attempt.registry().emit(&Event::AttemptHead { attempt, response: head });
+    response.extensions_mut().insert(attempt.timings());
     response.map(|body| ObserveBody::new(body, guard, watch))
 }
 
 /// Whether the heads say that the connection will not be used again (RFC 9112, section 9.3).
-fn close_hint<R>(exchange: &Exchange, response: &Response<R>) -> Option<CloseHint> {
+fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint> {
     let status = response.status();
-    let tunnel = exchange.method() == Method::CONNECT && status.is_success();
+    let tunnel = attempt.method() == Method::CONNECT && status.is_success();
     if status == StatusCode::SWITCHING_PROTOCOLS || tunnel {
         Some(CloseHint::Upgraded)
-    } else if exchange.asks_close() || has_connection_option(response.headers(), "close") {
+    } else if attempt.asks_close() || has_connection_option(response.headers(), "close") {
         Some(CloseHint::ConnectionClose)
     } else if response.version() == Version::HTTP_10
         && !has_connection_option(response.headers(), "keep-alive")
@@ -156,13 +156,13 @@ pub(super) fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
 }
 
-fn fail(error: BoxError, exchange: &Exchange) -> Error {
+fn fail(error: BoxError, attempt: &Attempt) -> Error {
     let mut extras = Extensions::new();
     connect_extras(&*error, &mut extras);
     if let Some(connection) = extras.get::<Connection>() {
-        exchange.settle(connection, Instant::now());
+        attempt.settle(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_exchange(|| exchange.failing_phase()).sent_by(exchange);
-    exchange.finish(&Outcome::Failed(failure.clone()));
-    Error::new(failure, Some(exchange.clone()), error)
+    let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
+    attempt.finish(&Outcome::Failed(failure.clone()));
+    Error::new(failure, Some(attempt.clone()), error)
 }

@@ -1,13 +1,14 @@
 use http::Uri;
 use tower_layer::Layer;
 
-use super::{Observe, TimeLimits};
-use crate::connect::{Origin, Registry};
+use super::Observe;
+use crate::record::{Origin, Registry};
+use crate::settings::Timeouts;
 
-/// Opens an [`Exchange`](crate::Exchange) for each request, enters its scope at every poll, and ends it with
+/// Opens an [`Attempt`](crate::Attempt) for each request, enters its scope at every poll, and ends it with
 /// the response's body.
 ///
-/// Unlike tower-http's `Trace`, it ends an exchange also where hyper never polls the body to its end, where
+/// Unlike tower-http's `Trace`, it ends an attempt also where hyper never polls the body to its end, where
 /// the caller drops it, and where the inner service panics; and it knows the connection that served.
 ///
 /// [`Outbound::layer`](crate::Outbound::layer) is the whole upper stack.
@@ -15,11 +16,12 @@ use crate::connect::{Origin, Registry};
 /// # Example
 /// ```
 /// use tower_layer::Layer;
-/// use tower_outbound::{ObserveLayer, Outbound};
+/// use tower_outbound::Outbound;
 ///
 /// let outbound = Outbound::new();
 /// // tonic's channel sees paths only: say where they go.
-/// let layer = ObserveLayer::new(outbound.registry().clone())
+/// let layer = outbound
+///     .observe_layer()
 ///     .origin(&"http://inventory:50051".parse().unwrap());
 /// # let _ = layer.layer(());
 /// ```
@@ -27,14 +29,13 @@ use crate::connect::{Origin, Registry};
 pub struct ObserveLayer {
     registry: Registry,
     origin: Option<Origin>,
-    limits: TimeLimits,
+    timeouts: Option<Timeouts>,
 }
 
 impl ObserveLayer {
-    /// Tells this registry's observers.
-    #[must_use]
-    pub const fn new(registry: Registry) -> Self {
-        Self { registry, origin: None, limits: TimeLimits::new() }
+    /// Reports to this registry's observers.
+    pub(crate) const fn new(registry: Registry) -> Self {
+        Self { registry, origin: None, timeouts: None }
     }
 
     /// Where requests go whose URI has no host (tonic's channel, hyper's `SendRequest`).
@@ -44,10 +45,10 @@ impl ObserveLayer {
         self
     }
 
-    /// The time limits of each exchange: all off unless set. A request's own are in its extensions.
+    /// The timeouts of each attempt: all off unless set. A request's own are in its extensions.
     #[must_use]
-    pub const fn time_limits(mut self, limits: TimeLimits) -> Self {
-        self.limits = limits;
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = Some(timeouts);
         self
     }
 }
@@ -56,7 +57,7 @@ impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        let Self { registry, origin, limits } = self.clone();
-        Observe { inner, registry, origin, limits }
+        let Self { registry, origin, timeouts } = self.clone();
+        Observe { inner, registry, origin, timeouts }
     }
 }

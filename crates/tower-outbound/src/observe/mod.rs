@@ -1,16 +1,14 @@
-//! Opens an exchange for each request, enters its scope at every poll, and ends it with the body.
+//! Opens an attempt for each request, enters its scope at every poll, and ends it with the body.
 
 mod body;
 mod future;
 mod layer;
-mod limits;
 mod request_body;
 mod service;
 
 pub use self::body::ObserveBody;
 pub use self::future::ObserveFuture;
 pub use self::layer::ObserveLayer;
-pub use self::limits::TimeLimits;
 pub use self::request_body::ObserveRequestBody;
 pub use self::service::Observe;
 pub(crate) use self::service::body_length;

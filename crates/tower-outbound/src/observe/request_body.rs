@@ -5,7 +5,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::exchange::Exchange;
+use crate::record::Attempt;
 
 pin_project! {
     /// The body of an observed request: counts what the client takes of it, and says when it is whole.
@@ -16,24 +16,24 @@ pin_project! {
     pub struct ObserveRequestBody<B> {
         #[pin]
         inner: B,
-        exchange: Exchange,
+        attempt: Attempt,
         polled: bool,
         // Bytes until the body is whole: a client that was told the length does not poll for the end.
         left: Option<u64>,
-        // A time limit wants to know when the client takes something of it.
+        // A timeout wants to know when the client takes something of it.
         watched: bool,
     }
 
     impl<B> PinnedDrop for ObserveRequestBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            this.exchange.body_astray();
+            this.attempt.body_astray();
         }
     }
 }
 
 impl<B> ObserveRequestBody<B> {
-    pub(super) fn new(inner: B, exchange: Exchange, length: Option<u64>, watched: bool) -> Self {
-        Self { inner, exchange, polled: false, left: length, watched }
+    pub(super) fn new(inner: B, attempt: Attempt, length: Option<u64>, watched: bool) -> Self {
+        Self { inner, attempt, polled: false, left: length, watched }
     }
 
     /// The caller's own body.
@@ -52,26 +52,26 @@ impl<B: Body> Body for ObserveRequestBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         if !std::mem::replace(this.polled, true) {
-            this.exchange.body_astray();
+            this.attempt.body_astray();
         }
         let polled = this.inner.as_mut().poll_frame(cx);
         if *this.watched {
-            this.exchange.given(polled.is_pending());
+            this.attempt.given(polled.is_pending());
         }
         let frame = ready!(polled);
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     let bytes = data.remaining() as u64;
-                    this.exchange.count_request(bytes);
+                    this.attempt.count_request(bytes);
                     *this.left = this.left.map(|left| left.saturating_sub(bytes));
                 }
                 if *this.left == Some(0) || this.inner.is_end_stream() {
-                    this.exchange.request_done();
+                    this.attempt.request_done();
                 }
             }
             Some(Err(_)) => {}
-            None => this.exchange.request_done(),
+            None => this.attempt.request_done(),
         }
         Poll::Ready(frame)
     }
@@ -79,9 +79,9 @@ impl<B: Body> Body for ObserveRequestBody<B> {
     fn is_end_stream(&self) -> bool {
         let ended = self.inner.is_end_stream();
         if !self.polled {
-            self.exchange.asked();
+            self.attempt.asked();
             if ended {
-                self.exchange.request_done();
+                self.attempt.request_done();
             }
         }
         ended

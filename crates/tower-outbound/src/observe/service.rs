@@ -5,21 +5,21 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
 
-use super::limits::Watch;
-use super::{ObserveBody, ObserveFuture, ObserveRequestBody, TimeLimits};
-use crate::classify::Failure;
-use crate::connect::{Origin, Registry, Setup};
+use super::{ObserveBody, ObserveFuture, ObserveRequestBody};
 use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
-use crate::exchange::{Call, Exchange, Start, UrlTemplate, grpc, identity};
+use crate::failure::Failure;
+use crate::record::{Attempt, Call, Origin, Registry, Setup, Start, UrlTemplate, grpc, identity};
+use crate::settings::Timeouts;
+use crate::timeouts::attempt::Watch;
 
-/// A client whose exchanges are observed: see [`ObserveLayer`](super::ObserveLayer).
+/// A client whose attempts are observed: see [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
 pub struct Observe<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
     pub(super) origin: Option<Origin>,
-    pub(super) limits: TimeLimits,
+    pub(super) timeouts: Option<Timeouts>,
 }
 
 impl<S> Observe<S> {
@@ -45,20 +45,20 @@ impl<S> Observe<S> {
         self.registry.origin(uri.as_ref().unwrap_or_else(|| request.uri()))
     }
 
-    fn start<B: Body>(&self, request: &mut Request<B>) -> Exchange {
+    fn start<B: Body>(&self, request: &mut Request<B>) -> Attempt {
         let identity = identity(request.uri());
         let origin = self.origin_of(request);
         // A resolver or connector may well send requests of its own.
-        let same = |outer: Exchange| outer.identity() == identity && *outer.origin() == origin;
-        let twice = Exchange::current().is_some_and(same);
+        let same = |outer: Attempt| outer.identity() == identity && *outer.origin() == origin;
+        let twice = Attempt::current().is_some_and(same);
         if twice && Setup::current().is_none() {
             self.registry.warn(StackWarning::ObservedTwice);
         }
-        let exchange = Exchange::start(Start {
+        let attempt = Attempt::start(Start {
             registry: self.registry.clone(),
             origin,
             method: request.method().clone(),
-            template: request.extensions().get::<UrlTemplate>().copied(),
+            template: request.extensions().get::<UrlTemplate>().cloned(),
             call: request.extensions().get::<Call>().cloned(),
             identity,
             asks_close: super::future::has_connection_option(request.headers(), "close"),
@@ -72,9 +72,9 @@ impl<S> Observe<S> {
             extensions: request.extensions(),
             body_size: request.body().size_hint().exact(),
         };
-        self.registry.emit(&Event::ExchangeStarted { exchange: &exchange, request: head });
-        self.registry.observers().request(&exchange, request.headers_mut());
-        exchange
+        self.registry.emit(&Event::AttemptStarted { attempt: &attempt, request: head });
+        self.registry.observers().request(&attempt, request.headers_mut());
+        attempt
     }
 }
 
@@ -104,16 +104,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let own = request.extensions().get::<TimeLimits>();
-        let watch = own.map_or(self.limits, |own| own.or(self.limits)).watch();
-        let exchange = self.start(&mut request);
-        exchange.ask_for_name(&mut request);
+        let timeouts = self.timeouts.unwrap_or_else(|| self.registry.settings().timeouts);
+        let own = request.extensions().get::<Timeouts>();
+        let watch = Watch::new(own.map_or(timeouts, |own| own.or(timeouts)));
+        let attempt = self.start(&mut request);
+        attempt.ask_for_name(&mut request);
         let length = body_length(&request);
         let watched = watch.as_deref().is_some_and(Watch::watches_writes);
-        let request = request.map(|body| ObserveRequestBody::new(body, exchange.clone(), length, watched));
-        let guard = super::future::Guard::new(exchange);
+        let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
+        let guard = super::future::Guard::new(attempt);
         let inner = {
-            let _scope = guard.exchange().enter();
+            let _scope = guard.attempt().enter();
             self.inner.call(request)
         };
         ObserveFuture::new(inner, guard, watch)

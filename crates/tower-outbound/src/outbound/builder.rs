@@ -1,26 +1,19 @@
 use std::time::Duration;
 
 use super::Outbound;
-use crate::connect::Registry;
 use crate::event::{Observer, ObserversBuilder};
-use crate::in_flight::{InFlightLimitLayer, InFlightOptions};
-use crate::observe::TimeLimits;
+use crate::limit::InFlightLimitLayer;
+use crate::record::Registry;
 use crate::retry::RetryLayer;
-use crate::track::ConnectLimits;
-
-/// Below the common 60 to 75 s of servers, so that this side closes first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::settings::{Settings, Timeouts};
 
 /// Options of an [`Outbound`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct OutboundBuilder {
     observers: ObserversBuilder,
-    idle_timeout: Duration,
-    time_limits: TimeLimits,
-    connect_limits: ConnectLimits,
+    settings: Settings,
     retry: RetryLayer,
-    in_flight: InFlightOptions,
 }
 
 impl OutboundBuilder {
@@ -32,27 +25,27 @@ impl OutboundBuilder {
 
     /// How long an idle connection is kept: 30 s unless set.
     pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
-        self.idle_timeout = idle_timeout;
+        self.settings.idle_timeout = idle_timeout;
         self
     }
 
-    /// The time limits of each exchange: all off unless set. A request's own are in its extensions.
-    pub fn time_limits(mut self, limits: TimeLimits) -> Self {
-        self.time_limits = limits;
+    /// The timeouts of each attempt: all off unless set. A request's own are in its extensions.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings.timeouts = timeouts;
         self
     }
 
     /// How long a connect may take, dns, tcp and tls together: 10 s unless set; zero is off. See
-    /// [`TrackLayer::connect_timeout`](crate::TrackLayer::connect_timeout).
+    /// [`TrackLayer::connect_timeout`](crate::connect::TrackLayer::connect_timeout).
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
-        self.connect_limits.connect = connect_timeout;
+        self.settings.connect.connect = connect_timeout;
         self
     }
 
     /// How long the TLS handshake alone may take: off unless set; zero is off. See
-    /// [`TrackLayer::tls_timeout`](crate::TrackLayer::tls_timeout).
+    /// [`TrackLayer::tls_timeout`](crate::connect::TrackLayer::tls_timeout).
     pub fn tls_timeout(mut self, tls_timeout: Duration) -> Self {
-        self.connect_limits.tls = tls_timeout;
+        self.settings.connect.tls = tls_timeout;
         self
     }
 
@@ -65,7 +58,7 @@ impl OutboundBuilder {
     /// use tower_outbound::Outbound;
     ///
     /// let patient = Outbound::builder().retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS])).build();
-    /// let never = Outbound::builder().retry(|retry| retry.resends(0)).build();
+    /// let never = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
     /// # let _ = (patient, never);
     /// ```
     pub fn retry(mut self, options: impl FnOnce(RetryLayer) -> RetryLayer) -> Self {
@@ -73,77 +66,76 @@ impl OutboundBuilder {
         self
     }
 
-    /// After how many exchanges in a row that run into a time limit, while nothing at all is read on their HTTP/2
+    /// After how many attempts in a row that run into a timeout, while nothing at all is read on their HTTP/2
     /// connection, that connection is retired: 2 unless set; 0 is off. See
-    /// [`TrackLayer::retire_silent_after`](crate::TrackLayer::retire_silent_after).
+    /// [`TrackLayer::retire_silent_after`](crate::connect::TrackLayer::retire_silent_after).
     ///
     /// # Example
     /// ```
     /// use std::time::Duration;
-    /// use tower_outbound::{Outbound, TimeLimits};
+    /// use tower_outbound::Outbound;
+    /// use tower_outbound::timeouts::Timeouts;
     ///
-    /// // Without a time limit no connection is ever found silent.
-    /// let limits = TimeLimits::new().first_byte(Duration::from_secs(5));
-    /// let outbound = Outbound::builder().time_limits(limits).retire_silent_after(3).build();
+    /// // Without a timeout no connection is ever found silent.
+    /// let limits = Timeouts::new().first_byte(Duration::from_secs(5));
+    /// let outbound = Outbound::builder().timeouts(limits).retire_silent_after(3).build();
     /// # let _ = outbound;
     /// ```
-    pub fn retire_silent_after(mut self, exchanges: u32) -> Self {
-        self.connect_limits.silent_exchanges = exchanges;
+    pub fn retire_silent_after(mut self, attempts: u32) -> Self {
+        self.settings.connect.silent_attempts = attempts;
         self
     }
 
     /// How many requests to one origin may be in flight, each to the end of its response's body: no limit unless
     /// set; zero is no limit. The others wait: see [`InFlightLimitLayer`].
     pub fn max_in_flight_per_origin(mut self, max_in_flight: usize) -> Self {
-        self.in_flight.per_origin = max_in_flight;
+        self.settings.in_flight.max_in_flight_per_origin = max_in_flight;
         self
     }
 
     /// How many requests to all origins together may be in flight: no limit unless set; zero is no limit. The origins
     /// that wait get their slots in turns.
     pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
-        self.in_flight.total = max_in_flight;
+        self.settings.in_flight.max_in_flight = max_in_flight;
         self
     }
 
     /// How many requests to one origin may wait for a slot: 1,024 unless set; with zero none does. One more fails at
-    /// once with a [`QueueFullError`](crate::QueueFullError).
+    /// once with a [`QueueFullError`](crate::limit::QueueFullError).
     pub fn max_queued(mut self, max_queued: usize) -> Self {
-        self.in_flight.max_waiting = max_queued;
+        self.settings.in_flight.max_queued = max_queued;
         self
     }
 
     /// How long a request may wait for a slot: 30 s unless set; zero is no limit. It fails then with a
-    /// [`PoolTimeoutError`](crate::PoolTimeoutError).
+    /// [`PoolTimeoutError`](crate::limit::PoolTimeoutError).
     pub fn acquire_timeout(mut self, acquire_timeout: Duration) -> Self {
-        self.in_flight.acquire_timeout = acquire_timeout;
+        self.settings.in_flight.acquire_timeout = acquire_timeout;
         self
     }
 
     /// The stack.
     #[must_use]
     pub fn build(self) -> Outbound {
-        let registry = Registry::new(self.observers.build(), self.idle_timeout);
+        let Self { observers, mut settings, retry } = self;
+        settings.retry = retry.settings();
+        let registry = Registry::new(observers.build(), settings);
         Outbound {
-            retry: self.retry.on(registry.clone()),
-            in_flight: InFlightLimitLayer::new(registry.clone()).options(self.in_flight),
+            retry: retry.attach(registry.clone()),
+            in_flight: InFlightLimitLayer::new(registry.clone()),
             registry,
-            time_limits: self.time_limits,
-            connect_limits: self.connect_limits,
         }
     }
 }
 
 impl Default for OutboundBuilder {
     fn default() -> Self {
+        // The stack's own registry comes when it is built.
+        let detached = Registry::new(ObserversBuilder::default().build(), Settings::default());
         Self {
             observers: ObserversBuilder::default(),
-            idle_timeout: IDLE_TIMEOUT,
-            time_limits: TimeLimits::new(),
-            connect_limits: ConnectLimits::new(),
-            // The stack's own registry comes when it is built.
-            retry: RetryLayer::new(Registry::new(ObserversBuilder::default().build(), IDLE_TIMEOUT)),
-            in_flight: InFlightOptions::new(),
+            settings: Settings::default(),
+            retry: RetryLayer::new(detached),
         }
     }
 }

@@ -1,7 +1,7 @@
 use http::Uri;
 use tower_layer::Layer;
 
-use crate::in_flight::{InFlight, InFlightLimitLayer};
+use crate::limit::{InFlightLimit, InFlightLimitLayer};
 use crate::observe::{Observe, ObserveLayer};
 use crate::retry::{Retry, RetryLayer};
 
@@ -13,38 +13,38 @@ use crate::retry::{Retry, RetryLayer};
 #[derive(Clone, Debug)]
 pub struct OutboundLayer {
     retry: RetryLayer,
-    exchange: ExchangeLayer,
+    attempt: AttemptLayer,
 }
 
 impl OutboundLayer {
-    pub(super) const fn new(retry: RetryLayer, exchange: ExchangeLayer) -> Self {
-        Self { retry, exchange }
+    pub(super) const fn new(retry: RetryLayer, attempt: AttemptLayer) -> Self {
+        Self { retry, attempt }
     }
 
     /// Where requests go whose URI has no host: see [`ObserveLayer::origin`].
     #[must_use]
     pub fn origin(self, uri: &Uri) -> Self {
-        Self { exchange: self.exchange.origin(uri), ..self }
+        Self { attempt: self.attempt.origin(uri), ..self }
     }
 }
 
 impl<S> Layer<S> for OutboundLayer {
-    type Service = Retry<Observe<InFlight<S>>>;
+    type Service = Retry<Observe<InFlightLimit<S>>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.retry.layer(self.exchange.layer(inner))
+        self.retry.layer(self.attempt.layer(inner))
     }
 }
 
-/// The part of the upper stack that each exchange goes through, from
-/// [`Outbound::exchange_layer`](crate::Outbound::exchange_layer): observe, and below it the limits of requests in flight.
+/// The part of the upper stack that each attempt goes through, from
+/// [`Outbound::attempt_layer`](crate::Outbound::attempt_layer): observe, and below it the limits of requests in flight.
 #[derive(Clone, Debug)]
-pub struct ExchangeLayer {
+pub struct AttemptLayer {
     observe: ObserveLayer,
     in_flight: InFlightLimitLayer,
 }
 
-impl ExchangeLayer {
+impl AttemptLayer {
     pub(super) const fn new(observe: ObserveLayer, in_flight: InFlightLimitLayer) -> Self {
         Self { observe, in_flight }
     }
@@ -56,8 +56,8 @@ impl ExchangeLayer {
     }
 }
 
-impl<S> Layer<S> for ExchangeLayer {
-    type Service = Observe<InFlight<S>>;
+impl<S> Layer<S> for AttemptLayer {
+    type Service = Observe<InFlightLimit<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
         self.observe.layer(self.in_flight.layer(inner))

@@ -3,39 +3,29 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::HeaderName;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 
-use super::RetryReason;
 use super::retry_after::{Asked, pushback, retry_after};
-use crate::classify::{Class, DnsFailure, Failure, Kind, SendState};
-use crate::connect::Reuse;
 use crate::event::ResponseHead;
-use crate::exchange::{Phase, grpc};
+use crate::failure::{Class, DnsFailure, Failure, Kind, Phase, SendState};
+use crate::record::{RetryReason, Reuse, grpc};
+use crate::settings::RetrySettings;
 
 /// Says that a peer processes requests with the same key once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Which of the rules are on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rules {
-    pub(super) connect_only: bool,
-    pub(super) idempotent: bool,
-    pub(super) statuses: Vec<StatusCode>,
-    pub(super) grpc: bool,
-}
-
-/// What an exchange has come to.
+/// What an attempt has come to.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) result: Result<ResponseHead<'a>, &'a Failure>,
     pub(super) reuse: Reuse,
     /// By its method, or by a key.
     pub(super) idempotent: bool,
-    /// How many exchanges of the call the peer has said not to have processed.
+    /// How many attempts of the call the peer has said not to have processed.
     pub(super) not_processed: u32,
 }
 
-/// A resend that is called for.
+/// A retry that is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) reason: RetryReason,
@@ -62,7 +52,7 @@ pub(super) enum Wait {
     Forbidden,
 }
 
-/// Whether such a failure may ever be followed by a resend, sent or not.
+/// Whether such a failure may ever be followed by a retry, sent or not.
 pub(super) fn is_permanent(failure: &Failure) -> bool {
     match failure.kind() {
         // Our own refusals.
@@ -76,7 +66,7 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
         Kind::NameResolution => {
             matches!(failure.dns(), Some(DnsFailure::HostNotFound | DnsFailure::NoRecovery))
         }
-        // A time limit was over before there was a slot: there is none the next time either.
+        // A timeout was over before there was a slot: there is none the next time either.
         _ if failure.phase() == Some(Phase::Queue) => true,
         Kind::UserAuthentication => true,
         Kind::InvalidRequest | Kind::RequestBody => true,
@@ -84,16 +74,20 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
     }
 }
 
-impl Rules {
+/// The rules that the settings turn on.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a>(pub(super) &'a RetrySettings);
+
+impl Rules<'_> {
     /// What is to be done by the rules; `None` where the caller gets the result.
-    pub(super) fn wanted(&self, seen: Seen<'_>) -> Option<Wanted> {
+    pub(super) fn wanted(self, seen: Seen<'_>) -> Option<Wanted> {
         match seen.result {
             Ok(head) => self.by_head(head),
             Err(failure) => self.by_failure(failure, seen),
         }
     }
 
-    fn by_failure(&self, failure: &Failure, seen: Seen<'_>) -> Option<Wanted> {
+    fn by_failure(self, failure: &Failure, seen: Seen<'_>) -> Option<Wanted> {
         let wanted = |reason, cost, wait| Some(Wanted { reason, cost, wait });
         let reused = seen.reuse == Reuse::Reused;
         match failure.send_state()? {
@@ -107,14 +101,14 @@ impl Rules {
             SendState::NotSent if reused && failure.class() != Some(Class::Timeout) => {
                 wanted(RetryReason::ReusedConnection, Cost::Free, Wait::AtOnce)
             }
-            _ if self.connect_only => None,
+            _ if self.0.connect_only => None,
             SendState::NotSent => wanted(RetryReason::NotSent, Cost::Request, Wait::Backoff),
             SendState::NotProcessed if seen.not_processed == 0 => {
                 wanted(RetryReason::NotProcessed, Cost::Free, Wait::AtOnce)
             }
             SendState::NotProcessed => wanted(RetryReason::NotProcessed, Cost::Request, Wait::Backoff),
             SendState::Partial(_) | SendState::Sent | SendState::Unknown
-                if self.idempotent && seen.idempotent && reused && is_dead(failure.kind()) =>
+                if self.0.idempotent && seen.idempotent && reused && is_dead(failure.kind()) =>
             {
                 wanted(RetryReason::Idempotent, Cost::Request, Wait::AtOnce)
             }
@@ -122,10 +116,10 @@ impl Rules {
         }
     }
 
-    fn by_head(&self, head: ResponseHead<'_>) -> Option<Wanted> {
-        let (reason, asked) = if self.statuses.contains(&head.status) {
+    fn by_head(self, head: ResponseHead<'_>) -> Option<Wanted> {
+        let (reason, asked) = if self.0.statuses.contains(&head.status) {
             (RetryReason::Status, retry_after(head.headers, SystemTime::now))
-        } else if self.grpc && is_unavailable(head.headers) {
+        } else if self.0.grpc && is_unavailable(head.headers) {
             (RetryReason::GrpcStatus, pushback(head.headers))
         } else {
             return None;
@@ -166,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_that_was_not_sent_has_its_answer() {
+    fn retry_decision_for_every_unsent_failure_kind() {
         let answer = |kind| match kind {
             Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => false,
             Kind::VersionNegotiation | Kind::UserAuthentication => false,
@@ -200,19 +194,23 @@ mod tests {
         for kind in Kind::ALL {
             for reuse in [Reuse::New, Reuse::Reused, Reuse::Unknown] {
                 let failure = Failure::new(*kind).unsent();
-                let again =
-                    !is_permanent(&failure) && Rules::default().wanted(seen(&failure, reuse)).is_some();
+                let again = !is_permanent(&failure)
+                    && Rules(&RetrySettings::default()).wanted(seen(&failure, reuse)).is_some();
                 assert_eq!(again, answer(*kind), "{kind}, {reuse:?}");
             }
         }
     }
 
     #[test]
-    fn what_nobody_can_tell_of_is_never_sent_again_by_default() {
+    fn retry_never_by_default_when_send_state_unknown() {
         for kind in Kind::ALL {
             let failure = Failure::new(*kind);
             assert_eq!(failure.send_state(), None);
-            assert_eq!(Rules::default().wanted(seen(&failure, Reuse::Reused)), None, "{kind}");
+            assert_eq!(
+                Rules(&RetrySettings::default()).wanted(seen(&failure, Reuse::Reused)),
+                None,
+                "{kind}"
+            );
         }
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_flat_has_every_header_in_its_order() {
+    fn flat_headers_round_trip_keeps_order_and_sensitivity() {
         let mut headers = HeaderMap::new();
         assert_eq!(there_and_back(&headers), headers);
         let mut secret = HeaderValue::from_static("Bearer abc");

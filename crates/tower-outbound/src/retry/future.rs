@@ -21,8 +21,8 @@ pin_project! {
     /// The future of a call, until the head of its last response.
     ///
     /// # Cancel safety
-    /// Dropping it drops the client's future, if an exchange is under way: see
-    /// [`ObserveFuture`](crate::ObserveFuture). While it waits there is nothing to drop but a timer.
+    /// Dropping it drops the client's future, if an attempt is under way: see
+    /// [`ObserveFuture`](crate::observe::ObserveFuture). While it waits there is nothing to drop but a timer.
     #[must_use = "futures do nothing unless polled"]
     pub struct RetryFuture<S, L, B, R>
     where
@@ -30,7 +30,7 @@ pin_project! {
         L: Lease<B>,
         B: Body,
     {
-        // Before `plan`, so that the exchange ends before the call.
+        // Before `plan`, so that the attempt ends before the call.
         #[pin]
         state: State<S::Future, R>,
         service: S,
@@ -43,13 +43,13 @@ pin_project! {
     /// Where the call is. Only the first two hold anything of the client's.
     #[project = StateProj]
     enum State<F, R> {
-        Exchange { #[pin] future: F },
+        Attempt { #[pin] future: F },
         Release { #[pin] drain: Drain<R>, delay: Duration },
         Wait { timer: Pin<Box<Sleep>> },
         // The other tasks have a turn, and the runtime hears what the network has to say: the other connections to a
         // peer that is gone are gone as well, and shall not be the next one's.
         Yield { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
-        /// The service is made ready for the next exchange.
+        /// The service is made ready for the next attempt.
         Ready,
         Over,
     }
@@ -64,7 +64,7 @@ where
     B: Body,
 {
     pub(super) fn new(future: S::Future, service: S, plan: Option<Plan<L, B>>) -> Self {
-        Self { state: State::Exchange { future }, service, plan }
+        Self { state: State::Attempt { future }, service, plan }
     }
 }
 
@@ -82,21 +82,21 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(plan) = this.plan else {
-            let StateProj::Exchange { future } = this.state.as_mut().project() else { panic!("{OVER}") };
+            let StateProj::Attempt { future } = this.state.as_mut().project() else { panic!("{OVER}") };
             let result = ready!(future.poll(cx));
             this.state.set(State::Over);
             return Poll::Ready(result.map_err(|error| Error::from_client(error.into())));
         };
         loop {
             match this.state.as_mut().project() {
-                StateProj::Exchange { future } => {
+                StateProj::Attempt { future } => {
                     let result = ready!(future.poll(cx));
                     // The client's future goes before anything is decided.
                     this.state.set(State::Over);
                     match result {
                         Ok(mut response) => match plan.after_response(&response) {
                             Some(delay) => {
-                                let bounds = plan.settings().bounds;
+                                let bounds = plan.settings().release;
                                 let version = response.version();
                                 let drain = Drain::new(response.into_body(), version, bounds);
                                 this.state.set(State::Release { drain, delay });
@@ -119,7 +119,7 @@ where
                     }
                 }
                 StateProj::Release { drain, delay } => {
-                    let release = ready!(drain.poll(plan.settings().registry.timers(), cx));
+                    let release = ready!(drain.poll(plan.registry().timers(), cx));
                     let delay = *delay;
                     // Dropping the body gives permits and connection back.
                     this.state.set(State::Over);
@@ -142,7 +142,7 @@ where
                         return Poll::Ready(Err(plan.fail(Error::from_client(error.into()))));
                     }
                     let future = this.service.call(plan.again());
-                    this.state.set(State::Exchange { future });
+                    this.state.set(State::Attempt { future });
                 }
                 StateProj::Over => panic!("{OVER}"),
             }

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_again_has_the_same_head_and_what_is_printed_of_it_no_secret() {
+    fn retry_head_equals_first_and_debug_has_no_secret() {
         let request = Request::post("http://localhost/a?b=secret")
             .version(Version::HTTP_10)
             .header("authorization", "secret")

@@ -8,7 +8,7 @@ use http_body::Body;
 use super::LeasedBody;
 use super::flat::Flat;
 use super::slot::Slot;
-use crate::exchange::Room;
+use crate::record::Room;
 
 /// Others may have the call for long: whoever made this lets go of it when nothing is to be sent again.
 pub(super) struct Kept<B: Body> {
@@ -66,10 +66,10 @@ mod tests {
     use http_body_util::Full;
 
     use super::*;
-    use crate::exchange::Call;
+    use crate::record::Call;
 
     #[test]
-    fn no_header_is_left_when_it_was_let_go_though_the_call_is_still_about() {
+    fn kept_headers_cleared_by_let_go_while_call_lives() {
         let headers =
             HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("secret"))]);
         let (call, kept) = Call::with_room::<Kept<Full<bytes::Bytes>>>();

@@ -1,4 +1,4 @@
-//! The body of a request, lent to the client for one exchange at a time.
+//! The body of a request, lent to the client for one attempt at a time.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,21 +9,22 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::kept::Kept;
 use crate::error::BoxError;
-use crate::exchange::Room;
+use crate::record::Room;
 
 /// Makes of a leased body what the client takes.
 ///
-/// [`Unboxed`] is for clients that take any body. One that takes a type of its own alone (tonic, reqwest, kube) gets
+/// [`PassThrough`] is for clients that take any body. One that takes a type of its own alone (tonic, reqwest, kube) gets
 /// it from a closure, which costs a box:
 ///
 /// ```
 /// use http_body_util::combinators::UnsyncBoxBody;
 /// use http_body_util::{BodyExt, Full};
-/// use tower_outbound::{LeasedBody, Outbound, RetryLayer};
+/// use tower_outbound::Outbound;
+/// use tower_outbound::retry::LeasedBody;
 ///
 /// type Demanded = UnsyncBoxBody<bytes::Bytes, tower_outbound::BoxError>;
 /// let outbound = Outbound::new();
-/// let layer = RetryLayer::new(outbound.registry().clone())
+/// let layer = outbound.retry_layer()
 ///     .lease(|body: LeasedBody<Full<bytes::Bytes>>| Demanded::new(body));
 /// # let _ = layer;
 /// ```
@@ -31,15 +32,15 @@ pub trait Lease<B: Body> {
     /// What the client takes.
     type Leased;
 
-    /// Hands a body over for one exchange.
+    /// Hands a body over for one attempt.
     fn lease(&self, body: LeasedBody<B>) -> Self::Leased;
 }
 
 /// The client takes the leased body as it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unboxed;
+pub struct PassThrough;
 
-impl<B: Body> Lease<B> for Unboxed {
+impl<B: Body> Lease<B> for PassThrough {
     type Leased = LeasedBody<B>;
 
     fn lease(&self, body: LeasedBody<B>) -> LeasedBody<B> {
@@ -55,10 +56,10 @@ impl<B: Body, T, F: Fn(LeasedBody<B>) -> T> Lease<B> for F {
     }
 }
 
-/// A request's body, lent to the client for one exchange: any body that is `Unpin` (`Box::pin` makes one), as it is.
+/// A request's body, lent to the client for one attempt: any body that is `Unpin` (`Box::pin` makes one), as it is.
 ///
-/// The body itself stays with the retry layer. If the client never polls it, the next exchange gets it untouched;
-/// what was polled is kept up to [`RetryLayer::replay_up_to`](crate::RetryLayer::replay_up_to) bytes, by clones of the
+/// The body itself stays with the retry layer. If the client never polls it, the next attempt gets it untouched;
+/// what was polled is kept up to [`RetryLayer::replay_up_to`](crate::retry::RetryLayer::replay_up_to) bytes, by clones of the
 /// data (for `Bytes` a reference count).
 ///
 /// # Cancel safety
@@ -183,7 +184,7 @@ impl<B: Body> fmt::Debug for LeasedBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Call;
+    use crate::record::Call;
 
     /// Three frames of one byte.
     struct Three(u8);
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lease_gives_all_wherever_the_one_before_was_left() {
+    fn lease_gives_whole_body_after_partial_earlier_lease() {
         for left in 0..=4 {
             let kept = keep(3);
             let mut first = kept.lease();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_gives_all_also_when_it_is_settled_midway() {
+    fn lease_gives_whole_body_when_settled_midway() {
         for left in 0..=4 {
             let kept = keep(3);
             rest(kept.lease());
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_cap_is_not_kept_and_cannot_be_had_again() {
+    fn lease_body_above_cap_not_kept_for_retry() {
         for (frames, whole) in [(1, true), (2, true), (3, false)] {
             let kept = keep(2);
             let mut lease = kept.lease();

@@ -6,7 +6,7 @@ use http::HeaderValue;
 ///
 /// # Example
 /// ```
-/// use tower_outbound::RetryOptions;
+/// use tower_outbound::retry::RetryOptions;
 ///
 /// let mut request = http::Request::post("http://localhost/orders").body(String::new()).unwrap();
 /// request.extensions_mut().insert(RetryOptions::new().idempotency_key("order-17".parse().unwrap()));
@@ -16,29 +16,29 @@ use http::HeaderValue;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "options do nothing unless put into a request's extensions"]
 pub struct RetryOptions {
-    pub(super) resends: Option<u32>,
+    pub(super) retries: Option<u32>,
     pub(super) key: Option<HeaderValue>,
 }
 
 impl RetryOptions {
     /// As it is for all.
     pub const fn new() -> Self {
-        Self { resends: None, key: None }
+        Self { retries: None, key: None }
     }
 
     /// Never sent again; nothing of it is kept.
     pub const fn off() -> Self {
-        Self { resends: Some(0), key: None }
+        Self { retries: Some(0), key: None }
     }
 
     /// How many times it may be sent again; 0 is off.
-    pub const fn resends(mut self, resends: u32) -> Self {
-        self.resends = Some(resends);
+    pub const fn max_retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
         self
     }
 
     /// Puts an `Idempotency-Key` on it, the same one each time that it is sent: the peer will process it once, so that
-    /// [`RetryLayer::idempotent`](crate::RetryLayer::idempotent) may send it again whatever its method.
+    /// [`RetryLayer::idempotent`](crate::retry::RetryLayer::idempotent) may send it again whatever its method.
     ///
     /// Source: `draft-ietf-httpapi-idempotency-key-header`.
     pub fn idempotency_key(mut self, key: HeaderValue) -> Self {

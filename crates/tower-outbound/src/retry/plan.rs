@@ -1,4 +1,4 @@
-//! What is known of one call, and what comes after each of its exchanges.
+//! What is known of one call, and what comes after each of its attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,33 +7,35 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::decide::{Cost, IDEMPOTENCY_KEY, Seen, Wait, Wanted, is_permanent};
+use super::decide::{Cost, IDEMPOTENCY_KEY, Rules, Seen, Wait, Wanted, is_permanent};
 use super::head::Head;
 use super::kept::Kept;
-use super::settings::Settings;
-use super::{
-    Attempt, FailedAttempt, Lease, LeasedBody, RetryHistory, RetryLimit, RetryOptions, RetryReason, Verdict,
-};
-use crate::classify::{Failure, Kind, SendState};
-use crate::connect::{Connection, Reuse, Setup};
-use crate::error::{BoxError, Error};
+use super::state::RetryState;
+use super::{Lease, LeasedBody, RetryContext, RetryLayer, RetryOptions, Verdict};
+use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
-use crate::exchange::{Call, EndCause, Exchange, Phase, Room, Timings};
+use crate::failure::{Failure, Kind, Phase, SendState};
+use crate::record::{
+    Attempt, Call, Connection, EndCause, Registry, RetryLimit, RetryReason, Reuse, Room, Setup, Timings,
+};
+use crate::settings::RetrySettings;
 
 /// No call meets more dead connections: a pool that holds more is broken.
 const DEAD_AT_MOST: usize = 100;
 
 /// One call, and what is needed to send its request again. Its end is told when it is dropped, if not before.
 pub(super) struct Plan<L, B: Body> {
-    settings: Arc<Settings>,
+    registry: Registry,
+    settings: Arc<RetrySettings>,
+    state: Arc<RetryState>,
     lease: L,
     call: Call,
     /// The call is this layer's to end.
     owner: bool,
     head: Head,
     kept: Room<Kept<B>>,
-    resends: u32,
-    exchanges_before: u32,
+    retries: u32,
+    attempts_before: u32,
     not_processed: u32,
     history: Vec<FailedAttempt>,
     phase: Phase,
@@ -43,23 +45,22 @@ pub(super) struct Plan<L, B: Body> {
 }
 
 impl<L: Lease<B>, B: Body> Plan<L, B> {
-    /// With the request for the first exchange; `None` where it is not to be sent again.
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        lease: L,
-        mut request: Request<B>,
-    ) -> (Option<Self>, Request<L::Leased>)
+    /// With the request for the first attempt; `None` where it is not to be sent again.
+    pub(super) fn new(layer: &RetryLayer<L>, mut request: Request<B>) -> (Option<Self>, Request<L::Leased>)
     where
+        L: Clone,
         B: Send + 'static,
         B::Data: Send,
     {
+        let (registry, lease) = (layer.registry(), layer.lease_ref());
+        let settings = layer.settings();
         let options = request.extensions().get::<RetryOptions>();
-        let resends = options.and_then(|options| options.resends).unwrap_or(settings.resends);
+        let retries = options.and_then(|options| options.retries).unwrap_or(settings.max_retries);
         if let Some(key) = options.and_then(|options| options.key.clone()) {
             request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
         }
-        warn_of_observe_above(&settings, &request);
-        if resends == 0 {
+        warn_of_observe_above(registry, &request);
+        if retries == 0 {
             return (None, request.map(|body| lease.lease(LeasedBody::own(body))));
         }
         let made_above = request.extensions().get::<Call>().cloned();
@@ -67,7 +68,7 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
         let (mut parts, body) = request.into_parts();
         let (call, kept) = Call::with_room::<Kept<B>>();
         kept.keep(&parts.headers);
-        kept.body.put(body, length, settings.replay);
+        kept.body.put(body, length, settings.replay_up_to);
         let call = match made_above {
             // It has no room: that of the new call is used, which nobody else will see.
             Some(call) => call,
@@ -77,14 +78,16 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
             }
         };
         let plan = Self {
+            registry: registry.clone(),
             settings,
-            lease,
+            state: layer.state_shared().clone(),
+            lease: lease.clone(),
             owner: call.claim(),
-            exchanges_before: call.exchanges(),
+            attempts_before: call.attempts(),
             call,
             head,
             kept,
-            resends,
+            retries,
             not_processed: 0,
             history: Vec::new(),
             phase: Phase::Acquire,
@@ -94,13 +97,13 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
         if plan.owner {
             plan.emit(&Event::CallStarted { call: &plan.call });
         } else if !plan.call.is_ended() {
-            plan.settings.registry.warn(StackWarning::RetriedTwice);
+            plan.registry.warn(StackWarning::RetriedTwice);
         }
         let request = Request::from_parts(parts, plan.lease.lease(plan.kept.lease()));
         (Some(plan), request)
     }
 
-    /// The request for the next exchange.
+    /// The request for the next attempt.
     pub(super) fn again(&mut self) -> Request<L::Leased> {
         self.phase = Phase::Acquire;
         self.call.clear_end_cause();
@@ -115,8 +118,12 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
 }
 
 impl<L, B: Body> Plan<L, B> {
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &RetrySettings {
         &self.settings
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     pub(super) fn call(&self) -> &Call {
@@ -124,7 +131,7 @@ impl<L, B: Body> Plan<L, B> {
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {
-        self.settings.registry.emit(event);
+        self.registry.emit(event);
     }
 
     pub(super) fn pause_begins(&mut self, delay: Duration) {
@@ -138,14 +145,14 @@ impl<L, B: Body> Plan<L, B> {
         }
     }
 
-    /// Whether one more resend would be too many. Those after a dead reused connection do not count: the connections that
+    /// Whether one more retry would be too many. Those after a dead reused connection do not count: the connections that
     /// were there bound them, also in a pool that cannot be told which else are likely to be dead.
     fn is_used_up(&self, reason: RetryReason) -> bool {
-        let free = |reason| reason == RetryReason::ReusedConnection && !self.settings.rules.connect_only;
+        let free = |reason| reason == RetryReason::ReusedConnection && !self.settings.connect_only;
         let dead = self.history.iter().filter(|attempt| free(attempt.reason)).count();
         match free(reason) {
             true => dead >= DEAD_AT_MOST,
-            false => self.history.len() - dead >= self.resends as usize,
+            false => self.history.len() - dead >= self.retries as usize,
         }
     }
 
@@ -165,9 +172,9 @@ impl<L, B: Body> Plan<L, B> {
             version: response.version(),
             headers: response.headers(),
         };
-        let exchange = response.extensions().get::<Timings>().map(Timings::exchange);
-        let (reason, delay) = self.judge(Ok(head), exchange)?;
-        let connection = exchange.and_then(Exchange::connection);
+        let attempt = response.extensions().get::<Timings>().map(Timings::attempt);
+        let (reason, delay) = self.judge(Ok(head), attempt)?;
+        let connection = attempt.and_then(Attempt::connection);
         self.remember(None, Some(response.status()), connection, reason, delay);
         self.call.set_end_cause(EndCause::ReleasedByRetry);
         Some(delay)
@@ -181,13 +188,13 @@ impl<L, B: Body> Plan<L, B> {
     {
         let failure = error.failure();
         // A layer above Observe may have sent requests of its own: what failed need not be this one.
-        if self.call.exchanges() - self.exchanges_before > self.made() + 1 {
+        if self.call.attempts() - self.attempts_before > self.made() + 1 {
             return None;
         }
-        let (reason, delay) = self.judge(Err(failure), error.exchange())?;
+        let (reason, delay) = self.judge(Err(failure), error.attempt())?;
         self.not_processed += u32::from(failure.send_state() == Some(SendState::NotProcessed));
         self.remember(Some(failure.clone()), None, failure.connection().cloned(), reason, delay);
-        // The time limit that has ended the exchange is not the caller's leaving.
+        // The timeout that has ended the attempt is not the caller's leaving.
         self.call.clear_end_cause();
         Some(delay)
     }
@@ -201,14 +208,14 @@ impl<L, B: Body> Plan<L, B> {
         delay: Duration,
     ) {
         self.phase = Phase::Backoff;
-        self.call.resent(reason, delay);
+        self.call.retried(reason, delay);
         self.history.push(FailedAttempt { failure, status, connection, reason, delay });
     }
 
     fn judge(
         &self,
         result: Result<ResponseHead<'_>, &Failure>,
-        exchange: Option<&Exchange>,
+        attempt: Option<&Attempt>,
     ) -> Option<(RetryReason, Duration)>
     where
         B: Unpin,
@@ -219,34 +226,34 @@ impl<L, B: Body> Plan<L, B> {
         }
         let seen = Seen {
             result,
-            reuse: exchange.map_or(Reuse::Unknown, Exchange::reuse),
+            reuse: attempt.map_or(Reuse::Unknown, Attempt::reuse),
             idempotent: self.head.is_idempotent(),
             not_processed: self.not_processed,
         };
-        let wanted = self.settings.rules.wanted(seen);
+        let wanted = Rules(&self.settings).wanted(seen);
         // Nobody asks for more of a body whose answer is returned as it is.
-        if wanted.is_none() && self.settings.policy.is_none() {
+        if wanted.is_none() && self.state.policy.is_none() {
             return None;
         }
         let early = result.is_ok() && !self.kept.body.is_handed_over();
         let wanted = if early { wanted } else { self.consult(seen, wanted) }?;
         let decision = match early {
             true => Err(RetryLimit::Body),
-            false => self.check(wanted, exchange),
+            false => self.check(wanted, attempt),
         };
         let (call, reason) = (&self.call, wanted.reason);
         self.emit(&Event::RetryDecided { call, reason, decision });
         // One that has died after it was sent may have died of it.
         if decision.is_ok() && reason == RetryReason::ReusedConnection {
-            exchange.into_iter().for_each(Exchange::distrust_idle);
+            attempt.into_iter().for_each(Attempt::distrust_idle);
         }
         decision.ok().map(|delay| (reason, delay))
     }
 
     /// Asks the user's policy, if there is one.
     fn consult(&self, seen: Seen<'_>, wanted: Option<Wanted>) -> Option<Wanted> {
-        let Some(policy) = &self.settings.policy else { return wanted };
-        let attempt = Attempt {
+        let Some(policy) = &self.state.policy else { return wanted };
+        let attempt = RetryContext {
             result: seen.result,
             head: &self.head,
             ordinal: self.made(),
@@ -254,17 +261,17 @@ impl<L, B: Body> Plan<L, B> {
             deadline: self.call.deadline(),
             wanted: wanted.map(|wanted| wanted.reason),
         };
-        let resend = |wait| Some(Wanted { reason: RetryReason::Policy, cost: Cost::Request, wait });
+        let retry = |wait| Some(Wanted { reason: RetryReason::Policy, cost: Cost::Request, wait });
         match policy.decide(&attempt) {
             Verdict::Default => wanted,
             Verdict::Return => None,
-            Verdict::Resend => resend(Wait::Backoff),
-            Verdict::ResendAfter(wait) => resend(Wait::Asked(wait)),
+            Verdict::Retry => retry(Wait::Backoff),
+            Verdict::RetryAfter(wait) => retry(Wait::Asked(wait)),
         }
     }
 
-    /// Whether the resend can be made; what it costs is drawn last.
-    fn check(&self, wanted: Wanted, exchange: Option<&Exchange>) -> Result<Duration, RetryLimit> {
+    /// Whether the retry can be made; what it costs is drawn last.
+    fn check(&self, wanted: Wanted, attempt: Option<&Attempt>) -> Result<Duration, RetryLimit> {
         if self.is_used_up(wanted.reason) {
             return Err(RetryLimit::Attempts);
         }
@@ -273,7 +280,10 @@ impl<L, B: Body> Plan<L, B> {
         }
         let delay = match wanted.wait {
             Wait::AtOnce => Duration::ZERO,
-            Wait::Backoff => self.settings.backoff.delay(self.made()),
+            Wait::Backoff => {
+                let RetrySettings { backoff_base, backoff_cap, .. } = *self.settings;
+                self.state.jitter.delay(backoff_base, backoff_cap, self.made())
+            }
             Wait::Asked(wait) if wait <= self.settings.longest_wait => wait,
             Wait::Asked(_) | Wait::Forbidden => return Err(RetryLimit::RetryAfter),
         };
@@ -281,9 +291,9 @@ impl<L, B: Body> Plan<L, B> {
         if self.call.deadline().is_some_and(|deadline| end.is_none_or(|end| end >= deadline)) {
             return Err(RetryLimit::Deadline);
         }
-        match exchange {
-            Some(exchange) => self.settings.draw(wanted.cost, exchange.origin()),
-            None => self.settings.draw(wanted.cost, &self.settings.registry.origin(self.head.uri())),
+        match attempt {
+            Some(attempt) => self.state.draw(&self.settings, wanted.cost, attempt.origin()),
+            None => self.state.draw(&self.settings, wanted.cost, &self.registry.origin(self.head.uri())),
         }?;
         // Not before it is certain: where the answer is returned the client may still come back for the body's end.
         if self.kept.body.take_back() { Ok(delay) } else { Err(RetryLimit::Body) }
@@ -293,10 +303,10 @@ impl<L, B: Body> Plan<L, B> {
     pub(super) fn respond<R>(&mut self, response: &mut Response<R>) {
         self.finished = true;
         if self.owner {
-            let ended = |timings: &Timings| timings.exchange().is_ended();
+            let ended = |timings: &Timings| timings.attempt().is_ended();
             self.call.mark_last();
             if response.extensions().get::<Timings>().is_none_or(ended) {
-                self.call.end(&self.settings.registry, &Outcome::Ok);
+                self.call.end(&self.registry, &Outcome::Ok);
             }
         }
         if !self.history.is_empty() {
@@ -313,7 +323,7 @@ impl<L, B: Body> Plan<L, B> {
         self.finished = true;
         if self.owner {
             let outcome = Outcome::Failed(error.failure().clone());
-            self.call.end(&self.settings.registry, &outcome);
+            self.call.end(&self.registry, &outcome);
         }
         let unsent = error.failure().send_state() == Some(SendState::NotSent);
         let body = if unsent { self.kept.body.untouched() } else { None };
@@ -343,20 +353,19 @@ impl<L, B: Body> Plan<L, B> {
         let phase = self.call.cancelled_in().unwrap_or(self.phase);
         let failed = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
         let outcome = match self.call.end_cause() {
-            Some(EndCause::DeadlineElapsed) => failed(Kind::DeadlineExceeded),
             Some(EndCause::AttemptTimeout) => failed(Kind::ResponseTimeout),
             _ if std::thread::panicking() => failed(Kind::Other),
             _ => Outcome::Cancelled { phase },
         };
-        self.call.end(&self.settings.registry, &outcome);
+        self.call.end(&self.registry, &outcome);
     }
 }
 
-/// Then all its exchanges would be one to the layer above.
-fn warn_of_observe_above<B>(settings: &Settings, request: &Request<B>) {
-    let identity = crate::exchange::identity(request.uri());
-    let inside = Exchange::current().is_some_and(|outer| outer.identity() == identity && identity != 0);
+/// Then all its attempts would be one to the layer above.
+fn warn_of_observe_above<B>(registry: &Registry, request: &Request<B>) {
+    let identity = crate::record::identity(request.uri());
+    let inside = Attempt::current().is_some_and(|outer| outer.identity() == identity && identity != 0);
     if inside && Setup::current().is_none() {
-        settings.registry.warn(StackWarning::RetryInsideObserve);
+        registry.warn(StackWarning::RetryInsideObserve);
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use http::{Method, Uri};
 use tokio::time::Instant;
 
-use super::RetryReason;
-use crate::classify::Failure;
 use crate::event::ResponseHead;
+use crate::failure::Failure;
+use crate::record::RetryReason;
 
-/// A failed exchange, or the head of a response: what a [`RetryPolicy`] decides by.
+/// A failed attempt, or the head of a response: what a [`RetryPolicy`] decides by.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
+pub struct RetryContext<'a> {
     pub(super) result: Result<ResponseHead<'a>, &'a Failure>,
     pub(super) head: &'a super::head::Head,
     pub(super) ordinal: u32,
@@ -21,7 +21,7 @@ pub struct Attempt<'a> {
     pub(super) wanted: Option<RetryReason>,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> RetryContext<'a> {
     /// The head of the response, or what went wrong.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl<'a> Attempt<'a> {
         self.head.uri()
     }
 
-    /// 0 for the first exchange of the call, 1 for the first resend.
+    /// 0 for the first attempt of the call, 1 for the first retry.
     #[must_use]
     pub const fn ordinal(&self) -> u32 {
         self.ordinal
@@ -76,39 +76,40 @@ pub enum Verdict {
     /// The response or error goes to the caller.
     Return,
     /// It is sent again after a backoff.
-    Resend,
+    Retry,
     /// It is sent again after so long.
-    ResendAfter(Duration),
+    RetryAfter(Duration),
 }
 
 /// The user's own decision, in the place of the layer's.
 ///
 /// It is asked for what the layer may send again at all: never for our own refusals, a certificate that was refused, a
 /// name of which the resolver says that it does not exist, an invalid request, a failing request body, or a request that
-/// was answered before its body was handed over whole. Its resends count, and draw on the request budget. What was sent may have been processed: a
+/// was answered before its body was handed over whole. Its retries count, and draw on the request budget. What was sent may have been processed: a
 /// policy that sends it again takes that upon itself.
 ///
 /// # Example
 /// ```
 /// use http::StatusCode;
-/// use tower_outbound::{Attempt, Outbound, RetryLayer, Verdict};
+/// use tower_outbound::Outbound;
+/// use tower_outbound::retry::{RetryContext, Verdict};
 ///
 /// let outbound = Outbound::new();
-/// let layer = RetryLayer::new(outbound.registry().clone()).policy(|attempt: &Attempt<'_>| {
+/// let layer = outbound.retry_layer().policy(|attempt: &RetryContext<'_>| {
 ///     match attempt.result() {
-///         Ok(head) if head.status == StatusCode::LOCKED && attempt.ordinal() == 0 => Verdict::Resend,
+///         Ok(head) if head.status == StatusCode::LOCKED && attempt.ordinal() == 0 => Verdict::Retry,
 ///         _ => Verdict::Default,
 ///     }
 /// });
 /// # let _ = layer;
 /// ```
 pub trait RetryPolicy: Send + Sync + 'static {
-    /// Decides on one exchange; called once for each, before anything of it is released.
-    fn decide(&self, attempt: &Attempt<'_>) -> Verdict;
+    /// Decides on one attempt; called once for each, before anything of it is released.
+    fn decide(&self, attempt: &RetryContext<'_>) -> Verdict;
 }
 
-impl<F: Fn(&Attempt<'_>) -> Verdict + Send + Sync + 'static> RetryPolicy for F {
-    fn decide(&self, attempt: &Attempt<'_>) -> Verdict {
+impl<F: Fn(&RetryContext<'_>) -> Verdict + Send + Sync + 'static> RetryPolicy for F {
+    fn decide(&self, attempt: &RetryContext<'_>) -> Verdict {
         self(attempt)
     }
 }

@@ -11,20 +11,9 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::Release;
+use crate::record::Release;
+use crate::settings::ReleaseBounds;
 use crate::timer::{Limit, Timers};
-
-/// How much of a failed response is read at most, unless set.
-pub(super) const BYTES: usize = 64 * 1024;
-/// How long it is read at most, unless set.
-pub(super) const TIME: Duration = Duration::from_millis(50);
-
-/// How much of a failed response may be read, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub(super) bytes: usize,
-    pub(super) time: Duration,
-}
 
 pin_project! {
     /// Reads a body to its end, within bounds. The body is let go by dropping it.
@@ -40,7 +29,7 @@ pin_project! {
 }
 
 impl<R: Body> Drain<R> {
-    pub(super) fn new(body: R, version: Version, bounds: Bounds) -> Self {
+    pub(super) fn new(body: R, version: Version, bounds: ReleaseBounds) -> Self {
         let (left, http2) = (bounds.bytes as u64, version == Version::HTTP_2);
         // Without a runtime there is no clock to wait by.
         let time = if Handle::try_current().is_ok() { bounds.time } else { Duration::ZERO };

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_whole_and_unsigned() {
+    fn retry_after_seconds_are_whole_and_unsigned() {
         for (value, expected) in [
             ("0", Asked::Wait(Duration::ZERO)),
             ("1", Asked::Wait(Duration::from_secs(1))),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_forms_of_a_date_are_read() {
+    fn retry_after_three_date_formats_are_parsed() {
         for date in
             ["Sun, 06 Nov 1994 08:50:07 GMT", "Sunday, 06-Nov-94 08:50:07 GMT", "Sun Nov  6 08:50:07 1994"]
         {
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn a_date_counts_from_the_peers_own_date() {
+    fn retry_after_date_relative_to_response_date() {
         let (at, date) = ("Sun, 06 Nov 1994 09:00:05 GMT", "Sun, 06 Nov 1994 09:00:00 GMT");
         assert_eq!(asked(at, Some(date)), Asked::Wait(Duration::from_secs(5)));
         assert_eq!(asked(at, Some("garbage")), Asked::Wait(Duration::from_secs(628)));
     }
 
     #[test]
-    fn a_pushback_that_is_no_number_of_milliseconds_forbids_it() {
+    fn grpc_pushback_not_in_milliseconds_forbids_retry() {
         let asked = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(PUSHBACK, value.parse().unwrap());

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -7,23 +6,17 @@ use tower_service::Service;
 
 use super::future::RetryFuture;
 use super::plan::Plan;
-use super::settings::Settings;
-use super::{Lease, Unboxed};
+use super::{Lease, PassThrough, RetryLayer};
 use crate::error::{BoxError, Error};
 
 /// A client whose requests are sent again where that is safe: see [`RetryLayer`](super::RetryLayer).
 #[derive(Clone, Debug)]
-pub struct Retry<S, L = Unboxed> {
-    inner: S,
-    settings: Arc<Settings>,
-    lease: L,
+pub struct Retry<S, L = PassThrough> {
+    pub(super) inner: S,
+    pub(super) layer: RetryLayer<L>,
 }
 
 impl<S, L> Retry<S, L> {
-    pub(super) const fn new(inner: S, settings: Arc<Settings>, lease: L) -> Self {
-        Self { inner, settings, lease }
-    }
-
     /// The client itself.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -54,10 +47,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready goes to the first exchange; the clone is made ready when it is needed.
+        // The one that is ready goes to the first attempt; the clone is made ready when it is needed.
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone.clone());
-        let (plan, first) = Plan::new(self.settings.clone(), self.lease.clone(), request);
+        let (plan, first) = Plan::new(&self.layer, request);
         RetryFuture::new(ready.call(first), clone, plan)
     }
 }

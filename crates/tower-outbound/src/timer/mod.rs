@@ -1,4 +1,4 @@
-//! Time limits without a timer of their own: those of one duration share a queue and its one task.
+//! Timeouts without a timer of their own: those of one duration share a queue and its one task.
 //!
 //! Limits of one duration fall due in the order in which they were armed, so a list in that order is enough:
 //! arm and disarm are a lock and a few words, while a `Sleep` goes through the runtime's timer wheel. Each

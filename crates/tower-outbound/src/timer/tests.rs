@@ -59,7 +59,7 @@ fn paused() -> Runtime {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_falls_due_at_its_instant() {
+async fn timer_is_due_exactly_at_deadline() {
     let timers = Timers::default();
     let begun = Instant::now();
     let (first, bell) = arm(&timers, ms(100));
@@ -75,7 +75,7 @@ async fn it_falls_due_at_its_instant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_disarmed_wakes_nobody_and_takes_no_room() {
+async fn timer_disarmed_wakes_no_task_and_frees_memory() {
     let timers = Timers::default();
     let (kept, _) = arm(&timers, ms(100));
     let bells: Vec<_> = (0..1_000).map(|_| arm(&timers, ms(100)).1).collect();
@@ -87,7 +87,7 @@ async fn what_is_disarmed_wakes_nobody_and_takes_no_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_task_serves_a_hundred_thousand_and_ends_after_the_last() {
+async fn timer_task_serves_100000_and_ends_after_last() {
     const MANY: usize = 100_000;
     let timers = Timers::default();
     let armed: Vec<_> = (0..MANY).map(|_| arm(&timers, ms(100))).collect();
@@ -105,7 +105,7 @@ async fn one_task_serves_a_hundred_thousand_and_ends_after_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_ends_when_nothing_is_armed_and_starts_again_with_the_next() {
+async fn timer_task_ends_when_idle_and_restarts_when_armed() {
     let timers = Timers::default();
     for _ in 0..3 {
         let (armed, _) = arm(&timers, ms(100));
@@ -123,7 +123,7 @@ async fn the_task_ends_when_nothing_is_armed_and_starts_again_with_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_ends_at_once_when_its_owner_is_gone() {
+async fn timer_task_ends_at_once_when_owner_dropped() {
     let timers = Timers::default();
     let (armed, _) = arm(&timers, Duration::from_secs(3600));
     settle().await;
@@ -136,7 +136,7 @@ async fn the_task_ends_at_once_when_its_owner_is_gone() {
 }
 
 #[test]
-fn each_runtime_has_queues_of_its_own() {
+fn timer_queues_are_separate_per_runtime() {
     let timers = Timers::default();
     let (idle, other) = (paused(), paused());
     let (left, bell) = idle.block_on(async {
@@ -151,7 +151,7 @@ fn each_runtime_has_queues_of_its_own() {
 }
 
 #[test]
-fn a_runtime_that_is_gone_takes_its_tasks_along_and_another_takes_over() {
+fn timer_of_dropped_runtime_continues_on_other_runtime() {
     let timers = Timers::default();
     let first = paused();
     let (armed, _) = first.block_on(async {
@@ -170,7 +170,7 @@ fn a_runtime_that_is_gone_takes_its_tasks_along_and_another_takes_over() {
 }
 
 #[test]
-fn what_outlives_its_runtime_and_is_looked_at_outside_of_any_waits_for_the_next() {
+fn timer_polled_outside_runtime_waits_for_next_runtime() {
     let timers = Timers::default();
     let first = paused();
     let (armed, _) = first.block_on(async { arm(&timers, ms(100)) });
@@ -180,7 +180,7 @@ fn what_outlives_its_runtime_and_is_looked_at_outside_of_any_waits_for_the_next(
 }
 
 #[test]
-fn on_many_threads_and_the_real_clock_none_is_early_and_none_is_forgotten() {
+fn timer_on_many_threads_never_early_and_never_lost() {
     let runtime = Builder::new_multi_thread().worker_threads(4).enable_time().build().unwrap();
     runtime.block_on(async {
         let timers = Arc::new(Timers::default());
@@ -208,7 +208,7 @@ fn on_many_threads_and_the_real_clock_none_is_early_and_none_is_forgotten() {
 }
 
 #[test]
-fn without_a_runtime_there_is_no_limit() {
+fn timeout_without_runtime_never_fires() {
     let timers = Timers::default();
     assert!(timers.arm(Instant::now(), ms(1), Waker::noop()).is_none());
     let mut limit = Limit::new(ms(1));
@@ -216,7 +216,7 @@ fn without_a_runtime_there_is_no_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn durations_that_nobody_uses_do_not_add_up() {
+async fn timer_unused_durations_are_bounded() {
     let timers = Timers::default();
     let (kept, _) = arm(&timers, ms(20_000));
     for at in 1..10_000 {
@@ -232,12 +232,12 @@ async fn durations_that_nobody_uses_do_not_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duration_beyond_the_clock_is_no_limit() {
+async fn timer_duration_beyond_clock_is_not_armed() {
     assert!(Timers::default().arm(Instant::now(), Duration::MAX, Waker::noop()).is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_counts_from_the_last_progress_and_waits_while_there_is_none_to_count_from() {
+async fn timeout_counts_from_last_progress_and_pauses_without() {
     let (timers, begun) = (Timers::default(), Instant::now());
     // Milliseconds since the beginning: progress at 40 and 130, none counts from 150 to 420.
     let since = || match begun.elapsed().as_millis() {
@@ -254,7 +254,7 @@ async fn a_limit_counts_from_the_last_progress_and_waits_while_there_is_none_to_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_is_off() {
+async fn timeout_of_zero_is_off() {
     let (timers, begun) = (Timers::default(), Instant::now());
     let mut limit = Limit::new(Duration::ZERO);
     assert!(!limit.poll(&timers, &mut Context::from_waker(Waker::noop()), || Some(begun)));
@@ -262,7 +262,7 @@ async fn a_limit_of_zero_is_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_was_never_waited_for_is_over_in_time_too() {
+async fn timeout_never_polled_is_over_in_time() {
     let (begun, limit) = (Instant::now(), Limit::new(ms(100)));
     advance(ms(99)).await;
     assert!(!limit.is_over(begun));
@@ -287,7 +287,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn whatever_comes_each_is_due_and_woken_once_exactly_when_its_time_is_over(
+    fn timer_any_steps_due_and_woken_once_at_deadline(
         steps in prop::collection::vec(step(), 1..80),
     ) {
         paused().block_on(async {
@@ -328,7 +328,7 @@ proptest! {
 /// `cargo test --release -p tower-outbound --lib timer -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "prints what it takes and asserts nothing: to be run in release and alone"]
-async fn what_arm_and_disarm_cost() {
+async fn timer_arm_and_disarm_cost() {
     const ROUNDS: u32 = 1_000_000;
     let timers = Timers::default();
     let second = Duration::from_secs(1);

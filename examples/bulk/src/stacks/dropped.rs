@@ -4,18 +4,18 @@ use tokio::time::{Sleep, sleep};
 use tower::retry::{Policy, Retry};
 use tower_outbound::{Error, OutboundClient};
 
-use super::{Answer, Post, RESENDS};
+use super::{Answer, Post, RETRIES};
 use crate::watch::Watch;
 
 pub(crate) fn client(watch: Watch) -> Retry<Patience, OutboundClient> {
-    let client = super::client(&super::outbound(watch).retry(|retry| retry.resends(0)).build());
-    Retry::new(Patience { resends: RESENDS }, client)
+    let client = super::client(&super::outbound(watch).retry(|retry| retry.max_retries(0)).build());
+    Retry::new(Patience { retries: RETRIES }, client)
 }
 
 /// Waits as the server asks.
 #[derive(Clone)]
 pub(crate) struct Patience {
-    resends: u32,
+    retries: u32,
 }
 
 impl Policy<Post, Answer, Error> for Patience {
@@ -23,7 +23,7 @@ impl Policy<Post, Answer, Error> for Patience {
 
     fn retry(&mut self, _: &mut Post, result: &mut Result<Answer, Error>) -> Option<Sleep> {
         let wait = super::asked(result.as_ref().ok()?)?;
-        self.resends = self.resends.checked_sub(1)?;
+        self.retries = self.retries.checked_sub(1)?;
         Some(sleep(wait))
     }
 

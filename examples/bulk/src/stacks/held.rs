@@ -8,14 +8,14 @@ use tokio::time::sleep;
 use tower::{Service, ServiceExt as _};
 use tower_outbound::{Error, OutboundClient};
 
-use super::{Answer, Post, RESENDS};
+use super::{Answer, Post, RETRIES};
 use crate::watch::Watch;
 
 #[derive(Clone)]
 pub(crate) struct Hold(OutboundClient);
 
 pub(crate) fn client(watch: Watch) -> Hold {
-    Hold(super::client(&super::outbound(watch).retry(|retry| retry.resends(0)).build()))
+    Hold(super::client(&super::outbound(watch).retry(|retry| retry.max_retries(0)).build()))
 }
 
 impl Service<Post> for Hold {
@@ -30,7 +30,7 @@ impl Service<Post> for Hold {
     fn call(&mut self, request: Post) -> Self::Future {
         let client = self.0.clone();
         Box::pin(async move {
-            for _ in 0..RESENDS {
+            for _ in 0..RETRIES {
                 let response = client.clone().oneshot(request.clone()).await?;
                 match super::asked(&response) {
                     Some(wait) => sleep(wait).await,

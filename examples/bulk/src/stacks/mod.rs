@@ -12,7 +12,9 @@ use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use tower::Service;
-use tower_outbound::{Outbound, OutboundBuilder, OutboundClient, ResponseBody};
+use tower_outbound::client::ResponseBody;
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::{Outbound, OutboundClient};
 
 use crate::load::{self, Done, REQUESTS};
 use crate::progress;
@@ -24,7 +26,7 @@ const CONNECTIONS: usize = 4;
 /// How long a request may wait for its turn.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many times a request is sent again: so many that, with one in ten refused, none is refused to the last.
-const RESENDS: u32 = 9;
+const RETRIES: u32 = 9;
 
 /// What the workers send.
 pub(crate) type Post = Request<Full<Bytes>>;

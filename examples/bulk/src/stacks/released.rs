@@ -3,13 +3,13 @@
 use http::StatusCode;
 use tower_outbound::OutboundClient;
 
-use super::RESENDS;
+use super::RETRIES;
 use crate::watch::Watch;
 
-/// The budget is the default: 20 % of the requests may be resends, and a tenth are refused.
+/// The budget is the default: 20 % of the requests may be retries, and a tenth are refused.
 pub(crate) fn client(watch: Watch) -> OutboundClient {
     let outbound = super::outbound(watch)
-        .retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS]).resends(RESENDS))
+        .retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS]).max_retries(RETRIES))
         .build();
     super::client(&outbound)
 }

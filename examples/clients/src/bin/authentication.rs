@@ -26,9 +26,9 @@ fn sign<B>(mut request: Request<B>) -> Request<B> {
 async fn run() -> Result<(), BoxError> {
     let uri = std::env::args().nth(1).expect("a URI as argument");
     let again = [StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE];
-    let outbound = Outbound::builder().retry(|retry| retry.status(again).resends(0)).build();
+    let outbound = Outbound::builder().retry(|retry| retry.status(again).max_retries(0)).build();
     let client = outbound.client(); // sends nothing again: the layer here does
-    let retry = outbound.retry_layer().resends(2);
+    let retry = outbound.retry_layer().max_retries(2);
     let once = ServiceBuilder::new().map_request(sign).layer(retry.clone()).service(client.clone());
     let anew = ServiceBuilder::new().layer(retry).map_request(sign).service(client);
     for service in [once.boxed_clone(), anew.boxed_clone()] {

@@ -7,7 +7,10 @@ use http::{Request, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::pool::{map::Map, singleton::Singleton};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_outbound::{BoxError, Failure, HandshakeLayer, LeasedBody, ObserveRequestBody, Outbound, Timings};
+use tower_outbound::hyper::HandshakeLayer;
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::retry::LeasedBody;
+use tower_outbound::{BoxError, Failure, Outbound, Timings};
 
 /// What the layers above the pool send.
 type Sent = ObserveRequestBody<LeasedBody<String>>;

@@ -7,7 +7,8 @@ use http::{Request, Uri};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound::{BoxError, Failure, HyperService, Outbound, Timings};
+use tower_outbound::hyper::HyperService;
+use tower_outbound::{BoxError, Failure, Outbound, Timings};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,7 +23,7 @@ async fn run() -> Result<(), BoxError> {
     let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await?;
     let (sender, driver) = http1::handshake(io).await?;
     tokio::spawn(driver);
-    // The sender is one connection and cannot be cloned: no limits and no resends around it.
+    // The sender is one connection and cannot be cloned: no limits and no retries around it.
     let mut service = outbound.observe_layer().origin(&uri).layer(HyperService::new(sender));
     for _ in 0..2 {
         // hyper sends what it is given: the path, and `Host`.

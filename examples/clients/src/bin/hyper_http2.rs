@@ -7,7 +7,8 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_outbound::{BoxError, Failure, HyperService, Outbound, Timings};
+use tower_outbound::hyper::HyperService;
+use tower_outbound::{BoxError, Failure, Outbound, Timings};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -22,7 +23,7 @@ async fn run() -> Result<(), BoxError> {
     let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await?;
     let connection = io.connection().clone();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await?;
-    tokio::spawn(connection.drive(driver)); // so that exchanges know their connection
+    tokio::spawn(connection.drive(driver)); // so that attempts know their connection
     let service = ServiceBuilder::new().layer(outbound.layer()).service(HyperService::new(sender));
     for _ in 0..2 {
         let response = service.clone().oneshot(Request::get(&uri).body(String::new())?).await?;

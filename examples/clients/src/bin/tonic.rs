@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tower_outbound::{BoxError, Failure, Outbound, RetryLayer, Timings};
+use tower_outbound::retry::RetryLayer;
+use tower_outbound::{BoxError, Failure, Outbound, Timings};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -8,14 +8,16 @@ use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ClientConfig;
-use tower_outbound::{
-    Attempt, Connection, Event, Outbound, OutboundBuilder, OutboundClient, TcpConnector, TimeLimits, Verdict,
-};
+use tower_outbound::connect::TcpConnector;
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::retry::{RetryContext, Verdict};
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Connection, Event, Outbound, OutboundClient};
 
 use super::request::get;
 use super::told::{Judged, Told};
 
-/// What a fault that shows by a time limit waits for.
+/// What a fault that shows by a timeout waits for.
 pub(super) const LIMIT: Duration = Duration::from_millis(400);
 
 /// What differs from a client with every default.
@@ -38,8 +40,8 @@ impl Options {
 
 /// With a limit for each way to be slow.
 pub(super) fn in_time() -> Options {
-    const LIMITS: TimeLimits = TimeLimits::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
-    Options { limits: |builder| builder.time_limits(LIMITS), ..Options::new(false) }
+    const LIMITS: Timeouts = Timeouts::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
+    Options { limits: |builder| builder.timeouts(LIMITS), ..Options::new(false) }
 }
 
 /// The client.
@@ -54,7 +56,7 @@ impl Caller {
         let told = watch::Sender::new(Told::default());
         let (ended, judged) = (told.clone(), told.clone());
         let observer = move |event: &Event<'_>| match event {
-            Event::ExchangeEnded { outcome, .. } => ended.send_modify(|told| {
+            Event::AttemptEnded { outcome, .. } => ended.send_modify(|told| {
                 told.outcome.get_or_insert_with(|| (*outcome).clone());
             }),
             Event::RetryDecided { reason, decision, .. } => ended.send_modify(|told| {
@@ -63,7 +65,7 @@ impl Caller {
             _ => {}
         };
         // It decides nothing, but is asked only for what may be sent again at all.
-        let policy = move |attempt: &Attempt<'_>| {
+        let policy = move |attempt: &RetryContext<'_>| {
             let looked_at = if attempt.result().is_ok() { Judged::Head } else { Judged::Failure };
             judged.send_modify(|told| {
                 told.judged.get_or_insert(looked_at);
@@ -72,7 +74,7 @@ impl Caller {
         };
         let outbound = Outbound::builder()
             .observer(observer)
-            .retry(|retry| retry.resends(1).backoff(Duration::ZERO, Duration::ZERO).policy(policy));
+            .retry(|retry| retry.max_retries(1).backoff(Duration::ZERO, Duration::ZERO).policy(policy));
         let outbound = (options.limits)(outbound).build();
         let tls = options.tls.unwrap_or_else(|| Certs::new("localhost").client_config(&[]));
         let client = outbound
@@ -102,7 +104,7 @@ impl Caller {
         self.told.send_replace(Told::default());
     }
 
-    /// What was told of the first exchange since then; waits for its end.
+    /// What was told of the first attempt since then; waits for its end.
     pub(super) async fn told(&self) -> Told {
         let mut told = self.told.subscribe();
         let ended = told.wait_for(|told| told.outcome.is_some()).await;

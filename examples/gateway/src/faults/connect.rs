@@ -9,7 +9,9 @@ use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::server::closed_port;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::service_fn;
-use tower_outbound::{BoxError, DnsFailure, ResolveError, TcpConnector};
+use tower_outbound::BoxError;
+use tower_outbound::connect::{ResolveError, TcpConnector};
+use tower_outbound::failure::DnsFailure;
 
 use super::caller::{Caller, LIMIT, Options};
 use super::told::Told;

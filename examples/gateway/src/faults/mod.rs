@@ -24,7 +24,7 @@ use self::report::{Row, Table};
 use self::told::Told;
 use crate::progress;
 
-/// A fault that takes longer hangs; each takes two time limits at most.
+/// A fault that takes longer hangs; each takes two timeouts at most.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// All of them together.
 const IN_ALL: Duration = Duration::from_secs(18);

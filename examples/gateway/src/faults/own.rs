@@ -5,7 +5,7 @@ use std::io;
 use axum::http::Uri;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
-use tower_outbound::OutboundBuilder;
+use tower_outbound::outbound::OutboundBuilder;
 
 use super::caller::{Caller, LIMIT, Options, cancelled};
 use super::request::failing;

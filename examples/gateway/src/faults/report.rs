@@ -26,7 +26,8 @@ pub(super) struct Row {
     class: Option<&'static str>,
     phase: Option<&'static str>,
     send_state: Option<&'static str>,
-    resent: Option<bool>,
+    #[serde(rename = "resent")]
+    retried: Option<bool>,
     /// Why it was sent again, or why not.
     why: Option<&'static str>,
     documented: bool,
@@ -44,7 +45,7 @@ impl Row {
         let or_none = |word: Option<&'static str>| word.unwrap_or("–");
         let documented =
             expected.is_some_and(|expected| !expected.differs(&outcome, or_none(class), or_none(sent)));
-        let (resent, why) = told.resent().unzip();
+        let (retried, why) = told.retried().unzip();
         Row {
             fault,
             http: if http2 { "2" } else { "1" },
@@ -52,7 +53,7 @@ impl Row {
             class,
             phase,
             send_state: sent,
-            resent,
+            retried,
             why,
             documented,
             expected: (!documented).then(|| format!("{expected:?}")),
@@ -65,7 +66,7 @@ impl Row {
 
     fn cells(&self) -> [String; 6] {
         let or_none = |word: Option<&str>| word.unwrap_or("–").to_owned();
-        let again = match (self.resent, self.why) {
+        let again = match (self.retried, self.why) {
             (Some(true), Some(why)) => format!("yes: {why}"),
             (Some(false), Some(why)) => format!("no: {why}"),
             _ => "–".to_owned(),
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_that_is_told_otherwise_than_documented_or_not_documented_is_found() {
+    fn faults_table_flags_undocumented_or_deviating_fault() {
         let nothing = Told::default();
         let expected =
             Expected { kinds: vec!["ok".to_owned()], classes: vec![], phases: vec![], sends: vec![] };

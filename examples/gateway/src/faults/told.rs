@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tower_outbound::{Class, Failure, Outcome, Phase, RetryLimit, RetryReason, SendState};
+use tower_outbound::retry::{RetryLimit, RetryReason};
+use tower_outbound::{Class, Failure, Outcome, Phase, SendState};
 
-/// What was told of a request's first exchange.
+/// What was told of a request's first attempt.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) outcome: Option<Outcome>,
@@ -32,7 +33,7 @@ impl Told {
 
     pub(super) fn phase(&self) -> Option<&'static str> {
         match &self.outcome {
-            Some(Outcome::Cancelled { phase }) => Some(phase.as_str()),
+            Some(Outcome::Cancelled { phase, .. }) => Some(phase.as_str()),
             _ => self.failure()?.phase().map(Phase::as_str),
         }
     }
@@ -46,7 +47,7 @@ impl Told {
     }
 
     /// Whether the retry layer has sent it again by its default rules, and why or why not; `None` of what went well.
-    pub(super) fn resent(&self) -> Option<(bool, &'static str)> {
+    pub(super) fn retried(&self) -> Option<(bool, &'static str)> {
         let why_not = |judged| match judged {
             Some(Judged::Head) => "answered",
             Some(Judged::Failure) => "maybe processed",

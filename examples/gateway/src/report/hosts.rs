@@ -60,7 +60,7 @@ fn host(metrics: &[Metric], own_key: &Key, roles: &[Role]) -> Host {
         points.filter(|point| key(point).as_ref() == Some(own_key)).collect()
     };
     let requests = own("outbound.requests");
-    // A connect that failed is counted apart: its time is the time limit's.
+    // A connect that failed is counted apart: its time is the timeout's.
     let connects: Vec<_> = own("outbound.connect.duration")
         .into_iter()
         .filter(|point| point.attr("error.type").is_none())
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn series_are_added_before_a_percentile_is_taken() {
+    fn percentiles_taken_after_adding_series() {
         let [new, reused] = [[0, 9, 0], [91, 0, 0]].map(histogram);
         let expected = Percentiles { p50: Some(0.1), p99: Some(1.0) };
         assert_eq!(percentiles(&[new, reused]), expected);

@@ -48,8 +48,8 @@ impl Report {
     pub(crate) fn new(receiver: &Receiver, roles: &[Role]) -> Report {
         let spans = receiver.spans();
         let traces: HashSet<_> = spans.iter().map(|span| &span.span.trace_id).collect();
-        let exchanges = spans.iter().filter(|span| span.kind() != SpanKind::Internal);
-        let requests: HashSet<_> = exchanges.map(|span| &span.span.trace_id).collect();
+        let attempts = spans.iter().filter(|span| span.kind() != SpanKind::Internal);
+        let requests: HashSet<_> = attempts.map(|span| &span.span.trace_id).collect();
         Report {
             traces: traces.len(),
             connects: traces.difference(&requests).count(),

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_by_way_of_the_twin_is_whole_only_with_every_hop_in_its_place() {
+    fn trace_by_twin_whole_only_with_every_hop() {
         let whole = Wholeness::of(&[sent([5, 6])], &by_twin());
         assert_eq!(whole, Wholeness { sent: 1, by_twin: 1, ..Wholeness::default() });
         assert!(whole.is_whole());

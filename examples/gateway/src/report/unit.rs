@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_says_that_it_is_one() {
+    fn bound_printed_with_sign_and_unit() {
         for (seconds, text) in [
             (Some(0.00025), "≤ 0.25 ms"),
             (Some(0.0025), "≤ 2.5 ms"),

@@ -30,7 +30,7 @@ fn id(bytes: &[u8]) -> SpanId {
     bytes.try_into().map_or(SpanId::INVALID, SpanId::from_bytes)
 }
 
-/// What the exchange says of its connection.
+/// What the attempt says of its connection.
 fn connection(spans: &[&Span]) -> String {
     let clients = spans.iter().filter(|span| span.kind() == SpanKind::Client);
     let Some(span) = clients.min_by_key(|span| span.start()) else {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spans_of_a_trace_are_drawn_below_one_another_as_they_were_received() {
+    fn waterfall_draws_received_spans_as_tree() {
         // The caller's span, 9, is not exported.
         let spans = [
             span(3, 2, SpanKind::Internal, "outbound.wait", 21, 35),
@@ -92,7 +92,7 @@ COLD  58.00 ms, HTTP/? on connection ?, ?
     }
 
     #[test]
-    fn a_trace_of_which_nothing_came_says_so() {
+    fn waterfall_of_missing_trace_says_no_span_received() {
         let text = add(Waterfall::new(), "WARM", TraceId::from_bytes([2; 16]), &[]).to_string();
         assert!(text.starts_with("WARM  <0.01 ms, no client span was received\n"), "{text}");
     }

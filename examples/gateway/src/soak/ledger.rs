@@ -1,4 +1,4 @@
-//! What the receiver was told of an upstream's exchanges, against what the upstream has logged of them.
+//! What the receiver was told of an upstream's attempts, against what the upstream has logged of them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,10 +6,10 @@ use outbound_tests::otlp::Span;
 
 /// A connection, by the upstream's count: of which of its lives, and its number in that one.
 pub(super) type Accepted = (u32, u64);
-/// The id of an exchange's span, which the upstream sees in `traceparent`.
+/// The id of an attempt's span, which the upstream sees in `traceparent`.
 type Id = String;
 
-/// How an exchange has ended, as its span tells it.
+/// How an attempt has ended, as its span tells it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
     /// Answered to the last byte: the upstream must have logged it.
@@ -26,15 +26,15 @@ pub(super) struct Ledger {
     pub(super) answered: u64,
     pub(super) maybe: u64,
     pub(super) never: u64,
-    pub(super) resent: u64,
+    pub(super) retried: u64,
     pub(super) setups: u64,
-    /// Lines of the log, and those whose exchange is known by its fate.
+    /// Lines of the log, and those whose attempt is known by its fate.
     pub(super) logged: u64,
     pub(super) maybe_logged: u64,
     pub(super) never_logged: u64,
     /// Connections that were accepted, where the upstream counts them.
     pub(super) accepted: u64,
-    /// Exchanges that share a connection by one account and not by the other.
+    /// Attempts that share a connection by one account and not by the other.
     pub(super) mixed: u64,
     told: HashMap<Id, (Fate, Option<u64>)>,
     seen: HashMap<Id, Accepted>,
@@ -43,15 +43,15 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes an exchange's span.
-    pub(super) fn exchange(&mut self, span: &Span) {
+    /// Takes an attempt's span.
+    pub(super) fn attempt(&mut self, span: &Span) {
         let fate = fate(span);
         match fate {
             Fate::Answered => self.answered += 1,
             Fate::Maybe => self.maybe += 1,
             Fate::Never => self.never += 1,
         }
-        self.resent += u64::from(span.attr("http.request.resend_count").is_some());
+        self.retried += u64::from(span.attr("http.request.resend_count").is_some());
         let connection = span.attr("outbound.connection.id").and_then(|id| id.parse().ok());
         match self.seen.remove(&span.span_id()) {
             Some(accepted) => self.pair(fate, connection, accepted),
@@ -86,7 +86,7 @@ impl Ledger {
         }
     }
 
-    /// Exchanges told, however they ended.
+    /// Attempts told, however they ended.
     pub(super) fn told(&self) -> u64 {
         self.answered + self.maybe + self.never
     }
@@ -96,12 +96,12 @@ impl Ledger {
         self.told.values().filter(|(fate, _)| *fate == Fate::Answered).count() as u64
     }
 
-    /// In the log, and told by no exchange: or told once and logged twice.
+    /// In the log, and told by no attempt: or told once and logged twice.
     pub(super) fn untold(&self) -> u64 {
         self.logged - (self.answered - self.unlogged()) - self.maybe_logged - self.never_logged
     }
 
-    /// Connections with a request in the log, of those that exchanges name.
+    /// Connections with a request in the log, of those that attempts name.
     pub(super) fn served(&self) -> u64 {
         self.connections.len() as u64
     }
@@ -144,16 +144,16 @@ mod tests {
     const ON_7: (&str, &str) = ("outbound.connection.id", "7");
 
     #[test]
-    fn what_is_told_and_logged_adds_up_in_either_order() {
+    fn ledger_matches_spans_and_log_lines_in_any_order() {
         let mut ledger = Ledger::default();
-        ledger.exchange(&span(1, &[ON_7]));
+        ledger.attempt(&span(1, &[ON_7]));
         ledger.logged((0, 3), &traceparent(1));
         ledger.logged((0, 3), &traceparent(2));
-        ledger.exchange(&span(2, &[ON_7, ("error.type", "503")]));
-        ledger.exchange(&span(3, &[("error.type", "goaway"), ("outbound.send_state", "not_processed")]));
+        ledger.attempt(&span(2, &[ON_7, ("error.type", "503")]));
+        ledger.attempt(&span(3, &[("error.type", "goaway"), ("outbound.send_state", "not_processed")]));
         let cut = [("error.type", "response_ended"), ("outbound.send_state", "sent")];
-        ledger.exchange(&span(4, &cut));
-        ledger.exchange(&span(5, &cut));
+        ledger.attempt(&span(4, &cut));
+        ledger.attempt(&span(5, &cut));
         ledger.logged((0, 3), &traceparent(5));
         assert_eq!((ledger.answered, ledger.never, ledger.maybe, ledger.maybe_logged), (2, 1, 2, 1));
         assert_eq!((ledger.logged, ledger.unlogged(), ledger.untold(), ledger.never_logged), (3, 0, 0, 0));
@@ -161,25 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn whatever_one_side_has_alone_is_found() {
+    fn ledger_finds_entries_missing_on_either_side() {
         let mut ledger = Ledger::default();
-        ledger.exchange(&span(1, &[ON_7]));
+        ledger.attempt(&span(1, &[ON_7]));
         assert_eq!((ledger.unlogged(), ledger.untold()), (1, 0));
         // Twice on the wire and told once, a line without an id, and one that was said not to be sent.
         ledger.logged((0, 1), &traceparent(1));
         ledger.logged((0, 1), &traceparent(1));
         ledger.logged((0, 1), "-");
-        ledger.exchange(&span(2, &[("error.type", "x"), ("outbound.send_state", "not_sent")]));
+        ledger.attempt(&span(2, &[("error.type", "x"), ("outbound.send_state", "not_sent")]));
         ledger.logged((0, 1), &traceparent(2));
         assert_eq!((ledger.unlogged(), ledger.untold(), ledger.never_logged), (0, 2, 1));
     }
 
     #[test]
-    fn connections_that_do_not_agree_are_found() {
+    fn ledger_finds_mismatched_connections() {
         let mut ledger = Ledger::default();
         // One by the client's account, two by the upstream's.
         for (id, connection) in [(1, 1), (2, 2)] {
-            ledger.exchange(&span(id, &[ON_7]));
+            ledger.attempt(&span(id, &[ON_7]));
             ledger.logged((0, connection), &traceparent(id));
         }
         assert_eq!((ledger.served(), ledger.mixed), (2, 1));

@@ -17,7 +17,8 @@ use outbound_tests::otlp::{Receiver, Span, SpanKind};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep, sleep_until};
-use tower_outbound::{Outbound, TimeLimits};
+use tower_outbound::Outbound;
+use tower_outbound::timeouts::Timeouts;
 use tower_outbound_otel::{MetricLabel, OtelObserver, OtlpProtocol, Phases, Telemetry};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -81,8 +82,8 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
 
     let mut upstreams = [Upstream::http().await?, Upstream::grpc().await?];
     let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).phases(Phases::Off);
-    let limits = TimeLimits::new().attempt(ATTEMPT);
-    let outbound = Outbound::builder().observer(observer.build()).time_limits(limits).build();
+    let limits = Timeouts::new().attempt(ATTEMPT);
+    let outbound = Outbound::builder().observer(observer.build()).timeouts(limits).build();
     let sides = [("/plain", format!("http://{}", upstreams[0].address()))];
     let (gateway, twin) = crate::serve(listener, &outbound.client(), &sides, upstreams[1].address()).await?;
 
@@ -184,7 +185,7 @@ struct Books {
     gateway_spans: u64,
     /// The twin's own spans are its log.
     twin: Ledger,
-    /// Exchanges with anybody else.
+    /// Attempts with anybody else.
     strays: u64,
 }
 
@@ -202,8 +203,8 @@ impl Books {
             match (span.kind(), upstream) {
                 (SpanKind::Server, _) if span.attr("rpc.system.name").is_none() => self.gateway_spans += 1,
                 (SpanKind::Server, _) => self.twin.logged((0, 0), &format!("--{}", span.parent_span_id())),
-                (SpanKind::Client, Some(upstream)) => ledger(&upstream.ledger).exchange(span),
-                (SpanKind::Client, None) if to(self.twin_port) => self.twin.exchange(span),
+                (SpanKind::Client, Some(upstream)) => ledger(&upstream.ledger).attempt(span),
+                (SpanKind::Client, None) if to(self.twin_port) => self.twin.attempt(span),
                 (SpanKind::Client, None) => self.strays += 1,
                 // A setup that failed has made no connection.
                 _ if !span.name().starts_with(SETUP) || span.attr("error.type").is_some() => {}

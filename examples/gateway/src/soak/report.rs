@@ -74,7 +74,8 @@ impl Sample {
 struct Account {
     upstream: &'static str,
     restarts: u32,
-    exchanges: u64,
+    #[serde(rename = "exchanges")]
+    attempts: u64,
     requests_metric: u64,
     answered: u64,
     failed_never_sent: u64,
@@ -84,7 +85,8 @@ struct Account {
     answered_and_not_logged: u64,
     never_sent_and_logged: u64,
     logged_and_not_told: u64,
-    resends: u64,
+    #[serde(rename = "resends")]
+    retries: u64,
     retries_metric: u64,
     connections_opened_metric: u64,
     connections_setup: u64,
@@ -92,7 +94,7 @@ struct Account {
     connections_still_open: u64,
     /// By the upstream's count; null where it does not count them.
     connections_accepted: Option<u64>,
-    /// With a request in the log; null where exchanges do not name their connection.
+    /// With a request in the log; null where attempts do not name their connection.
     connections_with_a_request_logged: Option<u64>,
     connections_that_disagree: u64,
 }
@@ -102,7 +104,7 @@ impl Account {
         Account {
             upstream,
             restarts,
-            exchanges: ledger.told(),
+            attempts: ledger.told(),
             requests_metric: sums.requests,
             answered: ledger.answered,
             failed_never_sent: ledger.never,
@@ -112,7 +114,7 @@ impl Account {
             answered_and_not_logged: ledger.unlogged(),
             never_sent_and_logged: ledger.never_logged,
             logged_and_not_told: ledger.untold(),
-            resends: ledger.resent,
+            retries: ledger.retried,
             retries_metric: sums.retries,
             connections_opened_metric: sums.opened,
             connections_setup: ledger.setups,
@@ -132,20 +134,20 @@ impl Account {
                 problems.push(format!("{name}: {what}: {a} against {b}"));
             }
         };
-        equal("exchanges against outbound.requests", self.exchanges, self.requests_metric);
+        equal("attempts against outbound.requests", self.attempts, self.requests_metric);
         equal("logged against answered, and failed but logged", self.logged, {
             self.answered + self.maybe_processed_and_logged
         });
         equal("answered and not in the log", self.answered_and_not_logged, 0);
         equal("told as never sent, and in the log", self.never_sent_and_logged, 0);
-        equal("in the log and told by no exchange", self.logged_and_not_told, 0);
-        equal("resends against outbound.retries", self.resends, self.retries_metric);
+        equal("in the log and told by no attempt", self.logged_and_not_told, 0);
+        equal("retries against outbound.retries", self.retries, self.retries_metric);
         let setups = self.connections_setup + self.setups_to_come();
         equal("opened against setups told", self.connections_opened_metric, setups);
         if let Some(accepted) = self.connections_accepted {
             equal("opened against accepted", self.connections_opened_metric, accepted);
         }
-        equal("exchanges on another connection than the log has", self.connections_that_disagree, 0);
+        equal("attempts on another connection than the log has", self.connections_that_disagree, 0);
         if self.connections_with_a_request_logged > Some(self.connections_opened_metric) {
             problems.push(format!("{name}: more connections with a request logged than were opened"));
         }
@@ -208,7 +210,7 @@ impl Report {
             ));
         }
         if books.strays > 0 {
-            problems.push(format!("{} exchanges with nobody that is known", books.strays));
+            problems.push(format!("{} attempts with nobody that is known", books.strays));
         }
         if !exported.is_complete() {
             problems.push(format!("telemetry was lost: {exported}"));
@@ -248,17 +250,17 @@ impl fmt::Display for Report {
         };
         let rows = [
             row("restarts", &|a| Some(a.restarts.into())),
-            row("exchanges told by spans", &|a| Some(a.exchanges)),
+            row("attempts told by spans", &|a| Some(a.attempts)),
             row("  outbound.requests", &|a| Some(a.requests_metric)),
             row("  answered", &|a| Some(a.answered)),
             row("  failed, never sent or not processed", &|a| Some(a.failed_never_sent)),
             row("  failed, maybe processed", &|a| Some(a.failed_maybe_processed)),
             row("    of these in the upstream's log", &|a| Some(a.maybe_processed_and_logged)),
             row("requests in the upstream's log", &|a| Some(a.logged)),
-            row("  told by no exchange", &|a| Some(a.logged_and_not_told)),
+            row("  told by no attempt", &|a| Some(a.logged_and_not_told)),
             row("  told as never sent", &|a| Some(a.never_sent_and_logged)),
             row("answered, and not in the log", &|a| Some(a.answered_and_not_logged)),
-            row("resends told by spans", &|a| Some(a.resends)),
+            row("retries told by spans", &|a| Some(a.retries)),
             row("  outbound.retries", &|a| Some(a.retries_metric)),
             row("connections: outbound.connection.opened", &|a| Some(a.connections_opened_metric)),
             row("  setups told by spans", &|a| Some(a.connections_setup)),

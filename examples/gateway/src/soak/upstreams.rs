@@ -21,10 +21,10 @@ const PORTS: std::ops::Range<u16> = 20_000..30_000;
 const TRIES: usize = 20;
 /// While it is down, in milliseconds.
 const DOWN: std::ops::Range<u64> = 0..300;
-const LOG: &str = "exchanges.log";
-const FORMAT: &str = "log_format exchanges '$connection $http_traceparent';";
+const LOG: &str = "attempts.log";
+const FORMAT: &str = "log_format attempts '$connection $http_traceparent';";
 /// A body that takes a while, so that restarts find it on its way.
-const SERVER: &str = "access_log exchanges.log exchanges; add_header x-traceparent-seen $http_traceparent;
+const SERVER: &str = "access_log attempts.log attempts; add_header x-traceparent-seen $http_traceparent;
     location = /fast { return 200 'fast'; }
     location = /body/60k { alias html/60k; limit_rate 1m; }";
 

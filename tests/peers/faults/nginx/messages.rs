@@ -128,7 +128,7 @@ async fn early() {
         let told = pair.caller.upload(&pair.uri("/odd"), 1_000).await;
         told.is(PEER, "early-response");
         assert_eq!(told.status, Some(413));
-        assert!(told.exchange.answered_early());
+        assert!(told.attempt.answered_early());
         pair.end(&told, "/odd", true).await;
     }
 }

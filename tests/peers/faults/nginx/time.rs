@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use outbound_tests::peers::{NGINX, Nginx};
 use socket2::{Domain, Socket, Type};
-use tower_outbound::{SendState, TimeLimits};
+use tower_outbound::SendState;
+use tower_outbound::timeouts::Timeouts;
 
 use super::super::caller::{Caller, Options, endless, request};
 use super::super::document::Http;
@@ -28,7 +29,7 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-async fn start(http: Http, tls: bool, limits: TimeLimits) -> Pair {
+async fn start(http: Http, tls: bool, limits: Timeouts) -> Pair {
     let config = Nginx::config(SERVER).file("html/slow", &"body ".repeat(1_000));
     Pair::start_config(http, tls, config, Options::limits(limits)).await
 }
@@ -36,7 +37,7 @@ async fn start(http: Http, tls: bool, limits: TimeLimits) -> Pair {
 /// `limit_rate` holds for the head too, but not on HTTP/2: 10 bytes a second.
 async fn slow_head() {
     for tls in [false, true] {
-        let pair = start(Http::One, tls, TimeLimits::new().first_byte(LIMIT)).await;
+        let pair = start(Http::One, tls, Timeouts::new().first_byte(LIMIT)).await;
         let told = pair.caller.get(&pair.uri("/slow-head")).await;
         told.is(PEER, "slow-head");
         pair.end(&told, "/slow-head", true).await;
@@ -46,7 +47,7 @@ async fn slow_head() {
 /// Some of the body, and then 10 bytes a second.
 async fn slow_body() {
     for (http, tls) in ways() {
-        let pair = start(http, tls, TimeLimits::new().body_idle(LIMIT)).await;
+        let pair = start(http, tls, Timeouts::new().body_idle(LIMIT)).await;
         let told = pair.caller.get(&pair.uri("/slow-body")).await;
         told.is(PEER, "slow-body");
         assert_eq!(told.status, Some(200));
@@ -56,7 +57,7 @@ async fn slow_body() {
 
 async fn no_answer() {
     for (http, tls) in ways() {
-        let mut pair = start(http, tls, TimeLimits::new().first_byte(LIMIT)).await;
+        let mut pair = start(http, tls, Timeouts::new().first_byte(LIMIT)).await;
         pair.warm().await;
         pair.nginx.daemon().pause().await.unwrap();
         let told = pair.caller.get(&pair.uri("/late")).await;
@@ -69,7 +70,7 @@ async fn no_answer() {
 /// Nothing is read: the system's buffers fill up, or the window of HTTP/2.
 async fn slow_upload() {
     for (http, tls) in ways() {
-        let mut pair = start(http, tls, TimeLimits::new().write_idle(LIMIT)).await;
+        let mut pair = start(http, tls, Timeouts::new().write_idle(LIMIT)).await;
         pair.warm().await;
         pair.nginx.daemon().pause().await.unwrap();
         let told = pair.caller.send(request(&pair.uri("/upload"), endless())).await;

@@ -8,7 +8,8 @@ use outbound_tests::peers::{NGINX, Nginx};
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
-use tower_outbound::{CertificateProblem, SendState};
+use tower_outbound::SendState;
+use tower_outbound::failure::CertificateProblem;
 
 use super::super::caller::{Caller, Options, Told};
 use super::super::document::Http;

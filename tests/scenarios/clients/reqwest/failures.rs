@@ -6,19 +6,21 @@ use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
-use tower_outbound::{Failure, Kind, Outbound, OutboundBuilder, Phase, SendState, TimeLimits, Timings};
+use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::timeouts::Timeouts;
+use tower_outbound::{Failure, Kind, Outbound, Phase, SendState, Timings};
 
 use super::{Hosts, builder, client};
 use crate::support::{Body, recorded};
 
 fn stack(options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) -> (Outbound, Recorder) {
     let recorder = Recorder::new();
-    let outbound = Outbound::builder().observer(recorder.clone()).retry(|retry| retry.resends(0));
+    let outbound = Outbound::builder().observer(recorder.clone()).retry(|retry| retry.max_retries(0));
     (options(outbound).build(), recorder)
 }
 
 #[tokio::test]
-async fn a_failed_connect_is_a_failed_setup_with_its_phase() {
+async fn reqwest_failed_connect_fails_setup_in_its_phase() {
     let port = closed_port().unwrap().port();
     for (uri, expected) in [
         // Below the resolver nothing is timed, so no phase is named.
@@ -38,7 +40,7 @@ async fn a_failed_connect_is_a_failed_setup_with_its_phase() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connect_has_the_time_limit_of_the_stack_and_that_of_the_builder() {
+async fn reqwest_connect_timeout_of_stack_and_of_builder_apply() {
     let never = || Hosts::waiting(|_| Some(Gate::new()));
     let second = Duration::from_secs(1);
     for (ours, theirs, ended) in [(1, 9, "connect_failed"), (9, 1, "connect_cancelled")] {
@@ -57,7 +59,7 @@ async fn a_connect_has_the_time_limit_of_the_stack_and_that_of_the_builder() {
 }
 
 #[tokio::test]
-async fn a_timeout_of_reqwest_is_one_of_the_response() {
+async fn reqwest_timeout_is_response_timeout() {
     let server = ScriptedServer::tcp(Script::new().read_request().hang()).await.unwrap();
     let (outbound, recorder) = stack(|options| options);
     let client = client(&outbound);
@@ -73,7 +75,7 @@ async fn a_timeout_of_reqwest_is_one_of_the_response() {
 }
 
 #[tokio::test]
-async fn redirects_without_end_fail_and_are_not_sent_again() {
+async fn reqwest_endless_redirects_fail_without_retry() {
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n";
     let server = ScriptedServer::tcp(Script::answering(redirect)).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -90,7 +92,7 @@ async fn redirects_without_end_fail_and_are_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_sent_is_told_without_its_secrets() {
+async fn reqwest_invalid_request_error_redacts_secrets() {
     let (outbound, recorder) = recorded();
     let uri = http::Uri::from_static("/relative?sig=s3cr3t-marker");
     let request = Request::get(uri).body(Body::default()).unwrap();
@@ -102,7 +104,7 @@ async fn a_request_that_cannot_be_sent_is_told_without_its_secrets() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_ends_the_exchange_there_too() {
+async fn reqwest_dropped_body_ends_attempt() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nans";
     let server = ScriptedServer::tcp(Script::new().read_request().write(head).hang()).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -119,7 +121,7 @@ async fn a_dropped_body_ends_the_exchange_there_too() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_off_fails_in_its_phase_also_where_reqwest_reads_it() {
+async fn reqwest_cut_off_body_fails_in_phase_body() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nans";
     let server = ScriptedServer::tcp(Script::new().read_request().write(head).close()).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -133,11 +135,11 @@ async fn a_body_that_is_cut_off_fails_in_its_phase_also_where_reqwest_reads_it()
 }
 
 #[tokio::test]
-async fn of_a_body_that_stops_it_is_not_said_whether_its_connection_is_silent() {
+async fn reqwest_body_timeout_does_not_claim_silent_connection() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nans";
     let server = ScriptedServer::tcp(Script::new().read_request().write(head).hang()).await.unwrap();
-    let limits = TimeLimits::new().body_idle(Duration::from_secs(100));
-    let (outbound, recorder) = stack(|options| options.time_limits(limits));
+    let limits = Timeouts::new().body_idle(Duration::from_secs(100));
+    let (outbound, recorder) = stack(|options| options.timeouts(limits));
     let request = Request::get(server.uri("/")).body(Body::default()).unwrap();
     let response = client(&outbound).request(request).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap().clone();
@@ -146,6 +148,6 @@ async fn of_a_body_that_stops_it_is_not_said_whether_its_connection_is_silent() 
     tokio::time::pause();
     let error = body.frame().await.unwrap().unwrap_err();
     assert_eq!(error.failure().kind(), Kind::BodyTimeout);
-    assert!(timings.connection().is_some() && !timings.exchange().connection_was_silent());
+    assert!(timings.connection().is_some() && !timings.attempt().connection_was_silent());
     recorder.settled().await;
 }

@@ -1,17 +1,18 @@
-//! HTTP/2: many exchanges share a connection.
+//! HTTP/2: many attempts share a connection.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::H2Server;
-use tower_outbound::{Protocol, Reuse};
+use tower_outbound::Reuse;
+use tower_outbound::connect::Protocol;
 
 use super::{Hosts, get};
 use crate::support::recorded;
 
 #[tokio::test]
-async fn on_http_2_the_first_use_is_that_of_who_has_connected_whoever_is_answered_first() {
+async fn reqwest_http2_first_use_is_of_attempt_that_connected() {
     for tls in [false, true] {
         let certs = Certs::new("peer.test");
         let gate = Gate::new();

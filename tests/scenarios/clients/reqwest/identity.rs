@@ -5,7 +5,8 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
-use tower_outbound::{Phase, Protocol, Reuse, Timings};
+use tower_outbound::connect::Protocol;
+use tower_outbound::{Phase, Reuse, Timings};
 
 use super::super::checks::send;
 use super::super::hyper_util::HTTP_1;
@@ -19,7 +20,7 @@ fn served(timings: &Timings) -> (u64, u64, Reuse, bool) {
 }
 
 #[tokio::test]
-async fn a_response_names_its_connection_whether_it_is_new_and_who_has_paid_for_it() {
+async fn reqwest_response_reports_connection_reuse_and_setup_paid() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = client(&outbound);
@@ -42,8 +43,8 @@ async fn a_response_names_its_connection_whether_it_is_new_and_who_has_paid_for_
     );
     for timings in [&first, &second] {
         assert!(timings.first_byte_is_upper_bound());
-        assert_eq!(timings.exchange().request_body_bytes(), 6);
-        assert_eq!(timings.exchange().response_body_bytes(), ANSWER.len() as u64);
+        assert_eq!(timings.attempt().request_body_bytes(), 6);
+        assert_eq!(timings.attempt().response_body_bytes(), ANSWER.len() as u64);
     }
     // The wrapped body has kept its length.
     let heads = server.log().remove(0).heads;
@@ -56,7 +57,7 @@ async fn a_response_names_its_connection_whether_it_is_new_and_who_has_paid_for_
 }
 
 #[tokio::test]
-async fn what_cannot_be_known_of_a_connection_is_absent_and_no_gauge_counts_it() {
+async fn reqwest_untracked_connection_facts_and_gauges_absent() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = client(&outbound);
@@ -74,7 +75,7 @@ async fn what_cannot_be_known_of_a_connection_is_absent_and_no_gauge_counts_it()
 }
 
 #[tokio::test]
-async fn over_tls_a_connection_is_known_too() {
+async fn reqwest_tls_connection_reuse_is_known() {
     let certs = Certs::new("peer.test");
     let script = Script::new().tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -86,14 +87,14 @@ async fn over_tls_a_connection_is_known_too() {
     let id = first.connection().unwrap().id();
     assert_eq!(served(&first), (id, 1, Reuse::New, true));
     assert_eq!(served(&second), (id, 2, Reuse::Reused, false));
-    assert_eq!(first.exchange().origin().scheme(), "https");
+    assert_eq!(first.attempt().origin().scheme(), "https");
     let phases: Vec<_> = recorder.phases().into_iter().map(|(phase, _)| phase).collect();
     assert!(phases.contains(&Phase::Dns) && !phases.contains(&Phase::Tls), "{phases:?}");
     recorder.settled().await;
 }
 
 #[tokio::test]
-async fn after_a_close_the_next_connection_is_another_one() {
+async fn reqwest_connection_after_close_is_new() {
     let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\nanswer";
     let server = ScriptedServer::tcp(Script::new().read_request().write(close).close()).await.unwrap();
     let (outbound, recorder) = recorded();
@@ -107,7 +108,7 @@ async fn after_a_close_the_next_connection_is_another_one() {
 }
 
 #[tokio::test]
-async fn a_connect_that_loses_the_race_is_wasted_and_its_connection_new_to_another() {
+async fn reqwest_wasted_connect_is_new_to_other_request() {
     let (answer, found) = (Gate::new(), Gate::new());
     // The first connection answers its second request when the gate is open.
     let script = Script::new().read_request().write(HTTP_1).read_request().wait(&answer).write(HTTP_1);
@@ -154,7 +155,7 @@ async fn a_connect_that_loses_the_race_is_wasted_and_its_connection_new_to_anoth
 }
 
 #[tokio::test]
-async fn a_redirected_response_names_no_connection_and_leaves_the_others_right() {
+async fn reqwest_redirected_response_has_no_connection() {
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-length: 0\r\n\r\n";
     let script = Script::new().read_request().write(redirect).then(Script::answering(HTTP_1));
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -172,7 +173,7 @@ async fn a_redirected_response_names_no_connection_and_leaves_the_others_right()
 }
 
 #[tokio::test]
-async fn a_connection_to_which_a_redirect_has_led_is_not_taken_for_one_of_its_origin() {
+async fn reqwest_redirect_target_connection_reuse_is_unknown() {
     let there = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n", there.uri("/"));
     let here = ScriptedServer::tcp(Script::answering(redirect)).await.unwrap();
@@ -186,7 +187,7 @@ async fn a_connection_to_which_a_redirect_has_led_is_not_taken_for_one_of_its_or
 }
 
 #[tokio::test]
-async fn a_connection_that_the_inner_client_has_made_by_itself_is_unknown() {
+async fn reqwest_connection_made_by_inner_client_is_unknown() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = client(&outbound);
@@ -211,7 +212,7 @@ impl Connection for Twin {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_was_told_of_is_not_taken_for_the_one_that_had_its_addresses_before() {
+async fn reqwest_unreported_connection_at_same_address_is_unknown() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let connector = outbound.reqwest_connector();
@@ -242,7 +243,7 @@ async fn a_connection_that_nobody_was_told_of_is_not_taken_for_the_one_that_had_
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_unix_socket_has_no_addresses_so_its_reuse_is_unknown() {
+async fn reqwest_unix_socket_reuse_is_unknown() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,8 @@ use http_body_util::BodyExt as _;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::ServiceBuilder;
-use tower_outbound::{Outbound, ReqwestClient, ReqwestResolver, Reuse, Timings};
+use tower_outbound::reqwest::{ReqwestClient, ReqwestResolver};
+use tower_outbound::{Outbound, Reuse, Timings};
 
 use super::super::checks::{ANSWER, send};
 use super::super::hyper_util::HTTP_1;
@@ -14,7 +15,7 @@ const fn is_shared<T: Clone + Send + Sync + 'static>() {}
 const _: () = is_shared::<ReqwestClient>();
 
 #[tokio::test]
-async fn the_parts_do_by_hand_what_the_whole_does() {
+async fn reqwest_parts_by_hand_report_reuse() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let connector = outbound.reqwest_connector();
@@ -32,7 +33,7 @@ async fn the_parts_do_by_hand_what_the_whole_does() {
 }
 
 #[tokio::test]
-async fn the_systems_resolver_finds_this_machine() {
+async fn reqwest_dns_system_resolver_finds_localhost() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = outbound.reqwest(builder()).unwrap();
@@ -43,7 +44,7 @@ async fn the_systems_resolver_finds_this_machine() {
 }
 
 #[tokio::test]
-async fn a_request_that_reqwest_has_built_passes_the_whole_stack() {
+async fn reqwest_built_request_passes_whole_stack() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone()).max_in_flight_per_origin(1).build();
@@ -78,7 +79,7 @@ async fn a_request_that_reqwest_has_built_passes_the_whole_stack() {
 }
 
 #[tokio::test]
-async fn a_response_of_the_service_turns_into_reqwests_with_its_url() {
+async fn reqwest_response_converts_back_with_url() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, _recorder) = recorded();
     let client = super::client(&outbound);

@@ -7,7 +7,7 @@ use super::{Hosts, builder, builder_trusting, get};
 use crate::support::recorded;
 
 #[tokio::test]
-async fn through_a_proxy_each_origin_has_connections_of_its_own_and_their_peer_is_the_proxy() {
+async fn reqwest_proxy_connections_are_per_origin_with_proxy_peer() {
     let proxy = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let builder = builder().proxy(reqwest::Proxy::http(proxy.uri("/").to_string()).unwrap());
@@ -24,7 +24,7 @@ async fn through_a_proxy_each_origin_has_connections_of_its_own_and_their_peer_i
 }
 
 #[tokio::test]
-async fn through_a_tunnel_a_connection_is_that_of_its_origin() {
+async fn reqwest_tunnel_connection_is_of_its_origin() {
     let certs = Certs::new("peer.test");
     let script = Script::new().read_head().write("HTTP/1.1 200 OK\r\n\r\n");
     let script = script.tls(certs.server_config(&["http/1.1"])).read_request().write(HTTP_1).repeat();

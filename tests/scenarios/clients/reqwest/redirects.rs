@@ -14,7 +14,8 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{Script, ScriptedServer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{ServiceBuilder, ServiceExt as _};
-use tower_outbound::{Failure, Kind, Outbound, ReqwestClient, ReqwestResolver, Reuse, SendState};
+use tower_outbound::reqwest::{ReqwestClient, ReqwestResolver};
+use tower_outbound::{Failure, Kind, Outbound, Reuse, SendState};
 
 use super::super::hyper_util::HTTP_1;
 use super::{Hosts, builder, client, get};
@@ -24,7 +25,7 @@ use crate::support::recorded;
 fn eager() -> (Outbound, Recorder) {
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone());
-    let outbound = outbound.retry(|retry| retry.resends(2).backoff(Duration::ZERO, Duration::ZERO));
+    let outbound = outbound.retry(|retry| retry.max_retries(2).backoff(Duration::ZERO, Duration::ZERO));
     (outbound.build(), recorder)
 }
 
@@ -74,7 +75,7 @@ async fn refused(outbound: &Outbound) -> (ReqwestClient, String, Arc<Mutex<Vec<M
 }
 
 #[tokio::test]
-async fn what_was_processed_is_not_sent_again_when_the_request_after_its_redirect_is_refused() {
+async fn reqwest_redirect_then_refused_stream_is_not_retried() {
     for upload in ["", "upload"] {
         let (outbound, recorder) = eager();
         let (client, uri, seen) = refused(&outbound).await;
@@ -90,7 +91,7 @@ async fn what_was_processed_is_not_sent_again_when_the_request_after_its_redirec
 }
 
 #[tokio::test]
-async fn a_refusal_by_itself_proves_nothing_where_redirects_are_followed() {
+async fn reqwest_redirect_refused_stream_has_no_send_state() {
     let (outbound, _recorder) = recorded();
     let (client, uri, seen) = refused(&outbound).await;
     let error = client.get_ref().post(format!("{uri}/orders")).send().await.unwrap_err();
@@ -100,7 +101,7 @@ async fn a_refusal_by_itself_proves_nothing_where_redirects_are_followed() {
 }
 
 #[tokio::test]
-async fn what_was_processed_is_not_sent_again_when_its_redirect_leads_nowhere() {
+async fn reqwest_redirect_to_closed_port_is_not_retried() {
     for upload in ["", "upload"] {
         let (_held, nowhere) = nowhere();
         let server = sending_to(&nowhere).await;
@@ -116,7 +117,7 @@ async fn what_was_processed_is_not_sent_again_when_its_redirect_leads_nowhere() 
 }
 
 #[tokio::test]
-async fn a_layer_that_sends_another_body_changes_nothing_of_that() {
+async fn reqwest_redirect_with_replaced_body_is_not_retried() {
     let (_held, nowhere) = nowhere();
     let server = sending_to(&nowhere).await;
     let (outbound, recorder) = eager();
@@ -194,7 +195,7 @@ fn moved_to(location: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_that_a_redirected_request_has_used_is_not_taken_for_a_new_one_when_that_fails() {
+async fn reqwest_redirect_failed_connection_reuse_is_unknown() {
     let (outbound, recorder) = recorded();
     let (_held, nowhere) = nowhere();
     let (client, server) = with_a_spare_connection(&outbound, &recorder, moved_to(&nowhere)).await;
@@ -209,7 +210,7 @@ async fn a_connection_that_a_redirected_request_has_used_is_not_taken_for_a_new_
 }
 
 #[tokio::test]
-async fn a_connection_that_a_redirected_request_has_used_is_not_taken_for_a_new_one_when_that_is_cancelled() {
+async fn reqwest_redirect_cancelled_connection_reuse_is_unknown() {
     let silent = ScriptedServer::tcp(Script::new().read_request().hang()).await.unwrap();
     let (outbound, recorder) = recorded();
     let redirect = moved_to(&silent.uri("/").to_string());

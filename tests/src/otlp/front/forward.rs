@@ -27,15 +27,15 @@ pub(super) async fn forward(
 ) -> io::Result<Answer> {
     let shared = Arc::clone(shared);
     let task = tokio::spawn(async move {
-        let exchange = async {
+        let attempt = async {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            exchange(request, shared.upstream, shared.protocol).await
+            attempt(request, shared.upstream, shared.protocol).await
         };
         let answer = tokio::select! {
             _ = closing.changed() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            answer = exchange => answer?,
+            answer = attempt => answer?,
         };
         shared.update(|state| state.forwarded += 1);
         Ok(answer)
@@ -43,7 +43,7 @@ pub(super) async fn forward(
     task.await?
 }
 
-async fn exchange(
+async fn attempt(
     request: Request<Full<Bytes>>,
     upstream: SocketAddr,
     protocol: FrontProtocol,

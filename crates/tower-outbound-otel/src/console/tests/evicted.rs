@@ -8,7 +8,7 @@ fn titles(printed: &Printed) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn above_256_traces_the_oldest_that_waits_is_printed_early() {
+async fn console_above_256_waiting_traces_prints_oldest_early() {
     let (exporter, printed) = exporter();
     exporter.export((1..=256).map(|trace| lone(trace, 77)).collect()).await.unwrap();
     assert_eq!(printed.take(), "");
@@ -26,7 +26,7 @@ async fn above_256_traces_the_oldest_that_waits_is_printed_early() {
 }
 
 #[tokio::test]
-async fn a_trace_that_was_printed_is_forgotten_before_one_that_waits() {
+async fn console_evicts_printed_trace_before_waiting_trace() {
     let (exporter, printed) = exporter();
     exporter.export(vec![lone(1, 77), lone(2, 0)]).await.unwrap();
     assert_eq!(titles(&printed), ["trace 00000000000000000000000000000002  1.00 ms"]);
@@ -44,7 +44,7 @@ async fn a_trace_that_was_printed_is_forgotten_before_one_that_waits() {
 }
 
 #[tokio::test]
-async fn many_traces_in_one_batch_are_printed_whole() {
+async fn console_300_traces_in_single_batch_printed_whole() {
     let (exporter, printed) = exporter();
     let batch = (1..=300).flat_map(|trace| [span(trace, 2, 1, "child", 0, 1), lone(trace, 0)]);
     exporter.export(batch.collect()).await.unwrap();
@@ -57,7 +57,7 @@ async fn many_traces_in_one_batch_are_printed_whole() {
 }
 
 #[tokio::test]
-async fn above_500_spans_of_a_trace_those_that_come_are_dropped_but_for_the_root() {
+async fn console_above_500_spans_per_trace_drops_all_but_root() {
     let (exporter, printed) = exporter();
     exporter.export((2..=504).map(|id| span(1, id, 1, "child", 0, 1)).collect()).await.unwrap();
     exporter.export(vec![lone(1, 0)]).await.unwrap();

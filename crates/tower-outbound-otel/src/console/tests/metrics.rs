@@ -15,7 +15,7 @@ fn meters(service: &'static str) -> (SdkMeterProvider, Printed) {
 }
 
 #[test]
-fn each_export_is_a_table_of_all_series() {
+fn console_metrics_export_prints_table_of_all_series() {
     let (meters, printed) = meters("shop");
     let meter = meters.meter("app");
     let requests = meter.u64_counter("app.requests").with_unit("{request}").build();
@@ -50,7 +50,7 @@ app.requests
 }
 
 #[test]
-fn the_last_bucket_is_bounded_by_the_largest_value() {
+fn console_metrics_last_bucket_bounded_by_max_value() {
     let (meters, printed) = meters("shop");
     let bounds = vec![100.0];
     let size = meters.meter("app").u64_histogram("app.size").with_unit("By").with_boundaries(bounds).build();
@@ -69,7 +69,7 @@ app.size             2  650 By  ≤ 100 By  ≤ 1210 By
 }
 
 #[test]
-fn above_60_series_the_rest_is_counted() {
+fn console_metrics_above_60_series_prints_count_of_rest() {
     let (meters, printed) = meters("unknown_service:shop");
     let requests = meters.meter("app").u64_counter("app.requests").build();
     for number in 10..74 {
@@ -86,7 +86,7 @@ fn above_60_series_the_rest_is_counted() {
 }
 
 #[test]
-fn attributes_that_do_not_fit_go_on_in_the_next_line() {
+fn console_metrics_long_attributes_wrap_to_next_line() {
     let (meters, printed) = meters("shop");
     let requests = meters.meter("app").u64_counter("app.requests").build();
     let key = |letter: char| KeyValue::new(format!("the.key.{letter}"), "a-value-of-some-length");
@@ -107,7 +107,7 @@ app.requests
 }
 
 #[test]
-fn nothing_is_printed_where_nothing_was_measured_and_after_the_end() {
+fn console_metrics_empty_or_after_shutdown_print_nothing() {
     let (meters, printed) = meters("shop");
     let requests = meters.meter("app").u64_counter("app.requests").build();
     meters.force_flush().unwrap();

@@ -1,4 +1,4 @@
-//! The lines of real exchanges.
+//! The lines of real attempts.
 
 use bytes::Bytes;
 use http::Request;
@@ -36,13 +36,13 @@ fn shapes(printed: &Printed) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_exchange_is_one_line_with_its_template_and_never_its_path() {
+async fn console_attempt_is_single_line_with_template_without_path() {
     let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
     let (client, printed) = client();
     for template in [Some("/users/{id}"), None] {
         let mut request = get(&server.uri("/users/secret?token=secret"));
         if let Some(template) = template {
-            request.extensions_mut().insert(UrlTemplate(template));
+            request.extensions_mut().insert(UrlTemplate::from_static(template));
         }
         client.request(request).await.unwrap().into_body().collect().await.unwrap();
     }
@@ -61,7 +61,7 @@ async fn an_exchange_is_one_line_with_its_template_and_never_its_path() {
 }
 
 #[tokio::test]
-async fn a_failure_has_its_kind_and_phase() {
+async fn console_failed_attempt_prints_kind_and_phase() {
     let (client, printed) = client();
     let refused = closed_port().unwrap();
     client.request(get(&format!("http://{refused}/secret"))).await.unwrap_err();
@@ -87,7 +87,7 @@ async fn a_failure_has_its_kind_and_phase() {
 }
 
 #[tokio::test]
-async fn a_cancelled_exchange_has_the_phase() {
+async fn console_cancelled_attempt_prints_phase() {
     let asked = Gate::new();
     let server = ScriptedServer::tcp(Script::new().read_request().open(&asked).hang()).await.unwrap();
     let (client, printed) = client();

@@ -22,7 +22,7 @@ trace 4bf92f3577b34da6a3ce929d0e0e4736  34.00 ms
 
 /// In the order in which they end.
 fn whole() -> Vec<SpanData> {
-    let exchange = span(ID, 1, 0, "GET /users/{id}", 0, 34).with([
+    let attempt = span(ID, 1, 0, "GET /users/{id}", 0, 34).with([
         KeyValue::new("http.response.status_code", 200),
         KeyValue::new("outbound.connection.id", 7),
         KeyValue::new("outbound.connection.reuse", "new"),
@@ -35,26 +35,26 @@ fn whole() -> Vec<SpanData> {
         span(ID, 6, 1, "outbound.send", 11, 12),
         span(ID, 7, 1, "outbound.wait", 12, 30),
         span(ID, 8, 1, "outbound.body", 30, 34),
-        exchange,
+        attempt,
     ]
 }
 
 #[tokio::test]
-async fn a_trace_is_one_waterfall_in_one_write() {
+async fn console_trace_is_single_waterfall_in_single_write() {
     let (exporter, printed) = exporter();
     of(&exporter, "shop").export(whole()).await.unwrap();
     assert_eq!(printed.writes(), [WHOLE]);
 }
 
 #[tokio::test]
-async fn the_order_of_arrival_in_a_batch_does_not_matter() {
+async fn console_trace_batch_order_does_not_change_waterfall() {
     let (exporter, printed) = exporter();
     of(&exporter, "shop").export(whole().into_iter().rev().collect()).await.unwrap();
     assert_eq!(printed.take(), WHOLE);
 }
 
 #[tokio::test]
-async fn spans_that_come_one_by_one_wait_for_their_root() {
+async fn console_spans_exported_singly_wait_for_local_root() {
     let (exporter, printed) = exporter();
     let exporter = of(&exporter, "shop");
     for span in whole() {
@@ -65,7 +65,7 @@ async fn spans_that_come_one_by_one_wait_for_their_root() {
 }
 
 #[tokio::test]
-async fn what_failed_has_a_mark_its_status_and_its_error() {
+async fn console_failed_span_prints_mark_status_and_error_type() {
     let (exporter, printed) = exporter();
     let refused = [
         span(1, 2, 1, "HTTP wait_for_connection example.com:80", 0, 22).failed("connection_refused"),
@@ -88,7 +88,7 @@ trace 00000000000000000000000000000001  22.00 ms
         (lone(2, 0).failed("503").with([status(503)]), "✗ 503"),
         (lone(3, 0).failed("body_timeout").with([status(200)]), "✗ 200 body_timeout"),
         (lone(4, 0).with([status(304)]), "304"),
-        // What an exchange without a connection says of its reuse is left out.
+        // What an attempt without a connection says of its reuse is left out.
         (lone(5, 0).with([KeyValue::new("outbound.connection.reuse", "unknown")]), ""),
     ] {
         exporter.export(vec![span]).await.unwrap();
@@ -98,7 +98,7 @@ trace 00000000000000000000000000000001  22.00 ms
 }
 
 #[tokio::test]
-async fn two_services_of_one_process_print_their_parts_of_a_trace() {
+async fn console_two_services_print_own_parts_of_trace() {
     let (exporter, printed) = exporter();
     let (shop, stock) = (of(&exporter, "shop"), of(&exporter, "stock"));
     shop.export(vec![span(1, 3, 2, "outbound.send", 1, 2)]).await.unwrap();
@@ -128,7 +128,7 @@ trace 00000000000000000000000000000001  17.00 ms, continued from -3.00 ms
 }
 
 #[tokio::test]
-async fn a_child_in_a_later_batch_than_the_root_continues_the_trace() {
+async fn console_late_child_span_continues_printed_trace() {
     let (exporter, printed) = exporter();
     exporter.export(vec![span(1, 1, 0, "GET /", 0, 10)]).await.unwrap();
     assert_eq!(
@@ -155,7 +155,7 @@ async fn a_child_in_a_later_batch_than_the_root_continues_the_trace() {
 }
 
 #[tokio::test]
-async fn shutdown_prints_what_still_waits_and_is_the_end() {
+async fn console_shutdown_prints_waiting_spans_and_refuses_more() {
     let (exporter, printed) = exporter();
     exporter.export(vec![lone(1, 77), lone(2, 77)]).await.unwrap();
     assert_eq!(printed.take(), "");
@@ -181,7 +181,7 @@ async fn shutdown_prints_what_still_waits_and_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_flush_prints_what_waits_and_the_rest_continues_it() {
+async fn console_flush_prints_waiting_spans_and_later_continue() {
     let (exporter, printed) = exporter();
     exporter.export(vec![span(1, 2, 1, "GET", 1, 2)]).await.unwrap();
     exporter.force_flush().unwrap();
@@ -196,7 +196,7 @@ async fn a_flush_prints_what_waits_and_the_rest_continues_it() {
 }
 
 #[tokio::test]
-async fn no_secret_is_printed() {
+async fn console_span_secrets_never_printed() {
     let (exporter, printed) = exporter();
     let mut secret = lone(1, 0).failed("_OTHER").with([
         KeyValue::new("url.full", "https://hidden@example.com/hidden?key=hidden"),
@@ -213,7 +213,7 @@ async fn no_secret_is_printed() {
 }
 
 #[tokio::test]
-async fn a_long_name_or_one_with_escape_sequences_stays_on_its_line() {
+async fn console_span_name_clipped_and_escapes_replaced() {
     let (exporter, printed) = exporter();
     let mut long = lone(1, 0).failed("a\nb");
     long.name = format!("\u{1b}[2J\n{}", "n".repeat(1_000_000)).into();
@@ -238,7 +238,7 @@ impl Write for Gone {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_is_an_error_of_the_export() {
+async fn console_failed_write_is_export_error() {
     let exporter = ConsoleSpanExporter::new().with_writer(Gone);
     let error = exporter.export(vec![lone(1, 0)]).await.unwrap_err();
     assert_eq!(error.to_string(), "Operation failed: writing to the console: broken pipe");

@@ -25,11 +25,11 @@ async fn printed_by(
     let server = ScriptedServer::tcp(Script::answering(answer)).await.unwrap();
 
     let context = Context::current_with_span(traces.tracer("app").start("cart"));
-    let exchange = async {
+    let attempt = async {
         let request = Request::get(server.uri("/secret")).body(Empty::<Bytes>::new()).unwrap();
         client.request(request).await.unwrap().into_body().collect().await.unwrap();
     };
-    exchange.with_context(context.clone()).await;
+    attempt.with_context(context.clone()).await;
     context.span().end();
     traces.shutdown().unwrap();
 
@@ -56,13 +56,13 @@ fn expected(port: u16) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn an_exchange_is_one_waterfall_below_the_simple_processor() {
+async fn simple_processor_prints_attempt_as_single_waterfall() {
     let (rows, port) = printed_by(TracerProviderBuilder::with_simple_exporter).await;
     assert_eq!(rows, expected(port));
 }
 
 #[tokio::test]
-async fn an_exchange_is_one_waterfall_below_the_batch_processor() {
+async fn batch_processor_prints_attempt_as_single_waterfall() {
     let (rows, port) = printed_by(TracerProviderBuilder::with_batch_exporter).await;
     assert_eq!(rows, expected(port));
 }

@@ -11,7 +11,7 @@ fn bar(id: u64, parent: u64, name: &str, from: u64, to: u64) -> Bar {
 }
 
 #[test]
-fn traces_are_on_one_scale_and_each_begins_at_its_own_start() {
+fn waterfall_traces_share_scale_and_start_at_zero() {
     let cold = [bar(1, 0, "GET (gateway)", 100, 116), bar(2, 1, "GET (upstream)", 104, 112)];
     let warm = [bar(1, 9, "GET (gateway)", 500, 508)];
     let waterfall =
@@ -32,7 +32,7 @@ WARM  8.00 ms
 }
 
 #[test]
-fn a_service_is_named_where_it_changes() {
+fn waterfall_service_named_only_on_change() {
     let bars = [
         bar(1, 0, "a", 0, 1).service("shop"),
         bar(2, 1, "b", 0, 1).service("shop"),
@@ -44,7 +44,7 @@ fn a_service_is_named_where_it_changes() {
 }
 
 #[test]
-fn children_are_in_the_order_of_their_start_and_the_longer_first() {
+fn waterfall_children_sorted_by_start_then_longest() {
     let bars = [
         bar(1, 0, "root", 0, 9),
         bar(2, 1, "last", 5, 9),
@@ -56,7 +56,7 @@ fn children_are_in_the_order_of_their_start_and_the_longer_first() {
 }
 
 #[test]
-fn every_bar_has_one_row_whatever_its_ids() {
+fn waterfall_bars_with_invalid_ids_get_a_row_each() {
     // Its own parent, two that are each other's parent, one id twice with a child, and the invalid id.
     let bars = [
         bar(1, 1, "a", 0, 1),
@@ -73,14 +73,14 @@ fn every_bar_has_one_row_whatever_its_ids() {
 }
 
 #[test]
-fn a_deep_trace_does_not_use_up_the_stack() {
+fn waterfall_deep_trace_no_stack_overflow() {
     let bars = (1..=100_000).map(|id| bar(id, id - 1, "x", 0, 1));
     let text = Waterfall::new().trace("t", "", bars).to_string();
     assert_eq!(text.lines().count(), 100_002);
 }
 
 #[test]
-fn a_line_too_narrow_is_longer_than_asked_for() {
+fn waterfall_too_narrow_width_is_exceeded() {
     let text = |width| {
         let failed = bar(1, 0, "outbound.send", 0, 8).failed(true).note("stream_reset #12 reused");
         Waterfall::new().width(width).trace("t", "", [failed]).to_string()
@@ -92,7 +92,7 @@ fn a_line_too_narrow_is_longer_than_asked_for() {
 }
 
 #[test]
-fn titles_are_bold_and_failures_red_where_colours_are_asked_for() {
+fn waterfall_colors_bold_titles_and_red_failures() {
     let bars = [bar(1, 0, "a", 0, 8).failed(true), bar(2, 1, "b", 0, 8)];
     assert_eq!(
         Waterfall::new().width(31).colors(true).trace("t", "x", bars).to_string(),
@@ -102,7 +102,7 @@ fn titles_are_bold_and_failures_red_where_colours_are_asked_for() {
 }
 
 #[test]
-fn an_empty_waterfall_and_one_without_duration_are_drawn() {
+fn waterfall_empty_or_zero_duration_is_drawn() {
     assert_eq!(Waterfall::new().to_string(), "");
     assert_eq!(Waterfall::new().width(20).trace("t", "", []).to_string(), "t  <0.01 ms\n 0 <0.01 ms\n");
     // One that ends before it starts, too.

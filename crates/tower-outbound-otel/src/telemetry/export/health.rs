@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_receiver_that_takes_every_second_attempt_is_told_once_a_minute() {
+    async fn export_health_flapping_receiver_logged_once_a_minute() {
         let lines = Lines::default();
         let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
         let health = Health::new("endpoint".into(), Signal::Traces, Arc::default());

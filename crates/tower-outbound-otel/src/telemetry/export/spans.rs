@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_goes_at_once_although_who_made_it_full_was_overtaken() {
+    fn batch_full_after_lost_race_exported_at_once() {
         // Each span is a full batch.
         let (_thread, queue) = start("1");
         // So that the first interval is over.
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn every_span_is_counted_that_ends_before_during_and_after_the_shutdown() {
+    fn shutdown_counts_spans_ended_before_during_and_after() {
         for round in 0..20 {
             let (_thread, queue) = start("2048");
             let (ended, done) = (AtomicU64::new(0), AtomicBool::new(false));

@@ -62,7 +62,7 @@ impl Transport {
             // No observer: this is the one client that nobody watches.
             None => {
                 // What is sent again is the courier's to decide, and to count.
-                let outbound = Outbound::builder().retry(|retry| retry.resends(0)).build();
+                let outbound = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
                 let client = outbound.client_builder().tls_config(tls::config(&uri, &export.tls, warnings)?);
                 client.http2_only(export.protocol == OtlpProtocol::Grpc).build()
             }

@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_is_either_understood_or_told(key in prop::sample::select(keys()), value in value()) {
+    fn settings_any_value_is_used_or_warned(key in prop::sample::select(keys()), value in value()) {
         let mut variables = vec![(key, value.clone())];
         if key == "OTEL_TRACES_SAMPLER_ARG" {
             variables.push(("OTEL_TRACES_SAMPLER", "traceidratio".to_owned()));
@@ -154,7 +154,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_values_together_are_no_panic(values in prop::collection::vec(value(), 80)) {
+    fn settings_any_values_together_never_panic(values in prop::collection::vec(value(), 80)) {
         let keys = keys();
         prop_assert!(keys.len() <= values.len());
         let settings = resolve_with(lookup(keys.into_iter().zip(values).collect()));
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn neither_a_headers_value_nor_a_user_is_told(
+    fn settings_header_value_and_endpoint_user_never_shown(
         name in value(),
         rest in value(),
         signal in prop::sample::select(vec!["", "TRACES_", "METRICS_"]),

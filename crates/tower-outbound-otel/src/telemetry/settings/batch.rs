@@ -41,7 +41,7 @@ mod tests {
     const QUEUE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
 
     #[test]
-    fn each_variable_is_honoured() {
+    fn batch_variables_are_applied() {
         let settings = resolve(&[
             ("OTEL_BSP_SCHEDULE_DELAY", "1"),
             ("OTEL_BSP_EXPORT_TIMEOUT", "2"),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_no_larger_than_the_queue() {
+    fn batch_size_capped_at_queue_size() {
         let settings = resolve(&[(QUEUE, "100"), (SIZE, "101")]);
         assert_eq!((settings.batch.queue, settings.batch.size), (100, 100));
         assert_eq!(warned(&settings), [(SIZE, "101", "100")]);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_refused_but_for_the_timeout() {
+    fn batch_zero_refused_except_for_timeout() {
         for (key, value, used) in [
             ("OTEL_BSP_SCHEDULE_DELAY", "0", "5000"),
             (QUEUE, "0", "2048"),

@@ -86,7 +86,7 @@ mod tests {
     use super::super::testing::{endpoints, resolve, warned};
 
     #[test]
-    fn a_base_endpoint_gets_the_path_and_a_signals_own_is_taken_verbatim() {
+    fn endpoint_base_gets_path_and_signal_endpoint_is_verbatim() {
         let settings = resolve(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:1/base/"),
             ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:2/x"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_has_no_path_and_its_own_default_port() {
+    fn endpoint_grpc_has_no_path_and_default_port_4317() {
         let settings = resolve(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
         assert_eq!(endpoints(&settings), ["http://localhost:4317"; 2]);
         let settings = resolve(&[
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grpc_endpoint_without_scheme_is_secure_unless_its_signal_or_all_are_not() {
+    fn endpoint_grpc_without_scheme_is_https_unless_insecure() {
         let base = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:5")];
         let with = |more: &[(&'static str, &'static str)]| {
             let settings = resolve(&[&base, more].concat());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_told_and_the_default_is_used() {
+    fn endpoint_invalid_warns_and_uses_default() {
         let (traces, metrics) = ("http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics");
         for (key, value, used) in [
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "%%%", traces),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_base_endpoint_is_told_for_each_signal_without_its_password() {
+    fn endpoint_invalid_base_warns_per_signal_without_password() {
         let settings = resolve(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:marker@collector")]);
         let [traces, metrics] = endpoints(&settings);
         let (key, value) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "REDACTED@collector");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_endpoint_of_a_signal_falls_back_to_the_base() {
+    fn endpoint_invalid_for_signal_falls_back_to_base() {
         let (key, base) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
         let settings = resolve(&[(key, "garbage"), (base, "http://collector:1")]);
         assert_eq!(endpoints(&settings)[0], "http://collector:1/v1/traces");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_in_place_is_told_without_its_password_and_its_query_too() {
+    fn endpoint_fallback_warning_redacts_password_and_query() {
         let (key, base) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
         let settings = resolve(&[(key, "x?marker"), (base, "http://user:marker@collector/?key=marker")]);
         assert_eq!(endpoints(&settings)[0], "http://user:marker@collector/v1/traces?key=marker");

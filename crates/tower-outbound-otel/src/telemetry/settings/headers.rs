@@ -71,7 +71,7 @@ mod tests {
     const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 
     #[test]
-    fn values_are_decoded_and_sensitive() {
+    fn headers_values_decoded_and_marked_sensitive() {
         let settings = resolve(&[(GENERAL, "Authorization=Basic%20dXNlcjpw==, x-key = a%2Cb=c ,")]);
         for export in otlp(&settings) {
             assert_eq!(export.headers.len(), 2);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signals_own_headers_replace_the_general_ones() {
+    fn headers_of_signal_replace_general_headers() {
         let settings = resolve(&[(GENERAL, "a=1,b=2"), (TRACES, "c=3")]);
         let names = otlp(&settings)
             .map(|export| export.headers.keys().map(ToString::to_string).collect::<Vec<_>>().join(","));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_told_without_a_value_and_the_others_are_used() {
+    fn headers_invalid_warned_without_value_and_rest_used() {
         for (value, shown, used) in [
             ("marker", "…", "none"),
             ("bWFya2Vy==", "…", "none"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_without_any_usable_header_gets_the_general_ones() {
+    fn headers_of_signal_all_invalid_fall_back_to_general() {
         let settings = resolve(&[(GENERAL, "a=1"), (TRACES, "marker")]);
         assert_eq!(otlp(&settings)[0].headers["a"], "1");
         assert_eq!(warned(&settings), [(TRACES, "…", "a")]);

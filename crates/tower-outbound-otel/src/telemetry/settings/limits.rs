@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_variable_and_those_of_attributes_a_general_one() {
+    fn span_limits_from_own_or_general_variable() {
         let own = [
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1"),
             ("OTEL_SPAN_EVENT_COUNT_LIMIT", "2"),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_one_falls_back_to_the_general_one() {
+    fn span_limits_invalid_falls_back_to_general() {
         let own = ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "many");
         let warned = |used: &str| vec![(own.0.to_owned(), used.to_owned())];
         assert_eq!(limits(&[own]), ([128; 5], warned("128")));

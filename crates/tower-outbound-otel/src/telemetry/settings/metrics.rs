@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_variable_is_honoured() {
+    fn metrics_variables_are_applied() {
         let settings = resolve(&[
             ("OTEL_METRIC_EXPORT_INTERVAL", "1"),
             ("OTEL_METRIC_EXPORT_TIMEOUT", "0"),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_told_and_the_default_is_used() {
+    fn metrics_invalid_value_warns_and_uses_default() {
         for (key, value, used) in [
             ("OTEL_METRIC_EXPORT_INTERVAL", "0", "60000"),
             ("OTEL_METRIC_EXPORT_TIMEOUT", "-1", "30000"),

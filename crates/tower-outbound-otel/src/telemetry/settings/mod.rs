@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_variables_everything_is_as_the_specification_says() {
+    fn settings_without_variables_are_specification_defaults() {
         let settings = resolve(&[]);
         let expected = ["http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics"];
         assert_eq!(endpoints(&settings), expected);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_there_are_no_signals_and_propagation_stays() {
+    fn settings_sdk_disabled_has_no_signals_keeps_propagation() {
         let settings = resolve(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_PROPAGATORS", "tracecontext")]);
         for signal in [&settings.traces, &settings.metrics] {
             assert!(signal.otlp.is_none() && !signal.console);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_secret_is_in_the_debug_output() {
+    fn settings_debug_output_has_no_secrets() {
         let settings = resolve(&[
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=marker"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:marker@collector:1/?key=marker"),

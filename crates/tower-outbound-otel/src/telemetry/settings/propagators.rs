@@ -117,7 +117,7 @@ mod tests {
     const KEY: &str = "OTEL_PROPAGATORS";
 
     #[test]
-    fn each_standard_propagator_is_known_and_used_once() {
+    fn propagators_list_parsed_deduplicated_unknown_warned() {
         use Propagator::{B3, B3Multi, Baggage, TraceContext};
         let cases: [(&str, &[Propagator], Option<&str>); 9] = [
             ("none", &[], None),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_writes_its_own_headers_and_reads_them() {
+    fn propagators_inject_and_extract_own_headers() {
         use Propagator::{B3, B3Multi, TraceContext};
         let span = remote(TraceFlags::SAMPLED);
         let context = Context::new().with_remote_span_context(span.clone());
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn debugging_implies_sampling_and_is_passed_on() {
+    fn propagators_b3_debug_flag_implies_sampled_and_is_kept() {
         for (one, name, value) in [
             (Propagator::B3, "b3", format!("{TRACE}-{SPAN}-d")),
             (Propagator::B3Multi, "x-b3-flags", "1".to_owned()),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_span_b3_says_nothing() {
+    fn propagators_b3_without_span_injects_nothing() {
         for one in [Propagator::B3, Propagator::B3Multi] {
             assert_eq!(injected(&[one], &Context::new()), HashMap::new());
         }

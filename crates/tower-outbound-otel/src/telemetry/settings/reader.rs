@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_trimmed_and_bounded() {
+    fn reader_number_trimmed_and_range_checked() {
         let cases = [
             (" 5\n", 5, true),
             ("2147483647", 2_147_483_647, true),
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_of_zero_is_no_limit() {
+    fn reader_zero_timeout_is_unlimited() {
         let got = read("0", |reader| reader.timeout(&["KEY"], 7));
         assert_eq!(got, (Duration::from_millis(2_147_483_647), vec![]));
     }
 
     #[test]
-    fn a_list_has_each_name_once_and_none_only_alone() {
+    fn reader_list_deduplicated_and_none_only_alone() {
         let cases: [(&str, &[&str], Option<&str>); 8] = [
             ("b, A ,b,", &["b", "a"], None),
             ("NONE", &[], None),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_service_is_named_by_its_variable_then_by_the_resource_then_by_the_code() {
+    fn service_name_from_variable_then_resource_then_code() {
         let resource = (ATTRIBUTES, "a=b, service.name=resource");
         assert_eq!(resolve(&[resource, ("OTEL_SERVICE_NAME", "variable")]).service, "variable");
         assert_eq!(resolve(&[resource]).service, "resource");
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_decoded_and_the_services_name_is_not_among_them() {
+    fn resource_attributes_decoded_without_service_name() {
         let value = "service.name=a%20shop, a%2Cb = c%3D%C3%A4 ,service.version=1.0,empty=,x=y=z,";
         let settings = resolve(&[(ATTRIBUTES, value)]);
         assert_eq!(settings.service, "a shop");
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_pair_discards_all() {
+    fn resource_attributes_bad_pair_discards_all() {
         for value in ["a=b,c", "a=b,=c", "a=b,c=%FF", ","] {
             let settings = resolve(&[(ATTRIBUTES, value)]);
             assert_eq!(settings.resource, []);

@@ -47,7 +47,7 @@ mod tests {
     const ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
 
     #[test]
-    fn each_standard_sampler_is_known() {
+    fn sampler_standard_names_are_known() {
         for (value, expected) in [
             ("always_on", "AlwaysOn"),
             ("always_off", "AlwaysOff"),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_is_none_is_told_and_everything_is_kept() {
+    fn sampler_invalid_ratio_warns_and_samples_all() {
         for (value, understood) in [
             ("0", true),
             ("1", true),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sampler_that_is_not_there_is_told_and_its_argument_is_not_read() {
+    fn sampler_unknown_warns_and_ignores_argument() {
         let settings = resolve(&[(SAMPLER, "jaeger_remote"), (ARG, "endpoint=http://localhost:14250")]);
         assert_eq!(warned(&settings), [(SAMPLER, "jaeger_remote", "parentbased_always_on")]);
         assert_eq!(format!("{:?}", settings.sampler), "ParentBased(AlwaysOn)");

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_goes_to_otlp_to_the_console_to_both_or_nowhere() {
+    fn exporter_otlp_console_both_or_none() {
         let console = cfg!(feature = "console");
         let note = "otlp (`console` needs the cargo feature `console`)";
         for (value, otlp, wants_console, used) in [
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exporter_that_is_not_known_is_told_and_otlp_is_used() {
+    fn exporter_unknown_warns_and_uses_otlp() {
         for (key, value, used) in [
             ("OTEL_TRACES_EXPORTER", "zipkin", "otlp"),
             ("OTEL_METRICS_EXPORTER", "prometheus", "otlp"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signals_own_variable_wins_and_a_bad_one_falls_back_to_the_general_one() {
+    fn signal_variable_wins_and_invalid_falls_back_to_general() {
         let general = [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "20"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_a_warning_with_key_value_and_what_is_used() {
+    fn signal_invalid_value_warns_with_key_value_and_default() {
         for (key, value, used) in [
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "x", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/protobuf"),

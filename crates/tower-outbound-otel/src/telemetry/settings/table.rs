@@ -26,7 +26,7 @@ fn asked() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_table_has_every_variable_that_is_read_and_no_other() {
+fn variables_table_lists_exactly_the_variables_read() {
     let mut read = asked();
     // The observer's, which has no lookup.
     assert!(read.insert(methods::VARIABLE.to_owned()));
@@ -34,7 +34,7 @@ fn the_table_has_every_variable_that_is_read_and_no_other() {
 }
 
 #[test]
-fn no_variable_has_two_rows_and_no_row_is_without_a_default() {
+fn variables_table_has_unique_rows_with_defaults() {
     let rows: Vec<_> = TABLE.lines().filter(|line| line.starts_with("| `")).collect();
     let names: usize = rows.iter().map(|row| row.split('|').nth(1).unwrap().split(',').count()).sum();
     assert_eq!(names, documented().len());

@@ -199,7 +199,7 @@ mod tests {
     const KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 
     #[test]
-    fn roots_and_a_client_certificate_with_its_key_are_read() {
+    fn tls_roots_client_certificate_and_key_are_read() {
         let files = files();
         let all = [(ROOTS, "cert.pem"), (CERT, "cert.pem"), (KEY, "key.pem")];
         let (tls, warnings) = files.resolve(&all);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signals_own_file_wins_and_a_bad_one_falls_back_to_the_general_one() {
+    fn tls_signal_file_wins_and_invalid_falls_back_to_general() {
         let files = files();
         let own = "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE";
         let ([traces, metrics], warnings) = files.resolve(&[(ROOTS, "cert.pem"), (own, "other.pem")]);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_or_not_usable_is_told_once_and_the_systems_roots_are_used() {
+    fn tls_unusable_root_file_warns_once_and_uses_system_roots() {
         let files = files();
         for (name, reason) in [
             ("none.pem", "No such file or directory (os error 2)"),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_certificate_and_key_without_the_other_is_told_with_what_is_missing() {
+    fn tls_certificate_or_key_alone_warns_with_missing_variable() {
         let files = files();
         let told = |key: &str, name: &str, reason: &str| {
             format!("{key}: {name:?} cannot be used ({reason}), using no client certificate")
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_the_certificates_is_told() {
+    fn tls_key_not_matching_certificate_warns() {
         for name in ["other.pem", "garbage.pem"] {
             let (tls, warnings) = files().resolve(&[(CERT, name), (KEY, "key.pem")]);
             assert!(tls.iter().all(|tls| tls.client.is_none()));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_place_of_its_path_is_not_told() {
+    fn tls_key_given_inline_is_not_shown_in_warning() {
         let key = "-----BEGIN PRIVATE KEY-----\nmarker\n-----END PRIVATE KEY-----";
         let settings = resolve_with(lookup(vec![(KEY, key.to_owned())]));
         assert_eq!(settings.warnings.len(), 1);

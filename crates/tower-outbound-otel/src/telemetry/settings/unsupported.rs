@@ -30,7 +30,7 @@ mod tests {
     use super::super::testing::{resolve, warned};
 
     #[test]
-    fn what_is_not_honoured_is_told_once() {
+    fn unsupported_variable_warns_once() {
         for (key, value, used) in [
             ("OTEL_CONFIG_FILE", "/etc/otel.yaml", "the variables"),
             ("OTEL_EXPERIMENTAL_CONFIG_FILE", "/etc/otel.yaml", "the variables"),
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_here_is_not_told() {
+    fn unsupported_variable_without_effect_does_not_warn() {
         let quiet = [
             ("OTEL_LOGS_EXPORTER", "None"),
             ("OTEL_METRICS_EXEMPLAR_FILTER", "always_off"),

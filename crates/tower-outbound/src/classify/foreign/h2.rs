@@ -2,8 +2,8 @@
 
 use h2::{Error, Reason};
 
-use crate::classify::Kind;
 use crate::classify::chain::{Found, Level};
+use crate::failure::Kind;
 
 /// h2 does not give the IO's error as a source.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
@@ -16,7 +16,7 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         found.from_io = true;
         found.reading_body = false;
     } else if error.is_go_away() {
-        // By itself it proves nothing: see `Exchange::send_state`.
+        // By itself it proves nothing: see `Attempt::send_state`.
         found.say(go_away(error));
     } else if error.is_reset() {
         let kind = reset(error);

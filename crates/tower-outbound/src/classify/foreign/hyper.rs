@@ -9,9 +9,8 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tower_service::Service;
 
 use super::says;
-use crate::classify::Kind;
 use crate::classify::chain::{Found, Level, levels};
-use crate::exchange::Phase;
+use crate::failure::{Kind, Phase};
 
 /// Not exported, but it is what the connector's `Service` says it returns.
 type ConnectError = <HttpConnector as Service<Uri>>::Error;
@@ -48,7 +47,7 @@ fn message(error: &hyper::Error, found: &mut Found) {
     } else if error.is_incomplete_message() {
         found.say(Kind::ResponseEnded);
     } else if error.is_timeout() {
-        found.time_limit();
+        found.timeout();
     } else if error.is_user() {
         user(error, found);
     } else if error.is_canceled() || error.is_closed() {

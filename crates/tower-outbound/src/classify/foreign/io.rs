@@ -3,8 +3,8 @@
 use std::io::{Error, ErrorKind};
 
 use super::says;
-use crate::classify::Kind;
 use crate::classify::chain::{Found, Level};
+use crate::failure::Kind;
 
 /// `source` passes over the error inside; this does not.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
@@ -13,13 +13,13 @@ pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
 
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     if error.is::<tokio::time::error::Elapsed>() {
-        found.time_limit();
+        found.timeout();
         return true;
     }
     let Some(error) = error.downcast_ref::<Error>() else { return false };
     found.os_error(error.raw_os_error());
     match error.kind() {
-        ErrorKind::TimedOut => found.time_limit(),
+        ErrorKind::TimedOut => found.timeout(),
         // Not by the system's number, but made by a library.
         ErrorKind::InvalidInput | ErrorKind::InvalidData if found.reading_body => {
             found.say(Kind::InvalidResponse);

@@ -2,10 +2,8 @@
 
 use reqwest::Error;
 
-use crate::classify::Kind;
 use crate::classify::chain::{Found, Level};
-use crate::classify::detail::Detail;
-use crate::exchange::Phase;
+use crate::failure::{Detail, Kind, Phase};
 
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     let Some(error) = error.downcast_ref::<Error>() else { return false };

@@ -3,8 +3,7 @@
 use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
 use crate::classify::chain::{Found, Level};
-use crate::classify::detail::Detail;
-use crate::classify::{CertificateProblem, Kind, TlsAlert};
+use crate::failure::{CertificateProblem, Detail, Kind, TlsAlert};
 
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     if error.is::<rustls::pki_types::InvalidDnsNameError>() {

@@ -3,7 +3,7 @@
 use tonic::{ConnectError, Status, TimeoutExpired};
 
 use crate::classify::chain::{Found, Level};
-use crate::classify::detail::Detail;
+use crate::failure::Detail;
 
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     if let Some(status) = error.downcast_ref::<Status>() {
@@ -11,7 +11,7 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         let answered = std::error::Error::source(status).is_none();
         found.detail(Detail::Grpc { code: status.code() as i32, answered });
     } else if error.is::<TimeoutExpired>() {
-        found.time_limit();
+        found.timeout();
     } else if error.is::<ConnectError>() {
         found.connecting();
     } else {

@@ -9,7 +9,7 @@ use crate::classify::chain::{Found, Level};
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
     #[cfg(feature = "tower")]
     if error.is::<tower::timeout::error::Elapsed>() {
-        found.time_limit();
+        found.timeout();
         return true;
     } else if error.is::<tower::load_shed::error::Overloaded>() {
         found.say(crate::Kind::QueueFull);

@@ -24,7 +24,7 @@ async fn failure(client: &mut Client) -> Status {
 }
 
 #[tokio::test]
-async fn what_is_forwarded_arrives_once_and_is_answered_by_the_receiver() {
+async fn front_grpc_forwards_each_export_once() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut traces = client(&front).await.send_compressed(CompressionEncoding::Gzip);
     traces.export(spans([1, 2])).await.unwrap();
@@ -38,7 +38,7 @@ async fn what_is_forwarded_arrives_once_and_is_answered_by_the_receiver() {
 }
 
 #[tokio::test]
-async fn a_request_larger_than_every_window_is_forwarded() {
+async fn front_grpc_forwards_request_larger_than_window() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut export = spans([1]);
     export.resource_spans[0].scope_spans[0].spans[0].name = "x".repeat(3 << 20);
@@ -47,7 +47,7 @@ async fn a_request_larger_than_every_window_is_forwarded() {
 }
 
 #[tokio::test]
-async fn on_an_open_connection_each_fault_applies_to_the_next_request() {
+async fn front_grpc_fault_applies_to_next_request_when_open() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut client = client(&front).await;
     client.export(spans([1])).await.unwrap();
@@ -80,7 +80,7 @@ async fn on_an_open_connection_each_fault_applies_to_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_hanging_request_is_never_answered_and_the_next_is() {
+async fn front_grpc_hanging_request_unanswered_next_answered() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut client = client(&front).await;
     client.export(spans([1])).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_hanging_request_is_never_answered_and_the_next_is() {
 }
 
 #[tokio::test]
-async fn slow_forwards_after_the_delay_and_also_for_a_client_that_has_left() {
+async fn front_grpc_slow_delays_and_forwards_if_client_leaves() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     front.set(Fault::Slow(Duration::from_millis(50)));
     let mut client = client(&front).await;
@@ -114,7 +114,7 @@ async fn slow_forwards_after_the_delay_and_also_for_a_client_that_has_left() {
 }
 
 #[tokio::test]
-async fn what_is_cut_is_a_failure_and_not_forwarded_and_the_client_connects_again() {
+async fn front_grpc_cut_response_fails_unforwarded_then_reconnects() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut client = client(&front).await;
     for fault in [Fault::Garbage, Fault::CutHead, Fault::CutBody] {
@@ -129,7 +129,7 @@ async fn what_is_cut_is_a_failure_and_not_forwarded_and_the_client_connects_agai
 }
 
 #[tokio::test]
-async fn a_part_of_each_request_is_lost_and_the_rest_kept() {
+async fn front_grpc_partial_drops_part_and_keeps_rest() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     front.set(Fault::Partial(4));
     let mut traces = client(&front).await;
@@ -144,7 +144,7 @@ async fn a_part_of_each_request_is_lost_and_the_rest_kept() {
 }
 
 #[tokio::test]
-async fn with_nobody_behind_it_a_front_is_unavailable() {
+async fn front_grpc_without_receiver_is_unavailable() {
     let front = Front::start(closed_port().unwrap(), FrontProtocol::Grpc).unwrap();
     let failure = failure(&mut client(&front).await).await;
     assert_eq!((failure.code(), front.requests(), front.forwarded()), (Code::Unavailable, 1, 0));

@@ -14,7 +14,7 @@ use crate::server::closed_port;
 const OK: &str = "HTTP/1.1 200 OK";
 
 #[tokio::test]
-async fn what_is_forwarded_arrives_once_and_is_answered_by_the_receiver() {
+async fn front_http_forwards_each_export_once() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     let mut client = Http::open(&front).await;
     assert_eq!(client.post(&spans([1, 2]).encode_to_vec()).await, OK);
@@ -30,7 +30,7 @@ async fn what_is_forwarded_arrives_once_and_is_answered_by_the_receiver() {
 }
 
 #[tokio::test]
-async fn on_an_open_connection_each_fault_applies_to_the_next_request() {
+async fn front_http_fault_applies_to_next_request_when_open() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     let mut client = Http::open(&front).await;
     let after = Some(Duration::from_millis(6_001));
@@ -56,7 +56,7 @@ async fn on_an_open_connection_each_fault_applies_to_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_carries_the_status_message_that_otlp_asks_for() {
+async fn front_http_rejects_with_otlp_status_message() {
     let (_receiver, front) = before_receiver(FrontProtocol::Http).await;
     front.set(Fault::Rejects);
     let mut client = Http::open(&front).await;
@@ -67,7 +67,7 @@ async fn a_refusal_carries_the_status_message_that_otlp_asks_for() {
 }
 
 #[tokio::test]
-async fn a_hanging_request_is_never_answered_and_the_next_connection_is() {
+async fn front_http_hanging_unanswered_next_connection_answered() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     let mut hanging = Http::open(&front).await;
     assert_eq!(hanging.post(EMPTY).await, OK);
@@ -82,7 +82,7 @@ async fn a_hanging_request_is_never_answered_and_the_next_connection_is() {
 }
 
 #[tokio::test]
-async fn slow_forwards_after_the_delay_and_also_for_a_client_that_has_left() {
+async fn front_http_slow_delays_and_forwards_if_client_leaves() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     front.set(Fault::Slow(Duration::from_millis(50)));
     let start = Instant::now();
@@ -99,7 +99,7 @@ async fn slow_forwards_after_the_delay_and_also_for_a_client_that_has_left() {
 }
 
 #[tokio::test]
-async fn garbage_and_half_a_status_line_end_the_connection_and_forward_nothing() {
+async fn front_http_garbage_or_cut_head_ends_without_forwarding() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     for (fault, bytes) in [(Fault::Garbage, "220 smtp ready\r\n"), (Fault::CutHead, "HTTP/1.1 2")] {
         front.set(Fault::None);
@@ -113,7 +113,7 @@ async fn garbage_and_half_a_status_line_end_the_connection_and_forward_nothing()
 }
 
 #[tokio::test]
-async fn a_cut_body_is_acknowledged_forwarded_and_3_bytes_of_100() {
+async fn front_http_cut_body_is_forwarded_and_3_of_100_bytes_sent() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     front.set(Fault::CutBody);
     let mut client = Http::open(&front).await;
@@ -126,7 +126,7 @@ async fn a_cut_body_is_acknowledged_forwarded_and_3_bytes_of_100() {
 }
 
 #[tokio::test]
-async fn a_part_of_each_request_is_lost_and_the_rest_kept() {
+async fn front_http_partial_drops_part_and_keeps_rest() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     front.set(Fault::Partial(4));
     let mut client = Http::open(&front).await;
@@ -149,7 +149,7 @@ async fn a_part_of_each_request_is_lost_and_the_rest_kept() {
 }
 
 #[tokio::test]
-async fn with_nobody_behind_it_a_front_is_a_bad_gateway() {
+async fn front_http_without_receiver_is_bad_gateway() {
     let front = Front::start(closed_port().unwrap(), FrontProtocol::Http).unwrap();
     let mut client = Http::open(&front).await;
     for fault in [Fault::None, Fault::CutBody] {

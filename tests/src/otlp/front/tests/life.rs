@@ -41,7 +41,7 @@ fn no_thread_is_left(name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn refused_over_http_closes_what_is_open_and_none_serves_on_the_same_port() {
+async fn front_http_refused_closes_all_then_none_serves_same_port() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     let mut idle = Http::open(&front).await;
     assert_eq!(idle.post(EMPTY).await, "HTTP/1.1 200 OK");
@@ -63,7 +63,7 @@ async fn refused_over_http_closes_what_is_open_and_none_serves_on_the_same_port(
 }
 
 #[tokio::test]
-async fn refused_over_grpc_closes_what_is_open_and_none_serves_on_the_same_port() {
+async fn front_grpc_refused_closes_all_then_none_serves_same_port() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     let mut client = TraceServiceClient::connect(front.endpoint()).await.unwrap();
     front.set(Fault::Hanging);
@@ -81,7 +81,7 @@ async fn refused_over_grpc_closes_what_is_open_and_none_serves_on_the_same_port(
 }
 
 #[tokio::test]
-async fn what_is_being_delayed_when_the_port_closes_is_not_forwarded() {
+async fn front_slow_request_not_forwarded_when_port_closes() {
     let (receiver, front) = before_receiver(FrontProtocol::Http).await;
     front.set(Fault::Slow(LIMIT));
     let mut client = Http::open(&front).await;
@@ -93,7 +93,7 @@ async fn what_is_being_delayed_when_the_port_closes_is_not_forwarded() {
 }
 
 #[tokio::test]
-async fn silent_closes_what_is_open_and_serves_later_what_waits_in_the_backlog() {
+async fn front_silent_closes_open_and_serves_backlog_later() {
     let (_receiver, front) = before_receiver(FrontProtocol::Http).await;
     let mut open = Http::open(&front).await;
     assert_eq!(open.post(EMPTY).await, "HTTP/1.1 200 OK");
@@ -113,7 +113,7 @@ async fn silent_closes_what_is_open_and_serves_later_what_waits_in_the_backlog()
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn dropping_it_leaves_no_thread_and_frees_the_port() {
+async fn front_drop_leaves_no_thread_and_frees_port() {
     for fault in [Fault::None, Fault::Silent, Fault::Refused, Fault::Slow(LIMIT)] {
         for protocol in [FrontProtocol::Http, FrontProtocol::Grpc] {
             let front = Front::start(closed_port().unwrap(), protocol).unwrap();
@@ -129,7 +129,7 @@ async fn dropping_it_leaves_no_thread_and_frees_the_port() {
 }
 
 #[tokio::test]
-async fn dropping_it_closes_connections_with_a_request_under_way() {
+async fn front_drop_closes_connections_with_request_in_flight() {
     for fault in [Fault::Hanging, Fault::Slow(LIMIT)] {
         let (_receiver, front) = before_receiver(FrontProtocol::Http).await;
         front.set(fault);
@@ -142,7 +142,7 @@ async fn dropping_it_closes_connections_with_a_request_under_way() {
 }
 
 #[test]
-fn a_caller_that_blocks_is_answered() {
+fn front_answers_blocking_client() {
     let front = Front::start(closed_port().unwrap(), FrontProtocol::Http).unwrap();
     front.set(Fault::CutHead);
     let mut stream = std::net::TcpStream::connect(front.address()).unwrap();

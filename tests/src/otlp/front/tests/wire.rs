@@ -58,7 +58,7 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, u8, &[u8])> {
 }
 
 #[tokio::test]
-async fn garbage_and_half_a_head_are_the_last_bytes_of_the_connection() {
+async fn front_grpc_garbage_or_cut_head_are_last_bytes_sent() {
     let (_receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     for (fault, last) in [
         (Fault::Garbage, b"220 smtp ready\r\n".as_slice()),
@@ -74,7 +74,7 @@ async fn garbage_and_half_a_head_are_the_last_bytes_of_the_connection() {
 }
 
 #[tokio::test]
-async fn a_cut_body_is_a_head_without_an_end_every_time() {
+async fn front_grpc_cut_body_is_headers_without_end_stream() {
     let (_receiver, front) = before_receiver(FrontProtocol::Grpc).await;
     front.set(Fault::CutBody);
     for _ in 0..100 {
@@ -86,7 +86,7 @@ async fn a_cut_body_is_a_head_without_an_end_every_time() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_frame_and_stays_one_when_it_is_forwarded() {
+async fn front_grpc_reject_is_single_frame_also_when_forwarded() {
     let (_receiver, refusing) = before_receiver(FrontProtocol::Grpc).await;
     refusing.set(Fault::Rejects);
     let forwarding = Front::start(refusing.address(), FrontProtocol::Grpc).unwrap();

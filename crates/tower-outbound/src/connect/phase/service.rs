@@ -1,0 +1,70 @@
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::PhaseFuture;
+use super::future::Timed;
+use super::layer::Stage;
+use crate::error::{BoxError, PhaseError};
+use crate::record::{Attempt, Setup};
+
+/// A stage that is timed: see [`PhaseLayer`](super::PhaseLayer).
+#[derive(Clone, Debug)]
+pub struct PhaseTimer<S> {
+    pub(super) inner: S,
+    pub(super) stage: Stage,
+}
+
+impl<S> PhaseTimer<S> {
+    /// The stage itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The stage itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S, Dst> Service<Dst> for PhaseTimer<S>
+where
+    S: Service<Dst>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    /// A [`PhaseError`] around the stage's own error; boxed, since reqwest demands just that.
+    type Error = BoxError;
+    type Future = PhaseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(|error| match &self.stage {
+            Stage::Phase(phase) => PhaseError::new(*phase, error.into()).into(),
+            Stage::Connect(_) => error.into(),
+        })
+    }
+
+    fn call(&mut self, dst: Dst) -> Self::Future {
+        let start = Instant::now();
+        match &self.stage {
+            Stage::Phase(phase) => {
+                let setup = Setup::current();
+                let outer = setup.as_ref().and_then(|setup| setup.begin_phase(*phase));
+                PhaseFuture::new(self.inner.call(dst), setup, Timed::Phase(*phase, outer), start)
+            }
+            Stage::Connect(registry) => {
+                registry.see_connection();
+                let attempt = Attempt::current();
+                let setup = attempt.as_ref().map(|attempt| {
+                    Setup::start(attempt.origin().clone(), Some(attempt), registry.observers().clone())
+                });
+                let inner = {
+                    let _scope = setup.as_ref().map(Setup::enter);
+                    self.inner.call(dst)
+                };
+                PhaseFuture::new(inner, setup, Timed::Whole, start)
+            }
+        }
+    }
+}

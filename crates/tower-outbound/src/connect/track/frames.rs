@@ -1,0 +1,337 @@
+//! Reads the heads of HTTP/2 frames as they pass: which streams are open, and whether the peer goes away.
+
+use crate::record::tick;
+
+/// Length of a frame's head (RFC 9113, section 4.1).
+const HEAD: usize = 9;
+/// Length of the last stream's id in a GOAWAY (RFC 9113, section 6.8).
+const LAST_STREAM: usize = 4;
+/// Of so many streams it is remembered when they were opened.
+const RECENT: usize = 64;
+/// Length of the client's connection preface (RFC 9113, section 3.4).
+const PREFACE: usize = 24;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const PUSH_PROMISE: u8 = 5;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// What a frame did to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A request's head was sent.
+    Opened,
+    /// A response ended, or a stream was reset by either side.
+    Closed,
+    /// The peer sent GOAWAY.
+    GoAway,
+    /// A GOAWAY leaves out what was taken after that, by `tick`.
+    Excluded { after: u64 },
+}
+
+/// The open streams of a connection, from its bytes in both directions.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    sent: Walk,
+    received: Walk,
+    last_opened: u32,
+    recent: Recent,
+    open: Vec<u32>,
+    /// The peer is amid a header block, which no other frame may part (RFC 9113, section 4.3).
+    in_block: bool,
+    /// The last stream that the peer's GOAWAY includes.
+    goaway: Option<u32>,
+}
+
+impl Streams {
+    pub(crate) fn new() -> Self {
+        let sent = Walk { payload_left: PREFACE, ..Walk::default() };
+        Self {
+            sent,
+            received: Walk::default(),
+            last_opened: 0,
+            recent: Recent::default(),
+            open: Vec::new(),
+            in_block: false,
+            goaway: None,
+        }
+    }
+
+    /// How many requests have no whole answer yet.
+    pub(crate) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The last stream that a request was sent on; 0 before the first.
+    pub(crate) fn last_opened(&self) -> u32 {
+        self.last_opened
+    }
+
+    /// When a stream's request went out, if that is known; 0 for stream 0, which comes before all.
+    pub(crate) fn order_of(&self, stream: u32) -> Option<u64> {
+        self.recent.order_of(stream)
+    }
+
+    /// Whether the peer has sent GOAWAY.
+    pub(crate) fn peer_goes_away(&self) -> bool {
+        self.goaway.is_some()
+    }
+
+    /// Whether another frame could come here from the peer.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
+    }
+
+    pub(crate) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+        let Self { sent, last_opened, recent, open, goaway, .. } = self;
+        sent.walk(bytes, |frame| match frame.kind {
+            // Trailers are HEADERS too, on a stream that is open.
+            HEADERS if frame.stream > *last_opened => {
+                *last_opened = frame.stream;
+                recent.push(frame.stream, tick());
+                open.push(frame.stream);
+                tell(Change::Opened);
+                if goaway.is_some_and(|last| last < frame.stream) {
+                    tell(Change::Excluded { after: 0 });
+                }
+            }
+            RST_STREAM if close(open, frame.stream) => tell(Change::Closed),
+            _ => {}
+        });
+    }
+
+    pub(crate) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+        let Self { received, last_opened, recent, open, in_block, goaway, .. } = self;
+        received.walk(bytes, |frame| {
+            if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+                *in_block = frame.flags & END_HEADERS == 0;
+            }
+            let ends = match frame.kind {
+                DATA | HEADERS => frame.flags & END_STREAM != 0,
+                RST_STREAM => true,
+                _ => false,
+            };
+            if ends && close(open, frame.stream) {
+                tell(Change::Closed);
+            }
+            if frame.kind == GOAWAY {
+                let last = frame.last_stream;
+                *goaway = Some(last);
+                tell(Change::GoAway);
+                // hyper gives the error also to one that is included, if that is the last that it has opened: where
+                // a later one is out, whoever gets the error is left out.
+                let after = if last < *last_opened { Some(0) } else { recent.order_of(last) };
+                if let Some(after) = after {
+                    tell(Change::Excluded { after });
+                }
+            }
+        });
+    }
+}
+
+fn close(open: &mut Vec<u32>, stream: u32) -> bool {
+    let at = open.iter().position(|id| *id == stream);
+    at.map(|at| open.swap_remove(at)).is_some()
+}
+
+/// The streams that were opened last, and when.
+#[derive(Debug)]
+struct Recent {
+    opened: [(u32, u64); RECENT],
+    next: usize,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { opened: [(0, 0); RECENT], next: 0 }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, stream: u32, order: u64) {
+        self.opened[self.next] = (stream, order);
+        self.next = (self.next + 1) % RECENT;
+    }
+
+    fn order_of(&self, stream: u32) -> Option<u64> {
+        if stream == 0 {
+            return Some(0);
+        }
+        self.opened.iter().find(|(opened, _)| *opened == stream).map(|(_, order)| *order)
+    }
+}
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    /// Of a GOAWAY, the last stream that the peer processes.
+    last_stream: u32,
+}
+
+/// Goes from frame head to frame head, in whatever pieces the bytes come.
+#[derive(Debug, Default)]
+struct Walk {
+    /// A frame's head, and of a GOAWAY its last stream too.
+    head: [u8; HEAD + LAST_STREAM],
+    filled: usize,
+    payload_left: usize,
+}
+
+impl Walk {
+    fn length(&self) -> usize {
+        let [l0, l1, l2, ..] = self.head;
+        u32::from_be_bytes([0, l0, l1, l2]) as usize
+    }
+
+    /// How many bytes of the frame at hand are to be read before it is seen.
+    fn wanted(&self) -> usize {
+        let goaway = self.filled >= HEAD && self.head[3] == GOAWAY && self.length() >= LAST_STREAM;
+        if goaway { HEAD + LAST_STREAM } else { HEAD }
+    }
+
+    fn walk(&mut self, mut bytes: &[u8], mut see: impl FnMut(Frame)) {
+        while !bytes.is_empty() {
+            let skipped = self.payload_left.min(bytes.len());
+            self.payload_left -= skipped;
+            bytes = &bytes[skipped..];
+
+            let taken = (self.wanted() - self.filled).min(bytes.len());
+            self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
+            self.filled += taken;
+            bytes = &bytes[taken..];
+            let wanted = self.wanted();
+            if self.filled == wanted {
+                let [_, _, _, kind, flags, s0, s1, s2, s3, n0, n1, n2, n3] = self.head;
+                self.payload_left = self.length().saturating_sub(wanted - HEAD);
+                self.filled = 0;
+                let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
+                let last_stream = u32::from_be_bytes([n0 & 0x7f, n1, n2, n3]);
+                see(Frame { kind, flags, stream, last_stream });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u8, payload: usize) -> Vec<u8> {
+        let mut frame = vec![0, (payload >> 8) as u8, payload as u8, kind, flags, 0, 0, 0, stream];
+        // A payload that looks like the head of a GOAWAY.
+        frame.resize(HEAD + payload, GOAWAY);
+        frame
+    }
+
+    fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<Change>, usize) {
+        let mut streams = Streams::new();
+        let mut seen = Vec::new();
+        streams.sent(&[b' '; PREFACE], |_| panic!("the preface is no frame"));
+        for chunk in sent.chunks(piece) {
+            streams.sent(chunk, |change| seen.push(change));
+        }
+        for chunk in bytes.chunks(piece) {
+            streams.received(chunk, |change| seen.push(change));
+        }
+        (seen, streams.open())
+    }
+
+    #[test]
+    fn frames_open_and_close_streams_at_any_byte_split() {
+        let sent = [
+            frame(4, 0, 0, 6),
+            frame(HEADERS, 4, 1, 20),
+            frame(DATA, 0, 1, 300),
+            frame(HEADERS, 5, 1, 3),
+            frame(HEADERS, 5, 3, 9),
+            frame(HEADERS, 5, 5, 9),
+            frame(RST_STREAM, 0, 5, 4),
+        ]
+        .concat();
+        let received = [
+            frame(HEADERS, 4, 1, 40),
+            frame(DATA, 0, 1, 400),
+            frame(HEADERS, 5, 3, 7),
+            frame(DATA, 1, 1, 0),
+            frame(RST_STREAM, 0, 1, 4),
+        ]
+        .concat();
+        for piece in 1..=received.len() {
+            use Change::{Closed, Opened};
+            let (seen, open) = changes(&received, piece, &sent);
+            assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
+            assert_eq!(open, 0);
+        }
+    }
+
+    #[test]
+    fn frames_boundary_only_outside_frame_and_header_block() {
+        let block =
+            [frame(HEADERS, 0, 1, 20), frame(CONTINUATION, 0, 1, 5), frame(CONTINUATION, 4, 1, 0)].concat();
+        for (bytes, boundaries) in [
+            (frame(4, 0, 0, 6), vec![0, 15]),
+            ([frame(DATA, 0, 1, 3), frame(6, 0, 0, 8)].concat(), vec![0, 12, 29]),
+            ([frame(HEADERS, 4, 1, 1), frame(DATA, 0, 1, 0)].concat(), vec![0, 10, 19]),
+            (block, vec![0, 52]),
+        ] {
+            let mut streams = Streams::new();
+            let mut seen = Vec::new();
+            for at in 0..=bytes.len() {
+                if streams.is_between_frames() {
+                    seen.push(at);
+                }
+                streams.received(&bytes[at..bytes.len().min(at + 1)], |_| {});
+            }
+            assert_eq!(seen, boundaries);
+        }
+    }
+
+    #[test]
+    fn goaway_reported_once_and_not_from_payload() {
+        let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
+        for piece in 1..=received.len() {
+            let seen = changes(&received, piece, &[]).0;
+            assert_eq!(seen, [Change::GoAway], "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn goaway_excludes_streams_after_last_stream_id() {
+        let goaway = |last: u8| {
+            let mut goaway = frame(GOAWAY, 0, 0, 8);
+            goaway[HEAD..HEAD + LAST_STREAM].copy_from_slice(&[0, 0, 0, last]);
+            goaway
+        };
+        for piece in 1..=20 {
+            let mut streams = Streams::new();
+            streams.sent(&[b' '; PREFACE], |_| {});
+            let mut orders = vec![tick()];
+            for stream in [1, 3, 5] {
+                streams.sent(&frame(HEADERS, 5, stream, 9), |_| {});
+                orders.push(tick());
+            }
+            let mut after = |last| {
+                let mut seen = Vec::new();
+                for chunk in goaway(last).chunks(piece) {
+                    streams.received(chunk, |change| seen.push(change));
+                }
+                match seen[..] {
+                    [Change::GoAway] => None,
+                    [Change::GoAway, Change::Excluded { after }] => Some(after),
+                    _ => panic!("{seen:?}"),
+                }
+            };
+            assert_eq!((after(7), after(0), after(3)), (None, Some(0), Some(0)));
+            let last = after(5).unwrap();
+            assert!(orders[2] < last && last < orders[3], "when the third stream went out");
+            let mut seen = Vec::new();
+            streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
+            assert_eq!(seen, [Change::Opened, Change::Excluded { after: 0 }]);
+        }
+    }
+}

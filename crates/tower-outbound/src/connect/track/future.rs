@@ -1,0 +1,136 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::Extensions;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::{Connection as Connect, HttpInfo};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::TrackedIo;
+use crate::error::{BoxError, ConnectError};
+use crate::event::ConnectResult;
+use crate::failure::{Failure, Phase};
+use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
+use crate::settings::ConnectTimeouts;
+use crate::timeouts::connect::Watch;
+
+pin_project! {
+    /// The future of a tracked connect.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the connector's future: the connect is given up and its socket closed. It ends as
+    /// cancelled. A timeout that is hit does the same, but the connect ends as failed.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct TrackFuture<F> {
+        #[pin]
+        inner: Option<F>,
+        setup: Setup,
+        attempt: Option<Attempt>,
+        registry: Registry,
+        watch: Watch,
+    }
+
+    impl<F> PinnedDrop for TrackFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // First what is inside: the addresses that it gives up belong to the setup.
+            let mut this = this.project();
+            this.inner.set(None);
+            this.setup.finish(ConnectResult::Cancelled);
+        }
+    }
+}
+
+impl<F> TrackFuture<F> {
+    pub(super) fn new(
+        inner: F,
+        setup: Setup,
+        attempt: Option<Attempt>,
+        registry: Registry,
+        limits: ConnectTimeouts,
+    ) -> Self {
+        Self { inner: Some(inner), setup, attempt, registry, watch: Watch::new(limits) }
+    }
+}
+
+impl<F, T, E> Future for TrackFuture<F>
+where
+    F: Future<Output = Result<T, E>>,
+    T: Read + Write + Connect + Unpin + 'static,
+    E: Into<BoxError>,
+{
+    type Output = Result<TrackedIo<T>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let polled = {
+            let _scope = this.setup.enter();
+            this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
+        };
+        let result = match polled {
+            Poll::Ready(result) => result.map_err(|error| {
+                let error = error.into();
+                (Failure::of(&*error).in_setup(this.setup.running_phase()), error)
+            }),
+            Poll::Pending => {
+                let Some(hit) = this.watch.poll(this.setup, cx) else { return Poll::Pending };
+                let failure = Failure::of(&hit).in_setup(this.setup.running_phase());
+                // The socket is closed before anybody is told.
+                this.inner.set(None);
+                Err((failure, BoxError::from(hit)))
+            }
+        };
+        let at = Instant::now();
+        Poll::Ready(match result {
+            Ok(io) => {
+                end_tls(this.setup, at, None);
+                let connection = open(this.registry, this.setup, this.watch.limits(), &io, at);
+                this.setup.finish(ConnectResult::Connected(&connection));
+                if let Some(attempt) = this.attempt.take() {
+                    attempt.setup_done(this.setup, &connection);
+                }
+                Ok(TrackedIo::new(io, connection))
+            }
+            Err((failure, error)) => {
+                end_tls(this.setup, at, Some(&failure));
+                this.setup.finish(ConnectResult::Failed(&failure));
+                Err(ConnectError::new(failure, error).into())
+            }
+        })
+    }
+}
+
+/// The TLS handshake is what comes after TCP and tunnel, where they can be seen and nothing else has timed it.
+fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
+    if !setup.has_tls() || setup.has_phase(Phase::Tls) {
+        return;
+    }
+    let phases = setup.phases();
+    let sound = phases.iter().all(|ended| ended.failure.is_none());
+    let seen = phases.iter().filter(|ended| matches!(ended.phase, Phase::Tcp | Phase::Tunnel));
+    if let Some(start) = seen.map(|ended| ended.end).max().filter(|_| sound) {
+        setup.end_phase(Phase::Tls, start, at, failure);
+    }
+}
+
+fn open<T: Connect + 'static>(
+    registry: &Registry,
+    setup: &Setup,
+    limits: &ConnectTimeouts,
+    io: &T,
+    at: Instant,
+) -> Connection {
+    let connected = io.connected();
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    let info = extras.get::<HttpInfo>();
+    let (local, peer) = (info.map(HttpInfo::local_addr), info.map(HttpInfo::remote_addr));
+    if let Some(peer) = peer {
+        setup.set_peer(peer);
+    }
+    super::tls::inspect(io, setup);
+    let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
+    Connection::open(registry, setup.clone(), local, peer, protocol, limits.silent_attempts, at)
+}

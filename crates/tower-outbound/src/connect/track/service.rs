@@ -1,0 +1,64 @@
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::Connection;
+use tower_service::Service;
+
+use super::{TrackFuture, TrackedIo};
+use crate::error::BoxError;
+use crate::record::{Attempt, Registry, Setup};
+use crate::settings::ConnectTimeouts;
+
+/// A connector whose connections are tracked: see [`TrackLayer`](super::TrackLayer).
+#[derive(Clone, Debug)]
+pub struct Track<S> {
+    pub(super) inner: S,
+    pub(super) registry: Registry,
+    pub(super) own: Option<ConnectTimeouts>,
+    pub(super) below_tls: bool,
+}
+
+impl<S> Track<S> {
+    /// The connector itself.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The connector itself.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S> Service<Uri> for Track<S>
+where
+    S: Service<Uri>,
+    S::Response: Read + Write + Connection + Unpin + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = TrackedIo<S::Response>;
+    /// A [`ConnectError`](crate::connect::ConnectError) around the connector's own error.
+    type Error = BoxError;
+    type Future = TrackFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let attempt = Attempt::current();
+        let origin = self.registry.origin(&uri);
+        let setup = Setup::start(origin, attempt.as_ref(), self.registry.observers().clone());
+        setup.track();
+        if self.below_tls {
+            setup.leave_tls();
+        }
+        let inner = {
+            let _scope = setup.enter();
+            self.inner.call(uri)
+        };
+        let timeouts = self.own.unwrap_or_else(|| self.registry.settings().connect);
+        TrackFuture::new(inner, setup, attempt, self.registry.clone(), timeouts)
+    }
+}

@@ -1,0 +1,125 @@
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use http::Request;
+
+use super::{BoxError, FailedAttempt};
+use crate::failure::{Failure, Kind};
+use crate::record::Attempt;
+
+/// What a layer returns when the client, or the layer itself, fails.
+///
+/// [`source`](StdError::source) is the client's own error: `error.source().unwrap().downcast_ref()` gives it.
+/// `Display` prints this level only.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    failure: Failure,
+    attempt: Option<Attempt>,
+    message: Option<String>,
+    source: Option<BoxError>,
+    history: Vec<FailedAttempt>,
+    request: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(failure: Failure, attempt: Option<Attempt>, source: BoxError) -> Self {
+        Self::made(failure, attempt, None, Some(source))
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn invalid_request(message: String) -> Self {
+        let failure = Failure::new(Kind::InvalidRequest).unsent();
+        Self::made(failure, None, Some(message), None)
+    }
+
+    fn made(
+        failure: Failure,
+        attempt: Option<Attempt>,
+        message: Option<String>,
+        source: Option<BoxError>,
+    ) -> Self {
+        Self(Box::new(Inner { failure, attempt, message, source, history: Vec::new(), request: None }))
+    }
+
+    /// What the service below has returned: an error of this crate as it is.
+    pub(crate) fn from_client(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::new(Failure::of(&*error), None, error),
+        }
+    }
+
+    pub(crate) fn with_history(mut self, history: Vec<FailedAttempt>) -> Self {
+        self.0.history = history;
+        self
+    }
+
+    pub(crate) fn with_request<B: Send + 'static>(mut self, request: Request<B>) -> Self {
+        self.0.request = Some(Box::new(Mutex::new(Some(request))));
+        self
+    }
+
+    /// What is known of the failure.
+    #[must_use]
+    pub fn failure(&self) -> &Failure {
+        &self.0.failure
+    }
+
+    /// The attempt that failed; `None` where there was none yet.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.0.attempt.as_ref()
+    }
+
+    /// The attempts before this one, in order, if the request was sent more than once.
+    #[must_use]
+    pub fn history(&self) -> &[FailedAttempt] {
+        &self.0.history
+    }
+
+    /// The request, if nothing of it was sent and its body was never polled: once, from the retry layer, whose body
+    /// type it has (`RequestBody` for the client of this crate). Where retries are off, nothing is
+    /// kept.
+    #[must_use]
+    pub fn take_request<B: 'static>(&mut self) -> Option<Request<B>> {
+        let request = self.0.request.as_mut()?.downcast_mut::<Mutex<Option<Request<B>>>>()?;
+        request.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The client's own error.
+    #[must_use]
+    pub fn into_source(self) -> Option<BoxError> {
+        self.0.source
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.message, &self.0.attempt) {
+            (Some(message), _) => f.write_str(message),
+            (None, Some(attempt)) => {
+                write!(f, "{} {} failed: {}", attempt.method(), attempt.origin(), self.0.failure)
+            }
+            (None, None) => write!(f, "request failed: {}", self.0.failure),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("failure", &self.0.failure)
+            .field("attempt", &self.0.attempt)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}

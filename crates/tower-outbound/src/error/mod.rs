@@ -1,0 +1,23 @@
+//! The errors of every layer.
+
+mod connect;
+#[expect(clippy::module_inception, reason = "the folder is named after its main type")]
+mod error;
+mod history;
+mod limit;
+mod no_tls;
+mod tcp;
+mod timeout;
+
+pub use self::connect::{ConnectError, PhaseError, ResolveError};
+pub use self::error::Error;
+pub use self::history::{FailedAttempt, RetryHistory};
+pub(crate) use self::limit::Occupancy;
+pub use self::limit::{PoolTimeoutError, QueueFullError};
+pub(crate) use self::no_tls::NoTlsError;
+pub(crate) use self::tcp::AddressEnd;
+pub use self::tcp::TcpConnectError;
+pub use self::timeout::{TimeoutError, TimeoutKind};
+
+/// Any error, boxed.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,132 @@
+//! Extension traits of requests and responses.
+
+use http::{Request, Response};
+
+use crate::error::RetryHistory;
+use crate::record::{NoPropagation, Timings, UrlTemplate};
+use crate::retry::RetryOptions;
+use crate::settings::Timeouts;
+
+/// What the layers read from a request's extensions, as methods.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use tower_outbound::RequestExt;
+/// use tower_outbound::retry::RetryOptions;
+/// use tower_outbound::timeouts::Timeouts;
+///
+/// let request = http::Request::get("http://localhost/users/7")
+///     .body(String::new())
+///     .unwrap()
+///     .url_template("/users/{id}")
+///     .timeouts(Timeouts::new().first_byte(Duration::from_secs(2)))
+///     .retry(RetryOptions::off());
+/// # let _ = request;
+/// ```
+pub trait RequestExt: Sized + sealed::Extensions {
+    /// Names the span and the metrics of the request: see [`UrlTemplate`].
+    #[must_use]
+    fn url_template(self, template: impl Into<UrlTemplate>) -> Self {
+        self.with_extension(template.into())
+    }
+
+    /// The timeouts of this request: unset ones fall back to those of the layer.
+    #[must_use]
+    fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.with_extension(timeouts)
+    }
+
+    /// The retry options of this request: unset ones fall back to those of the layer.
+    #[must_use]
+    fn retry(self, options: RetryOptions) -> Self {
+        self.with_extension(options)
+    }
+
+    /// No trace context is written into this request's headers.
+    #[must_use]
+    fn no_propagation(self) -> Self {
+        self.with_extension(NoPropagation)
+    }
+}
+
+/// What the layers put into a response's extensions, as methods.
+///
+/// # Example
+/// ```
+/// use tower_outbound::ResponseExt;
+///
+/// fn log<B>(response: &http::Response<B>) {
+///     if let Some(timings) = response.timings() {
+///         println!("{timings}");
+///     }
+/// }
+/// ```
+pub trait ResponseExt: sealed::Extensions {
+    /// Where the time of the attempt went; complete when the response's body has ended.
+    ///
+    /// `None` for a response that did not come through an observe layer.
+    fn timings(&self) -> Option<&Timings> {
+        self.extensions_ref().get()
+    }
+
+    /// The attempts before the last one; `None` where there was only one.
+    fn retry_history(&self) -> Option<&RetryHistory> {
+        self.extensions_ref().get()
+    }
+}
+
+impl<B> RequestExt for Request<B> {}
+impl<B> ResponseExt for Response<B> {}
+
+#[cfg(feature = "tonic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
+impl<T> RequestExt for ::tonic::Request<T> {}
+
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+impl ResponseExt for ::reqwest::Response {}
+
+mod sealed {
+    use http::{Request, Response};
+
+    pub trait Extensions {
+        fn extensions_ref(&self) -> &http::Extensions;
+        fn with_extension<T: Clone + Send + Sync + 'static>(self, extension: T) -> Self;
+    }
+
+    macro_rules! extensions {
+        ($($(#[$cfg:meta])* [$($generic:ident)?] $type:ty;)+) => {$(
+            $(#[$cfg])*
+            impl$(<$generic>)? Extensions for $type {
+                fn extensions_ref(&self) -> &http::Extensions {
+                    self.extensions()
+                }
+
+                fn with_extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+                    self.extensions_mut().insert(extension);
+                    self
+                }
+            }
+        )+};
+    }
+
+    extensions! {
+        [B] Request<B>;
+        [B] Response<B>;
+        #[cfg(feature = "reqwest")]
+        [] ::reqwest::Response;
+    }
+
+    #[cfg(feature = "tonic")]
+    impl<B> Extensions for ::tonic::Request<B> {
+        fn extensions_ref(&self) -> &http::Extensions {
+            self.extensions()
+        }
+
+        fn with_extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+            self.extensions_mut().insert(extension);
+            self
+        }
+    }
+}

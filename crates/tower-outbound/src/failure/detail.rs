@@ -1,0 +1,184 @@
+//! What is known of some kinds beyond the kind itself.
+
+use std::fmt;
+
+/// At most one of these is known of a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "rustls", feature = "tonic", feature = "reqwest")),
+    expect(dead_code, reason = "some come from optional crates")
+)]
+pub(crate) enum Detail {
+    #[default]
+    None,
+    Dns(DnsFailure),
+    Alert(TlsAlert),
+    /// The peer's certificate was refused, with this alert.
+    Certificate(CertificateProblem, TlsAlert),
+    /// There was no TLS where it was due.
+    NoTls,
+    /// A response of HTTP was made into an error.
+    Status(u16),
+    /// A status of gRPC: the peer's answer, or what the client made of another error.
+    Grpc {
+        code: i32,
+        answered: bool,
+    },
+}
+
+/// Why a name could not be resolved, where the resolver tells.
+///
+/// Source: the errors of `getaddrinfo`, with the names that .NET gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DnsFailure {
+    /// There is no such name, or it has no address.
+    HostNotFound,
+    /// No name server has answered in time; it may later.
+    TryAgain,
+    /// A name server has refused, or made no sense.
+    NoRecovery,
+    /// The name has no address of the family that was asked for.
+    AddressFamilyNotSupported,
+}
+
+impl DnsFailure {
+    /// The value of `error.type` on `dns.lookup.duration`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostNotFound => "host_not_found",
+            Self::TryAgain => "try_again",
+            Self::NoRecovery => "no_recovery",
+            Self::AddressFamilyNotSupported => "address_family_not_supported",
+        }
+    }
+}
+
+impl fmt::Display for DnsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An alert that ended a TLS connection (RFC 8446, section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TlsAlert {
+    code: u8,
+    received: bool,
+}
+
+impl TlsAlert {
+    #[cfg(feature = "rustls")]
+    pub(crate) const fn received(code: u8) -> Self {
+        Self { code, received: true }
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) const fn sent(code: u8) -> Self {
+        Self { code, received: false }
+    }
+
+    /// Its number on the wire.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self.code
+    }
+
+    /// Whether the peer sent it; `false` for one that this side has sent.
+    #[must_use]
+    pub const fn is_received(self) -> bool {
+        self.received
+    }
+
+    /// Its name in the list of IANA, in snake case; `unknown` for a number that is not on it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self.code {
+            0 => "close_notify",
+            10 => "unexpected_message",
+            20 => "bad_record_mac",
+            21 => "decryption_failed",
+            22 => "record_overflow",
+            30 => "decompression_failure",
+            40 => "handshake_failure",
+            41 => "no_certificate",
+            42 => "bad_certificate",
+            43 => "unsupported_certificate",
+            44 => "certificate_revoked",
+            45 => "certificate_expired",
+            46 => "certificate_unknown",
+            47 => "illegal_parameter",
+            48 => "unknown_ca",
+            49 => "access_denied",
+            50 => "decode_error",
+            51 => "decrypt_error",
+            60 => "export_restriction",
+            70 => "protocol_version",
+            71 => "insufficient_security",
+            80 => "internal_error",
+            86 => "inappropriate_fallback",
+            90 => "user_canceled",
+            100 => "no_renegotiation",
+            109 => "missing_extension",
+            110 => "unsupported_extension",
+            111 => "certificate_unobtainable",
+            112 => "unrecognized_name",
+            113 => "bad_certificate_status_response",
+            114 => "bad_certificate_hash_value",
+            115 => "unknown_psk_identity",
+            116 => "certificate_required",
+            120 => "no_application_protocol",
+            121 => "ech_required",
+            _ => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for TlsAlert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why this side has refused the peer's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CertificateProblem {
+    /// It is not valid any more.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is for other names.
+    WrongName,
+    /// No trusted authority has issued it.
+    UnknownIssuer,
+    /// It was revoked.
+    Revoked,
+    /// The peer has shown none.
+    Missing,
+    /// Anything else: its encoding, signature, purpose, or a verifier's own reason.
+    Other,
+}
+
+impl CertificateProblem {
+    /// Its name, in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongName => "wrong_name",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::Revoked => "revoked",
+            Self::Missing => "missing",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

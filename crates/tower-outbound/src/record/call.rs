@@ -1,0 +1,281 @@
+//! The call: what the caller asked for.
+
+use std::fmt;
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ObserverStates;
+use crate::event::{Event, Outcome};
+use crate::failure::Phase;
+use crate::record::{Registry, RetryReason};
+
+/// What the caller asked for: one or more attempts, and the pauses between them.
+///
+/// The outermost layer that sees a request makes it; inner layers find it in the request's extensions.
+/// Clones are handles to one record.
+#[derive(Clone)]
+pub struct Call(Arc<Inner>);
+
+struct Inner<R: ?Sized = dyn Send + Sync> {
+    id: u64,
+    start: Instant,
+    attempts: AtomicU32,
+    end_cause: AtomicU8,
+    /// Nanoseconds after the start; no deadline where it is the greatest.
+    deadline: AtomicU64,
+    /// Some layer tells its start and its end.
+    claimed: AtomicBool,
+    /// Its end is that of its last attempt.
+    last: AtomicBool,
+    ended: AtomicBool,
+    /// In which phase its last attempt was cancelled, and why it was sent again: 1 more than the place in the list.
+    cancelled_in: AtomicU8,
+    retry: AtomicU8,
+    backoff: AtomicU64,
+    slots: ObserverStates,
+    /// For the layer that has made the call: what it keeps needs no allocation of its own. It is filled in place, since
+    /// it may be large.
+    room: R,
+}
+
+/// What a layer keeps in a call's allocation, by its type. It lives as long as any handle to the call: what must go
+/// earlier is to be taken out.
+pub(crate) struct Room<R>(Arc<Inner<R>>);
+
+impl<R> Deref for Room<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.0.room
+    }
+}
+
+/// What others keep in the call is not reached through it, and its own parts are behind locks.
+impl<R> UnwindSafe for Room<R> {}
+impl<R> RefUnwindSafe for Room<R> {}
+
+impl<R> Clone for Room<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Why a layer dropped the future below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EndCause {
+    /// The attempt took longer than it may.
+    AttemptTimeout,
+    /// The response was released so that the request can be sent again.
+    ReleasedByRetry,
+}
+
+impl Call {
+    /// A call that starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Inner::<()>::new())
+    }
+
+    /// One that starts now, with room for what the layer that makes it keeps.
+    pub(crate) fn with_room<R: Default + Send + Sync + 'static>() -> (Self, Room<R>) {
+        let inner = Inner::<R>::new();
+        (Self(inner.clone()), Room(inner))
+    }
+
+    /// Unique within the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// When the call started.
+    #[must_use]
+    pub fn start(&self) -> Instant {
+        self.0.start
+    }
+
+    /// How many attempts it has had so far.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Counts an attempt; returns its ordinal, 0 for the first.
+    pub(crate) fn begin_attempt(&self) -> u32 {
+        self.0.attempts.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Reports that a layer of your own is about to drop the attempt because its time limit has passed: the attempt ends as
+    /// [`response_timeout`](crate::Kind::ResponseTimeout). Without this a drop is the caller's cancellation.
+    ///
+    /// [`Timeouts`](crate::timeouts::Timeouts) need no such call.
+    ///
+    /// # Example
+    /// ```
+    /// # use tower_outbound::Call;
+    /// let call = Call::new();
+    /// let mut request = http::Request::get("http://localhost/").body(()).unwrap();
+    /// request.extensions_mut().insert(call.clone());
+    /// // … the service is called; when the time is over, before the future is dropped:
+    /// call.attempt_timed_out();
+    /// ```
+    pub fn attempt_timed_out(&self) {
+        self.set_end_cause(EndCause::AttemptTimeout);
+    }
+
+    /// Why a layer ended what is below it; `None` is the caller's own doing.
+    pub(crate) fn end_cause(&self) -> Option<EndCause> {
+        match self.0.end_cause.load(Ordering::Acquire) {
+            2 => Some(EndCause::AttemptTimeout),
+            3 => Some(EndCause::ReleasedByRetry),
+            _ => None,
+        }
+    }
+
+    /// To be called before dropping the inner future or response.
+    pub(crate) fn set_end_cause(&self, cause: EndCause) {
+        let code = match cause {
+            EndCause::AttemptTimeout => 2,
+            EndCause::ReleasedByRetry => 3,
+        };
+        self.0.end_cause.store(code, Ordering::Release);
+    }
+
+    /// To be called before the next attempt of the call.
+    pub(crate) fn clear_end_cause(&self) {
+        self.0.end_cause.store(0, Ordering::Release);
+    }
+
+    /// It must be over by then; a deadline can be shortened, never lengthened.
+    ///
+    /// The retry layer never waits beyond it. What is under way then is not cut off by the call itself.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_outbound::Call;
+    /// # use tokio::time::Instant;
+    /// let mut request = http::Request::get("http://localhost/").body(()).unwrap();
+    /// let deadline = Instant::now() + Duration::from_secs(2);
+    /// request.extensions_mut().insert(Call::new().with_deadline(deadline));
+    /// ```
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        let after = deadline.saturating_duration_since(self.0.start);
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.0.deadline.fetch_min(after, Ordering::AcqRel);
+        self
+    }
+
+    /// When it must be over, if it has a deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let after = self.0.deadline.load(Ordering::Acquire);
+        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+    }
+
+    /// Why its request was sent again for the attempt that is under way or was the last one, and how long was waited
+    /// before that; `None` for the first attempt.
+    #[must_use]
+    pub fn retry(&self) -> Option<(RetryReason, Duration)> {
+        let at = self.0.retry.load(Ordering::Acquire).checked_sub(1)?;
+        let reason = RetryReason::ALL.get(usize::from(at))?;
+        Some((*reason, Duration::from_nanos(self.0.backoff.load(Ordering::Acquire))))
+    }
+
+    pub(crate) fn retried(&self, reason: RetryReason, backoff: Duration) {
+        let at = RetryReason::ALL.iter().position(|each| *each == reason).unwrap_or_default();
+        let backoff = u64::try_from(backoff.as_nanos()).unwrap_or(u64::MAX);
+        self.0.backoff.store(backoff, Ordering::Release);
+        self.0.retry.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
+    }
+
+    /// Whether a layer above the observe layer has made it, so that it may have more than one attempt.
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        self.0.claimed.load(Ordering::Acquire)
+    }
+
+    /// Whether it is the asker's to tell its start and its end: once.
+    pub(crate) fn claim(&self) -> bool {
+        !self.0.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// The attempt that is under way is the last one.
+    pub(crate) fn mark_last(&self) {
+        self.0.last.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.0.ended.load(Ordering::Acquire)
+    }
+
+    /// Tells its end, once.
+    pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
+        if !self.0.ended.swap(true, Ordering::AcqRel) {
+            registry.emit(&Event::CallEnded { call: self, outcome });
+        }
+    }
+
+    /// An attempt of it is over.
+    pub(in crate::record) fn attempt_ended(&self, registry: &Registry, outcome: &Outcome) {
+        if let Outcome::Cancelled { phase } = outcome {
+            let at = Phase::ALL.iter().position(|each| each == phase).unwrap_or_default();
+            self.0.cancelled_in.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
+        }
+        if self.0.last.load(Ordering::Acquire) {
+            self.end(registry, outcome);
+        }
+    }
+
+    /// In which phase its last attempt was cancelled.
+    pub(crate) fn cancelled_in(&self) -> Option<Phase> {
+        let at = self.0.cancelled_in.load(Ordering::Acquire).checked_sub(1)?;
+        Phase::ALL.get(usize::from(at)).copied()
+    }
+
+    observer_state!();
+}
+
+impl<R: Default> Inner<R> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            start: Instant::now(),
+            attempts: AtomicU32::new(0),
+            end_cause: AtomicU8::new(0),
+            deadline: AtomicU64::new(u64::MAX),
+            claimed: AtomicBool::new(false),
+            last: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            cancelled_in: AtomicU8::new(0),
+            retry: AtomicU8::new(0),
+            backoff: AtomicU64::new(0),
+            slots: ObserverStates::default(),
+            room: R::default(),
+        })
+    }
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id())
+            .field("attempts", &self.attempts())
+            .field("end_cause", &self.end_cause())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! The events as `tracing` events, for services without OpenTelemetry; nothing without the feature `tracing`.
+
+use crate::event::Event;
+use crate::record::{CloseReason, Connection};
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn event(_: &Event<'_>) {}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn is_on() -> bool {
+    false
+}
+
+/// Whether some subscriber wants more than warnings; one load.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_on() -> bool {
+    tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn observer_panicked(_: &str) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn observer_panicked(name: &str) {
+    tracing::warn!(target: "tower_outbound", observer = name, "an observer panicked and is not called again");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn misplaced(_: super::StackWarning) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn misplaced(warning: super::StackWarning) {
+    tracing::warn!(target: "tower_outbound", "{warning}");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn retired(_: &Connection, _: CloseReason) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn retired(connection: &Connection, reason: CloseReason) {
+    tracing::warn!(
+        target: "tower_outbound", connection = connection.id(), origin = %connection.origin(),
+        reason = reason.as_str(), "automatic recovery: a connection is retired",
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn socket_option(_: &str, _: &std::io::Error) {}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn socket_option(option: &str, error: &std::io::Error) {
+    tracing::warn!(target: "tower_outbound", option, %error, "a socket option is left as the system has it");
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn event(event: &Event<'_>) {
+    use tracing::{debug, trace};
+
+    use crate::event::{ConnectResult, Outcome};
+
+    match event {
+        Event::AttemptPhase { attempt, phase, start, end, .. } => {
+            trace!(target: "tower_outbound", attempt = attempt.id(), %phase, seconds = (*end - *start).as_secs_f64(), "phase");
+        }
+        Event::ConnectPhase { setup, phase, start, end, failure } => {
+            trace!(
+                target: "tower_outbound", setup = setup.id(), %phase, seconds = (*end - *start).as_secs_f64(),
+                error = failure.map(|failure| failure.kind().as_str()), "phase",
+            );
+        }
+        Event::AddressAttempt { setup, attempt } => {
+            trace!(
+                target: "tower_outbound", setup = setup.id(), address = %attempt.address,
+                seconds = attempt.duration().as_secs_f64(),
+                error = attempt.failure().map(|failure| failure.kind().as_str()), "address tried",
+            );
+        }
+        Event::AttemptEnded { attempt, outcome } => {
+            let (error, cancelled) = match outcome {
+                Outcome::Ok => (None, None),
+                Outcome::Failed(failure) => (Some(failure.kind().as_str()), None),
+                Outcome::Cancelled { phase } => (None, Some(phase.as_str())),
+            };
+            debug!(
+                target: "tower_outbound", attempt = attempt.id(), origin = %attempt.origin(),
+                method = attempt.method().as_str(), status = attempt.status().map(|status| status.as_u16()),
+                grpc_status = attempt.grpc_status(), error, cancelled, timings = %attempt.timings(), "attempt ended",
+            );
+        }
+        Event::ConnectEnded { setup, result: ConnectResult::Failed(failure) } => {
+            debug!(target: "tower_outbound", origin = %setup.origin(), error = failure.kind().as_str(), "connect failed");
+        }
+        Event::ConnectionOpened { connection } => {
+            debug!(target: "tower_outbound", connection = connection.id(), origin = %connection.origin(), "connection opened");
+        }
+        Event::ConnectionClosed { connection, closed } => {
+            debug!(
+                target: "tower_outbound", connection = connection.id(), origin = %connection.origin(),
+                reason = closed.reason().as_str(), uses = connection.uses(), "connection closed",
+            );
+        }
+        Event::RetryDecided { call, reason, decision: Ok(delay) } => {
+            debug!(target: "tower_outbound", call = call.id(), %reason, seconds = delay.as_secs_f64(), "retry");
+        }
+        Event::RetryDecided { call, reason, decision: Err(limit) } => {
+            debug!(target: "tower_outbound", call = call.id(), %reason, %limit, "not sent again");
+        }
+        Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.retry().is_some() => {
+            tracing::warn!(
+                target: "tower_outbound", call = call.id(), error = failure.kind().as_str(),
+                attempts = call.attempts(), "a call failed after retries",
+            );
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,34 @@
+//! The events: one table of everything that the layers tell.
+//!
+//! | start | its end |
+//! | --- | --- |
+//! | [`CallStarted`](Event::CallStarted) | [`CallEnded`](Event::CallEnded) |
+//! | [`AttemptStarted`](Event::AttemptStarted) | [`AttemptEnded`](Event::AttemptEnded) |
+//! | [`ConnectStarted`](Event::ConnectStarted) | [`ConnectEnded`](Event::ConnectEnded) |
+//! | [`BackoffStarted`](Event::BackoffStarted) | [`BackoffEnded`](Event::BackoffEnded) |
+//! | [`ConnectionOpened`](Event::ConnectionOpened) | [`ConnectionClosed`](Event::ConnectionClosed) |
+//! | [`ConnectionRetired`](Event::ConnectionRetired) | the same [`ConnectionClosed`](Event::ConnectionClosed) |
+//! | [`SlotWaiting`](Event::SlotWaiting) | [`SlotWaited`](Event::SlotWaited) |
+//! | [`SlotTaken`](Event::SlotTaken) | [`SlotReturned`](Event::SlotReturned) |
+//! | [`SlotsOpened`](Event::SlotsOpened) | [`SlotsClosed`](Event::SlotsClosed) |
+//!
+//! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
+//! body at any frame, and when the inner service panics. What is short is told once, at its end: the phases,
+//! and each address that was tried.
+//!
+//! No event carries a path, a query or a header in its `Debug` or `Display` output.
+
+#[expect(clippy::module_inception, reason = "the folder is named after its main type")]
+mod event;
+pub(crate) mod log;
+mod observer;
+mod request;
+mod warning;
+
+pub use self::event::{ConnectResult, Event, Outcome};
+pub use self::observer::Observer;
+pub(crate) use self::observer::{Observers, ObserversBuilder};
+pub use self::request::{RequestHead, ResponseHead};
+pub use self::warning::StackWarning;
+pub(crate) use self::warning::Warnings;
+pub use super::ObserverKey;

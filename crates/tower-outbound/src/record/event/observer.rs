@@ -1,0 +1,124 @@
+//! Who is told, and how a panic of theirs is kept away from the request.
+
+use std::any::type_name;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::HeaderMap;
+
+use crate::event::Event;
+use crate::record::Attempt;
+
+/// Is told what happens to attempts and connections.
+///
+/// Called from whatever task the event happens in, concurrently, and often inside a poll: it must not
+/// block and must not panic. An observer that panics is not called again; the request goes on.
+///
+/// # Example
+/// ```
+/// use tower_outbound::{Event, Outbound};
+///
+/// let outbound = Outbound::builder()
+///     .observer(|event: &Event<'_>| {
+///         if let Event::AttemptEnded { attempt, .. } = event {
+///             println!("{}", attempt.timings());
+///         }
+///     })
+///     .build();
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// Something has happened.
+    fn on_event(&self, event: &Event<'_>);
+
+    /// Called once per attempt, after its start event, before the client is called: the place to write
+    /// headers (trace context).
+    fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
+        let _ = (attempt, headers);
+    }
+}
+
+impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
+    fn on_event(&self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
+/// The observers of a stack; they add up.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Arc<[Guarded]>);
+
+struct Guarded {
+    observer: Arc<dyn Observer>,
+    name: &'static str,
+    dead: AtomicBool,
+}
+
+impl Observers {
+    /// Whether anyone would see an event.
+    pub(crate) fn are_listening(&self) -> bool {
+        !self.0.is_empty() || super::log::is_on()
+    }
+
+    #[inline]
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        if self.are_listening() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        super::log::event(event);
+        for guarded in &*self.0 {
+            guarded.call(|observer| observer.on_event(event));
+        }
+    }
+
+    pub(crate) fn request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
+        for guarded in &*self.0 {
+            guarded.call(|observer| observer.on_request(attempt, headers));
+        }
+    }
+}
+
+impl Guarded {
+    fn call(&self, f: impl FnOnce(&dyn Observer)) {
+        if self.dead.load(Ordering::Relaxed) {
+            return;
+        }
+        // Whatever state the observer has left behind, it is not called again.
+        if catch_unwind(AssertUnwindSafe(|| f(&*self.observer))).is_err()
+            && !self.dead.swap(true, Ordering::Relaxed)
+        {
+            super::log::observer_panicked(self.name);
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|guarded| guarded.name)).finish()
+    }
+}
+
+/// Collects observers before they are shared.
+#[derive(Default)]
+pub(crate) struct ObserversBuilder(Vec<Guarded>);
+
+impl ObserversBuilder {
+    pub(crate) fn push<O: Observer>(&mut self, observer: O) {
+        let dead = AtomicBool::new(false);
+        self.0.push(Guarded { observer: Arc::new(observer), name: type_name::<O>(), dead });
+    }
+
+    pub(crate) fn build(self) -> Observers {
+        Observers(self.0.into())
+    }
+}
+
+impl fmt::Debug for ObserversBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|guarded| guarded.name)).finish()
+    }
+}

@@ -1,0 +1,69 @@
+//! Half a stack says so, once.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A part of the stack is missing or misplaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StackWarning {
+    /// An attempt was served by a connection that is not tracked.
+    Untracked,
+    /// Tracked connections are used, but no attempt is seen.
+    Unobserved,
+    /// One request passes two observe layers.
+    ObservedTwice,
+    /// The retry layer is below the observe layer.
+    RetryInsideObserve,
+    /// One request passes two retry layers.
+    RetriedTwice,
+}
+
+impl StackWarning {
+    fn bit(self) -> u8 {
+        match self {
+            Self::Untracked => 1,
+            Self::Unobserved => 2,
+            Self::ObservedTwice => 4,
+            Self::RetryInsideObserve => 8,
+            Self::RetriedTwice => 16,
+        }
+    }
+}
+
+impl fmt::Display for StackWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Untracked => {
+                "an attempt was served by a connection that is not tracked, so its reuse and setup are unknown: \
+                 wrap the client's connector with `outbound.connector(..)`"
+            }
+            Self::Unobserved => {
+                "a tracked connection is used, but no attempt is seen, so nothing is known of its requests: \
+                 put `outbound.layer()` around the client"
+            }
+            Self::ObservedTwice => {
+                "a request passes two observe layers and is counted twice: remove one `outbound.layer()`"
+            }
+            Self::RetryInsideObserve => {
+                "the retry layer is below the observe layer, so its retries are one attempt and nothing proves what \
+                 was sent: use `outbound.layer()`, which has both in their order"
+            }
+            Self::RetriedTwice => {
+                "a request passes two retry layers, so that their retries multiply: remove one (`outbound.layer()` has it, and so has \
+                 the client of `outbound.client()`)"
+            }
+        })
+    }
+}
+
+/// Which warnings were given already.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(AtomicU8);
+
+impl Warnings {
+    /// Whether this is the first time.
+    pub(crate) fn first(&self, warning: StackWarning) -> bool {
+        self.0.fetch_or(warning.bit(), Ordering::Relaxed) & warning.bit() == 0
+    }
+}

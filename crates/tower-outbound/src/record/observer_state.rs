@@ -1,0 +1,122 @@
+//! Where observers keep their own state in a record: set once, no map, no lock.
+
+use std::any::Any;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An observer's key to its state in the records ([`Attempt`](crate::Attempt), [`Call`](crate::Call),
+/// [`Connection`](crate::Connection), [`Setup`](crate::connect::Setup), [`Origin`](crate::Origin)).
+///
+/// Make one per observer and kind of state; two slots never see each other's values.
+pub struct ObserverKey<T> {
+    id: u64,
+    marker: PhantomData<fn() -> T>,
+}
+
+impl<T> ObserverKey<T> {
+    /// A slot of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), marker: PhantomData }
+    }
+}
+
+impl<T> Default for ObserverKey<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for ObserverKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserverKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The states that observers have put into one record.
+#[derive(Default)]
+pub(crate) struct ObserverStates {
+    cell: OnceLock<(u64, Box<dyn Any + Send + Sync>)>,
+    next: OnceLock<Box<ObserverStates>>,
+}
+
+impl ObserverStates {
+    pub(crate) fn get<T: Any>(&self, slot: &ObserverKey<T>) -> Option<&T> {
+        let mut at = self;
+        loop {
+            let (id, value) = at.cell.get()?;
+            if *id == slot.id {
+                return value.downcast_ref();
+            }
+            at = at.next.get()?;
+        }
+    }
+
+    /// The value in the slot, made by `init` where there is none yet.
+    pub(crate) fn get_or_init<T: Any + Send + Sync>(
+        &self,
+        slot: &ObserverKey<T>,
+        init: impl FnOnce() -> T,
+    ) -> &T {
+        let mut init = Some(init);
+        let mut at = self;
+        loop {
+            let (id, value) = at.cell.get_or_init(|| {
+                let init = init.take().expect("a slot is initialized at most once");
+                (slot.id, Box::new(init()))
+            });
+            if *id == slot.id {
+                return value.downcast_ref().expect("a slot's id belongs to one type");
+            }
+            at = at.next.get_or_init(Box::default);
+        }
+    }
+}
+
+impl fmt::Debug for ObserverStates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObserverStates")
+    }
+}
+
+/// The two methods by which observers reach their state; the record keeps its slots in `self.0.slots`.
+macro_rules! observer_state {
+    () => {
+        /// An observer's state in this record.
+        #[must_use]
+        pub fn observer_state<T: Send + Sync + 'static>(
+            &self,
+            key: &$crate::record::ObserverKey<T>,
+        ) -> Option<&T> {
+            self.0.slots.get(key)
+        }
+
+        /// An observer's state in this record, made by `init` where there is none yet.
+        pub fn observer_state_or_init<T: Send + Sync + 'static>(
+            &self,
+            key: &$crate::record::ObserverKey<T>,
+            init: impl FnOnce() -> T,
+        ) -> &T {
+            self.0.slots.get_or_init(key, init)
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observer_keys_of_same_type_keep_separate_values() {
+        let (a, b) = (ObserverKey::<u32>::new(), ObserverKey::<u32>::new());
+        let slots = ObserverStates::default();
+        assert_eq!(*slots.get_or_init(&a, || 1), 1);
+        assert_eq!(slots.get(&b), None);
+        assert_eq!(*slots.get_or_init(&b, || 2), 2);
+        assert_eq!(*slots.get_or_init(&a, || 3), 1, "set once");
+        assert_eq!((slots.get(&a), slots.get(&b)), (Some(&1), Some(&2)));
+    }
+}

@@ -1,0 +1,183 @@
+//! The origin: the key of limits and of the registry.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use http::Uri;
+
+use crate::record::ObserverStates;
+
+/// Scheme, host and port (RFC 9110, section 4.3.1): where a request goes.
+///
+/// Clones are handles to one record; the registry hands out the same record for the same origin.
+#[derive(Clone)]
+pub struct Origin(Arc<Inner>);
+
+struct Inner {
+    scheme: Box<str>,
+    host: Arc<str>,
+    port: u16,
+    calls: AtomicU64,
+    names_wanted: AtomicU32,
+    slots: ObserverStates,
+}
+
+/// An origin's parts, borrowed: what the registry is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OriginParts<'a> {
+    pub(crate) scheme: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
+}
+
+impl<'a> OriginParts<'a> {
+    /// `None` where the URI names no host.
+    pub(crate) fn of(uri: &'a Uri) -> Option<Self> {
+        let scheme = uri.scheme_str().unwrap_or("http");
+        let (host, port) = split(uri.authority()?.as_str());
+        let port = port.unwrap_or_else(|| default_port(scheme));
+        (!host.is_empty()).then_some(Self { scheme, host, port })
+    }
+}
+
+/// Host and port of an authority that was checked already; in one pass, since every request comes here.
+fn split(authority: &str) -> (&str, Option<u16>) {
+    let user = authority.bytes().rposition(|byte| byte == b'@');
+    let authority = &authority[user.map_or(0, |at| at + 1)..];
+    let colon = authority.bytes().rposition(|byte| matches!(byte, b':' | b']'));
+    let (host, port) = match colon {
+        Some(at) if authority.as_bytes()[at] == b':' => (&authority[..at], authority[at + 1..].parse().ok()),
+        _ => (authority, None),
+    };
+    // The brackets of an IPv6 literal belong to the URI's syntax, not to the address.
+    (host.trim_start_matches('[').trim_end_matches(']'), port)
+}
+
+/// 0 where the scheme has none that we know.
+pub(crate) fn default_port(scheme: &str) -> u16 {
+    match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => 0,
+    }
+}
+
+impl Origin {
+    pub(crate) fn new(parts: OriginParts<'_>) -> Self {
+        Self(Arc::new(Inner {
+            scheme: parts.scheme.into(),
+            host: parts.host.to_ascii_lowercase().into(),
+            port: parts.port,
+            calls: AtomicU64::new(0),
+            // Of the first connection.
+            names_wanted: AtomicU32::new(1),
+            slots: ObserverStates::default(),
+        }))
+    }
+
+    /// `http` or `https`, as the request's URI says.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.0.scheme
+    }
+
+    /// The host, in lower case, without brackets; empty where a request names none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// The host, shared.
+    #[must_use]
+    pub fn host_shared(&self) -> Arc<str> {
+        self.0.host.clone()
+    }
+
+    /// The port, the scheme's default where the URI has none; 0 where that is unknown.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    observer_state!();
+
+    pub(crate) fn count_call(&self) {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection is there, or is being made, that the client could name for the next request.
+    pub(crate) fn want_name(&self) {
+        self.0.names_wanted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the request that comes now is to have its connection named; as often as that was wanted.
+    pub(crate) fn take_wanted_name(&self) -> bool {
+        let wanted = &self.0.names_wanted;
+        let one_less = |count: u32| count.checked_sub(1);
+        // A load first: nearly always there is nothing to be wanted.
+        wanted.load(Ordering::Relaxed) > 0
+            && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// How many calls to it were observed.
+    pub(crate) fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn parts(&self) -> OriginParts<'_> {
+        OriginParts { scheme: &self.0.scheme, host: &self.0.host, port: self.0.port }
+    }
+
+    /// Where the record lies: the same for every handle of one registry to it, as long as there is one.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.parts() == other.parts()
+    }
+}
+
+impl Eq for Origin {}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.host().is_empty() { "unknown" } else { self.host() };
+        if host.contains(':') {
+            return write!(f, "{}://[{host}]:{}", self.scheme(), self.port());
+        }
+        write!(f, "{}://{host}:{}", self.scheme(), self.port())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str) -> Option<String> {
+        OriginParts::of(&uri.parse().unwrap()).map(|parts| Origin::new(parts).to_string())
+    }
+
+    #[test]
+    fn origin_has_default_port_lower_case_host_and_no_user() {
+        assert_eq!(origin("http://Example.COM/x").as_deref(), Some("http://example.com:80"));
+        assert_eq!(origin("https://user:pw@example.com/").as_deref(), Some("https://example.com:443"));
+        assert_eq!(origin("http://[::1]:8080/").as_deref(), Some("http://[::1]:8080"));
+        assert_eq!(origin("https://[2001:db8::1]/").as_deref(), Some("https://[2001:db8::1]:443"));
+        assert_eq!(origin("http://u:p@example.com:/").as_deref(), Some("http://example.com:80"));
+        assert_eq!(origin("/relative"), None);
+    }
+}

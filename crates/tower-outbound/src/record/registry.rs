@@ -1,0 +1,240 @@
+//! The registry: every origin, every open connection, and who is told.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::{ArcSwap, Guard};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use http::Uri;
+use tokio::time::Instant;
+
+use super::origin::OriginParts;
+use super::{Connection, Origin};
+use crate::event::{Event, Observers, StackWarning, Warnings, log};
+use crate::foreign::Capture;
+use crate::settings::Settings;
+use crate::timer::Timers;
+
+/// Origins kept beyond this many are swept when nothing uses them any more.
+const ORIGINS_KEPT: usize = 1024;
+
+/// What the layers of one stack share: origins, open connections, observers.
+///
+/// Clones are handles to one registry.
+#[derive(Clone)]
+pub(crate) struct Registry(Arc<Inner>);
+
+struct Inner {
+    observers: Observers,
+    settings: ArcSwap<Settings>,
+    origins: RwLock<HashTable<Origin>>,
+    hasher: DefaultHashBuilder,
+    connections: Mutex<HashMap<u64, Open>>,
+    warnings: Warnings,
+    timers: Timers,
+    attempts_seen: AtomicBool,
+    connections_seen: AtomicBool,
+}
+
+/// An open connection.
+struct Open {
+    connection: Connection,
+    /// It holds the connection: kept here, and not in its record, so that the two do not keep each other.
+    capture: Option<Capture>,
+}
+
+impl Registry {
+    pub(crate) fn new(observers: Observers, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            observers,
+            settings: ArcSwap::from_pointee(settings),
+            origins: RwLock::default(),
+            hasher: DefaultHashBuilder::default(),
+            connections: Mutex::default(),
+            warnings: Warnings::default(),
+            timers: Timers::default(),
+            attempts_seen: AtomicBool::new(false),
+            connections_seen: AtomicBool::new(false),
+        }))
+    }
+
+    /// The connections that are open now, in the order in which they were opened.
+    #[must_use]
+    pub(crate) fn connections(&self) -> Vec<Connection> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections: Vec<_> = open.values().map(|open| open.connection.clone()).collect();
+        drop(open);
+        connections.sort_unstable_by_key(Connection::id);
+        connections
+    }
+
+    /// Whether both are handles to one registry.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.0.observers
+    }
+
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.0.timers
+    }
+
+    pub(crate) fn emit(&self, event: &Event<'_>) {
+        self.0.observers.emit(event);
+    }
+
+    /// The options in force now.
+    pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
+        self.0.settings.load()
+    }
+
+    /// The origin of a URI; one without a host where the URI names none.
+    pub(crate) fn origin(&self, uri: &Uri) -> Origin {
+        let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };
+        self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere))
+    }
+
+    /// The origin of a URI; `None` where the URI names no host.
+    pub(crate) fn origin_of(&self, uri: &Uri) -> Option<Origin> {
+        OriginParts::of(uri).map(|parts| self.intern(parts))
+    }
+
+    fn intern(&self, parts: OriginParts<'_>) -> Origin {
+        // Hosts are compared without case; the usual lower-case one costs no copy.
+        if parts.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            let host = parts.host.to_ascii_lowercase();
+            return self.intern(OriginParts { host: &host, ..parts });
+        }
+        let hash = self.0.hasher.hash_one(parts);
+        let known = self.0.origins.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(origin) = known.find(hash, |origin| origin.parts() == parts) {
+            return origin.clone();
+        }
+        drop(known);
+
+        let mut origins = self.0.origins.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(origin) = origins.find(hash, |origin| origin.parts() == parts) {
+            return origin.clone();
+        }
+        if origins.len() >= ORIGINS_KEPT {
+            origins.retain(|origin| origin.is_shared());
+        }
+        let origin = Origin::new(parts);
+        origins.insert_unique(hash, origin.clone(), |origin| self.0.hasher.hash_one(origin.parts()));
+        origin
+    }
+
+    pub(crate) fn add(&self, connection: &Connection) {
+        self.see_connection();
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(connection.id(), Open { connection: connection.clone(), capture: None });
+    }
+
+    /// What was there before is given back.
+    pub(crate) fn set_capture(&self, connection: &Connection, capture: Capture) -> Option<Capture> {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get_mut(&connection.id())?.capture.replace(capture)
+    }
+
+    pub(crate) fn capture_of(&self, connection: &Connection) -> Option<Capture> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&connection.id())?.capture.clone()
+    }
+
+    /// The connections that a pool can be told of.
+    pub(crate) fn captured(&self) -> Vec<(Connection, Capture)> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let captured = |open: &Open| Some((open.connection.clone(), open.capture.clone()?));
+        open.values().filter_map(captured).collect()
+    }
+
+    /// The HTTP/2 connections to the origin if none of them has read a byte since then, otherwise none.
+    pub(crate) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let http2 = open.values().map(|open| &open.connection);
+        let http2 = http2.filter(|one| one.is_http2() && one.origin() == origin);
+        if http2.clone().all(|one| one.is_silent_since(since)) {
+            http2.cloned().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(crate) fn remove(&self, connection: &Connection) {
+        let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = open.remove(&connection.id());
+        drop(open);
+        drop(removed);
+    }
+
+    pub(crate) fn see_attempt(&self) {
+        // A load first: a store on every request would bounce the cache line between cores.
+        if !self.0.attempts_seen.load(Ordering::Relaxed) {
+            self.0.attempts_seen.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has_seen_attempt(&self) -> bool {
+        self.0.attempts_seen.load(Ordering::Relaxed)
+    }
+
+    /// A connection was made that is tracked, or that is known not to be.
+    pub(crate) fn see_connection(&self) {
+        self.0.connections_seen.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_seen_connection(&self) -> bool {
+        self.0.connections_seen.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn warn(&self, warning: StackWarning) {
+        if self.0.warnings.first(warning) {
+            // Said also where nothing but warnings is wanted.
+            log::misplaced(warning);
+            self.emit(&Event::Misplaced { warning });
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("observers", &self.0.observers)
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Registry {
+        Registry::new(Observers::default(), Settings::default())
+    }
+
+    #[test]
+    fn registry_origin_with_other_case_is_same_record() {
+        let registry = registry();
+        let a = registry.origin(&"http://A.example/x".parse().unwrap());
+        let b = registry.origin(&"http://a.example:80/y".parse().unwrap());
+        assert!(a.is_shared());
+        assert_eq!(a, b);
+        assert_eq!(registry.0.origins.read().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn registry_unused_origins_are_bounded() {
+        let registry = registry();
+        let kept = registry.origin(&"http://kept.example/".parse().unwrap());
+        for port in 1..10_000 {
+            registry.origin(&format!("http://a.example:{port}/").parse().unwrap());
+        }
+        assert!(registry.0.origins.read().unwrap().len() <= ORIGINS_KEPT);
+        assert!(kept.is_shared(), "one in use stays");
+    }
+}

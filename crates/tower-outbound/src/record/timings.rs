@@ -1,0 +1,210 @@
+//! Where the time of an attempt went.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Attempt;
+use crate::failure::Phase;
+use crate::record::{Connection, Reuse, Setup, Use};
+
+/// Where the time of an attempt went.
+///
+/// It is in the extensions of every response. It grows while the attempt goes on and is complete when
+/// the response's body has ended; clone it before you consume the response.
+///
+/// # Example
+/// ```
+/// # use tower_outbound::Timings;
+/// fn log<B>(response: &http::Response<B>) {
+///     if let Some(timings) = response.extensions().get::<Timings>() {
+///     // dns 1.2 tcp 0.3 tls 4.1 send 0.1 wait 50.2 head 0.1 = … ms, connection 7 new
+///     // The total is `…` until the body has ended.
+///     println!("{timings}");
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Timings {
+    attempt: Attempt,
+}
+
+/// Time since the start of the attempt, as curl counts it: each is at least the one before it.
+///
+/// `None` is what has not happened, or cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cumulative {
+    /// A slot of our own limits was had.
+    pub queue: Option<Duration>,
+    /// A connection was had.
+    pub acquire: Option<Duration>,
+    /// The first byte of the request was written.
+    pub send_start: Option<Duration>,
+    /// The first byte of the response was read.
+    pub first_byte: Option<Duration>,
+    /// The response was handed to the caller.
+    pub head: Option<Duration>,
+    /// The response's body had ended.
+    pub body_end: Option<Duration>,
+}
+
+impl Timings {
+    pub(in crate::record) fn new(attempt: Attempt) -> Self {
+        Self { attempt }
+    }
+
+    /// The attempt that it is about.
+    #[must_use]
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// Whether the attempt is over, so that nothing changes any more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.attempt.is_ended()
+    }
+
+    /// From the start to the end of the body; `None` before that.
+    #[must_use]
+    pub fn total(&self) -> Option<Duration> {
+        self.cumulative().body_end
+    }
+
+    /// How long a phase took; `None` if it did not take place, has not ended, or cannot be seen.
+    ///
+    /// Dns, tcp, tunnel and tls are those of the setup that this attempt paid for: 0 to 1 of each.
+    #[must_use]
+    pub fn phase(&self, phase: Phase) -> Option<Duration> {
+        self.span(phase).map(|(start, end)| end.saturating_duration_since(start))
+    }
+
+    /// When a phase began and ended.
+    #[must_use]
+    pub fn span(&self, phase: Phase) -> Option<(Instant, Instant)> {
+        let inner = self.attempt.inner();
+        let start = self.attempt.start_time();
+        let marks = &inner.marks;
+        match phase {
+            Phase::Backoff => None,
+            Phase::Queue => Some((start, marks.slot.get(start)?)),
+            Phase::Acquire => Some((marks.slot.get(start).unwrap_or(start), marks.send_start.get(start)?)),
+            Phase::Send => {
+                let from = marks.send_start.get(start)?;
+                // An early answer ends the sending as far as the attempt is concerned.
+                let answer = marks.first_byte.get(start).filter(|_| self.attempt.answered_early());
+                Some((from, answer.or(marks.send_end.get(start))?.max(from)))
+            }
+            Phase::Wait => {
+                let to = marks.first_byte.get(start)?;
+                let from = marks.send_end.get(start).filter(|_| !self.attempt.answered_early())?;
+                Some((from.min(to), to))
+            }
+            Phase::Head => Some((marks.first_byte.get(start)?, marks.head.get(start)?)),
+            Phase::Body => Some((marks.head.get(start)?, marks.end.get(start)?)),
+            Phase::Dns | Phase::Tcp | Phase::Tunnel | Phase::Tls => {
+                let setup = self.attempt.setup().filter(|_| self.attempt.setup_paid())?;
+                setup
+                    .phases()
+                    .into_iter()
+                    .find(|ended| ended.phase == phase)
+                    .map(|ended| (ended.start, ended.end))
+            }
+        }
+    }
+
+    /// The cumulative view.
+    #[must_use]
+    pub fn cumulative(&self) -> Cumulative {
+        let start = self.attempt.start_time();
+        let marks = &self.attempt.inner().marks;
+        let since = |mark: &super::Mark| mark.get(start).map(|at| at - start);
+        Cumulative {
+            queue: since(&marks.slot),
+            acquire: since(&marks.send_start),
+            send_start: since(&marks.send_start),
+            first_byte: since(&marks.first_byte),
+            head: since(&marks.head),
+            body_end: since(&marks.end).filter(|_| marks.head.is_set()),
+        }
+    }
+
+    /// Whether the first byte is an upper bound (the head itself): on HTTP/2, and where connections are
+    /// not tracked, no earlier moment can be seen.
+    #[must_use]
+    pub fn first_byte_is_upper_bound(&self) -> bool {
+        self.attempt.first_byte_is_bound()
+    }
+
+    /// The connection that served.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.attempt.connection()
+    }
+
+    /// Which use of its connection it was.
+    #[must_use]
+    pub fn usage(&self) -> Option<Use> {
+        self.attempt.usage()
+    }
+
+    /// Whether the connection was new or reused.
+    #[must_use]
+    pub fn reuse(&self) -> Reuse {
+        self.attempt.reuse()
+    }
+
+    /// The setup of the connection that served, whoever paid for it.
+    #[must_use]
+    pub fn setup(&self) -> Option<Setup> {
+        self.attempt.setup()
+    }
+
+    /// Whether this attempt paid for that setup.
+    #[must_use]
+    pub fn setup_paid(&self) -> bool {
+        self.attempt.setup_paid()
+    }
+}
+
+/// One line: the phases in milliseconds, their total, and the connection.
+impl fmt::Display for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The setup's phases say more than the wait that they make up.
+        let paid = self.phase(Phase::Tcp).is_some();
+        for phase in [
+            Phase::Queue,
+            Phase::Acquire,
+            Phase::Dns,
+            Phase::Tcp,
+            Phase::Tunnel,
+            Phase::Tls,
+            Phase::Send,
+            Phase::Wait,
+            Phase::Head,
+            Phase::Body,
+        ] {
+            if let Some(took) = self.phase(phase).filter(|_| !(paid && phase == Phase::Acquire)) {
+                write!(f, "{phase} {:.1} ", took.as_secs_f64() * 1e3)?;
+            }
+        }
+        match self.attempt.inner().marks.end.get(self.attempt.start_time()) {
+            Some(end) => write!(f, "= {:.1} ms", (end - self.attempt.start_time()).as_secs_f64() * 1e3)?,
+            None => f.write_str("= … ms")?,
+        }
+        match (self.connection(), self.reuse()) {
+            (Some(connection), reuse) => write!(f, ", connection {} {}", connection.id(), reuse.as_str()),
+            // It may have had one that is not tracked.
+            (None, _) if self.attempt.status().is_some() => f.write_str(", connection unknown"),
+            (None, _) => f.write_str(", no connection"),
+        }
+    }
+}
+
+impl fmt::Debug for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timings({self})")
+    }
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use hyper_util::client::legacy::connect::HttpInfo;
+use reqwest::{ResponseBuilderExt as _, Url};
+use tower_service::Service;
+
+use crate::foreign::socket_pairs::{Sockets, pair};
+use crate::record::{Attempt, Connection, Protocol};
+
+type Pending = <reqwest::Client as Service<reqwest::Request>>::Future;
+
+/// The future of a request by reqwest, until the response's head.
+///
+/// # Cancel safety
+/// Dropping it closes an HTTP/1 connection on which the request was being sent or answered, and resets the stream on
+/// HTTP/2. A connect that has begun may go on in the background and serve another request.
+#[must_use = "futures do nothing unless polled"]
+pub struct ReqwestFuture(State);
+
+enum State {
+    Sent { pending: Pending, sent: Sent },
+    Failed(Option<reqwest::Error>),
+    Done,
+}
+
+struct Sent {
+    url: Url,
+    sockets: Sockets,
+    attempt: Option<Attempt>,
+}
+
+impl ReqwestFuture {
+    pub(super) const fn sent(pending: Pending, url: Url, sockets: Sockets, attempt: Option<Attempt>) -> Self {
+        Self(State::Sent { pending, sent: Sent { url, sockets, attempt } })
+    }
+
+    pub(super) const fn failed(error: reqwest::Error) -> Self {
+        Self(State::Failed(Some(error)))
+    }
+}
+
+impl Future for ReqwestFuture {
+    type Output = Result<Response<reqwest::Body>, reqwest::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.0 {
+            State::Sent { pending, sent } => {
+                let result = ready!(Pin::new(pending).poll(cx));
+                if result.is_err() {
+                    sent.unseen();
+                }
+                result.map(|response| sent.named(response))
+            }
+            State::Failed(error) => Err(error.take().expect("polled after it was ready")),
+            State::Done => panic!("polled after it was ready"),
+        };
+        self.0 = State::Done;
+        Poll::Ready(result.map_err(reqwest::Error::without_url))
+    }
+}
+
+impl Drop for ReqwestFuture {
+    fn drop(&mut self) {
+        if let State::Sent { sent, .. } = &self.0 {
+            sent.unseen();
+        }
+    }
+}
+
+impl Sent {
+    /// There is no response that would name the connections of what was sent.
+    fn unseen(&self) {
+        if !self.attempt.as_ref().is_some_and(Attempt::is_untouched) {
+            self.sockets.distrust_unused();
+        }
+    }
+
+    /// With its final URL and its connection in the extensions.
+    fn named(&self, response: reqwest::Response) -> Response<reqwest::Body> {
+        let url = response.url().clone();
+        let connection = if url == self.url {
+            self.serving(&response)
+        } else {
+            // Nobody here has seen the requests before the last.
+            self.sockets.distrust_unused();
+            None
+        };
+        with_extensions(response, url, connection)
+    }
+
+    fn serving(&self, response: &reqwest::Response) -> Option<Connection> {
+        let connection = self.sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
+        // One that a redirect has led elsewhere says wrongly where it goes.
+        if connection.origin() != self.attempt.as_ref()?.origin() {
+            return None;
+        }
+        if connection.protocol().is_none() {
+            let http2 = response.version() == http::Version::HTTP_2;
+            connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+        }
+        Some(connection)
+    }
+}
+
+fn with_extensions(
+    response: reqwest::Response,
+    url: Url,
+    connection: Option<Connection>,
+) -> Response<reqwest::Body> {
+    let (mut head, body) = Response::<reqwest::Body>::from(response).into_parts();
+    if let Some(connection) = connection {
+        head.extensions.insert(connection);
+    }
+    // No other way is there to the type in which reqwest keeps the URL.
+    let mut with_url = Response::builder();
+    if let Some(extensions) = with_url.extensions_mut() {
+        *extensions = std::mem::take(&mut head.extensions);
+    }
+    if let Ok(with_url) = with_url.url(url).body(()) {
+        head.extensions = with_url.into_parts().0.extensions;
+    }
+    Response::from_parts(head, body)
+}
+
+impl fmt::Debug for ReqwestFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReqwestFuture")
+    }
+}

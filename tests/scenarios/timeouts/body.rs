@@ -1,0 +1,80 @@
+//! In the response's body, on HTTP/1.
+
+use outbound_tests::server::{Script, ScriptedServer};
+use tower_outbound::timeouts::{TimeoutKind, Timeouts};
+
+use super::*;
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// A head at once, and so many chunks, each after a pause; then nothing more.
+fn chunks(count: usize, pause: Duration) -> Script {
+    let head = Script::new().read_request().write(CHUNKED);
+    (0..count).fold(head, |script, _| script.sleep(pause).write("3\r\nabc\r\n"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn body_idle_timeout_counts_from_last_frame_and_has_status() {
+    let (server, peer) = ScriptedServer::duplex(chunks(5, ms(900)).hang());
+    let (outbound, recorder) = with(Timeouts::new().body_idle(SECOND));
+    let client = stack(&outbound, outbound.connector(peer), false);
+    let (error, took) = fail(&client, get(&server)).await;
+    assert_eq!(took, ms(5 * 900 + 1000), "each frame is progress");
+    check(&error, TimeoutKind::BodyIdle, SECOND);
+    assert_eq!(error.source().unwrap().to_string(), "nothing of the response's body came within 1s");
+    let attempt = error.attempt().unwrap();
+    assert_eq!(attempt.status(), Some(http::StatusCode::OK));
+    assert_eq!(attempt.response_body_bytes(), 15);
+    assert!(!attempt.connection_was_silent());
+    assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
+    drop((client, outbound, error, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn body_idle_timeout_excludes_time_of_slow_caller() {
+    let script = chunks(3, ms(900)).write("0\r\n\r\n").hang();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = with(Timeouts::new().body_idle(SECOND));
+    let client = stack(&outbound, outbound.connector(peer), false);
+    let mut body = send(&client, get(&server)).await.unwrap().into_body();
+    while let Some(frame) = body.frame().await {
+        frame.unwrap();
+        tokio::time::sleep(5 * SECOND).await;
+    }
+    assert_eq!(recorder.outcomes(), ["ok"]);
+    drop((client, outbound, body, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempt_timeout_in_body_is_body_timeout() {
+    let (server, peer) = ScriptedServer::duplex(chunks(100, ms(300)).hang());
+    let (outbound, recorder) = with(Timeouts::new().attempt(SECOND).body_idle(SECOND));
+    let client = stack(&outbound, outbound.connector(peer), false);
+    let (error, took) = fail(&client, get(&server)).await;
+    assert_eq!(took, SECOND);
+    check(&error, TimeoutKind::Attempt, SECOND);
+    assert_eq!(error.attempt().unwrap().response_body_bytes(), 9);
+    assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
+    drop((client, outbound, error, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempt_timeout_in_body_applies_without_pending_poll() {
+    let (server, peer) = ScriptedServer::duplex(chunks(100, ms(100)).hang());
+    let (outbound, recorder) = with(Timeouts::new().attempt(SECOND));
+    let client = stack(&outbound, outbound.connector(peer), false);
+    let mut body = send(&client, get(&server)).await.unwrap().into_body();
+    tokio::time::sleep(ms(950)).await;
+    // What is there already comes; what comes when the time is over does not.
+    assert!(body.frame().await.unwrap().is_ok());
+    tokio::time::sleep(ms(200)).await;
+    let error = body.frame().await.unwrap().unwrap_err();
+    check(&error, TimeoutKind::Attempt, SECOND);
+    assert!(body.frame().await.is_none());
+    assert!(body.get_ref().is_none(), "the connection is let go before the caller does");
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
+}

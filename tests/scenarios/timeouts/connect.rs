@@ -1,0 +1,141 @@
+//! The making of a connection.
+
+use outbound_tests::certs::Certs;
+use outbound_tests::server::{Ended, Script, ScriptedServer};
+use tower_outbound::connect::{ConnectError, PhaseLayer};
+use tower_outbound::timeouts::TimeoutKind;
+use tower_outbound::{Kind, Phase};
+
+use super::*;
+
+fn recorded(
+    set: impl FnOnce(tower_outbound::outbound::OutboundBuilder) -> tower_outbound::outbound::OutboundBuilder,
+) -> (Outbound, Recorder) {
+    let recorder = Recorder::new();
+    (set(Outbound::builder().observer(recorder.clone())).build(), recorder)
+}
+
+#[track_caller]
+fn check_connect(error: &Error, limit: TimeoutKind, after: Duration) {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(hit) = error.downcast_ref::<TimeoutError>() {
+            assert_eq!((hit.limit(), hit.after()), (limit, after));
+            return;
+        }
+        source = error.source();
+    }
+    panic!("no limit in {error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_timeout_defaults_to_10_s_and_zero_is_off() {
+    let ten = Duration::from_secs(10);
+    for (set, took) in [(None, ten), (Some(2 * SECOND), 2 * SECOND)] {
+        let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
+        let (outbound, recorder) = recorded(|builder| match set {
+            Some(set) => builder.connect_timeout(set),
+            None => builder,
+        });
+        let client = stack(&outbound, outbound.connector(peer.delay(HOUR)), false);
+        let (error, after) = fail(&client, get(&server)).await;
+        assert_eq!(after, took);
+        check_connect(&error, TimeoutKind::Connect, took);
+        assert_eq!(
+            (error.failure().kind(), error.failure().class()),
+            (Kind::ConnectTimeout, Some(Class::Timeout))
+        );
+        assert!(error.failure().is_connect());
+        // Its phases cannot be seen.
+        assert_eq!(recorder.outcomes(), ["connect_timeout in acquire"]);
+        assert_eq!(recorder.count("connect_failed"), 1);
+        drop((client, outbound, error, server));
+        nothing_left(&recorder).await;
+    }
+    let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
+    let (outbound, recorder) = recorded(|builder| builder.connect_timeout(Duration::ZERO));
+    let client = stack(&outbound, outbound.connector(peer.delay(HOUR)), false);
+    assert_eq!(succeed(&client, get(&server)).await, HOUR);
+    drop((client, outbound, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_timeout_in_tcp_reports_phase_tcp() {
+    let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
+    let (outbound, recorder) = recorded(|builder| builder.connect_timeout(SECOND));
+    let tcp = PhaseLayer::tcp().layer(peer.delay(HOUR));
+    let client = stack(&outbound, outbound.connector(tcp), false);
+    let (error, took) = fail(&client, get(&server)).await;
+    assert_eq!((took, recorder.outcomes()), (SECOND, vec!["connect_timeout in tcp".to_owned()]));
+    check_connect(&error, TimeoutKind::Connect, SECOND);
+    drop((client, outbound, error, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tls_timeout_on_hanging_handshake_closes_connection() {
+    let certs = Certs::new("example.test");
+    for (connect, tls, limit) in
+        [(2 * SECOND, Duration::ZERO, 2 * SECOND), (2 * SECOND, SECOND, SECOND), (SECOND, HOUR, SECOND)]
+    {
+        // The peer takes the client's hello, and says nothing.
+        let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
+        let (outbound, recorder) = recorded(|builder| builder.connect_timeout(connect).tls_timeout(tls));
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(certs.client_config(&[]))
+            .https_only()
+            .enable_http1()
+            .wrap_connector(PhaseLayer::tcp().layer(peer.delay(ms(400))));
+        let client = stack(&outbound, outbound.connector(https), false);
+        let uri = server.uri_with("https", "example.test", "/");
+        let (error, took) = fail(&client, secret::request(&uri, nothing())).await;
+        // The limit of the handshake counts from its beginning.
+        assert_eq!(took, if tls == SECOND { ms(400) + SECOND } else { limit });
+        check_connect(&error, TimeoutKind::Tls, limit);
+        assert_eq!(error.failure().kind(), Kind::TlsTimeout);
+        assert_eq!(recorder.outcomes(), ["tls_timeout in tls"]);
+        assert_eq!(recorder.phases()[..2], [(Phase::Tcp, "ok"), (Phase::Tls, "tls_timeout")]);
+        // While the error, the client and the stack are still there.
+        server.wait_until(|log| log[0].ended == Some(Ended::PeerClosed)).await;
+        drop((client, outbound, error, server));
+        nothing_left(&recorder).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_timeout_does_not_apply_after_handshake() {
+    let certs = Certs::new("example.test");
+    let script = Script::new()
+        .sleep(ms(900))
+        .tls(certs.server_config(&["http/1.1"]))
+        .read_request()
+        .sleep(HOUR)
+        .write(ANSWER)
+        .hang();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let (outbound, recorder) = recorded(|builder| builder.connect_timeout(2 * SECOND).tls_timeout(SECOND));
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(certs.client_config(&[]))
+        .https_only()
+        .enable_http1()
+        .wrap_connector(PhaseLayer::tcp().layer(peer.delay(ms(900))));
+    let client = stack(&outbound, outbound.connector(https), false);
+    let uri = server.uri_with("https", "example.test", "/");
+    assert_eq!(succeed(&client, secret::request(&uri, nothing())).await, ms(1800) + HOUR);
+    drop((client, outbound, server));
+    nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_timeout_on_track_layer_alone_applies() {
+    let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
+    let (outbound, recorder) = recorded(|builder| builder);
+    let track = outbound.track_layer().connect_timeout(SECOND).tls_timeout(SECOND);
+    let connect = track.layer(peer.delay(HOUR)).oneshot(server.uri("/"));
+    let error = connect.await.unwrap_err();
+    let error = error.downcast_ref::<ConnectError>().unwrap();
+    assert_eq!((error.failure().kind(), error.failure().phase()), (Kind::ConnectTimeout, None));
+    drop((outbound, server));
+    nothing_left(&recorder).await;
+}
