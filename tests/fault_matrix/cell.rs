@@ -226,6 +226,7 @@ async fn attempt(stack: &Stack, uri: &Uri, method: &str, upload: Upload, cut: Cu
 pub(crate) struct Told {
     result: Result,
     failure: Option<Failure>,
+    connection: Option<Connection>,
     http2: bool,
     /// By its connection, before the request began.
     written_before: u64,
@@ -255,7 +256,7 @@ impl Told {
         let mut outcomes = outcomes.split_off(outcomes.len() - count);
         outcomes.dedup();
         let outcome = outcomes.join(" and ");
-        let failure = stack.failure.lock().unwrap().take();
+        let (failure, connection) = stack.failure.lock().unwrap().take().unzip();
         let failure = failure.filter(|_| outcome != "ok" && !outcome.starts_with("cancelled"));
         let class = failure.as_ref().and_then(Failure::class).map_or("–", Class::as_str).to_owned();
         let send = failure.as_ref().and_then(Failure::send_state).map_or("–", SendState::as_str).to_owned();
@@ -267,13 +268,13 @@ impl Told {
         } else if !metric_agrees {
             disagreement = "no metric has the error.type of all spans".to_owned();
         }
-        let connection = failure.as_ref().and_then(Failure::connection);
+        let connection = connection.flatten().filter(|_| failure.is_some());
         let same = |connection: &Connection| before.iter().find(|(id, _)| *id == connection.id());
-        let written_before = connection.and_then(same).map_or(0, |(_, bytes)| *bytes);
+        let written_before = connection.as_ref().and_then(same).map_or(0, |(_, bytes)| *bytes);
         let http2 = stack.http2;
         drop(stack);
         let result = Result { outcome, class, send, disagreement };
-        Told { result, failure, http2, written_before, recorder }
+        Told { result, failure, connection, http2, written_before, recorder }
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -288,10 +289,10 @@ impl Told {
 
     /// Fails if anything is left over. Where there was no peer, nothing can have been sent.
     pub(crate) async fn finish(mut self, seen: Option<Seen>) -> Result {
-        let Told { failure, http2, written_before, recorder, .. } = self;
+        let Told { failure, connection, http2, written_before, recorder, .. } = self;
         recorder.settled().await;
         if let Some(failure) = failure {
-            let written = failure.connection().map(|connection| connection.bytes_out() - written_before);
+            let written = connection.map(|connection| connection.bytes_out() - written_before);
             let client = Client { http2, written, has_cut: failure.is_timeout() };
             let send = failure.send_state().expect("of an attempt");
             if let Some(contradiction) = seen.unwrap_or_default().contradicts(send, client) {

@@ -21,7 +21,7 @@ use tower_outbound::limit::InFlightLimit;
 use tower_outbound::observe::{Observe, ObserveRequestBody};
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::timeouts::Timeouts;
-use tower_outbound::{BoxError, Event, Failure, Outbound, Outcome};
+use tower_outbound::{BoxError, Connection, Event, Failure, Outbound, Outcome};
 use tower_outbound_otel::OtelObserver;
 
 use crate::dial::Dial;
@@ -39,7 +39,7 @@ pub(crate) struct Stack {
     pub(crate) recorder: Recorder,
     pub(crate) http2: bool,
     /// What the last attempt that failed has failed with.
-    pub(crate) failure: Arc<Mutex<Option<Failure>>>,
+    pub(crate) failure: Arc<Mutex<Option<(Failure, Option<Connection>)>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
     meters: SdkMeterProvider,
@@ -87,8 +87,8 @@ impl Stack {
         let told = Arc::clone(&failure);
         // First, so that it is there when the recorder has told the end.
         let failures = move |event: &Event<'_>| {
-            if let Event::AttemptEnded { outcome: Outcome::Failed(failure), .. } = event {
-                *told.lock().unwrap() = Some(failure.clone());
+            if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event {
+                *told.lock().unwrap() = Some((failure.clone(), attempt.connection()));
             }
         };
         let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use http::Request;
 
 use super::{BoxError, FailedAttempt};
-use crate::failure::{Failure, Kind};
-use crate::record::Attempt;
+use crate::failure::Failure;
+use crate::record::{Attempt, Connection};
 
 /// What a layer returns when the client, or the layer itself, fails.
 ///
@@ -31,7 +31,7 @@ impl Error {
 
     #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
-        let failure = Failure::new(Kind::InvalidRequest).unsent();
+        let failure = Failure::new(crate::failure::Kind::InvalidRequest).unsent();
         Self::made(failure, None, Some(message), None)
     }
 
@@ -72,6 +72,14 @@ impl Error {
     #[must_use]
     pub fn attempt(&self) -> Option<&Attempt> {
         self.0.attempt.as_ref()
+    }
+
+    /// The tracked connection that the attempt was on.
+    ///
+    /// `None` if the attempt had no connection, and where connections are not tracked.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.attempt().and_then(Attempt::connection)
     }
 
     /// The attempts before this one, in order, if the request was sent more than once.

@@ -7,7 +7,6 @@ use http::StatusCode;
 use super::detail::Detail;
 use super::{CertificateProblem, Class, DnsFailure, Kind, SendState, TlsAlert};
 use crate::failure::Phase;
-use crate::record::{Attempt, Connection};
 
 /// What is known of a failed attempt or setup: its kind, the phase it happened in, whether its request has
 /// gone out.
@@ -36,7 +35,6 @@ pub struct Failure {
     send: Option<SendState>,
     /// The attempt that it ended has been asked what was sent.
     of_attempt: bool,
-    connection: Option<Connection>,
 }
 
 impl Failure {
@@ -52,8 +50,7 @@ impl Failure {
         detail: Detail,
         send: Option<SendState>,
     ) -> Self {
-        let (redirects, of_attempt, connection) = (false, false, None);
-        Self { kind, phase, os_error, connecting, redirects, detail, send, of_attempt, connection }
+        Self { kind, phase, os_error, connecting, redirects: false, detail, send, of_attempt: false }
     }
 
     /// Whether it has come through a client that follows redirects.
@@ -72,7 +69,7 @@ impl Failure {
     pub(crate) fn in_setup(mut self, running: Option<Phase>) -> Self {
         self.connecting = true;
         // A connector may well send requests of its own.
-        (self.send, self.of_attempt, self.connection, self.redirects) = (None, false, None, false);
+        (self.send, self.of_attempt, self.redirects) = (None, false, false);
         if self.phase.is_none() {
             self.kind = self.kind.in_setup(running);
             self.phase = running;
@@ -95,17 +92,21 @@ impl Failure {
         self
     }
 
-    /// It ended this attempt: what of the request was sent, and on which connection.
-    pub(crate) fn sent_by(mut self, attempt: &Attempt) -> Self {
-        // What another attempt's failure proves says nothing of this one.
-        let unsent = self.connecting.then_some(SendState::NotSent);
-        let evidence = if self.of_attempt { None } else { self.send.or(unsent) };
-        // Before a redirect comes an answer, and before that the client takes the body: only until then is what the
-        // error proves proved of this request.
-        let evidence = evidence.filter(|_| !self.redirects || attempt.is_untouched());
-        self.send = Some(attempt.send_state(evidence, self.kind == Kind::GoAway));
+    /// What the error itself proves about the sending of the request. `untouched`: a client that follows redirects has
+    /// certainly not begun to send it.
+    pub(crate) fn send_evidence(&self, untouched: bool) -> Option<SendState> {
+        // The failure of another attempt proves nothing about this one.
+        let not_sent = self.connecting.then_some(SendState::NotSent);
+        let evidence = if self.of_attempt { None } else { self.send.or(not_sent) };
+        // A redirect comes after a response, and the client takes the body before that: only until then the error
+        // proves something about this request.
+        evidence.filter(|_| !self.redirects || untouched)
+    }
+
+    /// The failure ended an attempt, of whose request this much was sent.
+    pub(crate) fn attributed(mut self, send: SendState) -> Self {
+        self.send = Some(send);
         self.of_attempt = true;
-        self.connection = attempt.connection();
         self
     }
 
@@ -160,17 +161,11 @@ impl Failure {
     /// How much of the request has gone out.
     ///
     /// `None` where no attempt has failed and the error by itself proves nothing. The failure of an
-    /// [`Attempt`] always has one. reqwest's errors prove nothing: they may be of a request to which redirects have
+    /// [`Attempt`](crate::Attempt) always has one. reqwest's errors prove nothing: they may be of a request to which redirects have
     /// led, and the one before was answered.
     #[must_use]
     pub const fn send_state(&self) -> Option<SendState> {
         if self.redirects && !self.of_attempt { None } else { self.send }
-    }
-
-    /// The connection that the attempt was on, if it had one that is tracked.
-    #[must_use]
-    pub const fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
     }
 
     /// Whether the name could not be resolved; [`dns`](Self::dns) says why where the resolver tells.

@@ -119,7 +119,7 @@ impl Permit {
     /// It was free: the queue took no time.
     pub(super) fn had_at_once(&self) {
         if let Some(attempt) = &self.holder.attempt {
-            attempt.pass_queue();
+            attempt.queue().skip();
         }
     }
 }
@@ -156,7 +156,7 @@ struct Queued {
 impl Wait {
     pub(super) fn new(limiter: Arc<Limiter>, holder: Holder) -> Self {
         if let Some(attempt) = &holder.attempt {
-            attempt.enter_queue();
+            attempt.queue().enter();
         }
         let limit = Limit::new(limiter.acquire_timeout);
         Self { limiter, holder, limit, queued: None }
@@ -230,7 +230,7 @@ impl Wait {
 
     fn leave_queue(&self, permit: Permit) -> Permit {
         if let Some(attempt) = &self.holder.attempt {
-            attempt.leave_queue();
+            attempt.queue().leave();
         }
         permit
     }

@@ -9,6 +9,7 @@ use super::future::Guard;
 use crate::error::{BoxError, Error};
 use crate::event::Outcome;
 use crate::failure::Failure;
+use crate::record::AttemptScope;
 use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
 
@@ -35,7 +36,7 @@ pin_project! {
 impl<B: Body> ObserveBody<B> {
     pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<Watch>>) -> Self {
         if inner.is_end_stream() {
-            guard.attempt().finish(&Outcome::Ok);
+            guard.attempt().response().finish(&Outcome::Ok);
             watch = None;
         } else if let Some(watch) = &mut watch {
             watch.head();
@@ -64,7 +65,7 @@ where
         let attempt = this.guard.attempt();
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let polled = {
-            let _scope = attempt.enter();
+            let _scope = AttemptScope::enter(attempt);
             inner.as_mut().poll_frame(cx)
         };
         let hit = match &polled {
@@ -81,27 +82,28 @@ where
         polled.map(|frame| match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    attempt.count_response(data.remaining() as u64);
+                    attempt.response().count(data.remaining() as u64);
                 }
                 if let Some(trailers) = frame.trailers_ref() {
-                    attempt.see_grpc_status(trailers);
+                    attempt.response().trailers(trailers);
                 }
                 // Nothing comes after trailers, and some callers do not ask.
                 if frame.is_trailers() || inner.is_end_stream() {
-                    attempt.finish(&Outcome::Ok);
+                    attempt.response().finish(&Outcome::Ok);
                     *this.watch = None;
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
                 let error = error.into();
-                let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-                attempt.finish(&Outcome::Failed(failure.clone()));
+                let failure = Failure::of(&*error).in_attempt(|| attempt.response().failing_phase());
+                let failure = attempt.attribute(failure);
+                attempt.response().finish(&Outcome::Failed(failure.clone()));
                 *this.watch = None;
                 Some(Err(Error::new(failure, Some(attempt.clone()), error)))
             }
             None => {
-                attempt.finish(&Outcome::Ok);
+                attempt.response().finish(&Outcome::Ok);
                 *this.watch = None;
                 None
             }

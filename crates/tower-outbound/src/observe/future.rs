@@ -13,7 +13,7 @@ use crate::classify::connect_extras;
 use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
-use crate::record::{Attempt, CloseHint, Connection, EndCause};
+use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
 use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
 
@@ -38,18 +38,18 @@ impl Drop for Guard {
         if self.attempt.is_ended() {
             return;
         }
-        let phase = self.attempt.failing_phase();
-        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase).sent_by(&self.attempt));
+        let phase = self.attempt.response().failing_phase();
+        let cut = |kind| Outcome::Failed(self.attempt.attribute(Failure::new(kind).with_phase(phase)));
         let outcome = match self.attempt.call().end_cause() {
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
             Some(EndCause::ReleasedByRetry) => {
-                self.attempt.release();
+                self.attempt.response().released();
                 Outcome::Ok
             }
             None if std::thread::panicking() => cut(Kind::Other),
             None => Outcome::Cancelled { phase },
         };
-        self.attempt.finish(&outcome);
+        self.attempt.response().finish(&outcome);
     }
 }
 
@@ -91,7 +91,7 @@ where
         let mut this = self.project();
         let attempt = this.guard.as_ref().expect("polled after it was ready").attempt();
         let polled = {
-            let _scope = attempt.enter();
+            let _scope = AttemptScope::enter(attempt);
             this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
         };
         let Poll::Ready(result) = polled else {
@@ -118,13 +118,11 @@ fn respond<R: Body>(
 ) -> Response<ObserveBody<R>> {
     let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();
-    attempt.head(response.status(), response.version(), connection);
-    attempt.see_grpc_status(response.headers());
-    // TLS above the connection may hide what it speaks; the head does not.
+    attempt.response().head(response.status(), response.version(), response.headers(), connection);
+    // TLS above the connection may hide its protocol; the head shows it.
     let http1 = response.version() < Version::HTTP_2;
-    let http1 = attempt.connection().filter(|connection| http1 && !connection.is_http2());
-    if let Some((connection, hint)) = http1.zip(close_hint(attempt, &response)) {
-        connection.hint(hint);
+    if let Some(hint) = http1.then(|| close_hint(attempt, &response)).flatten() {
+        attempt.response().hint_close(hint);
     }
     let head =
         ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
@@ -139,7 +137,7 @@ fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint>
     let tunnel = attempt.method() == Method::CONNECT && status.is_success();
     if status == StatusCode::SWITCHING_PROTOCOLS || tunnel {
         Some(CloseHint::Upgraded)
-    } else if attempt.asks_close() || has_connection_option(response.headers(), "close") {
+    } else if attempt.response().asks_close() || has_connection_option(response.headers(), "close") {
         Some(CloseHint::ConnectionClose)
     } else if response.version() == Version::HTTP_10
         && !has_connection_option(response.headers(), "keep-alive")
@@ -160,9 +158,10 @@ fn fail(error: BoxError, attempt: &Attempt) -> Error {
     let mut extras = Extensions::new();
     connect_extras(&*error, &mut extras);
     if let Some(connection) = extras.get::<Connection>() {
-        attempt.settle(connection, Instant::now());
+        attempt.response().confirm_connection(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-    attempt.finish(&Outcome::Failed(failure.clone()));
+    let failure = Failure::of(&*error).in_attempt(|| attempt.response().failing_phase());
+    let failure = attempt.attribute(failure);
+    attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), error)
 }

@@ -59,7 +59,7 @@ impl Outbound {
     /// The layer of [`connector`](Self::connector), for options of its own.
     #[must_use]
     pub fn track_layer(&self) -> TrackLayer {
-        TrackLayer::new(self.registry.clone())
+        TrackLayer::new(self.registry.clone(), super::tls_info::tls_info)
     }
 
     /// The upper stack, to be put around the client: retry, observe, requests in flight. All services that it is put

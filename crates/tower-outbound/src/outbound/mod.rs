@@ -4,6 +4,7 @@ mod builder;
 mod connector;
 mod handle;
 mod layer;
+mod tls_info;
 
 pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;

@@ -19,7 +19,7 @@ struct Inner {
     host: Arc<str>,
     port: u16,
     calls: AtomicU64,
-    names_wanted: AtomicU32,
+    captures_wanted: AtomicU32,
     slots: ObserverStates,
 }
 
@@ -70,8 +70,8 @@ impl Origin {
             host: parts.host.to_ascii_lowercase().into(),
             port: parts.port,
             calls: AtomicU64::new(0),
-            // Of the first connection.
-            names_wanted: AtomicU32::new(1),
+            // For the first connection.
+            captures_wanted: AtomicU32::new(1),
             slots: ObserverStates::default(),
         }))
     }
@@ -106,16 +106,16 @@ impl Origin {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection is there, or is being made, that the client could name for the next request.
-    pub(crate) fn want_name(&self) {
-        self.0.names_wanted.fetch_add(1, Ordering::Relaxed);
+    /// A connection without a pool handle exists or is being made: the next request shall ask for one.
+    pub(super) fn request_capture(&self) {
+        self.0.captures_wanted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the request that comes now is to have its connection named; as often as that was wanted.
-    pub(crate) fn take_wanted_name(&self) -> bool {
-        let wanted = &self.0.names_wanted;
+    /// Whether this request shall ask for a pool handle. Returns `true` once for each request of a capture.
+    pub(crate) fn should_capture(&self) -> bool {
+        let wanted = &self.0.captures_wanted;
         let one_less = |count: u32| count.checked_sub(1);
-        // A load first: nearly always there is nothing to be wanted.
+        // A load first: nearly always the count is 0.
         wanted.load(Ordering::Relaxed) > 0
             && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }

@@ -11,9 +11,8 @@ use http::Uri;
 use tokio::time::Instant;
 
 use super::origin::OriginParts;
-use super::{Connection, Origin};
+use super::{Connection, Origin, PoolHandle};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
-use crate::foreign::Capture;
 use crate::settings::Settings;
 use crate::timer::Timers;
 
@@ -41,8 +40,8 @@ struct Inner {
 /// An open connection.
 struct Open {
     connection: Connection,
-    /// It holds the connection: kept here, and not in its record, so that the two do not keep each other.
-    capture: Option<Capture>,
+    /// Stored here and not in the connection's record: the handle holds that record.
+    pool_handle: Option<Arc<dyn PoolHandle>>,
 }
 
 impl Registry {
@@ -128,32 +127,36 @@ impl Registry {
         origin
     }
 
-    pub(crate) fn add(&self, connection: &Connection) {
+    pub(super) fn add(&self, connection: &Connection) {
         self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(connection.id(), Open { connection: connection.clone(), capture: None });
+        open.insert(connection.id(), Open { connection: connection.clone(), pool_handle: None });
     }
 
-    /// What was there before is given back.
-    pub(crate) fn set_capture(&self, connection: &Connection, capture: Capture) -> Option<Capture> {
+    /// Returns the handle before.
+    pub(super) fn set_pool_handle(
+        &self,
+        connection: &Connection,
+        handle: Arc<dyn PoolHandle>,
+    ) -> Option<Arc<dyn PoolHandle>> {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get_mut(&connection.id())?.capture.replace(capture)
+        open.get_mut(&connection.id())?.pool_handle.replace(handle)
     }
 
-    pub(crate) fn capture_of(&self, connection: &Connection) -> Option<Capture> {
+    pub(super) fn pool_handle_of(&self, connection: &Connection) -> Option<Arc<dyn PoolHandle>> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(&connection.id())?.capture.clone()
+        open.get(&connection.id())?.pool_handle.clone()
     }
 
-    /// The connections that a pool can be told of.
-    pub(crate) fn captured(&self) -> Vec<(Connection, Capture)> {
+    /// The connections that can be taken out of their pool.
+    pub(super) fn pool_handles(&self) -> Vec<(Connection, Arc<dyn PoolHandle>)> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let captured = |open: &Open| Some((open.connection.clone(), open.capture.clone()?));
+        let captured = |open: &Open| Some((open.connection.clone(), open.pool_handle.clone()?));
         open.values().filter_map(captured).collect()
     }
 
     /// The HTTP/2 connections to the origin if none of them has read a byte since then, otherwise none.
-    pub(crate) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
+    pub(super) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let http2 = open.values().map(|open| &open.connection);
         let http2 = http2.filter(|one| one.is_http2() && one.origin() == origin);
@@ -164,21 +167,21 @@ impl Registry {
         }
     }
 
-    pub(crate) fn remove(&self, connection: &Connection) {
+    pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = open.remove(&connection.id());
         drop(open);
         drop(removed);
     }
 
-    pub(crate) fn see_attempt(&self) {
+    pub(super) fn see_attempt(&self) {
         // A load first: a store on every request would bounce the cache line between cores.
         if !self.0.attempts_seen.load(Ordering::Relaxed) {
             self.0.attempts_seen.store(true, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn has_seen_attempt(&self) -> bool {
+    pub(super) fn has_seen_attempt(&self) -> bool {
         self.0.attempts_seen.load(Ordering::Relaxed)
     }
 
@@ -187,7 +190,7 @@ impl Registry {
         self.0.connections_seen.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn has_seen_connection(&self) -> bool {
+    pub(super) fn has_seen_connection(&self) -> bool {
         self.0.connections_seen.load(Ordering::Relaxed)
     }
 

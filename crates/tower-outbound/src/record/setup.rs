@@ -37,7 +37,7 @@ struct Inner {
     tls: OnceLock<TlsInfo>,
     wasted: AtomicBool,
     /// Who has started it will not be served by its connection.
-    forsaken: AtomicBool,
+    abandoned: AtomicBool,
     /// Its connection will be tracked.
     tracked: AtomicBool,
     /// TLS comes after it, out of its sight.
@@ -93,14 +93,16 @@ impl Setup {
             peer: OnceLock::new(),
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
-            forsaken: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
             below_tls: AtomicBool::new(false),
             observers,
             slots: ObserverStates::default(),
         }));
         if let Some(attempt) = attempt {
-            attempt.add_setup(setup.clone());
+            attempt.0.serving().setups.push(setup.clone());
+            // The next request may need a connection too.
+            attempt.origin().request_capture();
         }
         setup.0.observers.emit(&Event::ConnectStarted { setup: &setup, attempt });
         setup
@@ -116,12 +118,12 @@ impl Setup {
     }
 
     /// Who has started it is over, and was not served by its connection: another one has the first use of it.
-    pub(crate) fn forsake(&self) {
-        self.0.forsaken.store(true, Ordering::Release);
+    pub(crate) fn abandon(&self) {
+        self.0.abandoned.store(true, Ordering::Release);
     }
 
-    pub(crate) fn is_forsaken(&self) -> bool {
-        self.0.forsaken.load(Ordering::Acquire)
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.abandoned.load(Ordering::Acquire)
     }
 
     /// TLS comes after it, out of its sight.
@@ -251,7 +253,6 @@ impl Setup {
         let _ = self.0.peer.set(peer);
     }
 
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only the client's streams can be asked"))]
     pub(crate) fn set_tls(&self, tls: TlsInfo) {
         let _ = self.0.tls.set(tls);
     }
@@ -314,7 +315,7 @@ impl Setup {
     }
 
     /// Says, once, that the attempt which started this was served by another connection.
-    pub(crate) fn waste(&self, attempt: &Attempt) {
+    pub(crate) fn mark_wasted(&self, attempt: &Attempt) {
         if !self.0.wasted.swap(true, Ordering::AcqRel) {
             self.0.observers.emit(&Event::ConnectWasted { setup: self, attempt });
         }

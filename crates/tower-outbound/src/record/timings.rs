@@ -1,6 +1,7 @@
 //! Where the time of an attempt went.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -84,7 +85,7 @@ impl Timings {
     /// When a phase began and ended.
     #[must_use]
     pub fn span(&self, phase: Phase) -> Option<(Instant, Instant)> {
-        let inner = self.attempt.inner();
+        let inner = &self.attempt.0;
         let start = self.attempt.start_time();
         let marks = &inner.marks;
         match phase {
@@ -119,7 +120,7 @@ impl Timings {
     #[must_use]
     pub fn cumulative(&self) -> Cumulative {
         let start = self.attempt.start_time();
-        let marks = &self.attempt.inner().marks;
+        let marks = &self.attempt.0.marks;
         let since = |mark: &super::Mark| mark.get(start).map(|at| at - start);
         Cumulative {
             queue: since(&marks.slot),
@@ -135,7 +136,7 @@ impl Timings {
     /// not tracked, no earlier moment can be seen.
     #[must_use]
     pub fn first_byte_is_upper_bound(&self) -> bool {
-        self.attempt.first_byte_is_bound()
+        self.attempt.0.first_byte_bound.load(Ordering::Acquire)
     }
 
     /// The connection that served.
@@ -190,7 +191,7 @@ impl fmt::Display for Timings {
                 write!(f, "{phase} {:.1} ", took.as_secs_f64() * 1e3)?;
             }
         }
-        match self.attempt.inner().marks.end.get(self.attempt.start_time()) {
+        match self.attempt.0.marks.end.get(self.attempt.start_time()) {
             Some(end) => write!(f, "= {:.1} ms", (end - self.attempt.start_time()).as_secs_f64() * 1e3)?,
             None => f.write_str("= … ms")?,
         }

@@ -12,7 +12,7 @@ use super::ReqwestService;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::Failure;
-use crate::foreign::socket_pairs::{Sockets, pair_of};
+use crate::foreign::{SocketPairs, pair_of};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::timeouts::connect::Watch;
@@ -30,12 +30,12 @@ use crate::timeouts::connect::Watch;
 #[must_use = "a layer does nothing unless put around a service"]
 pub struct ReqwestConnectorLayer {
     registry: Registry,
-    sockets: Sockets,
+    sockets: SocketPairs,
 }
 
 impl ReqwestConnectorLayer {
     pub(super) fn new(registry: Registry) -> Self {
-        Self { registry, sockets: Sockets::new() }
+        Self { registry, sockets: SocketPairs::new() }
     }
 
     /// The service of the client that was built with this layer.
@@ -113,7 +113,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         told: Option<Told>,
-        sockets: Sockets,
+        sockets: SocketPairs,
     }
 
     impl<F> PinnedDrop for ReqwestConnecting<F> {
@@ -169,7 +169,7 @@ where
 }
 
 impl Told {
-    fn connected(&self, io: &impl Connect, sockets: &Sockets) {
+    fn connected(&self, io: &impl Connect, sockets: &SocketPairs) {
         let (at, setup) = (Instant::now(), &self.setup);
         let connected = io.connected();
         // A Unix socket has no addresses: nothing can be known of it.
@@ -184,6 +184,6 @@ impl Told {
         let connection = Connection::untracked(&self.registry, setup.clone(), pair, protocol, awaited, at);
         sockets.add(pair, connection.clone());
         setup.finish(ConnectResult::Untracked);
-        self.attempt.setup_done(setup, &connection);
+        self.attempt.io().setup_connected(setup, &connection);
     }
 }

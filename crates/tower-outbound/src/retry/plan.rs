@@ -193,7 +193,7 @@ impl<L, B: Body> Plan<L, B> {
         }
         let (reason, delay) = self.judge(Err(failure), error.attempt())?;
         self.not_processed += u32::from(failure.send_state() == Some(SendState::NotProcessed));
-        self.remember(Some(failure.clone()), None, failure.connection().cloned(), reason, delay);
+        self.remember(Some(failure.clone()), None, error.connection(), reason, delay);
         // The timeout that has ended the attempt is not the caller's leaving.
         self.call.clear_end_cause();
         Some(delay)
@@ -245,7 +245,7 @@ impl<L, B: Body> Plan<L, B> {
         self.emit(&Event::RetryDecided { call, reason, decision });
         // One that has died after it was sent may have died of it.
         if decision.is_ok() && reason == RetryReason::ReusedConnection {
-            attempt.into_iter().for_each(Attempt::distrust_idle);
+            attempt.into_iter().for_each(|attempt| attempt.response().evict_idle_peers());
         }
         decision.ok().map(|delay| (reason, delay))
     }
@@ -363,8 +363,7 @@ impl<L, B: Body> Plan<L, B> {
 
 /// Then all its attempts would be one to the layer above.
 fn warn_of_observe_above<B>(registry: &Registry, request: &Request<B>) {
-    let identity = crate::record::identity(request.uri());
-    let inside = Attempt::current().is_some_and(|outer| outer.identity() == identity && identity != 0);
+    let inside = Attempt::current().is_some_and(|outer| outer.is_of_request(request));
     if inside && Setup::current().is_none() {
         registry.warn(StackWarning::RetryInsideObserve);
     }

@@ -43,9 +43,9 @@ impl Watch {
         let timers = attempt.registry().timers();
         let hit = if self.attempt.poll(timers, cx, || Some(attempt.start_time())) {
             TimeoutKind::Attempt
-        } else if self.write_idle.poll(timers, cx, || attempt.stuck_since()) {
+        } else if self.write_idle.poll(timers, cx, || attempt.response().upload_stuck_since()) {
             TimeoutKind::WriteIdle
-        } else if self.first_byte.poll(timers, cx, || attempt.waits_since()) {
+        } else if self.first_byte.poll(timers, cx, || attempt.response().awaited_since()) {
             TimeoutKind::FirstByte
         } else {
             return None;
@@ -92,8 +92,9 @@ impl Watch {
 /// Ends the attempt, so that what is dropped next knows why.
 pub(crate) fn cut(attempt: &Attempt, hit: TimeoutError) -> Error {
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
-    attempt.look_for_silence(hit.limit() == TimeoutKind::WriteIdle);
-    let failure = Failure::new(hit.limit().kind()).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-    attempt.finish(&Outcome::Failed(failure.clone()));
+    attempt.response().record_timeout(hit.limit() == TimeoutKind::WriteIdle);
+    let failure = Failure::new(hit.limit().kind()).in_attempt(|| attempt.response().failing_phase());
+    let failure = attempt.attribute(failure);
+    attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), hit.into())
 }

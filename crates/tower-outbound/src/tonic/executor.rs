@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::hyper::rt::Executor;
 
+use crate::foreign::driven_connection;
 use crate::record::{Connection, Protocol};
 
 /// What tonic spawns.
@@ -51,12 +52,12 @@ impl Spawner {
 impl Executor<Task> for Spawner {
     fn execute(&self, task: Task) {
         // What an older connection spawns for its streams is none of it.
-        let opened = if Connection::driven().is_none() { self.opened.take() } else { None };
+        let opened = if driven_connection().is_none() { self.opened.take() } else { None };
         match opened {
             Some(connection) => {
                 // hyper has sent the preface before it spawns anything; only TLS above can have hidden it.
-                if connection.is_opaque() {
-                    connection.set_protocol(Protocol::Http2);
+                if connection.io().is_opaque() {
+                    connection.io().set_protocol(Protocol::Http2);
                 }
                 self.inner.execute(Box::pin(connection.drive(task)));
             }

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::TrackedIo;
+use super::layer::InspectTls;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
@@ -31,6 +32,7 @@ pin_project! {
         attempt: Option<Attempt>,
         registry: Registry,
         watch: Watch,
+        tls_info: InspectTls,
     }
 
     impl<F> PinnedDrop for TrackFuture<F> {
@@ -49,9 +51,10 @@ impl<F> TrackFuture<F> {
         setup: Setup,
         attempt: Option<Attempt>,
         registry: Registry,
-        limits: ConnectTimeouts,
+        timeouts: ConnectTimeouts,
+        tls_info: InspectTls,
     ) -> Self {
-        Self { inner: Some(inner), setup, attempt, registry, watch: Watch::new(limits) }
+        Self { inner: Some(inner), setup, attempt, registry, watch: Watch::new(timeouts), tls_info }
     }
 }
 
@@ -86,10 +89,11 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection = open(this.registry, this.setup, this.watch.limits(), &io, at);
+                let connection =
+                    open(this.registry, this.setup, this.watch.limits(), &io, *this.tls_info, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
-                    attempt.setup_done(this.setup, &connection);
+                    attempt.io().setup_connected(this.setup, &connection);
                 }
                 Ok(TrackedIo::new(io, connection))
             }
@@ -120,6 +124,7 @@ fn open<T: Connect + 'static>(
     setup: &Setup,
     limits: &ConnectTimeouts,
     io: &T,
+    tls_info: InspectTls,
     at: Instant,
 ) -> Connection {
     let connected = io.connected();
@@ -130,7 +135,9 @@ fn open<T: Connect + 'static>(
     if let Some(peer) = peer {
         setup.set_peer(peer);
     }
-    super::tls::inspect(io, setup);
+    if let Some(info) = tls_info(io) {
+        setup.set_tls(info);
+    }
     let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
     Connection::open(registry, setup.clone(), local, peer, protocol, limits.silent_attempts, at)
 }

@@ -1,9 +1,10 @@
+use std::any::Any;
 use std::time::Duration;
 
 use tower_layer::Layer;
 
 use super::Track;
-use crate::record::Registry;
+use crate::record::{Registry, TlsInfo};
 use crate::settings::ConnectTimeouts;
 
 /// Tracks the connections of a connector: sits above TLS, around the client's connector, and wraps the IO.
@@ -17,12 +18,16 @@ pub struct TrackLayer {
     registry: Registry,
     own: Option<ConnectTimeouts>,
     below_tls: bool,
+    tls_info: InspectTls,
 }
 
+/// Returns what TLS agreed on, for stream types that are known.
+pub(crate) type InspectTls = fn(&dyn Any) -> Option<TlsInfo>;
+
 impl TrackLayer {
-    /// Follows the options of the registry, and reports to it.
-    pub(crate) const fn new(registry: Registry) -> Self {
-        Self { registry, own: None, below_tls: false }
+    /// Reads the timeouts from the registry's settings.
+    pub(crate) const fn new(registry: Registry, tls_info: InspectTls) -> Self {
+        Self { registry, own: None, below_tls: false, tls_info }
     }
 
     fn set(mut self, change: impl FnOnce(&mut ConnectTimeouts)) -> Self {
@@ -96,6 +101,7 @@ impl<S> Layer<S> for TrackLayer {
     type Service = Track<S>;
 
     fn layer(&self, inner: S) -> Track<S> {
-        Track { inner, registry: self.registry.clone(), own: self.own, below_tls: self.below_tls }
+        let Self { registry, own, below_tls, tls_info } = self.clone();
+        Track { inner, registry, own, below_tls, tls_info }
     }
 }

@@ -4,13 +4,12 @@
 //! learns whose turn it is from the request's body, which hyper asks for in the poll that writes the request;
 //! on HTTP/2 no IO can tell whose bytes it carries, so there the response names its connection.
 
-pub(crate) mod frames;
 mod future;
 mod io;
 mod layer;
 mod meter;
 mod service;
-mod tls;
+mod streams;
 
 pub use self::future::TrackFuture;
 pub use self::io::TrackedIo;

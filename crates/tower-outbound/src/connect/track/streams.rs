@@ -1,6 +1,6 @@
 //! Reads the heads of HTTP/2 frames as they pass: which streams are open, and whether the peer goes away.
 
-use crate::record::tick;
+use crate::record::next_sequence;
 
 /// Length of a frame's head (RFC 9113, section 4.1).
 const HEAD: usize = 9;
@@ -22,7 +22,7 @@ const END_HEADERS: u8 = 4;
 
 /// What a frame did to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum StreamChange {
     /// A request's head was sent.
     Opened,
     /// A response ended, or a stream was reset by either side.
@@ -72,8 +72,8 @@ impl Streams {
     }
 
     /// When a stream's request went out, if that is known; 0 for stream 0, which comes before all.
-    pub(crate) fn order_of(&self, stream: u32) -> Option<u64> {
-        self.recent.order_of(stream)
+    pub(crate) fn sequence_of(&self, stream: u32) -> Option<u64> {
+        self.recent.sequence_of(stream)
     }
 
     /// Whether the peer has sent GOAWAY.
@@ -86,25 +86,25 @@ impl Streams {
         self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
     }
 
-    pub(crate) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+    pub(crate) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(StreamChange)) {
         let Self { sent, last_opened, recent, open, goaway, .. } = self;
         sent.walk(bytes, |frame| match frame.kind {
             // Trailers are HEADERS too, on a stream that is open.
             HEADERS if frame.stream > *last_opened => {
                 *last_opened = frame.stream;
-                recent.push(frame.stream, tick());
+                recent.push(frame.stream, next_sequence());
                 open.push(frame.stream);
-                tell(Change::Opened);
+                tell(StreamChange::Opened);
                 if goaway.is_some_and(|last| last < frame.stream) {
-                    tell(Change::Excluded { after: 0 });
+                    tell(StreamChange::Excluded { after: 0 });
                 }
             }
-            RST_STREAM if close(open, frame.stream) => tell(Change::Closed),
+            RST_STREAM if close(open, frame.stream) => tell(StreamChange::Closed),
             _ => {}
         });
     }
 
-    pub(crate) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+    pub(crate) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(StreamChange)) {
         let Self { received, last_opened, recent, open, in_block, goaway, .. } = self;
         received.walk(bytes, |frame| {
             if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
@@ -116,17 +116,17 @@ impl Streams {
                 _ => false,
             };
             if ends && close(open, frame.stream) {
-                tell(Change::Closed);
+                tell(StreamChange::Closed);
             }
             if frame.kind == GOAWAY {
                 let last = frame.last_stream;
                 *goaway = Some(last);
-                tell(Change::GoAway);
+                tell(StreamChange::GoAway);
                 // hyper gives the error also to one that is included, if that is the last that it has opened: where
                 // a later one is out, whoever gets the error is left out.
-                let after = if last < *last_opened { Some(0) } else { recent.order_of(last) };
+                let after = if last < *last_opened { Some(0) } else { recent.sequence_of(last) };
                 if let Some(after) = after {
-                    tell(Change::Excluded { after });
+                    tell(StreamChange::Excluded { after });
                 }
             }
         });
@@ -157,7 +157,7 @@ impl Recent {
         self.next = (self.next + 1) % RECENT;
     }
 
-    fn order_of(&self, stream: u32) -> Option<u64> {
+    fn sequence_of(&self, stream: u32) -> Option<u64> {
         if stream == 0 {
             return Some(0);
         }
@@ -228,7 +228,7 @@ mod tests {
         frame
     }
 
-    fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<Change>, usize) {
+    fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<StreamChange>, usize) {
         let mut streams = Streams::new();
         let mut seen = Vec::new();
         streams.sent(&[b' '; PREFACE], |_| panic!("the preface is no frame"));
@@ -262,7 +262,7 @@ mod tests {
         ]
         .concat();
         for piece in 1..=received.len() {
-            use Change::{Closed, Opened};
+            use StreamChange::{Closed, Opened};
             let (seen, open) = changes(&received, piece, &sent);
             assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
             assert_eq!(open, 0);
@@ -296,7 +296,7 @@ mod tests {
         let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
         for piece in 1..=received.len() {
             let seen = changes(&received, piece, &[]).0;
-            assert_eq!(seen, [Change::GoAway], "in pieces of {piece}");
+            assert_eq!(seen, [StreamChange::GoAway], "in pieces of {piece}");
         }
     }
 
@@ -310,10 +310,10 @@ mod tests {
         for piece in 1..=20 {
             let mut streams = Streams::new();
             streams.sent(&[b' '; PREFACE], |_| {});
-            let mut orders = vec![tick()];
+            let mut orders = vec![next_sequence()];
             for stream in [1, 3, 5] {
                 streams.sent(&frame(HEADERS, 5, stream, 9), |_| {});
-                orders.push(tick());
+                orders.push(next_sequence());
             }
             let mut after = |last| {
                 let mut seen = Vec::new();
@@ -321,8 +321,8 @@ mod tests {
                     streams.received(chunk, |change| seen.push(change));
                 }
                 match seen[..] {
-                    [Change::GoAway] => None,
-                    [Change::GoAway, Change::Excluded { after }] => Some(after),
+                    [StreamChange::GoAway] => None,
+                    [StreamChange::GoAway, StreamChange::Excluded { after }] => Some(after),
                     _ => panic!("{seen:?}"),
                 }
             };
@@ -331,7 +331,7 @@ mod tests {
             assert!(orders[2] < last && last < orders[3], "when the third stream went out");
             let mut seen = Vec::new();
             streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
-            assert_eq!(seen, [Change::Opened, Change::Excluded { after: 0 }]);
+            assert_eq!(seen, [StreamChange::Opened, StreamChange::Excluded { after: 0 }]);
         }
     }
 }
