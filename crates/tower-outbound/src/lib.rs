@@ -63,6 +63,7 @@ pub mod timeouts;
 mod timer;
 #[cfg(feature = "tonic-channel")]
 pub mod tonic;
+mod util;
 
 #[cfg(feature = "client")]
 #[doc(inline)]

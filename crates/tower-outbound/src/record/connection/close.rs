@@ -1,61 +1,42 @@
 //! Why a connection closed.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::failure::Kind;
+use crate::util::named_enum;
 
-macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// Why a connection closed: at a low reuse rate, the reasons name the cause.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum CloseReason {
-            $($(#[doc = $doc])+ $variant,)+
-        }
-
-        impl CloseReason {
-            /// The value of `outbound.close_reason`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// It was idle for as long as the pool keeps idle connections.
-    IdleTimeout = "idle_timeout";
-    /// The peer closed it.
-    PeerClosed = "peer_closed";
-    /// A `Connection: close` header of either side.
-    ConnectionClose = "connection_close";
-    /// The caller dropped a body that had not been received whole.
-    BodyDropped = "body_dropped";
-    /// The peer speaks HTTP/1.0 and did not ask to keep it.
-    Http10 = "http_1_0";
-    /// The peer sent GOAWAY (HTTP/2).
-    GoAway = "goaway";
-    /// A side broke the protocol.
-    ProtocolError = "protocol_error";
-    /// Reading or writing failed.
-    Error = "error";
-    /// Nothing was read on it while an attempt on it ran into a timeout (HTTP/1), or while several did so one
-    /// after the other, so that it was retired (HTTP/2).
-    Silent = "silent";
-    /// The pool was to use it no more: another connection to its peer, idle like it, had turned out to be dead.
-    Evicted = "evicted";
-    /// It was given away by an upgrade or `CONNECT`.
-    Upgraded = "upgraded";
-    /// The client dropped it: its pool is gone, or the request that it served was cancelled.
-    Dropped = "dropped";
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+named_enum! {
+    /// Why a connection closed: at a low reuse rate, the reasons name the cause.
+    pub enum CloseReason {
+        /// It was idle for as long as the pool keeps idle connections.
+        IdleTimeout = "idle_timeout",
+        /// The peer closed it.
+        PeerClosed = "peer_closed",
+        /// A `Connection: close` header of either side.
+        ConnectionClose = "connection_close",
+        /// The caller dropped a body that had not been received whole.
+        BodyDropped = "body_dropped",
+        /// The peer speaks HTTP/1.0 and did not ask to keep it.
+        Http10 = "http_1_0",
+        /// The peer sent GOAWAY (HTTP/2).
+        GoAway = "goaway",
+        /// A side broke the protocol.
+        ProtocolError = "protocol_error",
+        /// Reading or writing failed.
+        Error = "error",
+        /// Nothing was read on it while an attempt on it ran into a timeout (HTTP/1), or while several did so one
+        /// after the other, so that it was retired (HTTP/2).
+        Silent = "silent",
+        /// The pool was to use it no more: another connection to its peer, idle like it, had turned out to be dead.
+        Evicted = "evicted",
+        /// It was given away by an upgrade or `CONNECT`.
+        Upgraded = "upgraded",
+        /// The client dropped it: its pool is gone, or the request that it served was cancelled.
+        Dropped = "dropped",
     }
+
+    /// The value of `outbound.close_reason`.
+    pub const fn as_str(self);
 }
 
 /// How a connection ended.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::util::named_enum;
+
 /// The protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -26,28 +28,19 @@ pub enum ConnectionState {
     Draining,
 }
 
-/// What is known of the serving connection, by its identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reuse {
-    /// The first attempt of its connection.
-    New,
-    /// The connection had served before.
-    Reused,
-    /// The connection is not tracked.
-    Unknown,
-}
-
-impl Reuse {
-    /// The value of `outbound.connection.reuse`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Reused => "reused",
-            Self::Unknown => "unknown",
-        }
+named_enum! {
+    /// What is known of the serving connection, by its identity.
+    pub enum Reuse {
+        /// The first attempt of its connection.
+        New = "new",
+        /// The connection had served before.
+        Reused = "reused",
+        /// The connection is not tracked.
+        Unknown = "unknown",
     }
+
+    /// The value of `outbound.connection.reuse`.
+    pub const fn as_str(self);
 }
 
 /// One use of a connection by an attempt.
