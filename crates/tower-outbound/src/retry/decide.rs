@@ -10,6 +10,7 @@ use crate::event::ResponseHead;
 use crate::failure::{Class, DnsFailure, Failure, Kind, Phase, SendState};
 use crate::record::{RetryReason, Reuse, grpc};
 use crate::settings::RetrySettings;
+use crate::util::http::has_grpc_content_type;
 
 /// Says that a peer processes requests with the same key once.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -140,7 +141,7 @@ fn is_dead(kind: Kind) -> bool {
 
 /// gRPC's UNAVAILABLE in a response of trailers only: in its head, so that no message has come.
 fn is_unavailable(headers: &HeaderMap) -> bool {
-    grpc::is_grpc(headers) && grpc::status(headers) == Some(14)
+    has_grpc_content_type(headers) && grpc::status(headers) == Some(14)
 }
 
 /// RFC 9110, section 9.2.2.

@@ -64,7 +64,7 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
             return (None, request.map(|body| lease.lease(LeasedBody::own(body))));
         }
         let made_above = request.extensions().get::<Call>().cloned();
-        let (head, length) = (Head::of(&request), crate::observe::body_length(&request));
+        let (head, length) = (Head::of(&request), crate::util::http::body_length(&request));
         let (mut parts, body) = request.into_parts();
         let (call, kept) = Call::with_room::<Kept<B>>();
         kept.keep(&parts.headers);

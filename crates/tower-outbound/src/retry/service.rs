@@ -8,6 +8,7 @@ use super::future::RetryFuture;
 use super::plan::Plan;
 use super::{Lease, PassThrough, RetryLayer};
 use crate::error::{BoxError, Error};
+use crate::util::inner_service_accessors;
 
 /// A client whose requests are sent again where that is safe: see [`RetryLayer`](super::RetryLayer).
 #[derive(Clone, Debug)]
@@ -17,15 +18,7 @@ pub struct Retry<S, L = PassThrough> {
 }
 
 impl<S, L> Retry<S, L> {
-    /// The client itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The client itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 }
 
 impl<S, L, B, R> Service<Request<B>> for Retry<S, L>
