@@ -20,7 +20,7 @@ pub use self::address::{AddressAttempt, AddressOutcome};
 pub use self::attempt::Attempt;
 pub(crate) use self::attempt::{Mark, Start, WeakAttempt, grpc, identity, tick};
 pub use self::call::Call;
-pub(crate) use self::call::{EndCause, Room};
+pub(crate) use self::call::{CallStorage, EndCause};
 pub(crate) use self::connection::{Aboard, CloseHint, IoEnd, Seen};
 pub use self::connection::{CloseReason, Closed, Connection, ConnectionState, Protocol, Reuse, Use};
 pub use self::no_propagation::NoPropagation;

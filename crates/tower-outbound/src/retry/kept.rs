@@ -8,7 +8,7 @@ use http_body::Body;
 use super::LeasedBody;
 use super::flat::Flat;
 use super::slot::Slot;
-use crate::record::Room;
+use crate::record::CallStorage;
 
 /// Others may have the call for long: whoever made this lets go of it when nothing is to be sent again.
 pub(super) struct Kept<B: Body> {
@@ -50,7 +50,7 @@ impl<B: Body> Kept<B> {
     }
 }
 
-impl<B: Body> Room<Kept<B>> {
+impl<B: Body> CallStorage<Kept<B>> {
     /// The body from its beginning; leases given before give nothing more.
     pub(super) fn lease(&self) -> LeasedBody<B> {
         match self.body.lease() {
@@ -72,7 +72,7 @@ mod tests {
     fn kept_headers_cleared_by_let_go_while_call_lives() {
         let headers =
             HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("secret"))]);
-        let (call, kept) = Call::with_room::<Kept<Full<bytes::Bytes>>>();
+        let (call, kept) = Call::with_storage::<Kept<Full<bytes::Bytes>>>();
         kept.keep(&headers);
         assert!(!format!("{call:?}").contains("secret"));
         assert_eq!(kept.headers(), headers);

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::kept::Kept;
 use crate::error::BoxError;
-use crate::record::Room;
+use crate::record::CallStorage;
 
 /// Makes of a leased body what the client takes.
 ///
@@ -74,7 +74,7 @@ enum Inner<B: Body> {
 }
 
 struct Lent<B: Body> {
-    kept: Room<Kept<B>>,
+    kept: CallStorage<Kept<B>>,
     /// Which lease this is: an older one gives nothing more.
     number: u32,
 }
@@ -94,7 +94,7 @@ impl<B: Body> LeasedBody<B> {
         Self(Inner::Empty)
     }
 
-    pub(super) const fn lent(kept: Room<Kept<B>>, number: u32) -> Self {
+    pub(super) const fn lent(kept: CallStorage<Kept<B>>, number: u32) -> Self {
         Self(Inner::Lent(Lent { kept, number }))
     }
 }
@@ -202,8 +202,8 @@ mod tests {
         }
     }
 
-    fn keep(cap: usize) -> Room<Kept<Three>> {
-        let (_, kept) = Call::with_room::<Kept<Three>>();
+    fn keep(cap: usize) -> CallStorage<Kept<Three>> {
+        let (_, kept) = Call::with_storage::<Kept<Three>>();
         kept.body.put(Three(0), None, cap);
         kept
     }

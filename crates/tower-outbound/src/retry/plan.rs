@@ -16,7 +16,8 @@ use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
 use crate::failure::{Failure, Kind, Phase, SendState};
 use crate::record::{
-    Attempt, Call, Connection, EndCause, Registry, RetryLimit, RetryReason, Reuse, Room, Setup, Timings,
+    Attempt, Call, CallStorage, Connection, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup,
+    Timings,
 };
 use crate::settings::RetrySettings;
 
@@ -33,7 +34,7 @@ pub(super) struct Plan<L, B: Body> {
     /// The call is this layer's to end.
     owner: bool,
     head: Head,
-    kept: Room<Kept<B>>,
+    kept: CallStorage<Kept<B>>,
     retries: u32,
     attempts_before: u32,
     not_processed: u32,
@@ -66,7 +67,7 @@ impl<L: Lease<B>, B: Body> Plan<L, B> {
         let made_above = request.extensions().get::<Call>().cloned();
         let (head, length) = (Head::of(&request), crate::util::http::body_length(&request));
         let (mut parts, body) = request.into_parts();
-        let (call, kept) = Call::with_room::<Kept<B>>();
+        let (call, kept) = Call::with_storage::<Kept<B>>();
         kept.keep(&parts.headers);
         kept.body.put(body, length, settings.replay_up_to);
         let call = match made_above {
