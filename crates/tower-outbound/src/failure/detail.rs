@@ -7,7 +7,7 @@ use crate::util::named_enum;
 /// At most one of these is known of a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
-    not(all(feature = "rustls", feature = "tonic", feature = "reqwest")),
+    not(all(feature = "tonic", feature = "reqwest")),
     expect(dead_code, reason = "some come from optional crates")
 )]
 pub(crate) enum Detail {
@@ -55,12 +55,10 @@ pub struct TlsAlert {
 }
 
 impl TlsAlert {
-    #[cfg(feature = "rustls")]
     pub(crate) const fn received(code: u8) -> Self {
         Self { code, received: true }
     }
 
-    #[cfg(feature = "rustls")]
     pub(crate) const fn sent(code: u8) -> Self {
         Self { code, received: false }
     }

@@ -135,7 +135,7 @@ impl Outbound {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # #[cfg(feature = "client")]
-    /// # let _ = tower_outbound::rustls::crypto::ring::default_provider().install_default();
+    /// # let _ = tower_outbound::client::rustls::crypto::ring::default_provider().install_default();
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// # let url = format!("http://{}/", listener.local_addr()?);
     /// # std::thread::spawn(move || {
@@ -190,7 +190,7 @@ impl Outbound {
     /// use tower_outbound::reqwest::ReqwestResolver;
     ///
     /// # #[cfg(feature = "client")]
-    /// # let _ = tower_outbound::rustls::crypto::ring::default_provider().install_default();
+    /// # let _ = tower_outbound::client::rustls::crypto::ring::default_provider().install_default();
     /// let outbound = Outbound::new();
     /// let connector = outbound.reqwest_connector();
     /// let client = reqwest::Client::builder()
