@@ -43,7 +43,8 @@ pub mod attempt {
 }
 
 mod classify;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))))]
 pub mod client;
 pub mod connect;
 pub mod docs;

@@ -1,13 +1,13 @@
 //! tonic's channel, which connects from a task of its own and names no connection.
 
-mod answer;
 mod body;
 mod builder;
 mod channel;
 mod connector;
 mod executor;
 mod limit;
+mod response;
 
-pub use self::answer::{TonicBody, TonicFuture};
 pub use self::builder::TonicBuilder;
 pub use self::channel::TonicChannel;
+pub use self::response::{TonicBody, TonicFuture};
