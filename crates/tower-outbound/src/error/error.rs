@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use http::Request;
 
 use super::{BoxError, FailedAttempt};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::record::Attempt;
 
 /// What a layer returns when the client, or the layer itself, fails.
@@ -31,7 +31,7 @@ impl Error {
 
     #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
-        let failure = Failure::new(Kind::InvalidRequest).unsent();
+        let failure = Failure::new(crate::failure::Kind::InvalidRequest).unsent();
         Self::made(failure, None, Some(message), None)
     }
 

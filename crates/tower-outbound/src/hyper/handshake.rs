@@ -16,6 +16,7 @@ use tower_service::Service;
 use super::HyperService;
 use crate::connect::TrackedIo;
 use crate::error::BoxError;
+use crate::util::inner_service_accessors;
 
 /// Marks a [`HandshakeLayer`] for HTTP/1. It cannot be constructed outside of this crate.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +81,11 @@ impl<P: fmt::Debug, B> fmt::Debug for HandshakeLayer<P, B> {
     }
 }
 
-impl<C, P: Copy, B> Layer<C> for HandshakeLayer<P, B> {
-    type Service = Handshake<C, P, B>;
+impl<S, P: Copy, B> Layer<S> for HandshakeLayer<P, B> {
+    type Service = Handshake<S, P, B>;
 
-    fn layer(&self, connector: C) -> Self::Service {
-        Handshake { connector, layer: self.clone() }
+    fn layer(&self, inner: S) -> Self::Service {
+        Handshake { inner, layer: self.clone() }
     }
 }
 
@@ -93,33 +94,18 @@ impl<C, P: Copy, B> Layer<C> for HandshakeLayer<P, B> {
 /// # Panics
 /// The future panics outside of a tokio runtime, since it spawns the connection's task.
 #[derive(Debug)]
-pub struct Handshake<C, P, B> {
-    connector: C,
+pub struct Handshake<S, P, B> {
+    inner: S,
     layer: HandshakeLayer<P, B>,
 }
 
-impl<C, P, B> Handshake<C, P, B> {
-    /// The connector.
-    #[must_use]
-    pub const fn get_ref(&self) -> &C {
-        &self.connector
-    }
-
-    /// The connector.
-    pub const fn get_mut(&mut self) -> &mut C {
-        &mut self.connector
-    }
-
-    /// The connector.
-    #[must_use]
-    pub fn into_inner(self) -> C {
-        self.connector
-    }
+impl<S, P, B> Handshake<S, P, B> {
+    inner_service_accessors!();
 }
 
-impl<C: Clone, P: Copy, B> Clone for Handshake<C, P, B> {
+impl<S: Clone, P: Copy, B> Clone for Handshake<S, P, B> {
     fn clone(&self) -> Self {
-        Self { connector: self.connector.clone(), layer: self.layer.clone() }
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
@@ -146,11 +132,11 @@ impl<S> fmt::Debug for HandshakeFuture<S> {
 
 macro_rules! handshake {
     ($protocol:ty, $sender:ident, B: $bound:ident, |$io:ident| $handshake:expr, |$driver:ident| $task:expr) => {
-        impl<C, Dst, T, B> Service<Dst> for Handshake<C, $protocol, B>
+        impl<S, Dst, T, B> Service<Dst> for Handshake<S, $protocol, B>
         where
-            C: Service<Dst, Response = TrackedIo<T>>,
-            C::Error: Into<BoxError>,
-            C::Future: Send + 'static,
+            S: Service<Dst, Response = TrackedIo<T>>,
+            S::Error: Into<BoxError>,
+            S::Future: Send + 'static,
             T: Read + Write + Unpin + Send + 'static,
             B: Body + $bound + Send + 'static,
             B::Data: Send,
@@ -161,11 +147,11 @@ macro_rules! handshake {
             type Future = HandshakeFuture<$sender::SendRequest<B>>;
 
             fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-                self.connector.poll_ready(cx).map_err(Into::into)
+                self.inner.poll_ready(cx).map_err(Into::into)
             }
 
             fn call(&mut self, target: Dst) -> Self::Future {
-                let connecting = self.connector.call(target);
+                let connecting = self.inner.call(target);
                 HandshakeFuture(Box::pin(async move {
                     let $io = connecting.await.map_err(Into::into)?;
                     let connection = $io.connection().clone();
