@@ -1,4 +1,4 @@
-//! The seat of tonic's channel: it takes tonic's own body alone.
+//! tonic's channel as a service of any body: the channel itself takes `tonic::body::Body` only.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,55 +13,57 @@ use tonic::transport::Channel;
 use tonic::transport::channel::ResponseFuture;
 use tower_service::Service;
 
-use super::limit::told;
+use super::connect_timeout::classified;
 use crate::error::BoxError;
 
-/// Boxes the body of each request, once.
+/// Boxes the body of each request once.
 #[derive(Clone, Debug)]
-pub(super) struct Seat(pub(super) Channel);
+pub(super) struct ChannelService(pub(super) Channel);
 
-impl<B> Service<Request<B>> for Seat
+impl<B> Service<Request<B>> for ChannelService
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type Response = Response<tonic::body::Body>;
     type Error = BoxError;
-    type Future = SeatFuture;
+    type Future = ChannelFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx).map_err(told)
+        self.0.poll_ready(cx).map_err(classified)
     }
 
-    fn call(&mut self, request: Request<B>) -> SeatFuture {
-        let whole = |body| tonic::body::Body::new(Whole { inner: body, boxed: Cell::new(false) });
-        SeatFuture(self.0.call(request.map(whole)))
+    fn call(&mut self, request: Request<B>) -> ChannelFuture {
+        let boxed = |body| tonic::body::Body::new(PolledBody { inner: body, queried: Cell::new(false) });
+        ChannelFuture(self.0.call(request.map(boxed)))
     }
 }
 
 /// The future of a call on the channel.
 #[derive(Debug)]
-pub(super) struct SeatFuture(ResponseFuture);
+pub(super) struct ChannelFuture(ResponseFuture);
 
-impl Future for SeatFuture {
+impl Future for ChannelFuture {
     type Output = Result<Response<tonic::body::Body>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(told)
+        Pin::new(&mut self.0).poll(cx).map_err(classified)
     }
 }
 
 pin_project! {
-    /// tonic drops a body that is empty and sends one of its own, which would tell nobody of the sending: so it is told
-    /// once, when it boxes the body, that it is not.
-    struct Whole<B> {
+    /// A body that tonic polls even if it is empty.
+    ///
+    /// `tonic::body::Body::new` asks once for `is_end_stream`, and replaces an empty body by its own. The observe layer
+    /// would not see that body being sent. So the first answer is `false`.
+    struct PolledBody<B> {
         #[pin]
         inner: B,
-        boxed: Cell<bool>,
+        queried: Cell<bool>,
     }
 }
 
-impl<B: Body> Body for Whole<B> {
+impl<B: Body> Body for PolledBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -73,7 +75,7 @@ impl<B: Body> Body for Whole<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.boxed.replace(true) && self.inner.is_end_stream()
+        self.queried.replace(true) && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
