@@ -21,16 +21,16 @@ use tower_outbound::{BoxError, Call, Error, Outbound, Timings};
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
 
-/// Allocations of a GET above the observed client: three for the call in the request's extensions, which are empty otherwise
-/// (their box, their table, the handle in it). The call itself adds none: the retry layer makes it instead of the observe
-/// layer, and stores the request in it.
+/// Allocations of a GET above the observed client: three for the call in the request's extensions, which are empty
+/// otherwise (their box, their table, the handle in it). The call itself adds none: the retry layer makes it instead of
+/// the observe layer, and stores the request in it.
 const GET: u64 = 3;
 
 /// Allocations of a POST of 1 KiB: one more, to share `Bytes` that were made from a `Vec`.
 const POST: u64 = GET + 1;
 
-/// Allocations of a GET whose call a layer above has made: three for a copy of the extensions (box, table, handle), one for
-/// the storage, which such a call lacks.
+/// Allocations of a GET whose call a layer above has made: three for a copy of the extensions (box, table, handle), one
+/// for the storage, which such a call lacks.
 const CALL_ABOVE: u64 = 3 + 1;
 
 /// Allocations per request on this thread.

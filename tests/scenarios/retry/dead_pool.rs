@@ -1,4 +1,5 @@
-//! A restarted peer kills all its idle connections at once: after one dead connection, the other idle ones are not tried.
+//! A restarted peer kills all its idle connections at once: after one dead connection, the other idle ones are not
+//! tried.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -79,8 +80,8 @@ fn serve(mut stream: TcpStream, mut together: Option<Arc<Barrier>>, silent: &Not
     }
 }
 
-/// Restarts a peer with 50 idle connections and sends 32 calls at once. With `held`, the runtime's only thread notices the
-/// restart after the calls have started.
+/// Restarts a peer with 50 idle connections and sends 32 calls at once. With `held`, the runtime's only thread notices
+/// the restart after the calls have started.
 fn restarted(runtime: &Runtime, held: bool) {
     let peer = Peer::start(IDLE);
     let fixture = Fixture::new();

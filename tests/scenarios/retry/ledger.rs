@@ -1,5 +1,5 @@
-//! A ledger of the requests that reach the peer: under random faults, no request that the peer may have processed arrives
-//! twice.
+//! A ledger of the requests that reach the peer: under random faults, no request that the peer may have processed
+//! arrives twice.
 //!
 //! Each run prints its seed; `LEDGER_SEED` repeats a run.
 
@@ -44,8 +44,8 @@ enum Act {
     CloseInAnswer,
 }
 
-/// For each connection, what the peer does with its requests. The peer closes after the last one, and refuses a connection
-/// without any.
+/// For each connection, what the peer does with its requests. The peer closes after the last one, and refuses a
+/// connection without any.
 fn connections() -> impl Strategy<Value = Vec<Vec<Act>>> {
     let act = prop_oneof![
         12 => Just(Act::Answer),

@@ -9,9 +9,7 @@ use tokio::time::Instant;
 
 use super::failed_attempts::FailedAttempts;
 use super::replay::{ReplayState, RequestParts};
-use super::rules::{
-    AttemptResult, BudgetKind, Delay, IDEMPOTENCY_KEY, RetryDecision, Rules, is_idempotent, is_permanent,
-};
+use super::rules::{AttemptResult, BudgetKind, Delay, RetryDecision, Rules, is_idempotent, is_permanent};
 use super::shared::RetryShared;
 use super::{Lease, LeasedBody, RetryContext, RetryOptions, Verdict};
 use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
@@ -21,7 +19,6 @@ use crate::record::{
     Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings,
 };
 use crate::settings::RetrySettings;
-use crate::util::http::body_length;
 
 /// One call whose request may be retried: the stored request, the attempts so far, and the decision after each attempt.
 ///
@@ -61,13 +58,13 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
     {
         let settings = shared.settings();
         warn_if_below_observe(shared.registry(), &request);
-        let max_retries = apply_options(&mut request, &settings);
+        let max_retries = RetryOptions::apply(&mut request).unwrap_or(settings.max_retries);
         if max_retries == 0 {
             return (None, request.map(|body| lease.lease(LeasedBody::direct(body))));
         }
         // Before the call joins the extensions: a retry inserts the call itself, and empty extensions clone for free.
         let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
-        let (mut request, new_call, replay) = store_request(request, settings.replay_up_to);
+        let (mut request, new_call, replay) = ReplayState::store(request, settings.replay_up_to);
         let call = join_call(request.extensions_mut(), new_call);
         let this = Self {
             shared: shared.clone(),
@@ -173,7 +170,8 @@ impl<L, B: Body> RetryCall<L, B> {
         B: Unpin,
         B::Error: Into<BoxError>,
     {
-        // A layer between this one and the observe layer sent requests of its own: the failure may belong to one of those.
+        // A layer between this one and the observe layer sent requests of its own: the failure may belong to one of
+        // those.
         if self.call.attempts() - self.attempts_before > self.failed.retries() + 1 {
             return None;
         }
@@ -357,33 +355,6 @@ impl<L, B: Body> Drop for RetryCall<L, B> {
         // The body itself may be dropping this call while it is polled.
         self.replay.release();
     }
-}
-
-/// Applies the request's [`RetryOptions`]: sets its idempotency key, returns its maximum number of retries.
-fn apply_options<B>(request: &mut Request<B>, settings: &RetrySettings) -> u32 {
-    let Some(options) = request.extensions().get::<RetryOptions>() else { return settings.max_retries };
-    let max_retries = options.max_retries.unwrap_or(settings.max_retries);
-    if let Some(key) = options.idempotency_key.clone() {
-        request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
-    }
-    max_retries
-}
-
-/// Moves the body, and copies the headers, into the storage of a new call.
-fn store_request<B>(
-    request: Request<B>,
-    replay_up_to: usize,
-) -> (Request<()>, Call, CallStorage<ReplayState<B>>)
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-{
-    let length = body_length(&request);
-    let (parts, body) = request.into_parts();
-    let (call, replay) = Call::with_storage::<ReplayState<B>>();
-    replay.store_headers(&parts.headers);
-    replay.body.store(body, length, replay_up_to);
-    (Request::from_parts(parts, ()), call, replay)
 }
 
 /// The call that a layer above has put into the extensions; else inserts the new call.

@@ -61,8 +61,8 @@ pin_project! {
         // The failed response is drained, so that its connection can be reused.
         Draining { #[pin] drain: Drain<R>, delay: Duration },
         Waiting { timer: Pin<Box<Sleep>> },
-        // Without a delay: lets other tasks, and the IO driver, run first. They notice the other connections that died with
-        // this one, so that the retry does not take one of those.
+        // Without a delay: lets other tasks, and the IO driver, run first. They notice the other connections that died
+        // with this one, so that the retry does not take one of those.
         Yielding { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
         // The client is polled for readiness.
         Readying,

@@ -11,12 +11,12 @@ use super::{PassThrough, Retry, RetryBudget, RetryPolicy};
 use crate::record::Registry;
 use crate::settings::{ReleaseBounds, RetrySettings};
 
-/// Retries requests that the server provably did not process. No response, permit, connection or readied service is held
-/// during the backoff.
+/// Retries requests that the server provably did not process. No response, permit, connection or readied service is
+/// held during the backoff.
 ///
 /// From [`Outbound::retry_layer`](crate::Outbound::retry_layer), which follows the options of
-/// [`OutboundBuilder::retry`](crate::outbound::OutboundBuilder::retry). A layer with an option of its own keeps a copy of
-/// all options, and has budgets of its own. The [module](crate::retry) says what is retried.
+/// [`OutboundBuilder::retry`](crate::outbound::OutboundBuilder::retry). A layer with an option of its own keeps a copy
+/// of all options, and has budgets of its own. The [module](crate::retry) says what is retried.
 ///
 /// # Position
 /// Above [`ObserveLayer`](crate::observe::ObserveLayer), which proves what was sent. Without an observe layer below,
@@ -141,8 +141,8 @@ impl<L> RetryLayer<L> {
 
     /// Maximum size in bytes of the stored request body. Default: 64 KiB. Zero stores nothing.
     ///
-    /// A body that the client never polled is retried whatever its size. Data is stored as clones: a clone of `Bytes` is
-    /// a reference count.
+    /// A body that the client never polled is retried whatever its size. Data is stored as clones: a clone of `Bytes`
+    /// is a reference count.
     pub fn replay_up_to(self, bytes: usize) -> Self {
         self.set(|settings| settings.replay_up_to = bytes)
     }

@@ -1,6 +1,8 @@
 //! The retry options of one request.
 
-use http::HeaderValue;
+use http::{HeaderValue, Request};
+
+use super::rules::IDEMPOTENCY_KEY;
 
 /// Retry options of one request, in the request's extensions or by
 /// [`RequestExt::retry`](crate::RequestExt::retry). Options that are not set fall back to the layer's.
@@ -24,8 +26,8 @@ use http::HeaderValue;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "options do nothing unless put into a request's extensions"]
 pub struct RetryOptions {
-    pub(super) max_retries: Option<u32>,
-    pub(super) idempotency_key: Option<HeaderValue>,
+    max_retries: Option<u32>,
+    idempotency_key: Option<HeaderValue>,
 }
 
 impl RetryOptions {
@@ -56,5 +58,15 @@ impl RetryOptions {
     pub fn idempotency_key(mut self, key: HeaderValue) -> Self {
         self.idempotency_key = Some(key);
         self
+    }
+
+    /// Applies the options of a request, if it has any: sets its idempotency key. Returns its maximum number of retries.
+    pub(super) fn apply<B>(request: &mut Request<B>) -> Option<u32> {
+        let options = request.extensions().get::<Self>()?;
+        let max_retries = options.max_retries;
+        if let Some(key) = options.idempotency_key.clone() {
+            request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
+        }
+        max_retries
     }
 }

@@ -21,18 +21,13 @@ use crate::util::inner_service_accessors;
 #[derive(Clone, Debug)]
 pub struct Retry<S, L = PassThrough> {
     inner: S,
-    shared: Arc<RetryShared>,
+    pub(super) shared: Arc<RetryShared>,
     lease: L,
 }
 
 impl<S, L> Retry<S, L> {
     pub(super) const fn new(inner: S, shared: Arc<RetryShared>, lease: L) -> Self {
         Self { inner, shared, lease }
-    }
-
-    #[cfg(test)]
-    pub(super) fn shared_settings(&self) -> Arc<crate::settings::RetrySettings> {
-        self.shared.settings()
     }
 
     inner_service_accessors!();

@@ -37,7 +37,7 @@ fn retry_layer_option_leaves_earlier_service_unchanged() {
     let layer = RetryLayer::new(registry()).max_retries(5);
     let service = layer.layer(());
     let layer = layer.max_retries(6);
-    assert_eq!(service.shared_settings().max_retries, 5);
+    assert_eq!(service.shared.settings().max_retries, 5);
     assert_eq!(layer.settings().max_retries, 6);
 }
 

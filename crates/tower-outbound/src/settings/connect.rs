@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Timeout of a whole connect: DNS, TCP, tunnel and TLS. Long enough for several addresses and a lost SYN, short enough to
-/// fail before most callers give up.
+/// Timeout of a whole connect: DNS, TCP, tunnel and TLS. Long enough for several addresses and a lost SYN, short enough
+/// to fail before most callers give up.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Timeout of the TLS handshake alone: disabled, since the connect timeout includes the handshake.

@@ -1,13 +1,15 @@
 //! The options of an [`Outbound`](crate::Outbound) that are data, each with its default.
 //!
 //! # Live configuration
-//! All layers of an `Outbound` share one [`Settings`] value, in an `arc_swap::ArcSwap` of the registry, and read it for each
-//! request and each connect. Live configuration will be one store of a new value: requests that start after the store
-//! follow the new settings, and requests in flight keep theirs (each call holds the retry settings that it started with).
+//! All layers of an `Outbound` share one [`Settings`] value, in an `arc_swap::ArcSwap` of the registry, and read it for
+//! each request and each connect. Live configuration will be one store of a new value: requests that start after the
+//! store follow the new settings, and requests in flight keep theirs (each call holds the retry settings that it
+//! started with).
 //!
-//! Three values are copied when something is built, so a store does not reach the copy: the limits of requests in flight (in
-//! the limiter), the connect timeout (in a `TcpConnector`, and in tonic's endpoint), the idle timeout (in a client's pool).
-//! A layer with an option of its own has a copy of the settings of its group, and does not follow a store either.
+//! Three values are copied when something is built, so a store does not reach the copy: the limits of requests in
+//! flight (in the limiter), the connect timeout (in a `TcpConnector`, and in tonic's endpoint), the idle timeout (in a
+//! client's pool). A layer with an option of its own has a copy of the settings of its group, and does not follow a
+//! store either.
 //!
 //! Code that an application passes in (observers, a retry policy, a resolver) is not data: it stays with its layer.
 //!

@@ -3,8 +3,8 @@
 /// Share of the calls that may be retried: as in the retry budgets of Finagle and linkerd.
 const SHARE: f64 = 0.2;
 
-/// Retries per second that are allowed whatever the number of calls, so that an origin with few calls can retry at all: as
-/// in Finagle and linkerd.
+/// Retries per second that are allowed whatever the number of calls, so that an origin with few calls can retry at all:
+/// as in Finagle and linkerd.
 const PER_SECOND: u32 = 10;
 
 /// Limits the retries of an origin to a share of its calls, with a minimum per second.

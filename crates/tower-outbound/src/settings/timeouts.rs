@@ -18,16 +18,17 @@ const BODY_IDLE: Duration = Duration::ZERO;
 ///
 /// [`OutboundBuilder::timeouts`](crate::outbound::OutboundBuilder::timeouts) and
 /// [`ObserveLayer::timeouts`](crate::observe::ObserveLayer::timeouts) set them for all requests; a value in a request's
-/// extensions ([`RequestExt::timeouts`](crate::RequestExt::timeouts)) sets them for that request. Timeouts that a request
-/// does not set fall back to the layer's.
+/// extensions ([`RequestExt::timeouts`](crate::RequestExt::timeouts)) sets them for that request. Timeouts that a
+/// request does not set fall back to the layer's.
 ///
 /// `Duration::ZERO` disables a timeout. Default: all disabled. The resolution is one millisecond. Timeouts need a tokio
 /// runtime with its time driver enabled, and are disabled elsewhere.
 ///
 /// # Errors
 /// The attempt fails with an [`Error`](crate::Error) of the kind that each timeout names, whose source is a
-/// [`TimeoutError`](crate::timeouts::TimeoutError). [`Attempt::connection_was_silent`](crate::Attempt::connection_was_silent)
-/// returns whether anything was read from the connection meanwhile.
+/// [`TimeoutError`](crate::timeouts::TimeoutError).
+/// [`Attempt::connection_was_silent`](crate::Attempt::connection_was_silent) returns whether anything was read from the
+/// connection meanwhile.
 ///
 /// On the wire, an HTTP/1 connection is closed, and an HTTP/2 stream is reset. A silent HTTP/2 connection is retired:
 /// [`OutboundBuilder::retire_silent_after`](crate::outbound::OutboundBuilder::retire_silent_after).
@@ -63,8 +64,8 @@ impl Timeouts {
         Self { attempt: None, first_byte: None, write_idle: None, body_idle: None }
     }
 
-    /// Timeout of the whole attempt, from its first poll to the end of the response's body. Time in which the caller does
-    /// not read the body counts too. Default: disabled.
+    /// Timeout of the whole attempt, from its first poll to the end of the response's body. Time in which the caller
+    /// does not read the body counts too. Default: disabled.
     ///
     /// Fails with [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout) before the response's head, and with
     /// [`Kind::BodyTimeout`](crate::Kind::BodyTimeout) after it.
@@ -83,7 +84,8 @@ impl Timeouts {
         self
     }
 
-    /// Timeout of an upload without progress: the client has data to send, and the peer accepts none. Default: disabled.
+    /// Timeout of an upload without progress: the client has data to send, and the peer accepts none. Default:
+    /// disabled.
     ///
     /// Time in which the request's body is pending does not count, nor does time after the response's head.
     ///
@@ -96,8 +98,8 @@ impl Timeouts {
         self
     }
 
-    /// Timeout of a download without progress: the caller polls the response's body, and the peer sends nothing. Default:
-    /// disabled.
+    /// Timeout of a download without progress: the caller polls the response's body, and the peer sends nothing.
+    /// Default: disabled.
     ///
     /// Fails with [`Kind::BodyTimeout`](crate::Kind::BodyTimeout).
     pub const fn body_idle(mut self, body_idle: Duration) -> Self {

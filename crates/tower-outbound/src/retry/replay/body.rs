@@ -12,10 +12,10 @@ use crate::record::CallStorage;
 
 /// The request body of one attempt, leased to the client.
 ///
-/// The caller's body stays in the retry layer, and every attempt gets a lease of it. An attempt whose client never polled
-/// its lease leaves the body untouched for the next attempt. Frames that were polled are stored for the next attempt, up
-/// to [`RetryLayer::replay_up_to`](crate::retry::RetryLayer::replay_up_to) bytes; a stored frame is a clone of its data,
-/// which for `Bytes` is a reference count.
+/// The caller's body stays in the retry layer, and every attempt gets a lease of it. An attempt whose client never
+/// polled its lease leaves the body untouched for the next attempt. Frames that were polled are stored for the next
+/// attempt, up to [`RetryLayer::replay_up_to`](crate::retry::RetryLayer::replay_up_to) bytes; a stored frame is a clone
+/// of its data, which for `Bytes` is a reference count.
 ///
 /// Size hint and end of stream are those of the caller's body, so that each attempt is framed the same way.
 ///
@@ -23,8 +23,8 @@ use crate::record::CallStorage;
 /// Errors of the caller's body, as [`BoxError`]; and an error of its own once a later attempt has a lease.
 ///
 /// # Cancel safety
-/// Dropping a lease sends nothing. A client that polls an earlier lease while a later attempt is under way gets an error,
-/// and so cannot complete the earlier request.
+/// Dropping a lease sends nothing. A client that polls an earlier lease while a later attempt is under way gets an
+/// error, and so cannot complete the earlier request.
 pub struct LeasedBody<B: Body>(Inner<B>);
 
 enum Inner<B: Body> {

@@ -55,9 +55,9 @@ use super::LeasedBody;
 /// ```
 ///
 /// # Implementations
-/// `Lease` is implemented for every `F: Fn(LeasedBody<B>) -> T`, as `tower_http::trace::MakeSpan` is. The `Fn` traits are
-/// `#[fundamental]`, so that implementations for concrete types, also in other crates, do not overlap with that one.
-/// Further blanket implementations, over another trait, are not possible; none is planned.
+/// `Lease` is implemented for every `F: Fn(LeasedBody<B>) -> T`, as `tower_http::trace::MakeSpan` is. The `Fn` traits
+/// are `#[fundamental]`, so that implementations for concrete types, also in other crates, do not overlap with that
+/// one. Further blanket implementations, over another trait, are not possible; none is planned.
 pub trait Lease<B: Body> {
     /// The body type that the client takes.
     type Leased;

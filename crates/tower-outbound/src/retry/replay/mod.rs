@@ -1,7 +1,7 @@
 //! What a call stores so that its request can be sent again.
 //!
-//! The stored request lives inside the allocation of the [`Call`](crate::Call), so that a retry layer adds no allocation
-//! of its own:
+//! The stored request lives inside the allocation of the [`Call`](crate::Call), so that a retry layer adds no
+//! allocation of its own:
 //!
 //! ```text
 //!  Arc allocation, made by Call::with_storage::<ReplayState<B>>()

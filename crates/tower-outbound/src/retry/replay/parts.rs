@@ -4,7 +4,8 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version};
 
-/// Method, URI, version and extensions of a request. The headers are in a [`HeaderSnapshot`](super::headers::HeaderSnapshot).
+/// Method, URI, version and extensions of a request. The headers are in a
+/// [`HeaderSnapshot`](super::headers::HeaderSnapshot).
 #[derive(Clone)]
 pub(in crate::retry) struct RequestParts {
     method: Method,

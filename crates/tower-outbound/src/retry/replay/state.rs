@@ -2,13 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use http_body::Body;
 
 use super::LeasedBody;
 use super::buffer::ReplayBuffer;
 use super::headers::HeaderSnapshot;
-use crate::record::CallStorage;
+use crate::record::{Call, CallStorage};
+use crate::util::http::body_length;
 
 /// The headers and the body of a request, stored in its call's allocation: see the [module](super).
 ///
@@ -26,12 +27,25 @@ impl<B: Body> Default for ReplayState<B> {
 }
 
 impl<B: Body> ReplayState<B> {
-    fn snapshot(&self) -> MutexGuard<'_, HeaderSnapshot> {
-        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Stores the headers and the body of a request in a new call. Returns the rest of the request, with its headers.
+    pub(in crate::retry) fn store(
+        request: Request<B>,
+        replay_up_to: usize,
+    ) -> (Request<()>, Call, CallStorage<Self>)
+    where
+        B: Send + 'static,
+        B::Data: Send,
+    {
+        let length = body_length(&request);
+        let (parts, body) = request.into_parts();
+        let (call, replay) = Call::with_storage::<Self>();
+        replay.snapshot().store(&parts.headers);
+        replay.body.store(body, length, replay_up_to);
+        (Request::from_parts(parts, ()), call, replay)
     }
 
-    pub(in crate::retry) fn store_headers(&self, headers: &HeaderMap) {
-        self.snapshot().store(headers);
+    fn snapshot(&self) -> MutexGuard<'_, HeaderSnapshot> {
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(in crate::retry) fn headers(&self) -> HeaderMap {
@@ -68,20 +82,17 @@ impl<B: Body> CallStorage<ReplayState<B>> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use http_body_util::Full;
 
     use super::*;
-    use crate::record::Call;
 
     #[test]
     fn replay_headers_cleared_by_release_while_call_lives() {
-        let headers =
-            HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("secret"))]);
-        let (call, replay) = Call::with_storage::<ReplayState<Full<bytes::Bytes>>>();
-        replay.store_headers(&headers);
+        let request = Request::get("http://localhost/").header("authorization", "secret");
+        let request = request.body(Full::<bytes::Bytes>::default()).unwrap();
+        let (request, call, replay) = ReplayState::store(request, 0);
         assert!(!format!("{call:?}").contains("secret"));
-        assert_eq!(replay.headers(), headers);
+        assert_eq!(replay.headers(), *request.headers());
         replay.release();
         assert_eq!(replay.headers(), HeaderMap::new());
         drop(call);
