@@ -3,6 +3,8 @@
 mod builder;
 mod handle;
 mod layer;
+#[cfg(test)]
+mod tests;
 
 pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;

@@ -1,4 +1,4 @@
-//! A peer that answers before the client has come back for the body's end.
+//! A peer that responds before the client has polled the end of the request body.
 
 use std::convert::Infallible;
 
@@ -10,19 +10,19 @@ use outbound_tests::gate::Gate;
 
 use super::*;
 
-type Leased = LeasedBody<Upload>;
+type Leased = LeasedBody<RequestBody>;
 
-/// A body of these frames, which does not say before that it has ended.
-fn frames(texts: &'static [&'static str]) -> Upload {
+/// A body of these frames that reports its end only when it is polled once more.
+fn frames(texts: &'static [&'static str]) -> RequestBody {
     let frames = stream::iter(texts).map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
     UnsyncBoxBody::new(StreamBody::new(frames))
 }
 
-/// Takes one frame and answers 503; what it has not taken of the body is put there. Then it takes all.
+/// A client. The first attempt takes one frame, stores the rest of the body and responds 503; the second takes all.
 async fn call(
     client: Arc<Mutex<Vec<Leased>>>,
     mut request: Request<Leased>,
-) -> Result<Response<Upload>, Infallible> {
+) -> Result<Response<RequestBody>, Infallible> {
     let first = client.lock().unwrap().is_empty();
     if !first {
         let all = request.into_body().collect().await.unwrap().to_bytes();
@@ -35,32 +35,32 @@ async fn call(
     Ok(busy)
 }
 
-/// The status and the body of the answer, what was told, and the rest that the client has of the first body.
-async fn answered(body: Upload) -> (u16, Bytes, Vec<String>, Leased) {
-    let (bench, client) = (Bench::new(), Arc::new(Mutex::new(Vec::new())));
+/// The response's status and body, the events, and the rest of the first attempt's body.
+async fn early_response(body: RequestBody) -> (u16, Bytes, Vec<String>, Leased) {
+    let (fixture, client) = (Fixture::new(), Arc::new(Mutex::new(Vec::new())));
     let held = Arc::clone(&client);
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
     let service = layer.layer(tower::service_fn(move |request| call(Arc::clone(&held), request)));
     let request = Request::post("http://peer.test/").body(body).unwrap();
     let response = service.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
-    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let rest = client.lock().unwrap().pop().unwrap();
-    (status, answer, bench.told(), rest)
+    (status, bytes, fixture.events(), rest)
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_early_answer_with_whole_body_taken_is_retried() {
-    let (status, answer, told, _) = answered(frames(&["whole"])).await;
-    assert_eq!((status, &answer[..]), (200, &b"whole"[..]));
-    assert_eq!(told[1], "retry status");
+    let (status, response, events, _) = early_response(frames(&["whole"])).await;
+    assert_eq!((status, &response[..]), (200, &b"whole"[..]));
+    assert_eq!(events[1], "retry status");
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_early_answer_returned_with_rest_of_body_intact() {
-    let (status, answer, told, rest) = answered(frames(&["one", "two", "three"])).await;
-    assert_eq!((status, &answer[..]), (503, &b"busy"[..]));
-    assert_eq!(told[1], "no retry status: body");
+    let (status, response, events, rest) = early_response(frames(&["one", "two", "three"])).await;
+    assert_eq!((status, &response[..]), (503, &b"busy"[..]));
+    assert_eq!(events[1], "no retry status: body");
     assert_eq!(rest.collect().await.unwrap().to_bytes(), "twothree");
 }
 
@@ -76,13 +76,13 @@ async fn retry_early_answer_wakes_client_waiting_for_body() {
     let body = UnsyncBoxBody::new(StreamBody::new(first.chain(later)));
     let waiting = Arc::new(Mutex::new(None));
     let slot = Arc::clone(&waiting);
-    let bench = Bench::new();
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let fixture = Fixture::new();
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
     let service = layer.layer(tower::service_fn(move |mut request: Request<Leased>| {
         let slot = Arc::clone(&slot);
         async move {
             request.body_mut().frame().await.unwrap().unwrap();
-            // As a connection that goes on with the upload.
+            // Like a connection that continues the upload.
             let mut rest = tokio::spawn(request.into_body().collect());
             assert!(futures_util::poll!(&mut rest).is_pending());
             tokio::task::yield_now().await;
@@ -107,11 +107,11 @@ async fn retry_returned_answer_does_not_poll_body_ahead() {
         counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Ok(Frame::data(Bytes::from_static(text.as_bytes())))
     });
-    let bench = Bench::new();
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let fixture = Fixture::new();
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
     let service = layer.layer(tower::service_fn(|mut request: Request<Leased>| async move {
         request.body_mut().frame().await.unwrap().unwrap();
-        Ok::<_, Infallible>(Response::new(upload("well")))
+        Ok::<_, Infallible>(Response::new(upload("ok")))
     }));
     let body = UnsyncBoxBody::new(StreamBody::new(frames));
     let response = service.oneshot(Request::post("http://peer.test/").body(body).unwrap()).await.unwrap();

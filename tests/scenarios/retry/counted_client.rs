@@ -1,4 +1,4 @@
-//! A client whose futures and response bodies are counted while they live, and whose clones are not ready at once.
+//! A client that counts its live futures and response bodies, and whose clones are not ready at once.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,55 +10,55 @@ use tower::Service;
 
 use super::*;
 
-/// How many futures and response bodies of the client there are.
+/// Counts the live futures and response bodies of a client.
 #[derive(Clone, Default)]
-pub(super) struct Alive(Arc<AtomicI64>);
+pub(super) struct LiveCount(Arc<AtomicI64>);
 
-impl Alive {
+impl LiveCount {
     pub(super) fn count(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn one(&self) -> One {
+    fn token(&self) -> Token {
         self.0.fetch_add(1, Ordering::Relaxed);
-        One(self.clone())
+        Token(self.clone())
     }
 }
 
-struct One(Alive);
+struct Token(LiveCount);
 
-impl Drop for One {
+impl Drop for Token {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The client; each clone is ready at its second poll.
-pub(super) struct Watched<S> {
+/// A client that counts; each clone is ready at its second poll.
+pub(super) struct CountedClient<S> {
     inner: S,
-    alive: Alive,
+    alive: LiveCount,
     polled: bool,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(inner: S, alive: &Alive) -> Self {
+impl<S> CountedClient<S> {
+    pub(super) fn new(inner: S, alive: &LiveCount) -> Self {
         Self { inner, alive: alive.clone(), polled: false }
     }
 }
 
-impl<S: Clone> Clone for Watched<S> {
+impl<S: Clone> Clone for CountedClient<S> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), &self.alive)
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Watched<S>
+impl<S, B, R> Service<Request<B>> for CountedClient<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<Live<R>>;
+    type Response = Response<Counted<R>>;
     type Error = S::Error;
-    type Future = Live<S::Future>;
+    type Future = Counted<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         if std::mem::replace(&mut self.polled, true) {
@@ -70,27 +70,28 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.polled = false;
-        Live { inner: Box::pin(self.inner.call(request)), one: self.alive.one() }
+        Counted { inner: Box::pin(self.inner.call(request)), token: self.alive.token() }
     }
 }
 
-pub(super) struct Live<T> {
-    // Before the token, so that it is gone when it is not counted any more.
+pub(super) struct Counted<T> {
+    // Before the token: dropped before the count goes down.
     inner: Pin<Box<T>>,
-    one: One,
+    token: Token,
 }
 
-impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for Live<F> {
-    type Output = Result<Response<Live<R>>, E>;
+impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for Counted<F> {
+    type Output = Result<Response<Counted<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = self.inner.as_mut().poll(cx);
-        let alive = &self.one.0;
-        polled.map_ok(|response| response.map(|inner| Live { inner: Box::pin(inner), one: alive.one() }))
+        let alive = &self.token.0;
+        polled
+            .map_ok(|response| response.map(|inner| Counted { inner: Box::pin(inner), token: alive.token() }))
     }
 }
 
-impl<R: Body> Body for Live<R> {
+impl<R: Body> Body for Counted<R> {
     type Data = R::Data;
     type Error = R::Error;
 

@@ -1,4 +1,4 @@
-//! What passes through as it is, and what the peer is told and says of retries.
+//! What the layer passes through unchanged, and the headers about retries in both directions.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use tower_outbound::retry::RetryHistory;
 
 use super::*;
 
-/// Answered so, with every option on. Returns the response and what the peer has read.
-async fn through(request: Request<Upload>, answer: &'static str) -> (Response<Bytes>, String) {
-    let bench = Bench::new();
-    let (server, connector) = ScriptedServer::duplex(Script::new().read_request().write(answer).hang());
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).idempotent().grpc();
+/// Sends a request with every option on. Returns the response and the bytes that the peer read.
+async fn pass_through(request: Request<RequestBody>, response: &'static str) -> (Response<Bytes>, String) {
+    let fixture = Fixture::new();
+    let (server, connector) = ScriptedServer::duplex(Script::new().read_request().write(response).hang());
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).idempotent().grpc();
     let layer = layer.attempt_header(HeaderName::from_static("x-attempt"));
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     let (parts, body) = send(&client, request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    assert_eq!(bench.told(), ["call", "attempt 0", "call ok"]);
+    assert_eq!(fixture.events(), ["call", "attempt 0", "call ok"]);
     assert!(parts.extensions.get::<RetryHistory>().is_none());
     let raw = String::from_utf8(server.log()[0].raw.clone()).unwrap();
     assert!(!raw.contains("x-attempt"), "{raw}");
     (Response::from_parts(parts, body), raw)
 }
 
-fn asking(method: Method) -> Request<Upload> {
+fn with_method(method: Method) -> Request<RequestBody> {
     let mut request = get("http://peer.test/a?b=c".parse().unwrap());
     *request.method_mut() = method;
     request
@@ -38,7 +38,7 @@ async fn retry_layer_keeps_bodiless_answers_unchanged() {
         (Method::GET, "HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n", 204),
         (Method::GET, "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\nx-a: 1\r\n\r\n", 304),
     ] {
-        let (response, raw) = through(asking(method.clone()), answer).await;
+        let (response, raw) = pass_through(with_method(method.clone()), answer).await;
         assert_eq!((response.status().as_u16(), response.version()), (status, Version::HTTP_11));
         assert_eq!(response.headers()["x-a"], "1");
         assert!(response.body().is_empty());
@@ -51,7 +51,8 @@ async fn retry_layer_sends_expect_continue_unchanged() {
     let mut request = post("http://peer.test/".parse().unwrap(), upload("hello"));
     request.headers_mut().insert("expect", "100-continue".parse().unwrap());
     let (response, raw) =
-        through(request, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        pass_through(request, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await;
     assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, b"ok".as_slice()));
     assert!(raw.contains("expect: 100-continue\r\n") && raw.ends_with("\r\n\r\nhello"), "{raw}");
 }
@@ -61,11 +62,11 @@ async fn retry_layer_opens_upgrades_and_tunnels() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let upgrade = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
     for (method, answer) in [(Method::GET, upgrade), (Method::CONNECT, "HTTP/1.1 200 OK\r\n\r\n")] {
-        let bench = Bench::new();
+        let fixture = Fixture::new();
         let script = Script::new().read_request().write(answer).read_exact(4).write("pong").hang();
         let (_server, connector) = ScriptedServer::duplex(script);
-        let client = bench.stack(bench.outbound.connector(connector), &bench.layer());
-        let mut request = asking(method.clone());
+        let client = fixture.stack(fixture.outbound.connector(connector), &fixture.layer());
+        let mut request = with_method(method.clone());
         if method == Method::CONNECT {
             *request.uri_mut() = "http://peer.test:80".parse().unwrap();
         } else {
@@ -81,16 +82,16 @@ async fn retry_layer_opens_upgrades_and_tunnels() {
     }
 }
 
-/// How often a request was sent that is answered so, and how long that took.
-async fn asked(answer: &str, options: impl FnOnce(RetryLayer) -> RetryLayer) -> (Vec<String>, Duration) {
-    let bench = Bench::new();
+/// Sends a request that first gets `answer`. Returns the heads that the peer read, and the elapsed time.
+async fn retried(answer: &str, options: impl FnOnce(RetryLayer) -> RetryLayer) -> (Vec<String>, Duration) {
+    let fixture = Fixture::new();
     let script = Script::new().read_request().write(answer.to_owned()).read_request().write(OK).hang();
     let (server, connector) = ScriptedServer::duplex(script);
-    let layer = options(bench.layer().backoff(Duration::from_millis(7), Duration::from_millis(7)));
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
-    let begun = Instant::now();
-    let _ = read(&client, get(server.uri("/"))).await.unwrap();
-    (server.log()[0].heads.clone(), begun.elapsed())
+    let layer = options(fixture.layer().backoff(Duration::from_millis(7), Duration::from_millis(7)));
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
+    let start = Instant::now();
+    let _ = fetch(&client, get(server.uri("/"))).await.unwrap();
+    (server.log()[0].heads.clone(), start.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,10 +112,10 @@ async fn retry_grpc_follows_status_and_pushback() {
     ] {
         let answer =
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n{extra}content-length: 0\r\n\r\n");
-        let (heads, elapsed) = asked(&answer, RetryLayer::grpc).await;
+        let (heads, elapsed) = retried(&answer, RetryLayer::grpc).await;
         assert_eq!(heads.len(), count, "{extra}");
         assert!(wait.contains(&elapsed), "{extra}: {elapsed:?}");
-        assert_eq!(asked(&answer, |layer| layer).await.0.len(), 1, "not asked for: {extra}");
+        assert_eq!(retried(&answer, |layer| layer).await.0.len(), 1, "without the option: {extra}");
     }
 }
 
@@ -122,7 +123,7 @@ async fn retry_grpc_follows_status_and_pushback() {
 async fn retry_attempt_header_sent_on_retries_only() {
     let name = HeaderName::from_static("grpc-previous-rpc-attempts");
     let layer = |layer: RetryLayer| layer.status([StatusCode::SERVICE_UNAVAILABLE]).attempt_header(name);
-    let (heads, _) = asked(BUSY, layer).await;
+    let (heads, _) = retried(BUSY, layer).await;
     assert_eq!(
         heads,
         [
@@ -143,7 +144,8 @@ async fn retry_after_waits_for_seconds_and_until_date() {
     ] {
         let date = date.map_or(String::new(), |date| format!("date: {date}\r\n"));
         let answer = format!("HTTP/1.1 503 Busy\r\nretry-after: {value}\r\n{date}content-length: 0\r\n\r\n");
-        let (heads, elapsed) = asked(&answer, |layer| layer.status([StatusCode::SERVICE_UNAVAILABLE])).await;
+        let (heads, elapsed) =
+            retried(&answer, |layer| layer.status([StatusCode::SERVICE_UNAVAILABLE])).await;
         assert_eq!((heads.len(), elapsed), (2, Duration::from_secs(seconds)), "{value}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept of a request is gone when its call is over, whatever of the call the user keeps.
+//! The stored request is freed when its call ends, even if the user keeps the call, its timings or its error.
 
 use std::future::{poll_fn, ready};
 use std::io;
@@ -13,27 +13,27 @@ use tower_outbound::{Call, Timings};
 
 use super::*;
 
-/// What the client has of a body.
-type Sent = ObserveRequestBody<LeasedBody<Upload>>;
+/// The body that the client gets.
+type ClientBody = ObserveRequestBody<LeasedBody<RequestBody>>;
 
-/// A body of three frames; it is counted while it lives, and each of its frames.
+/// Counts the live bodies and frames that it has made.
 #[derive(Clone, Default)]
 struct Alive(Arc<()>);
 
-struct Counted {
+/// A counted body of three counted frames.
+struct CountedBody {
     frames: u8,
     alive: Alive,
-    /// Called when it is dropped.
-    last: Box<dyn FnMut() + Send>,
+    on_drop: Box<dyn FnMut() + Send>,
 }
 
 impl Alive {
-    fn body(&self) -> Upload {
-        self.body_whose_drop(|| ())
+    fn body(&self) -> RequestBody {
+        self.body_with_drop(|| ())
     }
 
-    fn body_whose_drop(&self, last: impl FnMut() + Send + 'static) -> Upload {
-        UnsyncBoxBody::new(Counted { frames: 0, alive: self.clone(), last: Box::new(last) })
+    fn body_with_drop(&self, on_drop: impl FnMut() + Send + 'static) -> RequestBody {
+        UnsyncBoxBody::new(CountedBody { frames: 0, alive: self.clone(), on_drop: Box::new(on_drop) })
     }
 
     fn count(&self) -> usize {
@@ -47,7 +47,7 @@ impl AsRef<[u8]> for Alive {
     }
 }
 
-impl http_body::Body for Counted {
+impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -61,15 +61,15 @@ impl http_body::Body for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBody {
     fn drop(&mut self) {
-        (self.last)();
+        (self.on_drop)();
     }
 }
 
 const URI: &str = "http://peer.test/";
 
-fn answer(status: StatusCode) -> Response<Upload> {
+fn response(status: StatusCode) -> Response<RequestBody> {
     let mut response = Response::new(upload("ok"));
     *response.status_mut() = status;
     response
@@ -77,12 +77,12 @@ fn answer(status: StatusCode) -> Response<Upload> {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_freed_with_answer_while_timings_are_kept() {
-    let (bench, alive) = (Bench::new(), Alive::default());
-    let client = service_fn(|request: Request<Sent>| async {
+    let (fixture, alive) = (Fixture::new(), Alive::default());
+    let client = service_fn(|request: Request<ClientBody>| async {
         request.into_body().collect().await?;
-        Ok::<_, BoxError>(answer(StatusCode::OK))
+        Ok::<_, BoxError>(response(StatusCode::OK))
     });
-    let mut service = bench.layer().layer(bench.outbound.attempt_layer().layer(client));
+    let mut service = fixture.layer().layer(fixture.outbound.attempt_layer().layer(client));
     let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
     assert_eq!(alive.count(), 1);
     let timings = future.as_mut().await.unwrap().extensions().get::<Timings>().unwrap().clone();
@@ -91,12 +91,12 @@ async fn retry_body_freed_with_answer_while_timings_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_partly_sent_freed_while_error_is_kept() {
-    let (bench, alive) = (Bench::new(), Alive::default());
-    let client = service_fn(|request: Request<Sent>| async {
+    let (fixture, alive) = (Fixture::new(), Alive::default());
+    let client = service_fn(|request: Request<ClientBody>| async {
         request.into_body().frame().await.unwrap()?;
-        Err::<Response<Upload>, _>(BoxError::from("no"))
+        Err::<Response<RequestBody>, _>(BoxError::from("no"))
     });
-    let mut service = bench.layer().layer(bench.outbound.attempt_layer().layer(client));
+    let mut service = fixture.layer().layer(fixture.outbound.attempt_layer().layer(client));
     let mut future = pin!(service.call(post(URI.parse().unwrap(), alive.body())));
     let error = future.as_mut().await.unwrap_err();
     assert_eq!((alive.count(), error.attempt().unwrap().call().attempts()), (0, 1));
@@ -104,16 +104,16 @@ async fn retry_body_partly_sent_freed_while_error_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_never_polled_returned_by_take_request() {
-    let (bench, alive) = (Bench::new(), Alive::default());
+    let (fixture, alive) = (Fixture::new(), Alive::default());
     let refused = || Err::<TcpIo, _>(io::Error::from(io::ErrorKind::ConnectionRefused));
-    let connector = bench.outbound.connector(service_fn(move |_: http::Uri| ready(refused())));
-    let mut service = bench.stack(connector, &bench.layer());
+    let connector = fixture.outbound.connector(service_fn(move |_: http::Uri| ready(refused())));
+    let mut service = fixture.stack(connector, &fixture.layer());
     let mut request = post(URI.parse().unwrap(), alive.body());
     request.headers_mut().insert("x-a", "1".parse().unwrap());
     let mut future = pin!(service.call(request));
     let mut error = future.as_mut().await.unwrap_err();
     assert_eq!((alive.count(), error.history().len()), (1, 2));
-    let request = error.take_request::<Upload>().unwrap();
+    let request = error.take_request::<RequestBody>().unwrap();
     assert_eq!(request.headers()["x-a"], "1");
     assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "partpartpart");
     assert_eq!(alive.count(), 0);
@@ -122,12 +122,12 @@ async fn retry_body_never_polled_returned_by_take_request() {
 #[tokio::test(start_paused = true)]
 async fn retry_body_freed_on_cancel_while_call_is_kept() {
     let alive = Alive::default();
-    let client = service_fn(|request: Request<Sent>| async {
+    let client = service_fn(|request: Request<ClientBody>| async {
         let mut body = request.into_body();
         body.frame().await.unwrap()?;
         std::future::pending::<()>().await;
         drop(body);
-        Ok::<_, BoxError>(answer(StatusCode::OK))
+        Ok::<_, BoxError>(response(StatusCode::OK))
     });
     let calls = Arc::new(Mutex::new(Vec::new()));
     let kept = calls.clone();
@@ -147,11 +147,11 @@ async fn retry_body_freed_on_cancel_while_call_is_kept() {
     assert_eq!((alive.count(), calls.lock().unwrap().len()), (0, 1));
 }
 
-/// What a client has of each body; the call is somewhere else as well.
-type Leases = Arc<Mutex<Vec<(LeasedBody<Upload>, Call)>>>;
+/// The bodies that a client keeps, and the calls that a user keeps.
+type Leases = Arc<Mutex<Vec<(LeasedBody<RequestBody>, Call)>>>;
 
-/// Takes so many frames at once, and keeps the rest; whether it is the first.
-async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<Upload>>) -> bool {
+/// Takes `frames` frames and keeps the rest of the body. Returns whether this is the first attempt.
+async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<RequestBody>>) -> bool {
     for _ in 0..frames {
         request.body_mut().frame().await.unwrap().unwrap();
     }
@@ -164,14 +164,14 @@ async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<Upl
 #[tokio::test(start_paused = true)]
 async fn retry_body_still_sent_after_answer_lives_until_end() {
     for taken in 0..=3 {
-        let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+        let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
         let client = service_fn(|request| async {
             keep(leases.clone(), taken, request).await;
-            Ok::<_, BoxError>(answer(StatusCode::OK))
+            Ok::<_, BoxError>(response(StatusCode::OK))
         });
-        let mut service = bench.layer().layer(client);
+        let mut service = fixture.layer().layer(client);
         let response = service.call(post(URI.parse().unwrap(), alive.body())).await.unwrap();
-        // No frame that was given is kept.
+        // No frame that the client took is stored.
         assert_eq!((response.status().as_u16(), alive.count()), (200, 1), "{taken} taken");
         let (mut lease, _call) = leases.lock().unwrap().pop().unwrap();
         for _ in taken..3 {
@@ -186,12 +186,12 @@ async fn retry_body_still_sent_after_answer_lives_until_end() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_still_sent_after_cancel_is_whole() {
-    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
         keep(leases.clone(), 1, request).await;
-        std::future::pending::<Result<Response<Upload>, BoxError>>().await
+        std::future::pending::<Result<Response<RequestBody>, BoxError>>().await
     });
-    let mut service = bench.layer().layer(client);
+    let mut service = fixture.layer().layer(client);
     let mut future = Box::pin(service.call(post(URI.parse().unwrap(), alive.body())));
     assert!(futures_util::poll!(&mut future).is_pending());
     drop(future);
@@ -202,13 +202,13 @@ async fn retry_body_still_sent_after_cancel_is_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_lifetime_independent_of_earlier_attempt() {
-    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
-        // All frames, and the end.
+        // All frames, not yet the end.
         let first = keep(leases.clone(), 3, request).await;
-        Ok::<_, BoxError>(answer(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
+        Ok::<_, BoxError>(response(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
     });
-    let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+    let mut service = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
     let response = service.call(post(URI.parse().unwrap(), alive.body())).await.unwrap();
     assert_eq!((response.status().as_u16(), alive.count()), (200, 1));
     let ((old, _call), (new, _)) = {
@@ -216,40 +216,40 @@ async fn retry_body_lifetime_independent_of_earlier_attempt() {
         (leases.remove(0), leases.remove(0))
     };
     drop(old);
-    assert_eq!(alive.count(), 1, "the second one has it");
+    assert_eq!(alive.count(), 1, "the second attempt still has the body");
     drop(new);
     assert_eq!(alive.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_drop_may_call_back_into_body() {
-    let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
     let client = service_fn(|request| async {
         let first = keep(leases.clone(), 3, request).await;
-        Ok::<_, BoxError>(answer(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
+        Ok::<_, BoxError>(response(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
     });
-    let (older, asked) = (leases.clone(), Arc::new(Mutex::new(0)));
-    let count = asked.clone();
-    let body = alive.body_whose_drop(move || {
-        // The body's own lock is taken here.
-        assert!(!http_body::Body::is_end_stream(&older.lock().unwrap()[0].0));
+    let (leases_in_drop, drops) = (leases.clone(), Arc::new(Mutex::new(0)));
+    let count = drops.clone();
+    let body = alive.body_with_drop(move || {
+        // Locks the replay buffer.
+        assert!(!http_body::Body::is_end_stream(&leases_in_drop.lock().unwrap()[0].0));
         *count.lock().unwrap() += 1;
     });
-    let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+    let mut service = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
     service.call(post(URI.parse().unwrap(), body)).await.unwrap();
     let (newer, _call) = leases.lock().unwrap().pop().unwrap();
     drop(newer);
-    assert_eq!((alive.count(), *asked.lock().unwrap()), (0, 1));
+    assert_eq!((alive.count(), *drops.lock().unwrap()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_poll_may_drop_own_call() {
-    type Answered = Pin<Box<dyn Future<Output = Result<Response<Upload>, Error>> + Send>>;
-    let (bench, leases) = (Bench::new(), Leases::default());
-    let call = Arc::new(Mutex::new(None::<Answered>));
-    let own = call.clone();
+    type CallFuture = Pin<Box<dyn Future<Output = Result<Response<RequestBody>, Error>> + Send>>;
+    let (fixture, leases) = (Fixture::new(), Leases::default());
+    let call = Arc::new(Mutex::new(None::<CallFuture>));
+    let own_call = call.clone();
     let body = http_body_util::StreamBody::new(futures_util::stream::once(poll_fn(move |_| {
-        assert!(own.lock().unwrap().take().is_some());
+        assert!(own_call.lock().unwrap().take().is_some());
         Poll::Ready(Ok(Frame::data(Bytes::from_static(b"whole"))))
     })));
     let kept = leases.clone();
@@ -257,29 +257,29 @@ async fn retry_body_poll_may_drop_own_call() {
         let kept = kept.clone();
         async move {
             keep(kept, 0, request).await;
-            std::future::pending::<Result<Response<Upload>, BoxError>>().await
+            std::future::pending::<Result<Response<RequestBody>, BoxError>>().await
         }
     });
-    let mut service = bench.layer().layer(client);
-    let mut future: Answered = Box::pin(service.call(post(URI.parse().unwrap(), UnsyncBoxBody::new(body))));
+    let mut service = fixture.layer().layer(client);
+    let mut future: CallFuture = Box::pin(service.call(post(URI.parse().unwrap(), UnsyncBoxBody::new(body))));
     assert!(futures_util::poll!(&mut future).is_pending());
     *call.lock().unwrap() = Some(future);
     let (lease, _) = leases.lock().unwrap().pop().unwrap();
     assert_eq!(lease.collect().await.unwrap().to_bytes(), "whole");
-    assert_eq!(bench.told(), ["call", "call cancelled in acquire"]);
+    assert_eq!(fixture.events(), ["call", "call cancelled in acquire"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_ends_without_error_if_answer_is_returned() {
     for with_length in [true, false] {
-        let (bench, alive, leases) = (Bench::new(), Alive::default(), Leases::default());
+        let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
         let client = service_fn(|request| async {
             keep(leases.clone(), 3, request).await;
-            let mut response = answer(StatusCode::SERVICE_UNAVAILABLE);
+            let mut response = response(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert("retry-after", "86400".parse().unwrap());
             Ok::<_, BoxError>(response)
         });
-        let mut service = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
+        let mut service = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).layer(client);
         let mut request = post(URI.parse().unwrap(), alive.body());
         if with_length {
             request.headers_mut().insert("content-length", "12".parse().unwrap());
@@ -287,8 +287,8 @@ async fn retry_body_ends_without_error_if_answer_is_returned() {
         let response = service.call(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let (mut lease, _call) = leases.lock().unwrap().pop().unwrap();
-        // The end, and no error that would reset the stream.
-        assert!(lease.frame().await.is_none(), "with its length: {with_length}");
-        assert_eq!(bench.told(), ["call", "no retry status: retry_after", "call ok"]);
+        // The end, not an error that would reset the stream.
+        assert!(lease.frame().await.is_none(), "with a length: {with_length}");
+        assert_eq!(fixture.events(), ["call", "no retry status: retry_after", "call ok"]);
     }
 }
