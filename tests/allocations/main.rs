@@ -1,4 +1,4 @@
-//! What the layers allocate per request, over the bare client.
+//! Allocations of the layers per request, above those of the bare client.
 
 mod retry;
 mod telemetry;
@@ -22,12 +22,11 @@ use tower_outbound::timeouts::Timeouts;
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
 
-/// What a request costs above the bare client, without an observer:
-/// the attempt, its call, the connection in the response's extensions (put there by hyper-util), and the
-/// timings beside it.
-const NAMED: u64 = 4;
+/// Allocations of a request above the bare client, without an observer: the attempt, its call, the connection in the
+/// response's extensions (inserted by hyper-util), and the timings there.
+const LAYERED: u64 = 4;
 
-/// Answers on a thread of its own, which the counter does not see.
+/// A server on a thread of its own, whose allocations are not counted.
 fn serve(body: &'static [u8], chunks: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -55,7 +54,7 @@ fn serve(body: &'static [u8], chunks: usize) -> SocketAddr {
     address
 }
 
-/// Allocations per request on this thread, the client's tasks included.
+/// Allocations per request on this thread, including the client's tasks.
 fn per_request<S, B>(make: impl FnOnce() -> S, address: SocketAddr) -> f64
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
@@ -104,21 +103,23 @@ fn allocations_without_observer_are_four_at_most() {
     let address = serve(b"response", 1);
     let (bare, layered) = (bare(address), layered(&Outbound::new(), address));
     println!("allocations per request: bare {bare:.2}, layered without an observer {layered:.2}");
-    assert!(layered - bare <= NAMED as f64 + 0.05, "bare {bare}, layered {layered}");
+    assert!(layered - bare <= LAYERED as f64 + 0.05, "bare {bare}, layered {layered}");
 }
 
-/// Answers by itself.
-fn nameless<B>() -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone {
+/// A client that responds without a connection.
+fn without_connection<B>()
+-> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone {
     tower::service_fn(|_| async { Ok(Response::new(Full::default())) })
 }
 
-/// The attempt, its call, and three for the timings in the response's extensions, which had none. Nobody goes on to ask
-/// which connection it was.
+/// The attempt, its call, and three for the timings in the response's extensions, which are empty otherwise.
 #[test]
 fn allocations_client_naming_no_connection_are_five_at_most() {
     let (address, outbound) = (serve(b"response", 1), Outbound::new());
-    let (bare, layered) =
-        (per_request(nameless, address), per_request(|| outbound.attempt_layer().layer(nameless()), address));
+    let (bare, layered) = (
+        per_request(without_connection, address),
+        per_request(|| outbound.attempt_layer().layer(without_connection()), address),
+    );
     println!("allocations per request: bare {bare:.2}, layered {layered:.2}");
     assert!(layered - bare <= 5.05, "bare {bare}, layered {layered}");
 }
@@ -146,8 +147,8 @@ fn allocations_observer_doing_nothing_adds_none() {
 fn allocations_all_timeouts_together_add_one_at_most() {
     let address = serve(b"response", 1);
     let minute = Duration::from_secs(60);
-    let limits = Timeouts::new().attempt(minute).first_byte(minute).write_idle(minute).body_idle(minute);
-    let limited = Outbound::builder().timeouts(limits).build();
+    let timeouts = Timeouts::new().attempt(minute).first_byte(minute).write_idle(minute).body_idle(minute);
+    let limited = Outbound::builder().timeouts(timeouts).build();
     let (without, with) = (layered(&Outbound::new(), address), layered(&limited, address));
     println!("allocations per request: without timeouts {without:.2}, with all four {with:.2}");
     assert!(with - without <= 1.05, "without {without}, with {with}");
@@ -162,7 +163,7 @@ fn allocations_free_permit_under_both_limits_adds_none() {
     assert!(with - without < 0.05, "without {without}, with {with}");
 }
 
-/// Two requests at a time, each pair after the one before.
+/// Allocations per pair of concurrent requests; one pair after the other.
 fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outbound = Outbound::builder().max_in_flight_per_origin(max_in_flight).build();
@@ -170,14 +171,14 @@ fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
     let _guard = runtime.enter();
     let client = outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector));
     let uri: http::Uri = format!("http://{address}/").parse().unwrap();
-    let one = || async {
+    let send_one = || async {
         let request = Request::get(&uri).body(Full::<Bytes>::default()).unwrap();
         client.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     };
     let send = |pairs| {
         runtime.block_on(async {
             for _ in 0..pairs {
-                tokio::join!(one(), one());
+                tokio::join!(send_one(), send_one());
             }
         });
     };
@@ -185,13 +186,13 @@ fn per_pair(max_in_flight: usize, address: SocketAddr) -> f64 {
     allocation_counter::measure(|| send(REQUESTS)).count_total as f64 / REQUESTS as f64
 }
 
-/// A connection's name would be seven more.
+/// Naming a connection would take seven more.
 #[test]
 fn allocations_waiting_for_permit_adds_two_at_most() {
     let address = serve(b"response", 1);
-    let (side_by_side, one_waits) = (per_pair(2, address), per_pair(1, address));
-    println!("allocations per pair: side by side {side_by_side:.2}, one waits {one_waits:.2}");
-    assert!(one_waits - side_by_side <= 2.05, "side by side {side_by_side}, one waits {one_waits}");
+    let (both, one_waits) = (per_pair(2, address), per_pair(1, address));
+    println!("allocations per pair: both at once {both:.2}, one waits {one_waits:.2}");
+    assert!(one_waits - both <= 2.05, "both at once {both}, one waits {one_waits}");
 }
 
 #[test]

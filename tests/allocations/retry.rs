@@ -1,4 +1,4 @@
-//! What the retry layer allocates: per request, and for a body that is longer than memory should be.
+//! Allocations of the retry layer: per request, and for a body that must not be held in memory.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -21,16 +21,16 @@ use tower_outbound::{BoxError, Call, Error, Outbound, Timings};
 const WARM_UP: u64 = 50;
 const REQUESTS: u64 = 1_000;
 
-/// What a GET costs above the observed client: three for the call in the request's extensions, which had none (their
-/// box, their table, the handle in it). The call itself is not a new one: it is made here instead of there, and has room
-/// for the request.
+/// Allocations of a GET above the observed client: three for the call in the request's extensions, which are empty
+/// otherwise (their box, their table, the handle in it). The call itself adds none: the retry layer makes it instead of
+/// the observe layer, and stores the request in it.
 const GET: u64 = 3;
 
-/// What a POST of 1 KiB costs more: what makes its data shared (`Bytes` that were a `Vec` until then).
+/// Allocations of a POST of 1 KiB: one more, to share `Bytes` that were made from a `Vec`.
 const POST: u64 = GET + 1;
 
-/// What a GET costs whose call a layer above has made: its extensions are kept beside those that are sent (box, table,
-/// handle), and there is no room in a call that others have made.
+/// Allocations of a GET whose call a layer above has made: three for a copy of the extensions (box, table, handle), one
+/// for the storage, which such a call lacks.
 const CALL_ABOVE: u64 = 3 + 1;
 
 /// Allocations per request on this thread.
@@ -59,7 +59,7 @@ where
     allocation_counter::measure(|| send(REQUESTS)).count_total as f64 / REQUESTS as f64
 }
 
-/// What the retry layer adds to the observed client.
+/// Allocations that the retry layer adds to the observed client.
 fn added(request: impl Fn() -> Request<Full<Bytes>>) -> f64 {
     added_by(&Outbound::new(), request)
 }
@@ -103,7 +103,7 @@ fn allocations_retry_head_over_256_bytes_adds_one_more() {
     let get = |length: usize| {
         Request::get(&uri).header("accept", "x".repeat(length)).body(Full::default()).unwrap()
     };
-    // Of each header nine bytes beside its name and its value are kept.
+    // Each header takes nine bytes, its name and its value; 256 bytes are stored inline.
     let (fits, longer) = (added(|| get(256 - 9 - 6)), added(|| get(256 - 9 - 6 + 1)));
     assert!((fits - GET as f64).abs() < 0.05, "{fits}");
     assert!((longer - GET as f64 - 1.0).abs() < 0.05, "{longer}");
@@ -117,9 +117,7 @@ fn allocations_retry_under_call_of_layer_above_adds_four() {
         request.body(Full::default()).unwrap()
     };
     let added = added(get);
-    println!(
-        "allocations that the retry layer adds to a GET under a layer that has made its call: {added:.2}"
-    );
+    println!("allocations that the retry layer adds to a GET whose call a layer above has made: {added:.2}");
     assert!((added - CALL_ABOVE as f64).abs() < 0.05, "{added}");
 }
 
@@ -149,21 +147,21 @@ fn timings_do_not_hold_request_headers() {
     let _warm = answered();
     let mut timings = None;
     let memory = allocation_counter::measure(|| timings = Some(answered()));
-    // Once as it came, once flat.
+    // The request's headers, and the snapshot of them.
     assert!(memory.bytes_max > 2 * 100 * 1024, "{}", memory.bytes_max);
     assert!(memory.bytes_current < 10 * 1024, "{}", memory.bytes_current);
     drop(timings);
 }
 
-/// A body of 1 GiB that is made as it is polled.
-struct Endless {
+/// A body of 1 GiB, made frame by frame.
+struct GibibyteBody {
     frames: u32,
 }
 
 const FRAME: &[u8] = &[b'x'; 64 * 1024];
 const FRAMES: u32 = 16 * 1024;
 
-impl http_body::Body for Endless {
+impl http_body::Body for GibibyteBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -175,7 +173,7 @@ impl http_body::Body for Endless {
             return Poll::Ready(None);
         }
         self.frames -= 1;
-        // New each time, so that whoever keeps it is found out.
+        // A new allocation each time, so that a stored frame shows.
         Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(FRAME)))))
     }
 
@@ -184,8 +182,8 @@ impl http_body::Body for Endless {
     }
 }
 
-/// Reads the whole, and then says that it is busy.
-fn busy() -> SocketAddr {
+/// A server that reads the whole request and responds 503.
+fn busy_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -204,17 +202,17 @@ fn busy() -> SocketAddr {
             read += stream.read(&mut buffer).unwrap();
         }
         stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n").unwrap();
-        // Until the client has gone.
+        // Wait until the client closes the connection.
         let _ = stream.read(&mut buffer);
     });
     address
 }
 
-/// Refuses the first connect.
+/// A connector that refuses the first connect.
 #[derive(Clone)]
-struct Second(TcpConnector, Arc<AtomicBool>);
+struct RefuseFirst(TcpConnector, Arc<AtomicBool>);
 
-impl Service<http::Uri> for Second {
+impl Service<http::Uri> for RefuseFirst {
     type Response = TcpIo;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<TcpIo, BoxError>> + Send>>;
@@ -237,11 +235,11 @@ impl Service<http::Uri> for Second {
 
 #[test]
 fn retry_gibibyte_body_is_not_held_in_memory() {
-    let uri: http::Uri = format!("http://{}/", busy()).parse().unwrap();
+    let uri: http::Uri = format!("http://{}/", busy_server()).parse().unwrap();
     let refused = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let lines = told.clone();
+    let events = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let lines = events.clone();
     let outbound = Outbound::builder().observer(move |event: &tower_outbound::Event<'_>| {
         if let tower_outbound::Event::RetryDecided { reason, decision, .. } = event {
             lines.lock().unwrap().push(match decision {
@@ -251,17 +249,17 @@ fn retry_gibibyte_body_is_not_held_in_memory() {
         }
     });
     let outbound = outbound.build();
-    let connector = outbound.connector(Second(TcpConnector::new(), refused));
+    let connector = outbound.connector(RefuseFirst(TcpConnector::new(), refused));
     let layer = outbound.retry_layer().status([StatusCode::SERVICE_UNAVAILABLE]);
     let client =
         layer.layer(outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector)));
     let memory = allocation_counter::measure(|| {
         runtime.block_on(async {
-            let request = Request::post(&uri).body(Endless { frames: FRAMES }).unwrap();
+            let request = Request::post(&uri).body(GibibyteBody { frames: FRAMES }).unwrap();
             assert_eq!(client.oneshot(request).await.unwrap().status(), 503);
         });
     });
-    assert_eq!(*told.lock().unwrap(), ["connect", "status: body"]);
+    assert_eq!(*events.lock().unwrap(), ["connect", "status: body"]);
     println!("1 GiB sent, {} KiB held at most", memory.bytes_max / 1024);
     assert!(memory.bytes_max < 2 * 1024 * 1024, "{}", memory.bytes_max);
 }

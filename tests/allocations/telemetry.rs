@@ -1,4 +1,4 @@
-//! An observer over a real SDK whose exporters throw everything away.
+//! An observer with a real SDK whose exporters discard everything.
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
@@ -6,15 +6,15 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanExporte
 use tower_outbound_otel::{Metrics, OtelObserver};
 
 #[derive(Debug)]
-struct Void;
+struct DiscardExporter;
 
-impl SpanExporter for Void {
+impl SpanExporter for DiscardExporter {
     async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
         Ok(())
     }
 }
 
-impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for Void {
+impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for DiscardExporter {
     async fn export(&self, _: &opentelemetry_sdk::metrics::data::ResourceMetrics) -> OTelSdkResult {
         Ok(())
     }
@@ -32,14 +32,16 @@ impl opentelemetry_sdk::metrics::exporter::PushMetricExporter for Void {
     }
 }
 
-/// An observer, and the providers that have to live as long.
+/// An observer and its providers, which must live as long.
 pub(crate) fn observer(
     sampled: bool,
     metrics: bool,
 ) -> (OtelObserver, (SdkTracerProvider, SdkMeterProvider)) {
     let sampler = if sampled { Sampler::AlwaysOn } else { Sampler::AlwaysOff };
-    let traces = SdkTracerProvider::builder().with_sampler(sampler).with_batch_exporter(Void).build();
-    let meters = SdkMeterProvider::builder().with_reader(PeriodicReader::builder(Void).build()).build();
+    let traces =
+        SdkTracerProvider::builder().with_sampler(sampler).with_batch_exporter(DiscardExporter).build();
+    let meters =
+        SdkMeterProvider::builder().with_reader(PeriodicReader::builder(DiscardExporter).build()).build();
     let observer = OtelObserver::builder()
         .tracer_provider(&traces)
         .meter_provider(&meters)

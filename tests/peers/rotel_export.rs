@@ -11,7 +11,7 @@ use outbound_tests::recorder::Recorder;
 use outbound_tests::secret;
 use outbound_tests::server::H2Server;
 use tower_outbound::Outbound;
-use tower_outbound_otel::{OtlpProtocol, Telemetry};
+use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 const REQUESTS: usize = 5;
 const RECEIVED_WITHIN: Duration = Duration::from_secs(10);

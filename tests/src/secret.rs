@@ -48,7 +48,9 @@ pub fn request<B>(uri: &http::Uri, body: B) -> Request<B> {
 pub fn watch_log() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
-        let ours = tracing_subscriber::EnvFilter::new("off,tower_outbound=trace,tower_outbound_otel=trace");
+        let ours = tracing_subscriber::EnvFilter::new(
+            "off,tower_outbound=trace,tower_outbound_otel=trace,tower_outbound_telemetry=trace",
+        );
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Watch);
         // A test that has installed a subscriber of its own watches for itself.
         let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();

@@ -6,7 +6,7 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use outbound_tests::otlp::{Fault, Front, FrontProtocol};
 use tokio::time::Instant;
-use tower_outbound_otel::{Loss, OtlpProtocol, Report, Telemetry};
+use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
 /// While everything is well.
 pub(crate) const BEFORE: u64 = 300;

@@ -30,7 +30,7 @@ impl Visit for Collected {
 
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "tower_outbound_otel" {
+        if event.metadata().target() == "tower_outbound_telemetry" {
             let mut fields = Collected(Fields::new());
             event.record(&mut fields);
             let mut events = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,7 @@ use outbound_tests::latency::percentile;
 use outbound_tests::otlp::{Fault, Front, FrontProtocol, Receiver};
 use tokio::time::Instant;
 use tower_outbound::Outbound;
-use tower_outbound_otel::{OtlpProtocol, Telemetry};
+use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 /// Spans that wait, or as many as the fault lets wait.
 const QUEUED: usize = 10_000;

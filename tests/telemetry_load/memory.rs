@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use tower_outbound_otel::Telemetry;
+use tower_outbound_telemetry::Telemetry;
 
 use super::drive;
 

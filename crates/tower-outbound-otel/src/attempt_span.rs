@@ -263,14 +263,6 @@ pub(crate) fn version(version: http::Version) -> Option<&'static str> {
     })
 }
 
-/// `host:port`, with brackets where the host is an IPv6 address.
-pub(crate) fn host_port(origin: &tower_outbound::Origin) -> String {
-    match origin.host() {
-        host if host.contains(':') => format!("[{host}]:{}", origin.port()),
-        host => format!("{host}:{}", origin.port()),
-    }
-}
-
 /// What is known at the end, sorted by key; none of it was given at the start.
 fn attributes(attempt: &Attempt, outcome: &Outcome) -> impl Iterator<Item = KeyValue> {
     let connection = attempt.connection();
@@ -326,7 +318,7 @@ fn phase_name(attempt: &Attempt, outcome: &Outcome, took: Took) -> Option<Cow<'s
             if !waited {
                 return None;
             }
-            format!("HTTP wait_for_connection {}", host_port(attempt.origin())).into()
+            format!("HTTP wait_for_connection {}", attempt.origin().authority()).into()
         }
         Phase::Send => "outbound.send".into(),
         Phase::Wait => "outbound.wait".into(),

@@ -5,17 +5,23 @@ use std::time::Duration;
 use tower_outbound::{Attempt, Outcome};
 
 use crate::attempt_span::error_type;
+use crate::names;
 
-/// In the context of a span that may be kept: the sampler of the pipeline then lets it be recorded.
+/// The attribute of the spans that are exported although their trace is not sampled: `error`, `slow` or `retry`.
+pub const KEPT: &str = names::outbound::KEPT;
+
+/// Marks the parent context of a span that may be kept.
+///
+/// The sampler of the provider must answer `RecordOnly` instead of `Drop` where the parent context holds this value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct MayBeKept;
+pub struct MayBeKept;
 
-/// What on-call wants to see of attempts whose trace is not sampled; decided at the end of each attempt.
+/// Which attempts of traces that are not sampled are exported. The decision is made at the end of each attempt.
 ///
-/// Given to [`TelemetryBuilder::keep`](crate::TelemetryBuilder::keep), and in effect for the observers of
-/// [`Telemetry::observer`](crate::Telemetry::observer).
+/// Pass it to `TelemetryBuilder::keep` of `tower-outbound-telemetry`, or to
+/// [`OtelObserverBuilder::keep`](crate::OtelObserverBuilder::keep) with a sampler and a processor of your own.
 ///
-#[cfg_attr(feature = "otlp", doc = include_str!("keep.md"))]
+#[doc = include_str!("keep.md")]
 #[derive(Clone, Debug, Default)]
 #[must_use = "a rule has an effect once it is given to the builder"]
 pub struct Keep {
@@ -44,7 +50,7 @@ impl Keep {
     }
 
     /// Keeps every attempt of a call but its first: reason `retry`.
-    pub fn max_retries(mut self) -> Self {
+    pub fn retries(mut self) -> Self {
         self.retries = true;
         self
     }

@@ -88,24 +88,24 @@
 //! | --- | --- | --- |
 //! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | by [`OtelObserver`], unless the code gives a list | the convention's |
 //!
-//! Feature `otlp` adds `Telemetry::from_env`, the whole pipeline; its documentation has the table of all others.
+//! `Telemetry::from_env` of `tower-outbound-telemetry` builds providers, exporters and propagators from all others.
 //!
 //! # Features
 //!
-//! `otlp`, and `console`, which prints for development: off by default. The SDK is a dependency in any case, since
-//! its support of bound instruments must be on wherever the API's is; the application's choice of providers is its
-//! own.
+//! | feature | adds | default |
+//! | --- | --- | --- |
+//! | `bound` | bound instruments: a record allocates nothing and hashes no attributes. Depends on `opentelemetry_sdk` (without default features), whose feature must be on together with the API's | on |
+//!
+//! Without `bound`, this crate depends on OpenTelemetry's API alone, and records the same metrics.
+//!
+//! # Minimum Rust version
+//!
+//! 1.85.
 
 mod attempt_span;
 mod call_state;
 mod clock;
-#[cfg(feature = "console")]
-pub mod console;
-#[cfg_attr(
-    not(feature = "otlp"),
-    allow(dead_code, unreachable_pub, reason = "only a pipeline has the sampler for it")
-)]
-mod keep;
+pub mod keep;
 mod labels;
 mod methods;
 mod metrics;
@@ -119,24 +119,12 @@ mod redact;
 mod rpc;
 mod setup_span;
 mod target;
-#[cfg(feature = "otlp")]
-mod telemetry;
 
-#[cfg(feature = "otlp")]
-pub use self::keep::Keep;
+pub use tower_outbound::attempt::NoPropagation;
+
 pub use self::labels::Hosts;
-pub use self::observer::OtelObserver;
+pub use self::observer::{OtelObserver, scope};
 pub use self::opt_in::SpanAttribute;
 pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
 pub use self::propagate::{Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;
-#[cfg(feature = "otlp")]
-pub use self::telemetry::{
-    Loss, OtlpProtocol, Report, Tally, Telemetry, TelemetryBuilder, TelemetryError, Warning,
-};
-pub use tower_outbound::attempt::NoPropagation;
-
-/// The README's code, compiled.
-#[cfg(all(doctest, feature = "otlp"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -43,8 +43,9 @@ pub struct OtelObserver {
     pub(crate) calls: ObserverKey<CallState>,
 }
 
-/// What the spans and metrics come under.
-pub(crate) fn scope() -> InstrumentationScope {
+/// The instrumentation scope of the spans and metrics: this crate's name and version, and the conventions' schema.
+#[must_use]
+pub fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
         .with_version(env!("CARGO_PKG_VERSION"))
         .with_schema_url(SCHEMA_URL)
@@ -242,7 +243,7 @@ impl Observer for OtelObserver {
                 self.record_setup(connection.setup(), None, None);
             }
             Event::SlotsOpened { origin, limit, .. } => {
-                self.slot(origin, None, SlotGauge::Limit, signed(*limit))
+                self.slot(origin, None, SlotGauge::Limit, signed(*limit));
             }
             Event::SlotsClosed { origin, limit, .. } => {
                 self.slot(origin, None, SlotGauge::Limit, -signed(*limit));
@@ -258,9 +259,8 @@ impl Observer for OtelObserver {
     }
 
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
-        if let Some(state) = attempt.observer_state(&self.attempts).filter(|state| state.propagates)
-            && let Some(context) = state.context()
-        {
+        let state = attempt.observer_state(&self.attempts).filter(|state| state.propagates);
+        if let Some(context) = state.and_then(AttemptState::context) {
             self.options.propagate.inject(Target::from(attempt.origin()), &context, headers);
         }
     }

@@ -106,9 +106,10 @@ impl Default for OtelObserverBuilder {
 }
 
 impl OtelObserverBuilder {
-    /// Has an effect with the sampler of a [`Telemetry`](crate::Telemetry) only, which gives it.
-    #[cfg(feature = "otlp")]
-    pub(crate) fn keep(mut self, keep: Keep) -> Self {
+    /// Exports attempts of traces that are not sampled: see [`Keep`]. The provider needs a sampler that honours
+    /// [`MayBeKept`](crate::keep::MayBeKept), and a processor that exports the spans with the attribute
+    /// [`KEPT`](crate::keep::KEPT); the pipeline of `tower-outbound-telemetry` has both.
+    pub fn keep(mut self, keep: Keep) -> Self {
         self.options.keep = Some(keep);
         self
     }

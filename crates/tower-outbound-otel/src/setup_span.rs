@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use tower_outbound::connect::{AddressAttempt, Protocol, Setup, SetupPhase};
 use tower_outbound::{Attempt, Connection, Failure, Phase};
 
-use crate::attempt_span::host_port;
 use crate::clock::Clock;
 use crate::names::{attribute as a, outbound as o};
 use crate::options::Phases;
@@ -70,7 +69,7 @@ impl SetupState {
             return;
         }
         let mut builder = tracer
-            .span_builder(format!("HTTP connection_setup {}", host_port(setup.origin())))
+            .span_builder(format!("HTTP connection_setup {}", setup.origin().authority()))
             .with_kind(SpanKind::Internal)
             .with_start_time(self.clock.at(setup.start_time()))
             .with_attributes(attributes(setup, failure));
@@ -183,9 +182,9 @@ fn phase_name(setup: &Setup, ended: &SetupPhase) -> String {
         Phase::Dns => format!("DNS lookup {}", origin.host()),
         Phase::Tcp => match setup.peer_addr() {
             Some(peer) => format!("socket connect {peer}"),
-            None => format!("socket connect {}", host_port(origin)),
+            None => format!("socket connect {}", origin.authority()),
         },
-        Phase::Tunnel => format!("proxy tunnel {}", host_port(origin)),
+        Phase::Tunnel => format!("proxy tunnel {}", origin.authority()),
         Phase::Tls => format!("TLS client handshake {}", origin.host()),
         phase => format!("outbound.{phase}"),
     }

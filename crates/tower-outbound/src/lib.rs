@@ -43,7 +43,8 @@ pub mod attempt {
 }
 
 mod classify;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))))]
 pub mod client;
 pub mod connect;
 pub mod docs;
@@ -63,6 +64,7 @@ pub mod timeouts;
 mod timer;
 #[cfg(feature = "tonic-channel")]
 pub mod tonic;
+mod util;
 
 #[cfg(feature = "client")]
 #[doc(inline)]

@@ -28,7 +28,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tower_outbound::{Outbound, OutboundClient};
-use tower_outbound_otel::{MetricLabel, OtelObserver, Telemetry};
+use tower_outbound_otel::{MetricLabel, OtelObserver};
+use tower_outbound_telemetry::Telemetry;
 
 use crate::cli::Cli;
 use crate::prices::Restartable;

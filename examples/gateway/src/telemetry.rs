@@ -4,7 +4,7 @@ use std::error::Error;
 
 use axum::http::Uri;
 use outbound_tests::otlp::Receiver;
-use tower_outbound_otel::{OtlpProtocol, Telemetry};
+use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";

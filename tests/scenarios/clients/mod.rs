@@ -11,11 +11,11 @@ mod reqwest;
 mod tls_above;
 #[cfg(feature = "aws-lc-rs")]
 mod tls_providers;
-
 mod tonic;
 mod tonic_channel;
 mod tonic_server;
 mod tonic_streams;
 mod tonic_tls;
 mod tonic_tls_limits;
+mod verbs;
 mod warnings;

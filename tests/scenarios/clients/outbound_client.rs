@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
+use outbound_tests::gate::Gate;
 use outbound_tests::secret;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
 use tokio::sync::Barrier;
@@ -124,4 +125,37 @@ async fn outbound_client_two_clients_do_not_share_pool() {
     drop((one, other));
     recorder.settled().await;
     assert!(outbound.connections().is_empty());
+}
+
+#[tokio::test]
+async fn outbound_client_burst_of_32_reuses_its_32_connections() {
+    const BURST: usize = 32;
+    let gate = Gate::new();
+    let server = ScriptedServer::tcp(Script::new().read_request().wait(&gate).write(HTTP_1).repeat());
+    let server = server.await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = outbound.client();
+    for burst in 1..=2 {
+        let requests = (0..BURST).map(|_| async {
+            client.get(server.uri("/")).await.unwrap().into_body().bytes().await.unwrap();
+        });
+        // The first burst is answered only when each of its requests has a connection.
+        let all_there = async {
+            server
+                .wait_until(|log| {
+                    log.iter().filter(|connection| !connection.heads.is_empty()).count() == BURST
+                })
+                .await;
+            gate.open();
+        };
+        tokio::join!(futures_util::future::join_all(requests), all_there);
+        // hyper-util's tasks put the connections back into the pool.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((server.accepted(), outbound.connections().len()), (BURST, BURST), "after burst {burst}");
+    }
+    drop(client);
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes(), ["ok"; 2 * BURST]);
 }

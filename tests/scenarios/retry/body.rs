@@ -1,4 +1,4 @@
-//! The request's body: what is sent again of it, and what is not.
+//! The request body: which part of it is replayed, and which bodies are not retried.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,8 @@ use tower_outbound::retry::{RetryContext, Verdict};
 
 use super::*;
 
-/// So many frames of 1 KiB; the counter has how many were polled.
-fn frames(count: usize) -> (Upload, Arc<AtomicUsize>) {
+/// A body of `count` frames of 1 KiB, and the number of polled frames.
+fn frames(count: usize) -> (RequestBody, Arc<AtomicUsize>) {
     let polled = Arc::new(AtomicUsize::new(0));
     let counter = polled.clone();
     let frames = stream::iter(0..count).map(move |_| {
@@ -32,12 +32,12 @@ fn busy_then_ok() -> Script {
 
 #[tokio::test(start_paused = true)]
 async fn retry_streaming_body_within_bound_is_replayed_polled_once() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let (server, connector) = ScriptedServer::duplex(busy_then_ok());
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     let (body, polled) = frames(64);
-    assert_eq!(read(&client, post(server.uri("/"), body)).await.unwrap().0, 200);
+    assert_eq!(fetch(&client, post(server.uri("/"), body)).await.unwrap().0, 200);
     assert_eq!(polled.load(Ordering::Relaxed), 64);
     let log = server.log();
     assert_eq!(log.len(), 1);
@@ -47,38 +47,38 @@ async fn retry_streaming_body_within_bound_is_replayed_polled_once() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_beyond_bound_is_not_retried() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let (server, connector) = ScriptedServer::duplex(busy_then_ok());
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     let (body, polled) = frames(65);
-    assert_eq!(read(&client, post(server.uri("/"), body)).await.unwrap().0, 503);
+    assert_eq!(fetch(&client, post(server.uri("/"), body)).await.unwrap().0, 503);
     assert_eq!((polled.load(Ordering::Relaxed), server.requests()), (65, 1));
-    assert_eq!(bench.told()[2], "no retry status: body");
+    assert_eq!(fixture.events()[2], "no retry status: body");
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_answered_before_body_complete_is_not_retried() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let (server, connector) = ScriptedServer::duplex(Script::new().read_head().write(BUSY).read_to_end());
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     let endless = UnsyncBoxBody::new(StreamBody::new(
         stream::iter([Ok(Frame::data(Bytes::from_static(b"first")))]).chain(stream::pending()),
     ));
     assert_eq!(send(&client, post(server.uri("/"), endless)).await.unwrap().status(), 503);
-    assert_eq!(bench.told()[2], "no retry status: body");
+    assert_eq!(fixture.events()[2], "no retry status: body");
 }
 
-/// A body of known length, whose frames differ.
-struct Counted {
+/// A body of known length; each frame is filled with its number.
+struct NumberedFrames {
     next: u8,
     frames: u8,
 }
 
 const FRAME: usize = 64 * 1024;
 
-impl http_body::Body for Counted {
+impl http_body::Body for NumberedFrames {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -102,56 +102,57 @@ impl http_body::Body for Counted {
     }
 }
 
-fn counted(frames: u8) -> (Upload, Vec<u8>) {
+/// A body of numbered frames, and its bytes.
+fn numbered(frames: u8) -> (RequestBody, Vec<u8>) {
     let bytes = (1..=frames).flat_map(|frame| vec![frame; FRAME]).collect();
-    (UnsyncBoxBody::new(Counted { next: 0, frames }), bytes)
+    (UnsyncBoxBody::new(NumberedFrames { next: 0, frames }), bytes)
 }
 
-/// Much more than the client and the way to the peer take at once.
+/// Many more frames than the buffers of the client and the transport hold.
 const MANY: u8 = 64;
 
 #[tokio::test(start_paused = true)]
 async fn retry_answered_early_sends_rest_of_body() {
-    let bench = Bench::new();
-    let answered = Gate::new();
-    let (body, bytes) = counted(MANY);
+    let fixture = Fixture::new();
+    let go_on = Gate::new();
+    let (body, bytes) = numbered(MANY);
     let script = Script::new()
         .read_request()
         .write(BUSY)
         .read_head()
         .write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
-        .wait(&answered)
+        .wait(&go_on)
         .read_exact(bytes.len())
         .write("ok");
     let (server, connector) = ScriptedServer::duplex(script);
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     let response = send(&client, post(server.uri("/"), body)).await.unwrap();
     assert_eq!(response.status(), 200);
-    answered.open();
+    go_on.open();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     let log = server.log();
     let raw = &log[0].raw;
-    assert!(raw[raw.len() - bytes.len()..] == bytes, "the body is not what it was");
+    assert!(raw[raw.len() - bytes.len()..] == bytes, "the retry sent another body");
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_answered_early_is_not_retried_again() {
-    let bench = Bench::new();
-    let (body, bytes) = counted(MANY);
+    let fixture = Fixture::new();
+    let (body, bytes) = numbered(MANY);
     let script = Script::new().read_request().write(BUSY).read_head().write(BUSY).hang();
     let (server, connector) = ScriptedServer::duplex(script);
-    let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
-    let client = bench.stack(bench.outbound.connector(connector), &layer);
+    let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]).replay_up_to(bytes.len());
+    let client = fixture.stack(fixture.outbound.connector(connector), &layer);
     assert_eq!(send(&client, post(server.uri("/"), body)).await.unwrap().status(), 503);
     assert_eq!((server.accepted(), server.requests()), (1, 1));
-    assert!(bench.told().contains(&"no retry status: body".to_owned()));
+    assert!(fixture.events().contains(&"no retry status: body".to_owned()));
 }
 
-/// Says always how long it is in all, as some bodies do.
-struct Stubborn(Full<Bytes>);
+/// A body whose size hint never shrinks, as some bodies do.
+struct ConstantSizeHint(Full<Bytes>);
 
-impl http_body::Body for Stubborn {
+impl http_body::Body for ConstantSizeHint {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -175,18 +176,18 @@ async fn retry_replays_body_and_trailers_byte_for_byte() {
         Ok(Frame::trailers([("x-sum".parse().unwrap(), "6".parse().unwrap())].into_iter().collect())),
     ];
     let chunked = UnsyncBoxBody::new(StreamBody::new(stream::iter(frames)));
-    let stubborn = UnsyncBoxBody::new(Stubborn(Full::from("hello")));
+    let constant = UnsyncBoxBody::new(ConstantSizeHint(Full::from("hello")));
     for (body, end) in [
         (chunked, "3\r\none\r\n3\r\ntwo\r\n0\r\nx-sum: 6\r\n\r\n"),
-        (stubborn, "content-length: 5\r\n\r\nhello"),
+        (constant, "content-length: 5\r\n\r\nhello"),
     ] {
-        let bench = Bench::new();
+        let fixture = Fixture::new();
         let (server, connector) = ScriptedServer::duplex(busy_then_ok());
-        let layer = bench.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
-        let client = bench.stack(bench.outbound.connector(connector), &layer);
+        let layer = fixture.layer().status([StatusCode::SERVICE_UNAVAILABLE]);
+        let client = fixture.stack(fixture.outbound.connector(connector), &layer);
         let mut request = post(server.uri("/"), body);
         request.headers_mut().insert("trailer", "x-sum".parse().unwrap());
-        assert_eq!(read(&client, request).await.unwrap().0, 200);
+        assert_eq!(fetch(&client, request).await.unwrap().0, 200);
         let raw = String::from_utf8(server.log()[0].raw.clone()).unwrap();
         let (first, second) = raw.split_at(raw.len() / 2);
         assert_eq!(first, second);
@@ -202,8 +203,8 @@ async fn retry_body_taken_back_breaks_off_without_end() {
     tokio::spawn(connection);
     let (calls, more) = (Arc::new(AtomicUsize::new(0)), Gate::new());
     let sender = Arc::new(Mutex::new(sender));
-    // A client that still sends what it has said to have failed.
-    let client = tower::service_fn(move |request: Request<LeasedBody<Upload>>| {
+    // A client that reports a failure while it still sends the request.
+    let client = tower::service_fn(move |request: Request<LeasedBody<RequestBody>>| {
         let first = calls.fetch_add(1, Ordering::Relaxed) == 0;
         if first {
             tokio::spawn(sender.lock().unwrap().send_request(request));

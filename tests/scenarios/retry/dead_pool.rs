@@ -1,4 +1,5 @@
-//! A peer that is restarted kills its idle connections all at once: where one was dead, its like are not tried.
+//! A restarted peer kills all its idle connections at once: after one dead connection, the other idle ones are not
+//! tried.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,34 +20,34 @@ const IDLE: usize = 50;
 const CALLERS: usize = 32;
 const RUNS: usize = 20;
 
-/// Has threads of its own, as a peer has. Its listener stays, as one does that is handed over at a restart.
+/// A server with threads of its own. Its listener survives a restart, like a listener that is handed over.
 struct Peer {
     address: SocketAddr,
     accepted: Arc<Mutex<Vec<TcpStream>>>,
-    /// Told when a request for `/silence` is there that gets no answer: the first one.
+    /// Notified when the first request for `/silence` arrives, which gets no response.
     silent: Arc<Notify>,
 }
 
 impl Peer {
-    /// The first answers wait for each other, so that as many connections are needed.
+    /// The first `first` responses wait for each other, so that the client needs as many connections.
     fn start(first: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, together) = (Arc::<Mutex<Vec<TcpStream>>>::default(), Arc::new(Barrier::new(first)));
-        let (silent, answers) = (Arc::<Notify>::default(), Arc::new(AtomicBool::new(false)));
-        let (streams, told) = (accepted.clone(), silent.clone());
+        let (silent, silenced) = (Arc::<Notify>::default(), Arc::new(AtomicBool::new(false)));
+        let (streams, notify) = (accepted.clone(), silent.clone());
         std::thread::spawn(move || {
             for (n, stream) in listener.incoming().map_while(Result::ok).enumerate() {
                 streams.lock().unwrap().push(stream.try_clone().unwrap());
                 let together = (n < first).then(|| together.clone());
-                let (told, answers) = (told.clone(), answers.clone());
-                std::thread::spawn(move || serve(stream, together, &told, &answers));
+                let (notify, silenced) = (notify.clone(), silenced.clone());
+                std::thread::spawn(move || serve(stream, together, &notify, &silenced));
             }
         });
         Self { address, accepted, silent }
     }
 
-    /// One connection ends before this returns.
+    /// Closes a connection before this returns.
     fn close(&self, connection: &Connection) {
         let address = connection.local_addr().unwrap();
         let accepted = self.accepted.lock().unwrap();
@@ -54,7 +55,7 @@ impl Peer {
         streams.next().unwrap().shutdown(Shutdown::Both).unwrap();
     }
 
-    /// All connections end before this returns.
+    /// Closes all connections before this returns.
     fn restart(&self) {
         for stream in self.accepted.lock().unwrap().drain(..) {
             stream.shutdown(Shutdown::Both).unwrap();
@@ -62,14 +63,14 @@ impl Peer {
     }
 }
 
-fn serve(mut stream: TcpStream, mut together: Option<Arc<Barrier>>, silent: &Notify, answers: &AtomicBool) {
+fn serve(mut stream: TcpStream, mut together: Option<Arc<Barrier>>, silent: &Notify, silenced: &AtomicBool) {
     stream.set_nodelay(true).unwrap();
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         if let Some(together) = together.take() {
             together.wait();
         }
-        if buffer[..count].starts_with(b"GET /silence") && !answers.swap(true, Ordering::SeqCst) {
+        if buffer[..count].starts_with(b"GET /silence") && !silenced.swap(true, Ordering::SeqCst) {
             silent.notify_one();
             continue;
         }
@@ -79,19 +80,20 @@ fn serve(mut stream: TcpStream, mut together: Option<Arc<Barrier>>, silent: &Not
     }
 }
 
-/// Restarts a peer below 50 idle connections, with 32 calls right after it. `held`: the runtime's only thread sees nothing
-/// of it before those calls are there.
+/// Restarts a peer with 50 idle connections and sends 32 calls at once. With `held`, the runtime's only thread notices
+/// the restart after the calls have started.
 fn restarted(runtime: &Runtime, held: bool) {
     let peer = Peer::start(IDLE);
-    let bench = Bench::new();
-    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let fixture = Fixture::new();
+    let client =
+        fixture.stack(fixture.outbound.connector(fixture.outbound.http_connector()), &fixture.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
     runtime.block_on(async {
-        let warm = (0..IDLE).map(|_| read(&client, get(uri.clone())));
-        for answer in futures_util::future::join_all(warm).await {
-            answer.unwrap();
+        let warm = (0..IDLE).map(|_| fetch(&client, get(uri.clone())));
+        for response in futures_util::future::join_all(warm).await {
+            response.unwrap();
         }
-        bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
+        fixture.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
     });
 
     let release = held.then(|| hold(runtime));
@@ -109,11 +111,11 @@ fn restarted(runtime: &Runtime, held: bool) {
         let new = peer.accepted.lock().unwrap().len();
         assert!(new <= CALLERS, "{new} new connections");
         drop(client);
-        bench.recorder.settled().await;
+        fixture.recorder.settled().await;
     });
 }
 
-/// Keeps the runtime's only thread busy until what this returns is dropped.
+/// Blocks the runtime's only thread until the returned sender is dropped.
 fn hold(runtime: &Runtime) -> mpsc::Sender<()> {
     let (holds, is_held) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -147,20 +149,21 @@ fn dead_pool_unseen_restart_retries_once_at_most() {
     (0..RUNS).for_each(|_| restarted(&runtime, true));
 }
 
-/// So many idle connections, the last used of which is returned.
-async fn idle<C>(bench: &Bench, client: &Stack<C>, uri: &http::Uri, count: usize) -> Connection
+/// Opens `count` idle connections and returns the connection that was used last.
+async fn idle<C>(fixture: &Fixture, client: &Stack<C>, uri: &http::Uri, count: usize) -> Connection
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    for answer in futures_util::future::join_all((0..count).map(|_| read(client, get(uri.clone())))).await {
-        answer.unwrap();
+    for response in futures_util::future::join_all((0..count).map(|_| fetch(client, get(uri.clone())))).await
+    {
+        response.unwrap();
     }
     let last = last(client, uri).await;
-    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, count as i64)).await;
+    fixture.recorder.wait_until(|recorder| recorder.gauges() == (0, count as i64)).await;
     last
 }
 
-/// The one that is used next, since it was used last.
+/// The connection that was used last, which the pool uses next.
 async fn last<C>(client: &Stack<C>, uri: &http::Uri) -> Connection
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -171,20 +174,21 @@ where
     last
 }
 
-fn reasons(response: &Answer) -> Vec<&'static str> {
+fn reasons(response: &StackResponse) -> Vec<&'static str> {
     let history = response.extensions().get::<RetryHistory>();
     history.map_or_else(Vec::new, |history| history.iter().map(|attempt| attempt.reason().as_str()).collect())
 }
 
 #[tokio::test]
 async fn dead_pool_evicts_idle_connection_beside_dead_connection() {
-    let (peer, bench) = (Peer::start(2), Bench::new());
-    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let (peer, fixture) = (Peer::start(2), Fixture::new());
+    let client =
+        fixture.stack(fixture.outbound.connector(fixture.outbound.http_connector()), &fixture.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
-    let last = idle(&bench, &client, &uri, 2).await;
-    let before = bench.outbound.connections();
+    let last = idle(&fixture, &client, &uri, 2).await;
+    let before = fixture.outbound.connections();
 
-    // The runtime's only thread goes on to the next call.
+    // The runtime's only thread sends the next call before it notices the close.
     peer.close(&last);
     let response = send(&client, get(uri)).await.unwrap();
     assert_eq!(reasons(&response), ["reused_connection"]);
@@ -192,23 +196,23 @@ async fn dead_pool_evicts_idle_connection_beside_dead_connection() {
     assert!(!before.contains(&new));
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
 
-    bench.recorder.wait_until(|recorder| recorder.close_reasons().len() == 2).await;
-    let mut closed = bench.recorder.close_reasons();
+    fixture.recorder.wait_until(|recorder| recorder.close_reasons().len() == 2).await;
+    let mut closed = fixture.recorder.close_reasons();
     closed.sort_unstable();
     assert_eq!(closed, ["evicted", "peer_closed"]);
-    assert_eq!(bench.recorder.count("ConnectionRetired"), 1);
-    assert_eq!(bench.outbound.connections(), [new]);
+    assert_eq!(fixture.recorder.count("ConnectionRetired"), 1);
+    assert_eq!(fixture.outbound.connections(), [new]);
     drop(client);
-    bench.recorder.settled().await;
+    fixture.recorder.settled().await;
 }
 
 #[tokio::test]
 async fn dead_pool_keeps_idle_if_connection_died_of_request() {
-    let (peer, bench) = (Peer::start(2), Bench::new());
-    let layer = bench.layer().idempotent();
-    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &layer);
+    let (peer, fixture) = (Peer::start(2), Fixture::new());
+    let layer = fixture.layer().idempotent();
+    let client = fixture.stack(fixture.outbound.connector(fixture.outbound.http_connector()), &layer);
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
-    let last = idle(&bench, &client, &uri, 2).await;
+    let last = idle(&fixture, &client, &uri, 2).await;
 
     let silence = format!("{uri}silence").parse().unwrap();
     let call = tokio::spawn(client.clone().oneshot(get(silence)));
@@ -218,26 +222,27 @@ async fn dead_pool_keeps_idle_if_connection_died_of_request() {
 
     let response = call.await.unwrap().unwrap();
     assert_eq!(reasons(&response), ["idempotent"]);
-    assert_eq!(bench.outbound.connections(), [response.extensions().get::<Connection>().unwrap().clone()]);
+    assert_eq!(fixture.outbound.connections(), [response.extensions().get::<Connection>().unwrap().clone()]);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     drop(client);
-    bench.recorder.settled().await;
-    assert_eq!(bench.recorder.close_reasons(), ["peer_closed", "dropped"]);
+    fixture.recorder.settled().await;
+    assert_eq!(fixture.recorder.close_reasons(), ["peer_closed", "dropped"]);
 }
 
 #[tokio::test]
 async fn dead_pool_evicts_connection_known_from_second_use() {
-    let (peer, bench) = (Peer::start(2), Bench::new());
-    let mut client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let (peer, fixture) = (Peer::start(2), Fixture::new());
+    let mut client =
+        fixture.stack(fixture.outbound.connector(fixture.outbound.http_connector()), &fixture.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
-    // The first request is to have its connection named, and never has one.
+    // The first request asks for its connection's handle, and never gets a connection.
     drop(client.call(get(uri.clone())));
     for _ in 0..2 {
         let (one, other) = (client.call(get(uri.clone())), client.call(get(uri.clone())));
         let (one, other) = tokio::join!(one, other);
-        // Nobody reads these answers.
+        // The response bodies are not read.
         drop((one.unwrap(), other.unwrap()));
-        bench.recorder.wait_until(|recorder| recorder.gauges() == (0, 2)).await;
+        fixture.recorder.wait_until(|recorder| recorder.gauges() == (0, 2)).await;
     }
     let last = last(&client, &uri).await;
 
@@ -245,20 +250,21 @@ async fn dead_pool_evicts_connection_known_from_second_use() {
     let response = send(&client, get(uri)).await.unwrap();
     assert_eq!(reasons(&response), ["reused_connection"]);
     drop(response);
-    assert_eq!(bench.recorder.count("ConnectionRetired"), 1);
+    assert_eq!(fixture.recorder.count("ConnectionRetired"), 1);
     drop(client);
-    bench.recorder.settled().await;
+    fixture.recorder.settled().await;
 }
 
 #[tokio::test]
 async fn capture_connection_of_caller_is_filled_each_time() {
-    let (peer, bench) = (Peer::start(1), Bench::new());
-    let client = bench.stack(bench.outbound.connector(bench.outbound.http_connector()), &bench.layer());
+    let (peer, fixture) = (Peer::start(1), Fixture::new());
+    let client =
+        fixture.stack(fixture.outbound.connector(fixture.outbound.http_connector()), &fixture.layer());
     let uri: http::Uri = format!("http://{}/", peer.address).parse().unwrap();
     for _ in 0..3 {
         let mut request = get(uri.clone());
         let capture = capture_connection(&mut request);
-        read(&client, request).await.unwrap();
+        fetch(&client, request).await.unwrap();
         assert!(capture.connection_metadata().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Which failures are sent again, provoked through the public API; the list of all kinds is beside the rules.
+//! Which failures are retried, through the public API. A unit test of the rules lists all kinds.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use tower_outbound::{Kind, SendState};
 
 use super::*;
 
-/// How often a request is sent whose every attempt fails, and with what.
-async fn tries<C>(connector: impl FnOnce(&Outbound) -> C, request: Request<Upload>) -> (u32, Kind)
+/// The number of attempts of a request whose attempts all fail, and the kind of the failure.
+async fn attempts<C>(connector: impl FnOnce(&Outbound) -> C, request: Request<RequestBody>) -> (u32, Kind)
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let bench = Bench::new();
-    let layer = bench.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
-    let client = bench.stack(connector(&bench.outbound), &layer);
-    let error = send(&client, request).await.map(drop).expect_err("it fails");
-    let attempt = error.attempt().expect("it was observed").clone();
+    let fixture = Fixture::new();
+    let layer = fixture.layer().backoff(Duration::from_nanos(1), Duration::from_nanos(1));
+    let client = fixture.stack(connector(&fixture.outbound), &layer);
+    let error = send(&client, request).await.map(drop).expect_err("every attempt fails");
+    let attempt = error.attempt().expect("the attempt was observed").clone();
     assert_eq!(error.history().len(), attempt.ordinal() as usize);
     assert!(
         error.history().iter().all(|attempt| attempt.failure().unwrap().kind() == error.failure().kind())
@@ -29,7 +29,7 @@ where
     (attempt.ordinal() + 1, error.failure().kind())
 }
 
-fn at(uri: impl std::fmt::Display) -> Request<Upload> {
+fn post_to(uri: impl std::fmt::Display) -> Request<RequestBody> {
     post(uri.to_string().parse().unwrap(), upload("hello"))
 }
 
@@ -45,14 +45,14 @@ fn resolving(failure: DnsFailure) -> TcpConnector {
 async fn retry_connect_refused_is_retried() {
     let uri = format!("http://{}/", closed_port().unwrap());
     let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
-    assert_eq!(tries(tcp, at(uri)).await, (3, Kind::ConnectionRefused));
+    assert_eq!(attempts(tcp, post_to(uri)).await, (3, Kind::ConnectionRefused));
 }
 
 #[tokio::test]
 async fn retry_network_unreachable_is_retried() {
-    // TCP knows no way to a multicast address.
+    // TCP has no route to a multicast address.
     let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
-    assert_eq!(tries(tcp, at("http://224.0.0.1/")).await, (3, Kind::NetworkUnreachable));
+    assert_eq!(attempts(tcp, post_to("http://224.0.0.1/")).await, (3, Kind::NetworkUnreachable));
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn retry_dns_try_again_is_retried_and_unknown_name_is_not() {
     {
         let tcp = |outbound: &Outbound| outbound.connector(resolving(failure));
         assert_eq!(
-            tries(tcp, at("http://peer.test/")).await,
+            attempts(tcp, post_to("http://peer.test/")).await,
             (expected, Kind::NameResolution),
             "{failure:?}"
         );
@@ -73,7 +73,7 @@ async fn retry_dns_try_again_is_retried_and_unknown_name_is_not() {
 async fn retry_connect_timeout_is_retried() {
     let (_server, connector) = ScriptedServer::duplex(Script::new());
     let slow = |outbound: &Outbound| outbound.connector(connector.delay(Duration::from_secs(60)));
-    assert_eq!(tries(slow, at("http://peer.test/")).await, (3, Kind::ConnectTimeout));
+    assert_eq!(attempts(slow, post_to("http://peer.test/")).await, (3, Kind::ConnectTimeout));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn retry_tls_failure_is_not_retried() {
         let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trusted.client_config(&[]));
         let https = https.https_only().enable_http2().wrap_connector(TcpConnector::new());
         let uri = server.uri_with("https", "localhost", "/");
-        assert_eq!(tries(|outbound| outbound.connector(https), at(uri)).await, (1, expected));
+        assert_eq!(attempts(|outbound| outbound.connector(https), post_to(uri)).await, (1, expected));
         assert_eq!(server.accepted(), 1);
     }
 }
@@ -95,11 +95,11 @@ async fn retry_tls_failure_is_not_retried() {
 #[tokio::test(start_paused = true)]
 async fn retry_invalid_request_is_not_retried() {
     let (server, connector) = ScriptedServer::duplex(Script::answering(OK));
-    let mut request = at("http://peer.test/");
+    let mut request = post_to("http://peer.test/");
     *request.method_mut() = http::Method::CONNECT;
     *request.version_mut() = http::Version::HTTP_2;
     let plain = |outbound: &Outbound| outbound.connector(connector);
-    assert_eq!(tries(plain, request).await, (1, Kind::InvalidRequest));
+    assert_eq!(attempts(plain, request).await, (1, Kind::InvalidRequest));
     assert_eq!(server.requests(), 0);
 }
 
@@ -109,22 +109,22 @@ async fn retry_failing_request_body_is_not_retried() {
     let frames = futures_util::stream::iter([Err(BoxError::from("no more"))]);
     let body = UnsyncBoxBody::new(http_body_util::StreamBody::new(frames));
     let plain = |outbound: &Outbound| outbound.connector(connector);
-    assert_eq!(tries(plain, post(server.uri("/"), body)).await, (1, Kind::RequestBody));
+    assert_eq!(attempts(plain, post(server.uri("/"), body)).await, (1, Kind::RequestBody));
     assert_eq!((server.requests(), server.accepted()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_without_send_state_is_not_retried() {
-    // No observe layer: nobody knows what was sent.
+    // Without an observe layer there is no send state.
     let sent = Arc::new(Mutex::new(0));
     let counter = sent.clone();
-    let client = tower::service_fn(move |_: Request<LeasedBody<Upload>>| {
+    let client = tower::service_fn(move |_: Request<LeasedBody<RequestBody>>| {
         *counter.lock().unwrap() += 1;
-        std::future::ready(Err::<Response<Upload>, _>(std::io::Error::from(
+        std::future::ready(Err::<Response<RequestBody>, _>(std::io::Error::from(
             std::io::ErrorKind::ConnectionReset,
         )))
     });
-    let error = Bench::new().layer().layer(client).oneshot(at("http://peer.test/")).await.unwrap_err();
+    let error = Fixture::new().layer().layer(client).oneshot(post_to("http://peer.test/")).await.unwrap_err();
     assert_eq!((error.failure().kind(), error.failure().send_state()), (Kind::ConnectionReset, None));
     assert_eq!(*sent.lock().unwrap(), 1);
 }
@@ -138,15 +138,15 @@ async fn retry_possibly_processed_is_not_retried() {
     ];
     for (end, kind, state) in cases {
         for reused in [false, true] {
-            let bench = Bench::new();
+            let fixture = Fixture::new();
             let end = end.clone();
             let (server, connector) = ScriptedServer::duplex(move |_: usize| match reused {
                 true => Script::new().read_request().write(OK).then(end.clone()),
                 false => end.clone(),
             });
-            let client = bench.stack(bench.outbound.connector(connector), &bench.layer());
+            let client = fixture.stack(fixture.outbound.connector(connector), &fixture.layer());
             if reused {
-                read(&client, get(server.uri("/"))).await.unwrap();
+                fetch(&client, get(server.uri("/"))).await.unwrap();
             }
             let error = send(&client, get(server.uri("/"))).await.unwrap_err();
             assert_eq!((error.failure().kind(), error.failure().send_state()), (kind, Some(state)));

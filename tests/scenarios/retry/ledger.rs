@@ -1,6 +1,7 @@
-//! A ledger at the peer: whatever goes wrong, what the peer may have processed does not come to it again.
+//! A ledger of the requests that reach the peer: under random faults, no request that the peer may have processed
+//! arrives twice.
 //!
-//! The faults are random; `LEDGER_SEED` repeats a run, whose seed is printed.
+//! Each run prints its seed; `LEDGER_SEED` repeats a run.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,7 +24,7 @@ use tower_outbound::retry::RetryBudget;
 
 use super::*;
 
-/// How many requests each test sends.
+/// Number of requests that each test sends.
 const REQUESTS: u64 = if cfg!(debug_assertions) { 2_000 } else { 40_000 };
 const CALLERS: u64 = 20;
 const EACH: u64 = 10;
@@ -33,7 +34,7 @@ const EACH: u64 = 10;
 enum Act {
     Answer,
     Busy,
-    /// Unread, though it may be there.
+    /// Without reading: a request may have arrived.
     Close,
     ResetInHead,
     ResetAfterHead,
@@ -43,7 +44,8 @@ enum Act {
     CloseInAnswer,
 }
 
-/// What the peer does with the requests of one connection; after the last it closes. Without any it refuses it.
+/// For each connection, what the peer does with its requests. The peer closes after the last one, and refuses a
+/// connection without any.
 fn connections() -> impl Strategy<Value = Vec<Vec<Act>>> {
     let act = prop_oneof![
         12 => Just(Act::Answer),
@@ -59,7 +61,7 @@ fn connections() -> impl Strategy<Value = Vec<Vec<Act>>> {
     proptest::collection::vec(proptest::collection::vec(act, 0..8), 1..16)
 }
 
-/// Time passes only where the clock is paused.
+/// Pauses only with a paused clock.
 fn script(acts: &[Act], paused: bool) -> Script {
     let pause =
         |script: Script, time| if paused { script.sleep(Duration::from_millis(time)) } else { script };
@@ -80,8 +82,8 @@ fn script(acts: &[Act], paused: bool) -> Script {
     script.close()
 }
 
-/// Every fifth request may be sent twice by its method.
-fn request(uri: http::Uri, id: u64) -> Request<Upload> {
+/// One request in five is idempotent by its method.
+fn request(uri: http::Uri, id: u64) -> Request<RequestBody> {
     let (method, body) = match id % 5 {
         0 => (Method::POST, upload("an upload")),
         1 => (Method::POST, chunks()),
@@ -93,7 +95,7 @@ fn request(uri: http::Uri, id: u64) -> Request<Upload> {
     Request::builder().method(method).uri(uri).header("x-id", id).body(body).unwrap()
 }
 
-fn chunks() -> Upload {
+fn chunks() -> RequestBody {
     let frames = stream::iter(["one", "two"]).then(|data| async move {
         tokio::task::yield_now().await;
         Ok(Frame::data(Bytes::from_static(data.as_bytes())))
@@ -101,7 +103,7 @@ fn chunks() -> Upload {
     UnsyncBoxBody::new(StreamBody::new(frames))
 }
 
-/// What all cases of a test come to.
+/// Sums over all cases of a test.
 #[derive(Default)]
 struct Totals {
     requests: AtomicU64,
@@ -121,13 +123,14 @@ impl Totals {
         Outbound::builder().observer(observer).build()
     }
 
-    /// The ledger: how often each request came.
-    fn book(&self, came: impl IntoIterator<Item = u64>) -> Vec<u64> {
+    /// Counts how often each request arrived; returns the ids of the duplicates.
+    fn count_duplicates(&self, arrived: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut ledger = BTreeMap::<u64, u64>::new();
-        came.into_iter().for_each(|id| *ledger.entry(id).or_default() += 1);
-        let twice: Vec<_> = ledger.into_iter().filter(|(_, times)| *times > 1).map(|(id, _)| id).collect();
-        self.duplicates.fetch_add(twice.len() as u64, Ordering::Relaxed);
-        twice
+        arrived.into_iter().for_each(|id| *ledger.entry(id).or_default() += 1);
+        let duplicates: Vec<_> =
+            ledger.into_iter().filter(|(_, times)| *times > 1).map(|(id, _)| id).collect();
+        self.duplicates.fetch_add(duplicates.len() as u64, Ordering::Relaxed);
+        duplicates
     }
 
     fn print(&self, what: &str) -> u64 {
@@ -137,7 +140,7 @@ impl Totals {
         println!(
             "ledger: {requests} requests, {retries} retries, {duplicates} duplicates ({what}, {answered} answered)"
         );
-        // Enough of both.
+        // Enough requests, and enough of both successes and failures.
         assert!(requests >= REQUESTS && (requests / 4..requests).contains(&answered));
         retries
     }
@@ -160,7 +163,7 @@ fn run<S: Strategy>(strategy: &S, case: impl Fn(S::Value)) {
     TestRunner::new_with_rng(config, rng).run(strategy, case).unwrap();
 }
 
-/// Sends from many callers, one request after the other each.
+/// Sends from many callers; each caller sends one request after the other.
 async fn send_all<C>(client: Stack<C>, uri: http::Uri, totals: &Totals)
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -169,7 +172,7 @@ where
         let (client, uri) = (&client, uri.clone());
         async move {
             for n in 0..EACH {
-                let answered = read(client, request(uri.clone(), caller * EACH + n)).await.is_ok();
+                let answered = fetch(client, request(uri.clone(), caller * EACH + n)).await.is_ok();
                 totals.answered.fetch_add(u64::from(answered), Ordering::Relaxed);
             }
         }
@@ -178,13 +181,13 @@ where
     totals.requests.fetch_add(CALLERS * EACH, Ordering::Relaxed);
 }
 
-/// No fault may end in a budget.
+/// Budgets that no fault uses up.
 fn unbounded(layer: RetryLayer) -> RetryLayer {
     let budget = RetryBudget::new().share(1.0).per_second(100_000);
     layer.connect_budget(budget).budget(budget)
 }
 
-/// The ids that the peer has read, even of a head that it has not read whole.
+/// The ids that the peer read, also from an incomplete head.
 fn ids(raw: &[u8]) -> Vec<u64> {
     let text = String::from_utf8_lossy(raw);
     let ids = text.split("x-id: ").skip(1).map(|rest| rest.split_once("\r\n").map(|(id, _)| id.parse()));
@@ -193,7 +196,7 @@ fn ids(raw: &[u8]) -> Vec<u64> {
 
 type Options = fn(RetryLayer) -> RetryLayer;
 
-/// Returns which requests came more than once.
+/// Returns the ids of the requests that arrived more than once.
 async fn http1<C>(server: &ScriptedServer, connector: C, totals: &Totals, options: Options) -> Vec<u64>
 where
     C: Service<http::Uri, Error: Into<BoxError>, Future: Unpin + Send> + Clone + Send + Sync + 'static,
@@ -204,10 +207,10 @@ where
     let client = stack_on(&outbound, outbound.connector(connector), &layer, false);
     send_all(client, server.uri("/"), totals).await;
     let log = server.log();
-    totals.book(log.iter().flat_map(|connection| ids(&connection.raw)))
+    totals.count_duplicates(log.iter().flat_map(|connection| ids(&connection.raw)))
 }
 
-/// Without sockets, on a paused clock: every fault at a certain place.
+/// Without sockets, with a paused clock: each fault happens at a fixed point.
 fn over_duplex(plan: Vec<Vec<Act>>, totals: &Totals, options: Options) -> Vec<u64> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().start_paused(true).build().unwrap().block_on(async {
@@ -232,7 +235,7 @@ fn over_duplex(plan: Vec<Vec<Act>>, totals: &Totals, options: Options) -> Vec<u6
 #[test]
 fn retry_ledger_random_faults_never_duplicate() {
     let totals = Totals::default();
-    run(&connections(), |plan| assert_eq!(over_duplex(plan, &totals, |layer| layer), [0; 0], "came twice"));
+    run(&connections(), |plan| assert_eq!(over_duplex(plan, &totals, |layer| layer), [0; 0], "duplicates"));
     assert!(totals.print("HTTP/1, default") > REQUESTS / 100);
     assert_eq!(totals.duplicates.load(Ordering::Relaxed), 0);
 }
@@ -249,7 +252,7 @@ fn retry_ledger_idempotent_duplicates_only_idempotent() {
     assert!(totals.duplicates.load(Ordering::Relaxed) > 0);
 }
 
-/// Requests and ends of connections cross each other on the way.
+/// Requests and the ends of connections cross on the way.
 #[test]
 fn retry_ledger_over_sockets_and_threads_never_duplicates() {
     let totals = Totals::default();
@@ -258,7 +261,7 @@ fn retry_ledger_over_sockets_and_threads_never_duplicates() {
         runtime.block_on(async {
             let server = ScriptedServer::tcp(move |index: usize| script(&plan[index % plan.len()], false));
             let (server, connector) = (server.await.unwrap(), TcpConnector::new());
-            assert_eq!(http1(&server, connector, &totals, |layer| layer).await, [0; 0], "came twice");
+            assert_eq!(http1(&server, connector, &totals, |layer| layer).await, [0; 0], "duplicates");
         });
     });
     totals.print("HTTP/1 over sockets, default");
@@ -282,7 +285,7 @@ mod http2 {
         Refuse,
         Reset(Reason),
         ResetInAnswer,
-        /// With what it has seen so far.
+        /// After the response, with the streams seen so far.
         GoAway,
         GoAwayAtOnce,
         Close,
@@ -305,7 +308,7 @@ mod http2 {
     type Book = Arc<Mutex<Vec<u64>>>;
 
     fn answer(respond: &mut SendResponse<Bytes>, whole: bool) {
-        // A client that is gone needs no answer.
+        // Fails if the client has gone.
         let Ok(mut body) = respond.send_response(Response::new(()), false) else { return };
         let _ = body.send_data(Bytes::from_static(b"ok"), whole);
         if !whole {
@@ -313,7 +316,7 @@ mod http2 {
         }
     }
 
-    /// Everything that comes to it and that it does not refuse is in the book.
+    /// Serves a connection; books every request that it does not refuse.
     async fn serve(stream: TcpStream, acts: Vec<Act>, book: Book) -> Result<(), h2::Error> {
         stream.set_nodelay(true).unwrap();
         let mut connection = h2::server::handshake(stream).await?;
@@ -365,8 +368,8 @@ mod http2 {
         send_all(client, uri, totals).await;
         stop.open();
         server.await.unwrap();
-        let came = book.lock().unwrap().clone();
-        assert_eq!(totals.book(came), [0; 0], "came twice");
+        let arrived = book.lock().unwrap().clone();
+        assert_eq!(totals.count_duplicates(arrived), [0; 0], "duplicates");
     }
 
     #[test]

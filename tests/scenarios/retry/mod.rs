@@ -1,17 +1,18 @@
-//! Retries: what is sent again and what is not, in which order everything is given back, and what is told of it.
+//! Retries: which requests are retried, in which order resources are released, and which events report it.
 
-mod alive;
 mod body;
+mod body_lifetime;
 mod budget;
 mod cancel;
+mod connect_only;
+mod counted_client;
 mod dead_pool;
 mod decisions;
-mod early;
+mod early_response;
 mod kinds;
 mod ledger;
-mod let_go;
 mod order;
-mod untouched;
+mod pass_through;
 
 use std::sync::{Arc, Mutex};
 
@@ -30,29 +31,29 @@ use tower_outbound::observe::{Observe, ObserveBody, ObserveRequestBody};
 use tower_outbound::retry::{LeasedBody, Retry, RetryLayer};
 use tower_outbound::{BoxError, Error, Event, Outbound};
 
-/// The body that these scenarios send.
-type Upload = UnsyncBoxBody<Bytes, BoxError>;
-type Stack<C> = Retry<Observe<InFlightLimit<Client<C, ObserveRequestBody<LeasedBody<Upload>>>>>>;
-type Answer = Response<ObserveBody<InFlightLimitBody<hyper::body::Incoming>>>;
-type Told = Arc<Mutex<Vec<String>>>;
+/// The request body of these scenarios.
+type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
+type Stack<C> = Retry<Observe<InFlightLimit<Client<C, ObserveRequestBody<LeasedBody<RequestBody>>>>>>;
+type StackResponse = Response<ObserveBody<InFlightLimitBody<hyper::body::Incoming>>>;
+type EventLines = Arc<Mutex<Vec<String>>>;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
 
-/// A stack, what is recorded of it, and what the retry layer has told, a line each.
-struct Bench {
+/// A stack, a recorder of its events, and the events of the retry layer as lines.
+struct Fixture {
     outbound: Outbound,
     recorder: Recorder,
-    told: Told,
+    events: EventLines,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
-        let (recorder, told) = (Recorder::new(), Arc::new(Mutex::new(Vec::new())));
-        let lines = told.clone();
-        let teller = move |event: &Event<'_>| lines.lock().unwrap().extend(line(event));
-        let outbound = Outbound::builder().observer(recorder.clone()).observer(teller).build();
-        Self { outbound, recorder, told }
+        let (recorder, events) = (Recorder::new(), Arc::new(Mutex::new(Vec::new())));
+        let lines = events.clone();
+        let observer = move |event: &Event<'_>| lines.lock().unwrap().extend(event_line(event));
+        let outbound = Outbound::builder().observer(recorder.clone()).observer(observer).build();
+        Self { outbound, recorder, events }
     }
 
     fn layer(&self) -> RetryLayer {
@@ -67,8 +68,8 @@ impl Bench {
         stack_on(&self.outbound, connector, layer, http2)
     }
 
-    fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap().clone()
+    fn events(&self) -> Vec<String> {
+        self.events.lock().unwrap().clone()
     }
 }
 
@@ -85,7 +86,8 @@ fn stack_on<C: Connect + Clone>(
     layer.layer(outbound.attempt_layer().layer(client))
 }
 
-fn line(event: &Event<'_>) -> Option<String> {
+/// One line for each event of a call; `None` for other events.
+fn event_line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::CallStarted { .. } => "call".to_owned(),
         Event::CallEnded { outcome, .. } => match outcome {
@@ -101,32 +103,32 @@ fn line(event: &Event<'_>) -> Option<String> {
         },
         Event::Released { release, .. } => format!("released {release}"),
         Event::BackoffStarted { .. } => "backoff".to_owned(),
-        Event::BackoffEnded { .. } => "backoff over".to_owned(),
+        Event::BackoffEnded { .. } => "backoff ended".to_owned(),
         _ => return None,
     })
 }
 
-fn upload(text: &'static str) -> Upload {
+fn upload(text: &'static str) -> RequestBody {
     Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
 }
 
-fn get(uri: http::Uri) -> Request<Upload> {
+fn get(uri: http::Uri) -> Request<RequestBody> {
     Request::get(uri).body(upload("")).unwrap()
 }
 
-fn post(uri: http::Uri, body: Upload) -> Request<Upload> {
+fn post(uri: http::Uri, body: RequestBody) -> Request<RequestBody> {
     Request::post(uri).body(body).unwrap()
 }
 
-async fn send<C>(client: &Stack<C>, request: Request<Upload>) -> Result<Answer, Error>
+async fn send<C>(client: &Stack<C>, request: Request<RequestBody>) -> Result<StackResponse, Error>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
     client.clone().oneshot(request).await
 }
 
-/// Sends, and reads the whole body.
-async fn read<C>(client: &Stack<C>, request: Request<Upload>) -> Result<(u16, Bytes), Error>
+/// Sends a request and reads the whole response body.
+async fn fetch<C>(client: &Stack<C>, request: Request<RequestBody>) -> Result<(u16, Bytes), Error>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {

@@ -3,11 +3,10 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use opentelemetry::metrics::{BoundCounter, BoundHistogram};
 use tokio::time::Instant;
 use tower_outbound::{Attempt, Failure, Kind, Outcome, Phase, Reuse, UrlTemplate};
 
-use super::instruments::Bind;
+use super::bound::{Bind, BoundCounter, BoundHistogram};
 use super::origin::{OriginMetrics, kind, text};
 use crate::attempt_span::{failure, is_error, version};
 use crate::methods::MethodId;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 
-use super::instruments::Bind;
+use super::bound::Bind;
 use super::origin::{OriginMetrics, text};
 use crate::names::outbound as o;
 

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Value;
-use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
 use tower_outbound::connect::{CloseReason, Closed, Protocol};
 use tower_outbound::{Connection, Kind};
 
-use super::instruments::Bind;
+use super::bound::{Bind, BoundHistogram, BoundUpDownCounter};
 use super::origin::{OriginMetrics, kind, text};
 use crate::names::{attribute as a, outbound as o};
 

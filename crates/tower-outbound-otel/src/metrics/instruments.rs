@@ -1,9 +1,6 @@
 //! Every instrument, with its unit and buckets.
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{
-    BoundCounter, BoundHistogram, BoundUpDownCounter, Counter, Histogram, Meter, UpDownCounter,
-};
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
 use super::rpc::RpcSeries;
 use crate::names::metric as m;
@@ -220,70 +217,5 @@ impl Instruments {
                 "How many times the request of a call was sent.",
             ),
         }
-    }
-}
-
-/// Binding, and recording what is bound, where the metric is on.
-pub(super) trait Bind {
-    type Bound;
-
-    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound>;
-}
-
-impl<T> Bind for Option<Histogram<T>> {
-    type Bound = BoundHistogram<T>;
-
-    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
-        self.as_ref().map(|histogram| histogram.bind(attributes))
-    }
-}
-
-impl<T> Bind for Option<Counter<T>> {
-    type Bound = BoundCounter<T>;
-
-    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
-        self.as_ref().map(|counter| counter.bind(attributes))
-    }
-}
-
-impl<T> Bind for Option<UpDownCounter<T>> {
-    type Bound = BoundUpDownCounter<T>;
-
-    fn bound(&self, attributes: &[KeyValue]) -> Option<Self::Bound> {
-        self.as_ref().map(|counter| counter.bind(attributes))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use opentelemetry::metrics::MeterProvider;
-    use opentelemetry_sdk::metrics::data::{Metric, ResourceMetrics, ScopeMetrics};
-    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
-
-    use super::*;
-
-    /// Without the SDK's feature, the API hands out handles that record nothing, and says so nowhere.
-    #[test]
-    fn bound_instruments_sdk_feature_is_enabled() {
-        let exporter = InMemoryMetricExporter::default();
-        let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter.clone()).build();
-        let meter = provider.meter("bound");
-        let label = [KeyValue::new("key", "value")];
-        meter.u64_counter("counter").build().bind(&label).add(1);
-        meter.i64_up_down_counter("gauge").build().bind(&label).add(1);
-        meter.f64_histogram("histogram").build().bind(&label).record(1.0);
-        provider.force_flush().unwrap();
-
-        let exported = exporter.get_finished_metrics().unwrap();
-        let scopes = exported.iter().flat_map(ResourceMetrics::scope_metrics);
-        let bound = scopes.filter(|scope| scope.scope().name() == "bound").flat_map(ScopeMetrics::metrics);
-        let mut names: Vec<_> = bound.map(Metric::name).collect();
-        names.sort_unstable();
-        assert_eq!(
-            names,
-            ["counter", "gauge", "histogram"],
-            "what bound instruments record is lost: give `opentelemetry_sdk` in Cargo.toml the feature \
-             `experimental_metrics_bound_instruments`, which `opentelemetry` has"
-        );
     }
 }

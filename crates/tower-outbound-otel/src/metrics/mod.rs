@@ -4,6 +4,7 @@
 //! Attributes are sorted by key everywhere; hosts and methods are bounded.
 
 mod attempt;
+mod bound;
 mod cache;
 mod call;
 mod connection;

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter};
 use opentelemetry::{KeyValue, Value};
 use tower_outbound::UrlTemplate;
 use tower_outbound::connect::Setup;
@@ -12,9 +11,10 @@ use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 use tower_outbound::{Failure, Kind, Phase};
 
 use super::attempt::{AttemptHandles, AttemptKey};
+use super::bound::{Bind, BoundCounter, BoundHistogram, BoundUpDownCounter};
 use super::cache::Cache;
 use super::connection::{CloseKey, ConnectionHandles, ConnectionKey};
-use super::instruments::{Bind, Instruments};
+use super::instruments::Instruments;
 use super::rpc::RpcHandles;
 use crate::labels::Labels;
 use crate::methods::MethodId;

@@ -94,10 +94,8 @@ impl Recorder {
     ) {
         let Some(origin) = self.of(attempt.origin(), options) else { return };
         origin.attempt_ended(attempt, method, options, outcome, end);
-        if let Some(connection) = attempt.connection()
-            && let Some(state) = connection.observer_state(&self.connections)
-            && let Some(origin) = self.of(connection.origin(), options)
-        {
+        let Some(connection) = attempt.connection() else { return };
+        if let Some((origin, state)) = self.counted(&connection, options) {
             origin.connection_io(&connection, state);
         }
     }
@@ -159,26 +157,30 @@ impl Recorder {
         }
     }
 
+    /// `None` for a connection that was not counted when it opened.
+    fn counted<'a>(
+        &self,
+        connection: &'a Connection,
+        options: &Options,
+    ) -> Option<(&'a OriginMetrics, &'a ConnectionState)> {
+        let state = connection.observer_state(&self.connections)?;
+        Some((self.of(connection.origin(), options)?, state))
+    }
+
     pub(crate) fn connection_active(&self, connection: &Connection, options: &Options) {
-        if let Some(state) = connection.observer_state(&self.connections)
-            && let Some(origin) = self.of(connection.origin(), options)
-        {
+        if let Some((origin, state)) = self.counted(connection, options) {
             origin.connection_active(connection, state);
         }
     }
 
     pub(crate) fn connection_idle(&self, connection: &Connection, options: &Options) {
-        if let Some(state) = connection.observer_state(&self.connections)
-            && let Some(origin) = self.of(connection.origin(), options)
-        {
+        if let Some((origin, state)) = self.counted(connection, options) {
             origin.connection_idle(state);
         }
     }
 
     pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed, options: &Options) {
-        if let Some(state) = connection.observer_state(&self.connections)
-            && let Some(origin) = self.of(connection.origin(), options)
-        {
+        if let Some((origin, state)) = self.counted(connection, options) {
             origin.connection_closed(connection, state, closed);
         }
     }

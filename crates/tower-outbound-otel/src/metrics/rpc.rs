@@ -5,10 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::StringValue;
-use opentelemetry::metrics::BoundHistogram;
 
+use super::bound::{Bind, BoundHistogram};
 use super::cache::Cache;
-use super::instruments::Bind;
 use super::origin::{OriginMetrics, sorted, text};
 use crate::labels::Labels;
 use crate::names::{OTHER, attribute as a};

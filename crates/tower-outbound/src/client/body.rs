@@ -1,110 +1,45 @@
-use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use pin_project_lite::pin_project;
 
 use crate::error::{BoxError, Error};
 use crate::limit::InFlightLimitBody;
 use crate::observe::ObserveBody;
 
-/// The body of a request as the client sends it: any body, boxed once.
-pub struct RequestBody(UnsyncBoxBody<Bytes, BoxError>);
-
-impl RequestBody {
-    pub(super) fn new<B>(body: B) -> Self
-    where
-        B: Body + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        Self(UnsyncBoxBody::new(AnyBody { inner: body }))
-    }
-
-    pub(super) fn empty() -> Self {
-        Self(UnsyncBoxBody::new(Empty::new().map_err(never)))
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-impl fmt::Debug for RequestBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RequestBody")
-    }
-}
-
-pin_project! {
-    /// Any body, with bytes as data; unlike http-body-util's `MapFrame` it keeps the size hint.
-    struct AnyBody<B> {
-        #[pin]
-        inner: B,
-    }
-}
-
-impl<B> Body for AnyBody<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(self.project().inner.poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(to_bytes)).map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-/// The body of a response; ends its attempt when it ends.
+/// The body of a response from a client of this crate. The end of the body ends the attempt.
+///
+/// `B` is the body of the client below: hyper's for [`OutboundClient`](crate::OutboundClient), reqwest's or tonic's for
+/// the others. The default is an empty body, which tonic's interceptors ask for.
 ///
 /// # Cancel safety
-/// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and resets
-/// only the stream on HTTP/2.
+/// On HTTP/1, dropping the body before its end closes the connection, unless the rest of the body is already buffered. On
+/// HTTP/2, it resets the stream.
 #[derive(Debug)]
-pub struct ResponseBody(ObserveBody<InFlightLimitBody<Incoming>>);
+pub struct ClientBody<B>(Option<ObserveBody<InFlightLimitBody<B>>>);
 
-impl ResponseBody {
-    pub(super) fn new(body: ObserveBody<InFlightLimitBody<Incoming>>) -> Self {
-        Self(body)
+impl<B> ClientBody<B> {
+    pub(crate) fn new(body: ObserveBody<InFlightLimitBody<B>>) -> Self {
+        Self(Some(body))
+    }
+
+    pub(super) fn observed(&self) -> Option<&ObserveBody<InFlightLimitBody<B>>> {
+        self.0.as_ref()
     }
 }
 
-impl Body for ResponseBody {
+impl<B> Default for ClientBody<B> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<B> Body for ClientBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = Error;
 
@@ -112,24 +47,17 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
+        match &mut self.0 {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.0.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.0.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
-}
-
-/// Nothing that a [`RequestBody`] without data could fail with.
-fn never(error: Infallible) -> BoxError {
-    match error {}
-}
-
-/// Data of any kind as bytes; those that are bytes already are not copied.
-fn to_bytes(mut data: impl bytes::Buf) -> Bytes {
-    data.copy_to_bytes(data.remaining())
 }

@@ -10,10 +10,27 @@ use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
 use crate::outbound::Outbound;
 
-/// Idle connections kept per origin.
-const MAX_IDLE: usize = 10;
+/// As many as a burst of requests opens; the idle timeout closes what is not used again.
+const MAX_IDLE_PER_ORIGIN: usize = 50;
 
-/// Options of an [`OutboundClient`].
+/// Options of an [`OutboundClient`]; from [`Outbound::client_builder`](crate::Outbound::client_builder).
+///
+/// # Example
+/// ```
+/// use tower_outbound::Outbound;
+/// use tower_outbound::client::rustls::RootCertStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let outbound = Outbound::new();
+/// let client = outbound
+///     .client_builder()
+///     .root_certificates(RootCertStore::empty())
+///     .max_idle_per_origin(8)
+///     .build();
+/// # let _ = client;
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Debug)]
 pub struct ClientBuilder {
@@ -38,17 +55,17 @@ impl ClientBuilder {
             added: Vec::new(),
             tls: None,
             http2_only: false,
-            max_idle: MAX_IDLE,
+            max_idle: MAX_IDLE_PER_ORIGIN,
         }
     }
 
-    /// Which cryptography rustls uses: ring unless set.
+    /// The cryptography that rustls uses. Default: ring.
     pub fn tls_provider(mut self, provider: TlsProvider) -> Self {
         self.provider = provider;
         self
     }
 
-    /// Trusts an authority besides the others; one that cannot be parsed is passed over.
+    /// Trusts one more authority. A certificate that cannot be parsed is ignored.
     ///
     /// # Example
     /// ```no_run
@@ -64,40 +81,44 @@ impl ClientBuilder {
         self
     }
 
-    /// Which authorities are trusted: the system's unless set, and Mozilla's where the system has none.
+    /// The trusted authorities. Default: the system's, or Mozilla's if the system has none.
     pub fn root_certificates(mut self, roots: RootCertStore) -> Self {
         self.roots = Some(roots);
         self
     }
 
-    /// A whole TLS configuration of your own (client certificates, say), in place of provider and roots; its
-    /// ALPN list is replaced.
+    /// A TLS configuration, for client certificates or a verifier. It replaces provider and roots; its ALPN list is
+    /// replaced by the client's.
     pub fn tls_config(mut self, mut config: ClientConfig) -> Self {
-        // hyper-rustls sets the list itself and panics on one that is set.
+        // hyper-rustls sets the list, and panics if the list is not empty.
         config.alpn_protocols.clear();
         self.tls = Some(config);
         self
     }
 
-    /// The connector below TLS, with a resolver or options of your own.
+    /// The connector below TLS. Default: [`Outbound::http_connector`](crate::Outbound::http_connector).
     pub fn tcp_connector(mut self, tcp: TcpConnector) -> Self {
         self.tcp = tcp;
         self
     }
 
-    /// HTTP/2 only: over `http` with prior knowledge (RFC 9113, section 3.3). Off unless set.
+    /// Sends every request over HTTP/2; over `http` with prior knowledge (RFC 9113, section 3.3). Default: false.
     pub fn http2_only(mut self, http2_only: bool) -> Self {
         self.http2_only = http2_only;
         self
     }
 
-    /// Idle connections kept per origin: 10 unless set; 0 turns the pool off.
+    /// The number of idle connections that the pool keeps for one origin. Default: 50. Zero disables the pool.
+    ///
+    /// The pool closes each connection that becomes idle above this number. A burst of more concurrent requests over
+    /// HTTP/1 than this number connects anew each time.
+    /// [`OutboundBuilder::idle_timeout`](crate::outbound::OutboundBuilder::idle_timeout) closes the kept ones.
     pub fn max_idle_per_origin(mut self, max_idle: usize) -> Self {
         self.max_idle = max_idle;
         self
     }
 
-    /// The client. Reads the system's root certificates unless roots or a TLS configuration were given.
+    /// Builds the client. Reads the system's root certificates from disk, unless roots or a TLS configuration are set.
     #[must_use]
     pub fn build(self) -> OutboundClient {
         let tls = self.tls.unwrap_or_else(|| {
@@ -112,12 +133,12 @@ impl ClientBuilder {
         };
         let client: HyperClient = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
-            // Without a timer of its own the pool never closes what is idle.
+            // Without a timer the pool closes idle connections only at the next checkout.
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(self.outbound.idle_timeout())
             .pool_max_idle_per_host(self.max_idle)
             .http2_only(self.http2_only)
-            // Its own retries are silent and without a bound.
+            // hyper-util's retries are invisible to the layers, and unbounded.
             .retry_canceled_requests(false)
             .build(self.outbound.connector(https));
         let service = self.outbound.layer().layer(client);

@@ -1,12 +1,14 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use tower_service::Service;
 
+use super::pending::Pending;
 use super::{ClientBuilder, ClientFuture, RequestBody, ResponseBody, uri};
 use crate::connect::{TcpConnector, Track};
 use crate::error::{BoxError, Error};
@@ -19,23 +21,21 @@ pub(super) type HyperClient =
     Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<LeasedBody<RequestBody>>>;
 pub(super) type Observed = Observe<InFlightLimit<HyperClient>>;
 
-/// A pooled HTTP/1 and HTTP/2 client with TLS, observed, tracked, and sent again
-/// where that is safe ([`RetryLayer`](crate::retry::RetryLayer)); made by [`Outbound::client`].
+/// A pooled HTTP/1 and HTTP/2 client with TLS and every layer of this crate, made by [`Outbound::client`].
 ///
-/// Clones share one pool: keep one in your application's state. A request's extensions take a
-/// [`UrlTemplate`](crate::UrlTemplate); [`outbound`](Self::outbound) gives the open connections.
+/// Clones share one pool: keep one client in your application's state. [`RequestExt`](crate::RequestExt) sets the options
+/// of one request, [`outbound`](Self::outbound) lists the open connections.
 ///
 /// # Example
 /// ```no_run
-/// use http_body_util::BodyExt;
-/// use tower_outbound::{Outbound, Timings};
+/// use tower_outbound::{Outbound, ResponseExt as _};
 ///
-/// # async fn run() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # async fn run() -> Result<(), tower_outbound::Error> {
 /// let client = Outbound::new().client();
 /// let response = client.get("https://example.com/").await?;
-/// let timings = response.extensions().get::<Timings>().cloned();
-/// let body = response.into_body().collect().await?.to_bytes();
-/// println!("{} bytes, {}", body.len(), timings.unwrap());
+/// let timings = response.timings().cloned();
+/// let text = response.into_body().text().await?;
+/// println!("{} bytes, {}", text.len(), timings.unwrap());
 /// # Ok(())
 /// # }
 /// ```
@@ -46,36 +46,99 @@ pub struct OutboundClient {
 }
 
 impl OutboundClient {
-    /// Sends a GET request; [`request`](Self::request) is for one with headers, extensions or a body.
+    /// Sends a GET request without headers; [`request`](Self::request) takes a whole `http::Request`.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) for a URI that is not absolute or neither
-    /// `http` nor `https`; else as [`request`](Self::request).
+    /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) if the URI cannot be parsed, is not absolute, or is neither
+    /// `http` nor `https`; otherwise as [`request`](Self::request).
     ///
     /// # Cancel safety
-    /// As [`ClientFuture`].
+    /// See [`ClientFuture`].
     pub fn get<U>(&self, uri: U) -> ClientFuture
     where
         U: TryInto<Uri>,
         U::Error: Into<http::Error>,
     {
-        match uri.try_into() {
-            Ok(uri) => {
-                let mut request = Request::new(RequestBody::empty());
-                *request.uri_mut() = uri;
-                self.send(request)
-            }
-            Err(error) => ClientFuture::failed(uri::unparsable(&error.into())),
-        }
+        self.verb(Method::GET, uri, RequestBody::empty())
     }
 
-    /// Sends a request; its body is boxed once.
+    /// Sends a POST request with a body: `String`, `&'static str`, `Bytes`, `Vec<u8>`, or any [`RequestBody`].
+    ///
+    /// The request has no `content-type`. An empty body is sent with `content-length: 0`.
     ///
     /// # Errors
-    /// An [`Error`] whose [`failure`](Error::failure) says which kind and phase.
+    /// As [`get`](Self::get).
     ///
     /// # Cancel safety
-    /// As [`ClientFuture`].
+    /// See [`ClientFuture`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # async fn run(client: tower_outbound::OutboundClient) -> Result<(), tower_outbound::Error> {
+    /// let response = client.post("https://example.com/orders", r#"{"item": 7}"#).await?;
+    /// println!("{}: {}", response.status(), response.into_body().text().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn post<U>(&self, uri: U, body: impl Into<RequestBody>) -> ClientFuture
+    where
+        U: TryInto<Uri>,
+        U::Error: Into<http::Error>,
+    {
+        self.verb(Method::POST, uri, body.into())
+    }
+
+    /// Sends a PUT request with a body: see [`post`](Self::post).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    /// See [`ClientFuture`].
+    pub fn put<U>(&self, uri: U, body: impl Into<RequestBody>) -> ClientFuture
+    where
+        U: TryInto<Uri>,
+        U::Error: Into<http::Error>,
+    {
+        self.verb(Method::PUT, uri, body.into())
+    }
+
+    /// Sends a DELETE request without a body.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    /// See [`ClientFuture`].
+    pub fn delete<U>(&self, uri: U) -> ClientFuture
+    where
+        U: TryInto<Uri>,
+        U::Error: Into<http::Error>,
+    {
+        self.verb(Method::DELETE, uri, RequestBody::empty())
+    }
+
+    /// Sends a request with headers, extensions and a body of any type, which is boxed once.
+    ///
+    /// # Errors
+    /// An [`Error`] whose [`failure`](Error::failure) has the kind and the phase.
+    ///
+    /// # Cancel safety
+    /// See [`ClientFuture`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// use tower_outbound::RequestExt as _;
+    ///
+    /// # async fn run(client: tower_outbound::OutboundClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = http::Request::patch("https://example.com/users/7")
+    ///     .header("content-type", "application/json")
+    ///     .body(r#"{"name": "Ada"}"#.to_owned())?
+    ///     .url_template("/users/{id}");
+    /// let response = client.request(request).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn request<B>(&self, request: Request<B>) -> ClientFuture
     where
         B: Body + Send + 'static,
@@ -85,19 +148,44 @@ impl OutboundClient {
         self.send(request.map(RequestBody::new))
     }
 
-    /// The stack that it belongs to.
+    /// The stack around the client.
     #[must_use]
     pub fn outbound(&self) -> &Outbound {
         &self.outbound
     }
 
-    fn send(&self, request: Request<RequestBody>) -> ClientFuture {
-        match uri::check(request.uri()) {
-            // hyper-util's client is ready at all times, so a clone of it is as well.
-            Ok(()) => ClientFuture::new(self.service.clone().call(request)),
-            Err(error) => ClientFuture::failed(error),
+    fn verb<U>(&self, method: Method, uri: U, body: RequestBody) -> ClientFuture
+    where
+        U: TryInto<Uri>,
+        U::Error: Into<http::Error>,
+    {
+        match uri.try_into() {
+            Ok(uri) => {
+                let announced = matches!(method, Method::POST | Method::PUT) && body.is_end_stream();
+                let mut request = Request::new(body);
+                if announced {
+                    // RFC 9110, section 8.6: some servers answer 411 without it, and hyper does not send it.
+                    request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+                }
+                *request.method_mut() = method;
+                *request.uri_mut() = uri;
+                self.send(request)
+            }
+            Err(error) => refused(uri::unparsable(&error.into())),
         }
     }
+
+    fn send(&self, request: Request<RequestBody>) -> ClientFuture {
+        match uri::check(request.uri()) {
+            // hyper-util's client is always ready, and so is each clone of the stack.
+            Ok(()) => ClientFuture::new(Pending::Sent(self.service.clone().call(request))),
+            Err(error) => refused(error),
+        }
+    }
+}
+
+fn refused(error: Error) -> ClientFuture {
+    ClientFuture::new(Pending::Refused(Some(error)))
 }
 
 impl<B> Service<Request<B>> for OutboundClient
@@ -126,13 +214,13 @@ impl fmt::Debug for OutboundClient {
 }
 
 impl Outbound {
-    /// A client with the defaults of [`ClientBuilder`].
+    /// An HTTP client over this stack, with the defaults of [`ClientBuilder`].
     #[must_use]
     pub fn client(&self) -> OutboundClient {
         self.client_builder().build()
     }
 
-    /// A client with options.
+    /// An HTTP client over this stack, with options.
     pub fn client_builder(&self) -> ClientBuilder {
         ClientBuilder::new(self.clone())
     }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use crate::util::named_enum;
+
 /// At most one of these is known of a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
-    not(all(feature = "rustls", feature = "tonic", feature = "reqwest")),
+    not(all(feature = "tonic", feature = "reqwest")),
     expect(dead_code, reason = "some come from optional crates")
 )]
 pub(crate) enum Detail {
@@ -26,39 +28,23 @@ pub(crate) enum Detail {
     },
 }
 
-/// Why a name could not be resolved, where the resolver tells.
-///
-/// Source: the errors of `getaddrinfo`, with the names that .NET gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DnsFailure {
-    /// There is no such name, or it has no address.
-    HostNotFound,
-    /// No name server has answered in time; it may later.
-    TryAgain,
-    /// A name server has refused, or made no sense.
-    NoRecovery,
-    /// The name has no address of the family that was asked for.
-    AddressFamilyNotSupported,
-}
+named_enum! {
+    /// Why a name could not be resolved, where the resolver tells.
+    ///
+    /// Source: the errors of `getaddrinfo`, with the names that .NET gives them.
+    pub enum DnsFailure {
+        /// There is no such name, or it has no address.
+        HostNotFound = "host_not_found",
+        /// No name server has answered in time; it may later.
+        TryAgain = "try_again",
+        /// A name server has refused, or made no sense.
+        NoRecovery = "no_recovery",
+        /// The name has no address of the family that was asked for.
+        AddressFamilyNotSupported = "address_family_not_supported",
+    }
 
-impl DnsFailure {
     /// The value of `error.type` on `dns.lookup.duration`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HostNotFound => "host_not_found",
-            Self::TryAgain => "try_again",
-            Self::NoRecovery => "no_recovery",
-            Self::AddressFamilyNotSupported => "address_family_not_supported",
-        }
-    }
-}
-
-impl fmt::Display for DnsFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+    pub const fn as_str(self);
 }
 
 /// An alert that ended a TLS connection (RFC 8446, section 6).
@@ -69,12 +55,10 @@ pub struct TlsAlert {
 }
 
 impl TlsAlert {
-    #[cfg(feature = "rustls")]
     pub(crate) const fn received(code: u8) -> Self {
         Self { code, received: true }
     }
 
-    #[cfg(feature = "rustls")]
     pub(crate) const fn sent(code: u8) -> Self {
         Self { code, received: false }
     }
@@ -141,44 +125,25 @@ impl fmt::Display for TlsAlert {
     }
 }
 
-/// Why this side has refused the peer's certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CertificateProblem {
-    /// It is not valid any more.
-    Expired,
-    /// It is not valid yet.
-    NotYetValid,
-    /// It is for other names.
-    WrongName,
-    /// No trusted authority has issued it.
-    UnknownIssuer,
-    /// It was revoked.
-    Revoked,
-    /// The peer has shown none.
-    Missing,
-    /// Anything else: its encoding, signature, purpose, or a verifier's own reason.
-    Other,
-}
+named_enum! {
+    /// Why this side has refused the peer's certificate.
+    pub enum CertificateProblem {
+        /// It is not valid any more.
+        Expired = "expired",
+        /// It is not valid yet.
+        NotYetValid = "not_yet_valid",
+        /// It is for other names.
+        WrongName = "wrong_name",
+        /// No trusted authority has issued it.
+        UnknownIssuer = "unknown_issuer",
+        /// It was revoked.
+        Revoked = "revoked",
+        /// The peer has shown none.
+        Missing = "missing",
+        /// Anything else: its encoding, signature, purpose, or a verifier's own reason.
+        Other = "other",
+    }
 
-impl CertificateProblem {
     /// Its name, in snake case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::WrongName => "wrong_name",
-            Self::UnknownIssuer => "unknown_issuer",
-            Self::Revoked => "revoked",
-            Self::Missing => "missing",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for CertificateProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+    pub const fn as_str(self);
 }

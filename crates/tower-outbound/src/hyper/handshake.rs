@@ -1,4 +1,4 @@
-//! From a connected IO to a service that sends requests: the step between a connector and a pool.
+//! hyper's handshake as a layer: the step between a connector and a pool.
 
 use std::fmt;
 use std::future::Future;
@@ -16,20 +16,21 @@ use tower_service::Service;
 use super::HyperService;
 use crate::connect::TrackedIo;
 use crate::error::BoxError;
+use crate::util::inner_service_accessors;
 
-/// The protocol of a [`HandshakeLayer`]: HTTP/1; there is none but in the layer.
+/// Marks a [`HandshakeLayer`] for HTTP/1. It cannot be constructed outside of this crate.
 #[derive(Clone, Copy, Debug)]
 pub struct HandshakeHttp1(());
 
-/// The protocol of a [`HandshakeLayer`]: HTTP/2; there is none but in the layer.
+/// Marks a [`HandshakeLayer`] for HTTP/2. It cannot be constructed outside of this crate.
 #[derive(Clone, Copy, Debug)]
 pub struct HandshakeHttp2(());
 
-/// Makes of a tracked connector one that gives services: hyper's handshake, the task that drives the connection (which
-/// says [whose it is](crate::Connection::drive)), and its sender as a [`HyperService`].
+/// Adds hyper's handshake to a tracked connector: the response is a [`HyperService`], and a spawned task drives the
+/// connection with [`Connection::drive`](crate::Connection::drive).
 ///
-/// It is what hyper-util's composable pools (`hyper_util::client::pool`) are made of: `cache` keeps the services of
-/// HTTP/1, `singleton` the one of HTTP/2. `B` is the body that is sent: that of the layer which goes around the pool.
+/// hyper-util's composable pools (`hyper_util::client::pool`) take such a connector: `cache` for HTTP/1, `singleton` for
+/// HTTP/2. `B` is the request's body below the layer that goes around the pool.
 ///
 /// # Example
 /// ```
@@ -42,7 +43,7 @@ pub struct HandshakeHttp2(());
 /// type Body = ObserveRequestBody<String>;
 /// let outbound = Outbound::new();
 /// let connector = outbound.connector(outbound.http_connector());
-/// // `hyper_util::client::pool::singleton::Singleton::new(..)` goes around it.
+/// // `hyper_util::client::pool::singleton::Singleton::new(make)` is a pool of one connection.
 /// let mut make = HandshakeLayer::<_, Body>::http2().layer(connector);
 /// let connecting = make.call(http::Uri::from_static("http://127.0.0.1:8080"));
 /// # let _ = connecting;
@@ -53,7 +54,7 @@ pub struct HandshakeLayer<P, B> {
 }
 
 impl<B> HandshakeLayer<HandshakeHttp1, B> {
-    /// HTTP/1, with upgrades.
+    /// A handshake of HTTP/1, with upgrades.
     #[must_use]
     pub const fn http1() -> Self {
         Self { protocol: HandshakeHttp1(()), body: PhantomData }
@@ -61,7 +62,7 @@ impl<B> HandshakeLayer<HandshakeHttp1, B> {
 }
 
 impl<B> HandshakeLayer<HandshakeHttp2, B> {
-    /// HTTP/2.
+    /// A handshake of HTTP/2 with prior knowledge.
     #[must_use]
     pub const fn http2() -> Self {
         Self { protocol: HandshakeHttp2(()), body: PhantomData }
@@ -80,34 +81,38 @@ impl<P: fmt::Debug, B> fmt::Debug for HandshakeLayer<P, B> {
     }
 }
 
-impl<C, P: Copy, B> Layer<C> for HandshakeLayer<P, B> {
-    type Service = Handshake<C, P, B>;
+impl<S, P: Copy, B> Layer<S> for HandshakeLayer<P, B> {
+    type Service = Handshake<S, P, B>;
 
-    fn layer(&self, connector: C) -> Self::Service {
-        Handshake { connector, layer: self.clone() }
+    fn layer(&self, inner: S) -> Self::Service {
+        Handshake { inner, layer: self.clone() }
     }
 }
 
-/// A connector that gives services: see [`HandshakeLayer`].
+/// A connector and hyper's handshake: see [`HandshakeLayer`].
 ///
 /// # Panics
-/// Its future does, outside a runtime of tokio, on which the connection's task is to be spawned.
+/// The future panics outside of a tokio runtime, since it spawns the connection's task.
 #[derive(Debug)]
-pub struct Handshake<C, P, B> {
-    connector: C,
+pub struct Handshake<S, P, B> {
+    inner: S,
     layer: HandshakeLayer<P, B>,
 }
 
-impl<C: Clone, P: Copy, B> Clone for Handshake<C, P, B> {
+impl<S, P, B> Handshake<S, P, B> {
+    inner_service_accessors!();
+}
+
+impl<S: Clone, P: Copy, B> Clone for Handshake<S, P, B> {
     fn clone(&self) -> Self {
-        Self { connector: self.connector.clone(), layer: self.layer.clone() }
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
-/// The future of a connect and hyper's handshake; boxed, since hyper's has no name and pools want it `Unpin`.
+/// The future of a connect and of hyper's handshake. It is boxed: hyper's future has no name, and pools ask for `Unpin`.
 ///
 /// # Cancel safety
-/// Dropping it gives the connect up, or closes the connection that it has made.
+/// Dropping the future cancels the connect, or closes the new connection.
 #[must_use = "futures do nothing unless polled"]
 pub struct HandshakeFuture<S>(Pin<Box<dyn Future<Output = Result<HyperService<S>, BoxError>> + Send>>);
 
@@ -125,63 +130,45 @@ impl<S> fmt::Debug for HandshakeFuture<S> {
     }
 }
 
-impl<C, Dst, T, B> Service<Dst> for Handshake<C, HandshakeHttp1, B>
-where
-    C: Service<Dst, Response = TrackedIo<T>>,
-    C::Error: Into<BoxError>,
-    C::Future: Send + 'static,
-    T: Read + Write + Unpin + Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    type Response = HyperService<http1::SendRequest<B>>;
-    type Error = BoxError;
-    type Future = HandshakeFuture<http1::SendRequest<B>>;
+macro_rules! handshake {
+    ($protocol:ty, $sender:ident, B: $bound:ident, |$io:ident| $handshake:expr, |$driver:ident| $task:expr) => {
+        impl<S, Dst, T, B> Service<Dst> for Handshake<S, $protocol, B>
+        where
+            S: Service<Dst, Response = TrackedIo<T>>,
+            S::Error: Into<BoxError>,
+            S::Future: Send + 'static,
+            T: Read + Write + Unpin + Send + 'static,
+            B: Body + $bound + Send + 'static,
+            B::Data: Send,
+            B::Error: Into<BoxError>,
+        {
+            type Response = HyperService<$sender::SendRequest<B>>;
+            type Error = BoxError;
+            type Future = HandshakeFuture<$sender::SendRequest<B>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
-    }
+            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+                self.inner.poll_ready(cx).map_err(Into::into)
+            }
 
-    fn call(&mut self, target: Dst) -> Self::Future {
-        let connecting = self.connector.call(target);
-        HandshakeFuture(Box::pin(async move {
-            let io = connecting.await.map_err(Into::into)?;
-            let connection = io.connection().clone();
-            let (sender, driver) = http1::handshake(io).await?;
-            tokio::spawn(connection.drive(driver.with_upgrades()));
-            Ok(HyperService::new(sender))
-        }))
-    }
+            fn call(&mut self, target: Dst) -> Self::Future {
+                let connecting = self.inner.call(target);
+                HandshakeFuture(Box::pin(async move {
+                    let $io = connecting.await.map_err(Into::into)?;
+                    let connection = $io.connection().clone();
+                    let (sender, $driver) = $handshake.await?;
+                    tokio::spawn(connection.drive($task));
+                    Ok(HyperService::new(sender))
+                }))
+            }
+        }
+    };
 }
 
-impl<C, Dst, T, B> Service<Dst> for Handshake<C, HandshakeHttp2, B>
-where
-    C: Service<Dst, Response = TrackedIo<T>>,
-    C::Error: Into<BoxError>,
-    C::Future: Send + 'static,
-    T: Read + Write + Unpin + Send + 'static,
-    B: Body + Unpin + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
-    type Response = HyperService<http2::SendRequest<B>>;
-    type Error = BoxError;
-    type Future = HandshakeFuture<http2::SendRequest<B>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, target: Dst) -> Self::Future {
-        let connecting = self.connector.call(target);
-        HandshakeFuture(Box::pin(async move {
-            let io = connecting.await.map_err(Into::into)?;
-            let connection = io.connection().clone();
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            let (sender, driver) = builder.timer(TokioTimer::new()).handshake(io).await?;
-            tokio::spawn(connection.drive(driver));
-            Ok(HyperService::new(sender))
-        }))
-    }
-}
+handshake!(HandshakeHttp1, http1, B: Send, |io| http1::handshake(io), |driver| driver.with_upgrades());
+handshake!(
+    HandshakeHttp2,
+    http2,
+    B: Unpin,
+    |io| http2::Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(io),
+    |driver| driver
+);

@@ -1,4 +1,4 @@
-//! Adapters for hyper's own connections, without a client or pool.
+//! Adapters for hyper's connections (`hyper::client::conn`), without a client or a pool.
 
 mod handshake;
 mod service;

@@ -1,5 +1,3 @@
-//! hyper's bare connections.
-
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,13 +9,14 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-/// The sender of one of hyper's connections as a service, for the layers to go around: `http1::SendRequest` and
-/// `http2::SendRequest` are none.
+/// hyper's `http1::SendRequest` or `http2::SendRequest` as a [`Service`].
 ///
-/// It is ready when the sender is: on HTTP/1 when the attempt before is over. That of HTTP/2 can be cloned, and
-/// [`Outbound::layer`](crate::Outbound::layer) goes around it; that of HTTP/1 cannot, and takes an
-/// [`ObserveLayer`](crate::observe::ObserveLayer). Over HTTP/1 hyper sends the URI as it is given, so requests name a path only
-/// and a `Host` header; the layer's `origin` says where they go.
+/// On HTTP/1 the service is ready when the previous request has ended. Only the sender of HTTP/2 is `Clone`: put
+/// [`Outbound::layer`](crate::Outbound::layer) around it, and around the sender of HTTP/1 an
+/// [`ObserveLayer`](crate::observe::ObserveLayer).
+///
+/// Over HTTP/1 hyper sends the URI unchanged. So give requests a path and a `host` header, and the layer the origin, with
+/// [`ObserveLayer::origin`](crate::observe::ObserveLayer::origin).
 ///
 /// # Example
 /// ```
@@ -49,29 +48,35 @@ pub struct HyperService<S> {
 }
 
 impl<S> HyperService<S> {
-    /// Around `http1::SendRequest` or `http2::SendRequest`.
+    /// Wraps a sender.
     #[must_use]
     pub const fn new(sender: S) -> Self {
         Self { sender }
     }
 
-    /// The sender itself.
-    pub fn get_ref(&self) -> &S {
+    /// The sender.
+    #[must_use]
+    pub const fn get_ref(&self) -> &S {
         &self.sender
     }
 
-    /// The sender itself.
-    pub fn get_mut(&mut self) -> &mut S {
+    /// The sender.
+    pub const fn get_mut(&mut self) -> &mut S {
         &mut self.sender
+    }
+
+    /// The sender.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.sender
     }
 }
 
-/// The future of a request on one of hyper's connections, until the response's head; hyper's own has no name, so it
-/// is boxed.
+/// The future of a request on a [`HyperService`], until the response's head. It is boxed, since hyper's has no name.
 ///
 /// # Cancel safety
-/// Dropping it closes an HTTP/1 connection on which the request was being sent or answered; on HTTP/2 the stream is
-/// reset.
+/// On HTTP/1, dropping the future closes the connection if the request was being sent or answered. On HTTP/2, it resets
+/// the stream.
 #[must_use = "futures do nothing unless polled"]
 pub struct HyperFuture(Pin<Box<dyn Future<Output = ::hyper::Result<Response<Incoming>>> + Send>>);
 

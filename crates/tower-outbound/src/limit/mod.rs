@@ -9,7 +9,6 @@ mod cost;
 mod future;
 mod layer;
 mod permit;
-mod places;
 mod service;
 mod sync;
 #[cfg(test)]

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::places::Place;
 use super::sync::{Mutex, MutexGuard};
 use super::turns::{Left, Met, Turns};
 use crate::error::{BoxError, PoolTimeoutError, QueueFullError};
 use crate::event::Event;
 use crate::record::{Attempt, Origin, Registry};
 use crate::timer::Limit;
+use crate::util::list::Key as Place;
 
 // In here, since it ends a wait as a timeout does, without a clock.
 #[cfg(all(test, shuttle))]

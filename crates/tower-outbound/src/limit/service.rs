@@ -9,6 +9,7 @@ use super::permit::{Holder, Limiter, Wait};
 use super::{InFlightLimitBody, InFlightLimitFuture};
 use crate::error::BoxError;
 use crate::record::{Attempt, Setup};
+use crate::util::inner_service_accessors;
 
 /// A client with at most so many requests in flight: see [`InFlightLimitLayer`](super::InFlightLimitLayer).
 ///
@@ -25,15 +26,7 @@ pub struct InFlightLimit<S> {
 }
 
 impl<S> InFlightLimit<S> {
-    /// The client itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The client itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 }
 
 /// Whose slot it will be.

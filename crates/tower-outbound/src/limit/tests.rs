@@ -7,10 +7,10 @@ use std::task::{Wake, Waker};
 
 use proptest::prelude::*;
 
-use super::places::Place;
 use super::turns::Turns;
 use crate::event::ObserversBuilder;
 use crate::record::{Origin, Registry};
+use crate::util::list::Key as Place;
 
 fn registry() -> Registry {
     Registry::new(ObserversBuilder::default().build(), crate::settings::Settings::default())

@@ -9,9 +9,9 @@ use std::task::Waker;
 
 use hashbrown::HashMap;
 
-use super::places::{List, Place, Places};
 use crate::error::Occupancy;
 use crate::record::Origin;
+use crate::util::list::{Key as Place, List, Slab as Places};
 
 /// Origins that are remembered with nothing in flight and nobody waiting; one in a model that knows but three.
 const IDLE_KEPT: usize = if cfg!(all(test, shuttle)) { 1 } else { 64 };
@@ -130,7 +130,7 @@ impl Turns {
         }
         let ticket = self.tickets.insert(Ticket { waker: Some(waker), entry: at });
         let entry = self.origins.get_mut(at);
-        self.tickets.push_last(&mut entry.queue, ticket);
+        self.tickets.push_back(&mut entry.queue, ticket);
         entry.waiting += 1;
         self.waiting += 1;
         self.seat(at);
@@ -222,7 +222,7 @@ impl Turns {
         let at = self.next_turn()?;
         self.unseat(at);
         let entry = self.origins.get_mut(at);
-        let ticket = self.tickets.pop_first(&mut entry.queue).expect("only those with waiters have a seat");
+        let ticket = self.tickets.pop_front(&mut entry.queue).expect("only those with waiters have a seat");
         entry.waiting -= 1;
         self.waiting -= 1;
         self.give(at);
@@ -243,7 +243,7 @@ impl Turns {
         let entry = self.origins.get_mut(at);
         if room && entry.waiting > 0 && entry.seat == Seat::None {
             entry.seat = Seat::Round;
-            self.origins.push_last(&mut self.round, at);
+            self.origins.push_back(&mut self.round, at);
         }
     }
 
@@ -266,7 +266,7 @@ impl Turns {
         }
         debug_assert_eq!(entry.seat, Seat::None, "nobody waits");
         entry.seat = Seat::Idle;
-        self.origins.push_last(&mut self.idle, at);
+        self.origins.push_back(&mut self.idle, at);
         self.idle_count += 1;
         if self.served == Some(at) {
             self.served = None;
@@ -284,18 +284,18 @@ impl Turns {
     /// Slots held, and tickets.
     #[cfg(test)]
     pub(super) fn facts(&self) -> (usize, usize) {
-        (self.held, self.tickets.taken())
+        (self.held, self.tickets.len())
     }
 
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
-        self.origins.taken()
+        self.origins.len()
     }
 
     /// How many tickets there is room for.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
-        self.tickets.room()
+        self.tickets.capacity()
     }
 
     /// How often a waiter or an origin was looked at or moved.

@@ -9,6 +9,8 @@ use super::future::Guard;
 use crate::error::{BoxError, Error};
 use crate::event::Outcome;
 use crate::failure::Failure;
+#[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
+use crate::record::Attempt;
 use crate::record::AttemptScope;
 use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
@@ -49,6 +51,12 @@ impl<B> ObserveBody<B> {
     /// The client's own body; `None` once a timeout has cut it off.
     pub fn get_ref(&self) -> Option<&B> {
         self.inner.as_ref()
+    }
+
+    /// The attempt that the body belongs to.
+    #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
+    pub(crate) fn attempt(&self) -> &Attempt {
+        self.guard.attempt()
     }
 }
 

@@ -2,8 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::CONNECTION;
-use http::{Extensions, HeaderMap, Method, Response, StatusCode, Version};
+use http::{Extensions, Method, Response, StatusCode, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -16,6 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
 use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
+use crate::util::http::has_connection_option;
 
 /// Ends the attempt when it is dropped, whatever has happened.
 #[derive(Debug)]
@@ -146,12 +146,6 @@ fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint>
     } else {
         None
     }
-}
-
-/// Whether a `Connection` header has this option (RFC 9110, section 7.6.1).
-pub(super) fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
 }
 
 fn fail(error: BoxError, attempt: &Attempt) -> Error {

@@ -11,4 +11,3 @@ pub use self::future::ObserveFuture;
 pub use self::layer::ObserveLayer;
 pub use self::request_body::ObserveRequestBody;
 pub use self::service::Observe;
-pub(crate) use self::service::body_length;

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::HOST;
 use http::{Request, Response, Uri};
 use http_body::Body;
 use tower_service::Service;
@@ -10,9 +10,11 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::request_capture;
-use crate::record::{Attempt, AttemptScope, AttemptStart, Call, Origin, Registry, Setup, UrlTemplate, grpc};
+use crate::record::{Attempt, AttemptScope, AttemptStart, Call, Origin, Registry, Setup, UrlTemplate};
 use crate::settings::Timeouts;
 use crate::timeouts::attempt::Watch;
+use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
+use crate::util::inner_service_accessors;
 
 /// A client whose attempts are observed: see [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
@@ -24,15 +26,7 @@ pub struct Observe<S> {
 }
 
 impl<S> Observe<S> {
-    /// The client itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The client itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 
     fn origin_of<B>(&self, request: &Request<B>) -> Origin {
         if let Some(origin) = self.registry.origin_of(request.uri()) {
@@ -60,8 +54,8 @@ impl<S> Observe<S> {
             template: request.extensions().get::<UrlTemplate>().cloned(),
             call: request.extensions().get::<Call>().cloned(),
             uri: request.uri(),
-            asks_close: super::future::has_connection_option(request.headers(), "close"),
-            is_grpc: grpc::is_grpc(request.headers()),
+            asks_close: has_connection_option(request.headers(), "close"),
+            is_grpc: has_grpc_content_type(request.headers()),
         }
         .start();
         let head = RequestHead {
@@ -76,12 +70,6 @@ impl<S> Observe<S> {
         self.registry.observers().request(&attempt, request.headers_mut());
         attempt
     }
-}
-
-/// What the client will send, by the header or else by the body itself; 0 and unknown need no counting.
-pub(crate) fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
-    let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
 }
 
 impl<S, B, R> Service<Request<B>> for Observe<S>

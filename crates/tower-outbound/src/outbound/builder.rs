@@ -7,7 +7,21 @@ use crate::record::Registry;
 use crate::retry::RetryLayer;
 use crate::settings::{Settings, Timeouts};
 
-/// Options of an [`Outbound`].
+/// Observers and settings of an [`Outbound`]; from [`Outbound::builder`].
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use tower_outbound::Outbound;
+/// use tower_outbound::timeouts::Timeouts;
+///
+/// let outbound = Outbound::builder()
+///     .connect_timeout(Duration::from_secs(2))
+///     .timeouts(Timeouts::new().first_byte(Duration::from_secs(5)))
+///     .max_in_flight_per_origin(50)
+///     .build();
+/// # let _ = outbound;
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct OutboundBuilder {
@@ -17,58 +31,63 @@ pub struct OutboundBuilder {
 }
 
 impl OutboundBuilder {
-    /// Adds an observer; several add up.
+    /// Adds an observer. Observers are called in the order in which they are added.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(observer);
         self
     }
 
-    /// How long an idle connection is kept: 30 s unless set.
+    /// How long the pool keeps an idle connection. Default: 30 s.
     pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
         self.settings.idle_timeout = idle_timeout;
         self
     }
 
-    /// The timeouts of each attempt: all off unless set. A request's own are in its extensions.
+    /// The timeouts of each attempt. Default: none.
+    ///
+    /// [`RequestExt::timeouts`](crate::RequestExt::timeouts) overrides them for one request.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// How long a connect may take, dns, tcp and tls together: 10 s unless set; zero is off. See
-    /// [`TrackLayer::connect_timeout`](crate::connect::TrackLayer::connect_timeout).
+    /// The timeout of a connect: DNS, TCP and TLS together. Default: 10 s. Zero disables the timeout.
+    ///
+    /// See [`TrackLayer::connect_timeout`](crate::connect::TrackLayer::connect_timeout).
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.settings.connect.connect = connect_timeout;
         self
     }
 
-    /// How long the TLS handshake alone may take: off unless set; zero is off. See
-    /// [`TrackLayer::tls_timeout`](crate::connect::TrackLayer::tls_timeout).
+    /// The timeout of the TLS handshake alone. Default: none. Zero disables the timeout.
+    ///
+    /// See [`TrackLayer::tls_timeout`](crate::connect::TrackLayer::tls_timeout).
     pub fn tls_timeout(mut self, tls_timeout: Duration) -> Self {
         self.settings.connect.tls = tls_timeout;
         self
     }
 
-    /// Options of the [retry layer](Outbound::retry_layer): what was certainly not processed is sent again, twice at
-    /// most, unless set otherwise. The client of this crate has that layer inside; around another one it is to be put.
+    /// Sets the options of the [retry layer](Outbound::retry_layer). Default: two retries at most, of requests that the
+    /// server provably did not process.
     ///
     /// # Example
     /// ```
     /// use http::StatusCode;
     /// use tower_outbound::Outbound;
     ///
-    /// let patient = Outbound::builder().retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS])).build();
-    /// let never = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
-    /// # let _ = (patient, never);
+    /// let retries_429 = Outbound::builder().retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS])).build();
+    /// let no_retries = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
+    /// # let _ = (retries_429, no_retries);
     /// ```
     pub fn retry(mut self, options: impl FnOnce(RetryLayer) -> RetryLayer) -> Self {
         self.retry = options(self.retry);
         self
     }
 
-    /// After how many attempts in a row that run into a timeout, while nothing at all is read on their HTTP/2
-    /// connection, that connection is retired: 2 unless set; 0 is off. See
-    /// [`TrackLayer::retire_silent_after`](crate::connect::TrackLayer::retire_silent_after).
+    /// Retires an HTTP/2 connection after this number of consecutive attempts that end in a timeout while nothing is
+    /// read from the connection. Default: 2. Zero disables it.
+    ///
+    /// See [`TrackLayer::retire_silent_after`](crate::connect::TrackLayer::retire_silent_after).
     ///
     /// # Example
     /// ```
@@ -76,9 +95,9 @@ impl OutboundBuilder {
     /// use tower_outbound::Outbound;
     /// use tower_outbound::timeouts::Timeouts;
     ///
-    /// // Without a timeout no connection is ever found silent.
-    /// let limits = Timeouts::new().first_byte(Duration::from_secs(5));
-    /// let outbound = Outbound::builder().timeouts(limits).retire_silent_after(3).build();
+    /// // It needs a timeout: without one, no attempt on a silent connection ends.
+    /// let timeouts = Timeouts::new().first_byte(Duration::from_secs(5));
+    /// let outbound = Outbound::builder().timeouts(timeouts).retire_silent_after(3).build();
     /// # let _ = outbound;
     /// ```
     pub fn retire_silent_after(mut self, attempts: u32) -> Self {
@@ -86,35 +105,40 @@ impl OutboundBuilder {
         self
     }
 
-    /// How many requests to one origin may be in flight, each to the end of its response's body: no limit unless
-    /// set; zero is no limit. The others wait: see [`InFlightLimitLayer`].
+    /// The number of requests to one origin that may be in flight, each until the end of its response's body. Default:
+    /// no limit. Zero is no limit.
+    ///
+    /// More requests wait for a slot: see [`InFlightLimitLayer`].
     pub fn max_in_flight_per_origin(mut self, max_in_flight: usize) -> Self {
         self.settings.in_flight.max_in_flight_per_origin = max_in_flight;
         self
     }
 
-    /// How many requests to all origins together may be in flight: no limit unless set; zero is no limit. The origins
-    /// that wait get their slots in turns.
+    /// The number of requests to all origins together that may be in flight. Default: no limit. Zero is no limit.
+    ///
+    /// Origins whose requests wait get slots in turns.
     pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
         self.settings.in_flight.max_in_flight = max_in_flight;
         self
     }
 
-    /// How many requests to one origin may wait for a slot: 1,024 unless set; with zero none does. One more fails at
-    /// once with a [`QueueFullError`](crate::limit::QueueFullError).
+    /// The number of requests to one origin that may wait for a slot. Default: 1,024. With zero, no request waits.
+    ///
+    /// Above the number, a request fails at once with a [`QueueFullError`](crate::limit::QueueFullError).
     pub fn max_queued(mut self, max_queued: usize) -> Self {
         self.settings.in_flight.max_queued = max_queued;
         self
     }
 
-    /// How long a request may wait for a slot: 30 s unless set; zero is no limit. It fails then with a
-    /// [`PoolTimeoutError`](crate::limit::PoolTimeoutError).
+    /// How long a request may wait for a slot. Default: 30 s. Zero disables the timeout.
+    ///
+    /// After that, the request fails with a [`PoolTimeoutError`](crate::limit::PoolTimeoutError).
     pub fn acquire_timeout(mut self, acquire_timeout: Duration) -> Self {
         self.settings.in_flight.acquire_timeout = acquire_timeout;
         self
     }
 
-    /// The stack.
+    /// Builds the stack.
     #[must_use]
     pub fn build(self) -> Outbound {
         let Self { observers, mut settings, retry } = self;
@@ -130,7 +154,7 @@ impl OutboundBuilder {
 
 impl Default for OutboundBuilder {
     fn default() -> Self {
-        // The stack's own registry comes when it is built.
+        // `build` replaces this registry by the stack's own.
         let detached = Registry::new(ObserversBuilder::default().build(), Settings::default());
         Self {
             observers: ObserversBuilder::default(),

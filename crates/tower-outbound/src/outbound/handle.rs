@@ -1,15 +1,17 @@
-use super::{AttemptLayer, OutboundBuilder, OutboundLayer};
+use std::time::Duration;
+
 use tower_layer::Layer;
 
-use crate::connect::{PhaseLayer, Track, TrackLayer};
+use super::{AttemptLayer, OutboundBuilder, OutboundLayer};
+use crate::connect::{PhaseLayer, TcpConnector, Track, TrackLayer};
 use crate::limit::InFlightLimitLayer;
 use crate::observe::ObserveLayer;
 use crate::record::{Connection, Registry};
 use crate::retry::RetryLayer;
 
-/// The handle that an application keeps: it puts the layers together and owns what they share.
+/// The handle of a stack: it creates the layers and holds the state that they share.
 ///
-/// Clones are handles to one stack.
+/// Keep one `Outbound` for the lifetime of the application. Clones refer to the same stack.
 ///
 /// # Example
 /// ```
@@ -37,35 +39,22 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// A stack without observers: timings on every response, nothing else.
+    /// A stack without observers and with the default settings. Each response has its [`Timings`](crate::Timings).
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Starts a stack with observers and options.
+    /// A builder, for observers and settings.
     pub fn builder() -> OutboundBuilder {
         OutboundBuilder::default()
     }
 
-    /// Tracks a connector's connections; to be put above TLS.
+    /// The layers above a client: retry, observe, in-flight limit. All services of one `Outbound` share its limits and
+    /// retry budgets.
     ///
-    /// Around a connector whose inside it cannot reach it knows the whole connect only: the phases are
-    /// absent, not zero.
-    pub fn connector<C>(&self, connector: C) -> Track<C> {
-        self.track_layer().layer(connector)
-    }
-
-    /// The layer of [`connector`](Self::connector), for options of its own.
-    #[must_use]
-    pub fn track_layer(&self) -> TrackLayer {
-        TrackLayer::new(self.registry.clone(), super::tls_info::tls_info)
-    }
-
-    /// The upper stack, to be put around the client: retry, observe, requests in flight. All services that it is put
-    /// around share its limits and budgets. The client of this crate, of tonic and of reqwest have it already.
-    ///
-    /// Let the client below not send again on its own: hyper-util's by `retry_canceled_requests(false)`.
+    /// [`client`](Self::client), [`tonic`](Self::tonic) and [`reqwest`](Self::reqwest) include these layers. Turn off
+    /// the retries of any other client below: hyper-util's with `retry_canceled_requests(false)`.
     ///
     /// # Example
     /// ```
@@ -88,8 +77,8 @@ impl Outbound {
         OutboundLayer::new(self.retry_layer(), self.attempt_layer())
     }
 
-    /// The upper stack without retries, for layers of your own between the two: what is above it is done once for a
-    /// call, what is below it for each attempt.
+    /// The layers above a client without retry. Layers between [`retry_layer`](Self::retry_layer) and these run once for
+    /// each attempt.
     ///
     /// # Example
     /// ```
@@ -101,7 +90,7 @@ impl Outbound {
     /// let outbound = Outbound::new();
     /// let service = ServiceBuilder::new()
     ///     .layer(outbound.retry_layer())
-    ///     .layer(TimeoutLayer::new(std::time::Duration::from_secs(2))) // of each attempt
+    ///     .layer(TimeoutLayer::new(std::time::Duration::from_secs(2))) // bounds each attempt
     ///     .layer(outbound.attempt_layer())
     ///     .service(client);
     /// # let _ = service;
@@ -112,45 +101,70 @@ impl Outbound {
         AttemptLayer::new(self.observe_layer(), self.in_flight.clone())
     }
 
-    /// Observe alone: for a client that cannot be cloned, as hyper's sender of HTTP/1.
+    /// The retry layer alone.
+    pub fn retry_layer(&self) -> RetryLayer {
+        self.retry.clone()
+    }
+
+    /// The observe layer alone, for a client that is not `Clone`, such as hyper's sender of HTTP/1.
     #[must_use]
     pub fn observe_layer(&self) -> ObserveLayer {
         ObserveLayer::new(self.registry.clone())
     }
 
-    /// The retry layer alone, for a stack that is put together by hand; [`layer`](Self::layer) has it.
-    pub fn retry_layer(&self) -> RetryLayer {
-        self.retry.clone()
-    }
-
-    /// The limits of requests in flight alone, for a stack that is put together by hand; [`layer`](Self::layer) has them.
+    /// The in-flight limit alone.
     #[must_use]
     pub fn in_flight_limit_layer(&self) -> InFlightLimitLayer {
         self.in_flight.clone()
     }
 
-    /// Times the whole of a connector, where the phases inside cannot be seen; each connect is a setup.
+    /// Tracks the connections of a connector, with the options of this stack. Put it above TLS.
+    ///
+    /// A connector other than [`http_connector`](Self::http_connector) reports no phases of a connect, unless its parts
+    /// are inside of a [`PhaseLayer`].
+    pub fn connector<C>(&self, connector: C) -> Track<C> {
+        self.track_layer().layer(connector)
+    }
+
+    /// The layer of [`connector`](Self::connector), for other options.
+    #[must_use]
+    pub fn track_layer(&self) -> TrackLayer {
+        TrackLayer::new(self.registry.clone(), super::tls_info::tls_info)
+    }
+
+    /// Resolver and TCP, for below TLS. It reports each address that it tries.
+    ///
+    /// The timeout is that of [`connect_timeout`](OutboundBuilder::connect_timeout). [`TcpConnector`] has options and
+    /// takes other resolvers.
+    #[must_use]
+    pub fn http_connector(&self) -> TcpConnector {
+        TcpConnector::new().connect_timeout(self.registry.settings().connect.connect)
+    }
+
+    /// Reports each connect of a connector that cannot be tracked, without its phases.
     #[must_use]
     pub fn connect_phase_layer(&self) -> PhaseLayer {
         PhaseLayer::connect(&self.registry)
     }
 
-    /// The connections that are open now, in the order in which they were opened.
+    /// The open connections, in the order in which they were opened.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         self.registry.connections()
     }
 
-    /// What the layers share.
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
+    /// How long an idle connection is kept.
+    ///
+    /// Give this value to the pool of your own client (hyper-util: `pool_idle_timeout`), so that its closes have the
+    /// reason `idle_timeout`.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        self.registry.settings().idle_timeout
     }
 
-    /// How long an idle connection is kept: give it to a client of your own (`pool_idle_timeout`), so
-    /// that the close reason `idle_timeout` is recognised.
-    #[must_use]
-    pub fn idle_timeout(&self) -> std::time::Duration {
-        self.registry.settings().idle_timeout
+    #[cfg(any(feature = "reqwest", feature = "tonic-channel"))]
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 }
 

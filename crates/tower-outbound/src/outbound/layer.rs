@@ -5,11 +5,11 @@ use crate::limit::{InFlightLimit, InFlightLimitLayer};
 use crate::observe::{Observe, ObserveLayer};
 use crate::retry::{Retry, RetryLayer};
 
-/// The upper stack in its order, from [`Outbound::layer`](crate::Outbound::layer): retry, observe, and below it the
-/// limits of requests in flight.
+/// The layers above a client, from [`Outbound::layer`](crate::Outbound::layer): retry, observe, in-flight limit.
 ///
-/// Its client must be `Clone`; the request's body as [`RetryLayer`] asks. One that is not (a sender of HTTP/1 by hyper)
-/// has an [observe layer](crate::Outbound::observe_layer) alone.
+/// The client must be `Clone`. [`RetryLayer`] lists what it asks of the request's body. Put an
+/// [observe layer](crate::Outbound::observe_layer) alone around a client that is not `Clone`, such as hyper's sender of
+/// HTTP/1.
 #[derive(Clone, Debug)]
 pub struct OutboundLayer {
     retry: RetryLayer,
@@ -21,7 +21,7 @@ impl OutboundLayer {
         Self { retry, attempt }
     }
 
-    /// Where requests go whose URI has no host: see [`ObserveLayer::origin`].
+    /// The origin of requests whose URI has no host: see [`ObserveLayer::origin`].
     #[must_use]
     pub fn origin(self, uri: &Uri) -> Self {
         Self { attempt: self.attempt.origin(uri), ..self }
@@ -32,12 +32,15 @@ impl<S> Layer<S> for OutboundLayer {
     type Service = Retry<Observe<InFlightLimit<S>>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.retry.layer(self.attempt.layer(inner))
+        let attempt = self.attempt.layer(inner);
+        // Outermost: every retry is an attempt with a record and a slot of its own. During the backoff the call holds
+        // neither.
+        self.retry.layer(attempt)
     }
 }
 
-/// The part of the upper stack that each attempt goes through, from
-/// [`Outbound::attempt_layer`](crate::Outbound::attempt_layer): observe, and below it the limits of requests in flight.
+/// The layers that each attempt passes, from [`Outbound::attempt_layer`](crate::Outbound::attempt_layer): observe and
+/// in-flight limit.
 #[derive(Clone, Debug)]
 pub struct AttemptLayer {
     observe: ObserveLayer,
@@ -49,7 +52,7 @@ impl AttemptLayer {
         Self { observe, in_flight }
     }
 
-    /// Where requests go whose URI has no host: see [`ObserveLayer::origin`].
+    /// The origin of requests whose URI has no host: see [`ObserveLayer::origin`].
     #[must_use]
     pub fn origin(self, uri: &Uri) -> Self {
         Self { observe: self.observe.origin(uri), ..self }
@@ -60,6 +63,11 @@ impl<S> Layer<S> for AttemptLayer {
     type Service = Observe<InFlightLimit<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.observe.layer(self.in_flight.layer(inner))
+        // Next to the client: a slot is held from the call of the client to the end of the response's body, so the limit
+        // bounds what is in flight.
+        let limited = self.in_flight.layer(inner);
+        // Above the limit: the wait for a slot is a phase (`queue`) of the attempt. Below retry: the record proves what
+        // was sent.
+        self.observe.layer(limited)
     }
 }

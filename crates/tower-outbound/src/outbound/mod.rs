@@ -1,9 +1,10 @@
-//! Puts the layers together, in the right order.
+//! [`Outbound`]: the handle of a stack, which creates its layers and holds their shared state.
 
 mod builder;
-mod connector;
 mod handle;
 mod layer;
+#[cfg(test)]
+mod tests;
 mod tls_info;
 
 pub use self::builder::OutboundBuilder;

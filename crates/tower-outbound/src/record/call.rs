@@ -21,7 +21,7 @@ use crate::record::{Registry, RetryReason};
 #[derive(Clone)]
 pub struct Call(Arc<Inner>);
 
-struct Inner<R: ?Sized = dyn Send + Sync> {
+struct Inner<T: ?Sized = dyn Send + Sync> {
     id: u64,
     start: Instant,
     attempts: AtomicU32,
@@ -38,28 +38,28 @@ struct Inner<R: ?Sized = dyn Send + Sync> {
     retry: AtomicU8,
     backoff: AtomicU64,
     slots: ObserverStates,
-    /// For the layer that has made the call: what it keeps needs no allocation of its own. It is filled in place, since
-    /// it may be large.
-    room: R,
+    /// State of the layer that makes the call, inline to save an allocation. Written in place, since it may be large.
+    storage: T,
 }
 
-/// What a layer keeps in a call's allocation, by its type. It lives as long as any handle to the call: what must go
-/// earlier is to be taken out.
-pub(crate) struct Room<R>(Arc<Inner<R>>);
+/// A typed handle to the state that a layer stores inside a call's allocation.
+///
+/// The storage lives as long as any handle to the call. A layer empties the storage to release its contents earlier.
+pub(crate) struct CallStorage<T>(Arc<Inner<T>>);
 
-impl<R> Deref for Room<R> {
-    type Target = R;
+impl<T> Deref for CallStorage<T> {
+    type Target = T;
 
-    fn deref(&self) -> &R {
-        &self.0.room
+    fn deref(&self) -> &T {
+        &self.0.storage
     }
 }
 
-/// What others keep in the call is not reached through it, and its own parts are behind locks.
-impl<R> UnwindSafe for Room<R> {}
-impl<R> RefUnwindSafe for Room<R> {}
+/// The handle reaches only `T`, not the state that observers attach to the call. `T` guards its parts with locks.
+impl<T> UnwindSafe for CallStorage<T> {}
+impl<T> RefUnwindSafe for CallStorage<T> {}
 
-impl<R> Clone for Room<R> {
+impl<T> Clone for CallStorage<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -83,10 +83,10 @@ impl Call {
         Self(Inner::<()>::new())
     }
 
-    /// One that starts now, with room for what the layer that makes it keeps.
-    pub(crate) fn with_room<R: Default + Send + Sync + 'static>() -> (Self, Room<R>) {
-        let inner = Inner::<R>::new();
-        (Self(inner.clone()), Room(inner))
+    /// A call that starts now, with a `T` stored inside its allocation.
+    pub(crate) fn with_storage<T: Default + Send + Sync + 'static>() -> (Self, CallStorage<T>) {
+        let inner = Inner::<T>::new();
+        (Self(inner.clone()), CallStorage(inner))
     }
 
     /// Unique within the process.
@@ -244,7 +244,7 @@ impl Call {
     observer_state!();
 }
 
-impl<R: Default> Inner<R> {
+impl<T: Default> Inner<T> {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -259,7 +259,7 @@ impl<R: Default> Inner<R> {
             retry: AtomicU8::new(0),
             backoff: AtomicU64::new(0),
             slots: ObserverStates::default(),
-            room: R::default(),
+            storage: T::default(),
         })
     }
 }

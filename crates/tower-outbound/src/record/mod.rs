@@ -22,7 +22,7 @@ pub use self::attempt::Attempt;
 pub(crate) use self::attempt::{AttemptScope, AttemptStart, WeakAttempt, grpc, next_sequence};
 use self::attempt::{Mark, association_reported};
 pub use self::call::Call;
-pub(crate) use self::call::{EndCause, Room};
+pub(crate) use self::call::{CallStorage, EndCause};
 use self::connection::{Association, UseEvidence};
 pub(crate) use self::connection::{CloseHint, IoEnd};
 pub use self::connection::{CloseReason, Closed, Connection, ConnectionState, Protocol, Reuse, Use};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use http::Uri;
 
 use crate::record::ObserverStates;
+use crate::util::http::{HostPort, default_port};
 
 /// Scheme, host and port (RFC 9110, section 4.3.1): where a request goes.
 ///
@@ -54,15 +55,6 @@ fn split(authority: &str) -> (&str, Option<u16>) {
     (host.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
-/// 0 where the scheme has none that we know.
-pub(crate) fn default_port(scheme: &str) -> u16 {
-    match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => 0,
-    }
-}
-
 impl Origin {
     pub(crate) fn new(parts: OriginParts<'_>) -> Self {
         Self(Arc::new(Inner {
@@ -98,6 +90,19 @@ impl Origin {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port
+    }
+
+    /// Displays `host:port`, with brackets around an IPv6 address (RFC 3986, section 3.2.2). Does not allocate.
+    ///
+    /// # Example
+    /// ```
+    /// # fn connecting(origin: &tower_outbound::Origin) {
+    /// println!("connecting to {}", origin.authority());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn authority(&self) -> impl fmt::Display + '_ {
+        HostPort { host: self.host(), port: self.port() }
     }
 
     observer_state!();
@@ -150,10 +155,7 @@ impl Eq for Origin {}
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = if self.host().is_empty() { "unknown" } else { self.host() };
-        if host.contains(':') {
-            return write!(f, "{}://[{host}]:{}", self.scheme(), self.port());
-        }
-        write!(f, "{}://{host}:{}", self.scheme(), self.port())
+        write!(f, "{}://{}", self.scheme(), HostPort { host, port: self.port() })
     }
 }
 

@@ -1,38 +1,10 @@
 //! Why a request is sent again, what speaks against it, and what became of a failed response.
 
-use std::fmt;
+use crate::util::named_enum;
 
-macro_rules! names {
-    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $about:literal])+ $variant:ident = $text:literal,)+ }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[doc = $about])+ $variant,)+
-        }
-
-        impl $name {
-            /// Each of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its name on spans and metrics.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-names! {
+named_enum! {
     /// Why a request is to be sent again: `outbound.retry.reason`.
-    RetryReason {
+    pub enum RetryReason {
         /// No connection was had.
         Connect = "connect",
         /// A reused connection turned out to be dead before a byte of the request was written.
@@ -50,11 +22,14 @@ names! {
         /// The [`RetryPolicy`](crate::retry::RetryPolicy) says so.
         Policy = "policy",
     }
+
+    /// The name on spans and metrics.
+    pub const fn as_str(self);
 }
 
-names! {
+named_enum! {
     /// Why a retry that was wanted is not made: `outbound.retry.limit`.
-    RetryLimit {
+    pub enum RetryLimit {
         /// The retries of the call are used up.
         Attempts = "attempts",
         /// Too many connects have failed at this origin.
@@ -68,11 +43,14 @@ names! {
         /// The request's body cannot be had again, or was answered before it was handed over whole.
         Body = "body",
     }
+
+    /// The name on spans and metrics.
+    pub const fn as_str(self);
 }
 
-names! {
+named_enum! {
     /// What became of a failed response before the wait: `outbound.release`.
-    Release {
+    pub enum Release {
         /// Read to its end: an HTTP/1 connection serves others during the wait.
         Drained = "drained",
         /// Dropped before its end: an HTTP/1 connection closes.
@@ -82,4 +60,7 @@ names! {
         /// It had no body.
         Empty = "empty",
     }
+
+    /// The name on spans and metrics.
+    pub const fn as_str(self);
 }

@@ -17,19 +17,20 @@ use crate::retry::Retry;
 
 pub(super) type Observed = Observe<InFlightLimit<ReqwestService>>;
 
-/// A `reqwest::Client`, observed, with its limits of requests in flight, and sent again where that is safe
-/// ([`RetryLayer`](crate::retry::RetryLayer)); made by [`Outbound::reqwest`].
+/// A `reqwest::Client` below retry, observe and in-flight limit; made by [`Outbound::reqwest`].
 ///
-/// Clones share one pool. It is a service of `http` requests; [`execute`](Self::execute) takes those that reqwest
-/// builds. Timings, reuse, and the setup that was paid for are known of each response by the pair of its connection's
-/// socket addresses. What reqwest lets nobody see is absent: the phases of a connect other than dns, the bytes of a
-/// connection, when and why it closes; [`Connection::is_tracked`](crate::Connection::is_tracked) is false. Where these are
-/// wanted, `OutboundClient` (feature `client`) has them.
+/// Clones share one pool. [`execute`](Self::execute) takes the requests that reqwest builds; the [`Service`] takes
+/// `http::Request`.
 ///
-/// A request that comes back unsent from a dead idle connection is retried inside reqwest already, unseen; that cannot be
-/// turned off there, and sends nothing twice. reqwest cannot follow a redirect that needs the body again (307, 308 with a
-/// body): that response is returned. The redirects that it follows nobody sees either, so what it has begun to send is
-/// never said to be unprocessed ([`SendState::Unknown`](crate::SendState::Unknown)), nor sent again for that.
+/// # What reqwest does not expose
+/// - Of a connection: its bytes, its close and the close reason;
+///   [`Connection::is_tracked`](crate::Connection::is_tracked) is false. Of a connect: every phase except DNS. Timings and
+///   reuse of each response are known. `OutboundClient` (feature `client`) has all of it.
+/// - Its own retry of a request that a dead idle connection gives back unsent. reqwest has no option against it, and
+///   sends nothing twice.
+/// - The redirects that it follows. So a request that reqwest has begun to send is never reported as not processed
+///   ([`SendState::Unknown`](crate::SendState::Unknown)), and not retried as such. A redirect that needs the request's body
+///   again (307 and 308) is returned to the caller.
 #[derive(Clone)]
 pub struct ReqwestClient {
     outbound: Outbound,
@@ -38,14 +39,14 @@ pub struct ReqwestClient {
 }
 
 impl ReqwestClient {
-    /// Sends a request; its body is boxed once, and once more by reqwest.
+    /// Sends an `http::Request`. Its body is boxed once, and once more by reqwest.
     ///
     /// # Errors
-    /// An [`Error`] whose [`failure`](Error::failure) says which kind and phase; its source is reqwest's error, without
-    /// the URL. [`take_request`](Error::take_request) gives a `Request<reqwest::Body>`.
+    /// An [`Error`] whose [`failure`](Error::failure) has the kind and the phase. Its source is reqwest's error without the
+    /// URL. [`take_request`](Error::take_request) returns a `Request<reqwest::Body>`.
     ///
     /// # Cancel safety
-    /// As [`ReqwestFuture`](crate::reqwest::ReqwestFuture). While it waits for a retry there is nothing to close.
+    /// See [`ReqwestClientFuture`].
     pub fn request<B>(&self, request: Request<B>) -> ReqwestClientFuture
     where
         B: Body + Send + Sync + 'static,
@@ -55,14 +56,13 @@ impl ReqwestClient {
         self.send(request.map(reqwest::Body::wrap))
     }
 
-    /// Sends a request that reqwest has built: `client.get_ref().get(url).json(&value).build()?`. Its own timeout holds
-    /// for each time that it is sent.
+    /// Sends a request that reqwest has built: `client.get_ref().get(url).json(&value).build()?`.
     ///
-    /// The response is reqwest's; its `extensions()` have the [`Timings`](crate::Timings).
+    /// The request's own timeout applies to each attempt. [`ResponseExt`](crate::ResponseExt) works on the response.
     ///
     /// # Errors
-    /// As [`request`](Self::request). What fails while the body is read is an error of reqwest with an [`Error`] inside;
-    /// [`Failure::of`](crate::Failure::of) knows it.
+    /// As [`request`](Self::request). A failure while the body is read is an error of reqwest with an [`Error`] as source;
+    /// [`Failure::of`](crate::Failure::of) classifies it.
     ///
     /// # Cancel safety
     /// As [`request`](Self::request).
@@ -73,20 +73,20 @@ impl ReqwestClient {
         Ok(response.map(reqwest::Body::wrap).into())
     }
 
-    /// reqwest's client: to build requests with. What it sends by itself passes no layer.
+    /// reqwest's client, to build requests. A request that you send with it passes no layer.
     #[must_use]
     pub const fn get_ref(&self) -> &reqwest::Client {
         &self.client
     }
 
-    /// The stack that it belongs to.
+    /// The stack around the client.
     #[must_use]
     pub const fn outbound(&self) -> &Outbound {
         &self.outbound
     }
 
     fn send(&self, request: Request<reqwest::Body>) -> ReqwestClientFuture {
-        // reqwest's client is ready at all times, so a clone of it is as well.
+        // reqwest's client is always ready, and so is each clone of the stack.
         ReqwestClientFuture::new(self.service.clone().call(request))
     }
 }
@@ -117,25 +117,27 @@ impl fmt::Debug for ReqwestClient {
 }
 
 impl Outbound {
-    /// reqwest under every layer that it lets in.
+    /// reqwest with every layer that it supports.
     ///
-    /// Everything that the builder says holds, but two things: its resolver is replaced by the system's, timed
-    /// ([`reqwest_with_resolver`](Self::reqwest_with_resolver) takes another), and its retries, which nobody would see,
-    /// by those of the [retry layer](Self::retry_layer). A connect has the timeout of
-    /// [`connect_timeout`](crate::outbound::OutboundBuilder::connect_timeout), and the builder's if that is shorter.
+    /// The options of the builder apply, with two exceptions:
+    /// - the resolver is the system's, timed; [`reqwest_with_resolver`](Self::reqwest_with_resolver) takes another;
+    /// - the [retry layer](Self::retry_layer) replaces reqwest's retries.
+    ///
+    /// The timeout of a connect is the shorter one of
+    /// [`connect_timeout`](crate::outbound::OutboundBuilder::connect_timeout) and the builder's.
     ///
     /// # Errors
-    /// What reqwest's `build` returns.
+    /// The error of `reqwest::ClientBuilder::build`.
     ///
     /// # Example
     /// ```
     /// # use std::io::{Read, Write};
-    /// use tower_outbound::{Outbound, Reuse, Timings};
+    /// use tower_outbound::{Outbound, ResponseExt as _, Reuse};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # #[cfg(feature = "client")]
-    /// # let _ = tower_outbound::rustls::crypto::ring::default_provider().install_default();
+    /// # let _ = tower_outbound::client::rustls::crypto::ring::default_provider().install_default();
     /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// # let url = format!("http://{}/", listener.local_addr()?);
     /// # std::thread::spawn(move || {
@@ -146,7 +148,7 @@ impl Outbound {
     /// let client = Outbound::new().reqwest(reqwest::Client::builder().no_proxy())?;
     /// let request = client.get_ref().get(url).header("accept", "text/plain").build()?;
     /// let response = client.execute(request).await?;
-    /// let timings = response.extensions().get::<Timings>().cloned().unwrap();
+    /// let timings = response.timings().cloned().unwrap();
     /// assert_eq!(response.text().await?, "ok");
     /// assert_eq!(timings.reuse(), Reuse::New);
     /// println!("{timings}");
@@ -160,7 +162,7 @@ impl Outbound {
     /// As [`reqwest`](Self::reqwest), with a resolver of your own, timed.
     ///
     /// # Errors
-    /// What reqwest's `build` returns.
+    /// The error of `reqwest::ClientBuilder::build`.
     pub fn reqwest_with_resolver(
         &self,
         builder: reqwest::ClientBuilder,
@@ -181,7 +183,7 @@ impl Outbound {
         Ok(ReqwestClient { outbound: self.clone(), client, service })
     }
 
-    /// The layer of one `reqwest::Client`'s connector, for a stack that is put together by hand.
+    /// The connector layer of one `reqwest::Client`, for a stack of your own.
     ///
     /// # Example
     /// ```
@@ -190,7 +192,7 @@ impl Outbound {
     /// use tower_outbound::reqwest::ReqwestResolver;
     ///
     /// # #[cfg(feature = "client")]
-    /// # let _ = tower_outbound::rustls::crypto::ring::default_provider().install_default();
+    /// # let _ = tower_outbound::client::rustls::crypto::ring::default_provider().install_default();
     /// let outbound = Outbound::new();
     /// let connector = outbound.reqwest_connector();
     /// let client = reqwest::Client::builder()

@@ -16,16 +16,18 @@ use crate::foreign::{SocketPairs, pair_of};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::timeouts::connect::Watch;
+use crate::util::inner_service_accessors;
 
-/// For reqwest's `connector_layer`: tells of each connect, limits its time, and remembers which connection it has made;
-/// from [`Outbound::reqwest_connector`](crate::Outbound::reqwest_connector).
+/// A layer for reqwest's `connector_layer`: it reports each connect, bounds its time, and remembers the socket addresses of
+/// each connection. From [`Outbound::reqwest_connector`](crate::Outbound::reqwest_connector).
 ///
-/// The connections are not [tracked](Connection::is_tracked): reqwest lets nobody wrap them. They are known by the pair of
-/// their socket addresses; at least the last 1,024 of a client are remembered, and the reuse of an older one is
-/// [unknown](crate::Reuse::Unknown). Behind a proxy the peer's address is the proxy's.
+/// The connections are not [tracked](Connection::is_tracked), since reqwest does not allow its IO to be wrapped. At least
+/// the last 1,024 connections of a client are remembered; the reuse of an older one is
+/// [unknown](crate::Reuse::Unknown). Behind a proxy, the peer's address is that of the proxy.
 ///
-/// Only connects that an attempt makes run are told and limited: what goes to the `reqwest::Client` itself is left
-/// alone. reqwest does not say where to: it is where the attempt goes, also while a redirect is followed.
+/// A connect outside of an attempt, for a request that goes to the `reqwest::Client` directly, is neither reported nor
+/// bounded. reqwest does not expose the target of a connect: the origin is that of the attempt, even when reqwest follows
+/// a redirect.
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing unless put around a service"]
 pub struct ReqwestConnectorLayer {
@@ -38,7 +40,7 @@ impl ReqwestConnectorLayer {
         Self { registry, sockets: SocketPairs::new() }
     }
 
-    /// The service of the client that was built with this layer.
+    /// The service of the client that is built with this layer.
     #[must_use]
     pub fn service(&self, client: reqwest::Client) -> ReqwestService {
         ReqwestService::new(client, self.sockets.clone())
@@ -60,6 +62,10 @@ pub struct ReqwestConnector<S> {
     layer: ReqwestConnectorLayer,
 }
 
+impl<S> ReqwestConnector<S> {
+    inner_service_accessors!();
+}
+
 impl<S, Dst> Service<Dst> for ReqwestConnector<S>
 where
     S: Service<Dst>,
@@ -67,7 +73,7 @@ where
     S::Error: Into<BoxError>,
 {
     type Response = S::Response;
-    /// A [`ConnectError`] around reqwest's own error; boxed, since reqwest demands just that.
+    /// A [`ConnectError`] with reqwest's error as source; boxed, since reqwest asks for a `BoxError`.
     type Error = BoxError;
     type Future = ReqwestConnecting<S::Future>;
 
@@ -78,23 +84,23 @@ where
     fn call(&mut self, to: Dst) -> Self::Future {
         let ReqwestConnectorLayer { registry, sockets } = &self.layer;
         registry.see_connection();
-        let told = Attempt::current().map(|attempt| {
+        let report = Attempt::current().map(|attempt| {
             let observers = registry.observers().clone();
             let setup = Setup::start(attempt.origin().clone(), Some(&attempt), observers);
-            // The handshake cannot be seen.
+            // The start of the handshake is unknown.
             let timeouts = ConnectTimeouts { tls: std::time::Duration::ZERO, ..registry.settings().connect };
-            Told { setup, attempt, registry: registry.clone(), watch: Watch::new(timeouts) }
+            Report { setup, attempt, registry: registry.clone(), watch: Watch::new(timeouts) }
         });
         let inner = {
-            let _scope = told.as_ref().map(|told| told.setup.enter());
+            let _scope = report.as_ref().map(|report| report.setup.enter());
             self.inner.call(to)
         };
-        ReqwestConnecting { inner: Some(inner), told, sockets: sockets.clone() }
+        ReqwestConnecting { inner: Some(inner), report, sockets: sockets.clone() }
     }
 }
 
 #[derive(Debug)]
-struct Told {
+struct Report {
     setup: Setup,
     attempt: Attempt,
     registry: Registry,
@@ -105,24 +111,24 @@ pin_project! {
     /// The future of a connect by reqwest.
     ///
     /// # Cancel safety
-    /// Dropping it drops reqwest's future: the connect is given up and its socket closed. It ends as cancelled. A time
-    /// limit that is hit does the same, but the connect ends as failed.
+    /// Dropping the future cancels the connect and closes its socket; the connect is reported as cancelled. A timeout does
+    /// the same, but the connect is reported as failed.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ReqwestConnecting<F> {
         #[pin]
         inner: Option<F>,
-        told: Option<Told>,
+        report: Option<Report>,
         sockets: SocketPairs,
     }
 
     impl<F> PinnedDrop for ReqwestConnecting<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // The socket is closed before anybody is told.
+            // The socket is closed before its end is reported.
             this.inner.set(None);
-            if let Some(told) = this.told {
-                told.setup.finish(ConnectResult::Cancelled);
+            if let Some(report) = this.report {
+                report.setup.finish(ConnectResult::Cancelled);
             }
         }
     }
@@ -138,8 +144,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut inner = this.inner.as_mut().as_pin_mut().expect("there until it is ready");
-        let Some(told) = this.told else {
+        let mut inner = this.inner.as_mut().as_pin_mut().expect("polled after it was ready");
+        let Some(report) = this.report else {
             let result = ready!(inner.poll(cx));
             if let Some(pair) = result.as_ref().ok().and_then(|io| pair_of(&io.connected())) {
                 this.sockets.remove(pair);
@@ -147,39 +153,39 @@ where
             return Poll::Ready(result.map_err(Into::into));
         };
         let polled = {
-            let _scope = told.setup.enter();
+            let _scope = report.setup.enter();
             inner.as_mut().poll(cx)
         };
         let error = match polled {
             Poll::Ready(Ok(io)) => {
-                told.connected(&io, this.sockets);
+                report.connected(&io, this.sockets);
                 return Poll::Ready(Ok(io));
             }
             Poll::Ready(Err(error)) => error.into(),
-            Poll::Pending => match told.watch.poll(&told.setup, cx) {
-                Some(hit) => BoxError::from(hit),
+            Poll::Pending => match report.watch.poll(&report.setup, cx) {
+                Some(elapsed) => BoxError::from(elapsed),
                 None => return Poll::Pending,
             },
         };
-        let failure = Failure::of(&*error).in_setup(told.setup.running_phase());
+        let failure = Failure::of(&*error).in_setup(report.setup.running_phase());
         this.inner.set(None);
-        told.setup.finish(ConnectResult::Failed(&failure));
+        report.setup.finish(ConnectResult::Failed(&failure));
         Poll::Ready(Err(ConnectError::new(failure, error).into()))
     }
 }
 
-impl Told {
+impl Report {
     fn connected(&self, io: &impl Connect, sockets: &SocketPairs) {
         let (at, setup) = (Instant::now(), &self.setup);
         let connected = io.connected();
-        // A Unix socket has no addresses: nothing can be known of it.
+        // A Unix socket has no addresses, so it cannot be identified.
         let Some(pair) = pair_of(&connected) else {
             return setup.finish(ConnectResult::Untracked);
         };
         setup.set_peer(pair.1);
         let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
-        // In the attempt's own poll it is handed to that attempt. A connect that ends elsewhere has lost the race
-        // against an idle connection, and its connection goes to whoever comes.
+        // A connect that ends in the poll of its attempt serves that attempt. A connect that ends elsewhere has lost the
+        // race against an idle connection: the pool gives its connection to any later request.
         let awaited = Attempt::current().is_some_and(|current| current.id() == self.attempt.id());
         let connection = Connection::untracked(&self.registry, setup.clone(), pair, protocol, awaited, at);
         sockets.add(pair, connection.clone());

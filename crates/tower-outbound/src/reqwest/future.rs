@@ -13,16 +13,16 @@ use crate::record::{Attempt, Connection, Protocol};
 
 type Pending = <reqwest::Client as Service<reqwest::Request>>::Future;
 
-/// The future of a request by reqwest, until the response's head.
+/// The future of a [`ReqwestService`](crate::reqwest::ReqwestService)'s request, until the response's head.
 ///
 /// # Cancel safety
-/// Dropping it closes an HTTP/1 connection on which the request was being sent or answered, and resets the stream on
-/// HTTP/2. A connect that has begun may go on in the background and serve another request.
+/// On HTTP/1, dropping the future closes the connection on which the request is being sent or answered. On HTTP/2, it
+/// resets the stream. A connect that has begun may go on in the background and serve another request.
 #[must_use = "futures do nothing unless polled"]
 pub struct ReqwestFuture(State);
 
 enum State {
-    Sent { pending: Pending, sent: Sent },
+    Sending { pending: Pending, sent: Sent },
     Failed(Option<reqwest::Error>),
     Done,
 }
@@ -40,7 +40,7 @@ impl ReqwestFuture {
         sockets: SocketPairs,
         attempt: Option<Attempt>,
     ) -> Self {
-        Self(State::Sent { pending, sent: Sent { url, sockets, attempt } })
+        Self(State::Sending { pending, sent: Sent { url, sockets, attempt } })
     }
 
     pub(super) const fn failed(error: reqwest::Error) -> Self {
@@ -53,12 +53,12 @@ impl Future for ReqwestFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match &mut self.0 {
-            State::Sent { pending, sent } => {
+            State::Sending { pending, sent } => {
                 let result = ready!(Pin::new(pending).poll(cx));
                 if result.is_err() {
-                    sent.unseen();
+                    sent.on_no_response();
                 }
-                result.map(|response| sent.named(response))
+                result.map(|response| sent.identify(response))
             }
             State::Failed(error) => Err(error.take().expect("polled after it was ready")),
             State::Done => panic!("polled after it was ready"),
@@ -70,27 +70,27 @@ impl Future for ReqwestFuture {
 
 impl Drop for ReqwestFuture {
     fn drop(&mut self) {
-        if let State::Sent { sent, .. } = &self.0 {
-            sent.unseen();
+        if let State::Sending { sent, .. } = &self.0 {
+            sent.on_no_response();
         }
     }
 }
 
 impl Sent {
-    /// There is no response that would name the connections of what was sent.
-    fn unseen(&self) {
+    /// Without a response, the connections that served the request are unknown.
+    fn on_no_response(&self) {
         if !self.attempt.as_ref().is_some_and(|attempt| attempt.request_body().is_untouched()) {
             self.sockets.forget_unused();
         }
     }
 
-    /// With its final URL and its connection in the extensions.
-    fn named(&self, response: reqwest::Response) -> Response<reqwest::Body> {
+    /// Puts the final URL and the connection into the response's extensions.
+    fn identify(&self, response: reqwest::Response) -> Response<reqwest::Body> {
         let url = response.url().clone();
         let connection = if url == self.url {
             self.serving(&response)
         } else {
-            // Nobody here has seen the requests before the last.
+            // The connections of the requests before the last redirect are unknown.
             self.sockets.forget_unused();
             None
         };
@@ -99,7 +99,7 @@ impl Sent {
 
     fn serving(&self, response: &reqwest::Response) -> Option<Connection> {
         let connection = self.sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
-        // One that a redirect has led elsewhere says wrongly where it goes.
+        // A connection that a redirect opened is recorded with the wrong origin.
         if connection.origin() != self.attempt.as_ref()?.origin() {
             return None;
         }
@@ -120,7 +120,7 @@ fn with_extensions(
     if let Some(connection) = connection {
         head.extensions.insert(connection);
     }
-    // No other way is there to the type in which reqwest keeps the URL.
+    // The type in which reqwest keeps the URL is private: only its builder can make one.
     let mut with_url = Response::builder();
     if let Some(extensions) = with_url.extensions_mut() {
         *extensions = std::mem::take(&mut head.extensions);

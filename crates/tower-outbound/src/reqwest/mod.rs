@@ -1,18 +1,19 @@
-//! reqwest under the layers.
+//! reqwest with every layer that it supports: [`Outbound::reqwest`](crate::Outbound::reqwest).
 //!
-//! Its connector cannot be wrapped below the IO, and names no connection in a response but by its two socket
-//! addresses. The connector layer sees them too when a connection is new: so they are its identity.
+//! reqwest does not allow its IO to be wrapped, so its connections are not tracked. A response has the socket addresses of
+//! its connection, and the connector layer sees the addresses of each new connection. The pair of addresses identifies
+//! the connection.
 
-mod answer;
 mod client;
 mod connector;
 mod future;
 mod resolver;
+mod response;
 mod service;
 
-pub use self::answer::{ReqwestBody, ReqwestClientFuture};
 pub use self::client::ReqwestClient;
 pub use self::connector::{ReqwestConnecting, ReqwestConnector, ReqwestConnectorLayer};
 pub use self::future::ReqwestFuture;
 pub use self::resolver::ReqwestResolver;
+pub use self::response::{ReqwestBody, ReqwestClientFuture};
 pub use self::service::ReqwestService;

@@ -12,10 +12,10 @@ use crate::connect::{PhaseLayer, PhaseTimer};
 use crate::error::BoxError;
 use crate::record::Setup;
 
-/// For reqwest's `dns_resolver`: times another resolver, and tells what it has answered
+/// A resolver for reqwest's `dns_resolver`: it times another resolver and records the answers
 /// ([`Setup::dns_answers`]).
 ///
-/// What reqwest resolves itself (`ClientBuilder::resolve`) does not come here.
+/// reqwest does not ask it for names that are set by `ClientBuilder::resolve`.
 ///
 /// # Example
 /// ```
@@ -28,13 +28,13 @@ use crate::record::Setup;
 pub struct ReqwestResolver(PhaseTimer<Lookup>);
 
 impl ReqwestResolver {
-    /// Around the system's resolver.
+    /// Times the system's resolver.
     #[must_use]
     pub fn system() -> Self {
         Self::new(System)
     }
 
-    /// Around a resolver of your own.
+    /// Times a resolver of your own.
     #[must_use]
     pub fn new(resolver: impl Resolve + 'static) -> Self {
         Self(PhaseLayer::dns().layer(Lookup(Arc::new(resolver))))
@@ -53,6 +53,7 @@ impl fmt::Debug for ReqwestResolver {
     }
 }
 
+/// The system's resolver.
 struct System;
 
 impl Resolve for System {
@@ -65,7 +66,7 @@ impl Resolve for System {
     }
 }
 
-/// What is timed.
+/// A resolver as the service that [`PhaseTimer`] times.
 #[derive(Clone)]
 struct Lookup(Arc<dyn Resolve>);
 

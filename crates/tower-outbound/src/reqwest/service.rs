@@ -11,20 +11,20 @@ use crate::error::BoxError;
 use crate::foreign::{RedirectGuardBody, SocketPairs};
 use crate::record::Attempt;
 
-/// A `reqwest::Client` as a service of `http` requests, which names the connection in each response; from
+/// A `reqwest::Client` as a [`Service`] of `http::Request`, which identifies the connection of each response; from
 /// [`ReqwestConnectorLayer::service`](crate::reqwest::ReqwestConnectorLayer::service).
 ///
-/// It goes below [`Outbound::layer`](crate::Outbound::layer). Its errors are reqwest's without the URL, which may hold
-/// secrets. The final URL of a response is in its extensions, as reqwest puts it there: `reqwest::Response::from` finds
-/// it.
+/// Put it below [`Outbound::layer`](crate::Outbound::layer). Its errors are reqwest's without the URL, which may contain
+/// secrets. A response has its final URL in the extensions, where `reqwest::Response::from` reads it.
 ///
-/// A response to which redirects have led names no connection: its attempt may have had several. Redirects that end
-/// where they began (a form that shows itself again) cannot be told: then it is the connection of the last request. Of a
-/// failed request that reqwest has begun to send, nothing is certain: its [send state](crate::SendState) is unknown, since
-/// it may be that an answer came, and the request to which that redirected has failed.
+/// # Redirects
+/// A response after redirects has no connection, since its attempt may have used several. Redirects that end at the URL of
+/// the request are not detected: then the connection is that of the last request. The
+/// [send state](crate::SendState) of a failed request that reqwest has begun to send is unknown: the request may have been
+/// answered with a redirect, and the next request have failed.
 ///
-/// It boxes the request's body, which reqwest demands. Beside that a request costs it three allocations: the copy of a URL,
-/// and two entries in the response's extensions.
+/// # Cost
+/// One box for the request's body, and three allocations: a copy of the URL, and two entries in the response's extensions.
 #[derive(Clone)]
 pub struct ReqwestService {
     client: reqwest::Client,
@@ -36,10 +36,16 @@ impl ReqwestService {
         Self { client, sockets }
     }
 
-    /// The client itself.
+    /// The client.
     #[must_use]
     pub const fn get_ref(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn into_inner(self) -> reqwest::Client {
+        self.client
     }
 }
 
@@ -72,7 +78,7 @@ where
 
 impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // reqwest's own shows its default headers.
+        // reqwest's `Debug` prints default headers, which may contain secrets.
         f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What is left of an origin's retry budget.
+//! The balance of an origin's retry budget.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,23 +7,25 @@ use tokio::time::Instant;
 
 use crate::settings::RetryBudget;
 
-/// What a quiet time can save up of the share.
-const SAVED: f64 = 100.0;
+/// Maximum number of retries that `share` accumulates while they are not used.
+const MAX_SAVED: f64 = 100.0;
 
-/// What is left of one origin's budget.
+/// The balance of one budget of one origin: a token bucket that calls and time refill.
 #[derive(Debug, Default)]
-pub(super) struct Account(Mutex<Option<Balance>>);
+pub(super) struct TokenBucket(Mutex<Option<Balance>>);
 
 #[derive(Debug)]
 struct Balance {
     tokens: f64,
+    /// When the balance was refilled last.
     at: Instant,
+    /// The origin's number of calls at that time.
     calls: u64,
 }
 
-impl Account {
-    /// Whether a retry may be made; it is drawn. `calls` is how many calls there were in all.
-    pub(super) fn draw(&self, budget: RetryBudget, calls: u64, now: Instant) -> bool {
+impl TokenBucket {
+    /// Takes a token for a retry. Returns whether there was one. `calls` is the origin's number of calls so far.
+    pub(super) fn withdraw(&self, budget: RetryBudget, calls: u64, now: Instant) -> bool {
         let mut balance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = f64::from(budget.per_second);
         let first = || Balance { tokens: floor, at: now, calls: 0 };
@@ -43,12 +45,12 @@ impl Account {
 impl Balance {
     fn refill(&mut self, share: f64, floor: f64, elapsed: Duration) {
         let by_time = (self.tokens + floor * elapsed.as_secs_f64()).min(floor);
-        let by_share = (self.tokens + share).min(SAVED.max(floor));
+        let by_share = (self.tokens + share).min(MAX_SAVED.max(floor));
         self.tokens = self.tokens.max(by_time).max(by_share);
     }
 }
 
-/// Exact as far as a budget can tell.
+/// Exact up to `u32::MAX`, which is more than a budget can hold.
 fn approximate(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -57,33 +59,33 @@ fn approximate(count: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// How many of `draws` are granted, `every` apart, with so many calls between two.
+    /// Number of draws granted out of `draws`, with the interval `every` and `calls` calls between two draws.
     fn granted(budget: RetryBudget, draws: u32, every: Duration, calls: u64) -> u32 {
-        let (account, start) = (Account::default(), Instant::now());
-        let grants = (0..draws).map(|n| account.draw(budget, calls * u64::from(n + 1), start + every * n));
+        let (bucket, start) = (TokenBucket::default(), Instant::now());
+        let grants = (0..draws).map(|n| bucket.withdraw(budget, calls * u64::from(n + 1), start + every * n));
         u32::try_from(grants.filter(|granted| *granted).count()).unwrap()
     }
 
     #[test]
     fn retry_budget_with_few_calls_grants_ten_per_second() {
-        // 1,000 draws within 10 s: ten at once, and ten for each second.
+        // 1,000 draws within 10 s: ten at once, then ten per second.
         let got = granted(RetryBudget::new(), 1000, Duration::from_millis(10), 0);
         assert!((109..=110).contains(&got), "{got}");
     }
 
     #[test]
     fn retry_budget_with_many_calls_grants_a_fifth() {
-        // Each of 10,000 calls within 10 s wants a retry.
+        // 10,000 calls within 10 s, and a draw for each.
         let got = granted(RetryBudget::new(), 10_000, Duration::from_millis(1), 1);
         assert!((2000..=2011).contains(&got), "{got}");
     }
 
     #[test]
     fn retry_budget_saves_at_most_100_while_idle() {
-        let (account, start) = (Account::default(), Instant::now());
-        assert!(account.draw(RetryBudget::new(), 1, start));
+        let (bucket, start) = (TokenBucket::default(), Instant::now());
+        assert!(bucket.withdraw(RetryBudget::new(), 1, start));
         let later = start + Duration::from_secs(3600);
-        let got = (0..1000).filter(|_| account.draw(RetryBudget::new(), 1_000_000, later)).count();
+        let got = (0..1000).filter(|_| bucket.withdraw(RetryBudget::new(), 1_000_000, later)).count();
         assert_eq!(got, 100);
     }
 

@@ -12,17 +12,24 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::Lease;
-use super::plan::Plan;
-use super::release::Drain;
+use super::call::RetryCall;
+use super::drain::Drain;
 use crate::error::{BoxError, Error};
 use crate::event::Event;
 
 pin_project! {
     /// The future of a call, until the head of its last response.
     ///
+    /// The parameters are those of the [`Retry`](super::Retry) service (`S`, `L`) and of its request (`B`) and response
+    /// (`R`) bodies. Prefer `<Retry<S> as Service<Request<B>>>::Future` to writing them out.
+    ///
+    /// # Errors
+    /// An [`Error`] of the last attempt, with the [history](Error::history) of the earlier ones.
+    ///
     /// # Cancel safety
-    /// Dropping it drops the client's future, if an attempt is under way: see
-    /// [`ObserveFuture`](crate::observe::ObserveFuture). While it waits there is nothing to drop but a timer.
+    /// During an attempt, dropping the future drops the client's future: see
+    /// [`ObserveFuture`](crate::observe::ObserveFuture) for what that does on the wire. During a backoff, dropping the
+    /// future drops a timer and touches no connection.
     #[must_use = "futures do nothing unless polled"]
     pub struct RetryFuture<S, L, B, R>
     where
@@ -30,32 +37,40 @@ pin_project! {
         L: Lease<B>,
         B: Body,
     {
-        // Before `plan`, so that the attempt ends before the call.
+        // Before `retries`, so that the attempt ends before the call.
         #[pin]
         state: State<S::Future, R>,
-        service: S,
-        // `None` where the request is not to be sent again.
-        plan: Option<Plan<L, B>>,
+        // `None` if retries are off for the request.
+        retries: Option<Retries<S, L, B>>,
     }
+}
+
+/// What a call needs for its retries.
+struct Retries<S, L, B: Body> {
+    /// A clone of the client, not ready yet.
+    client: S,
+    call: RetryCall<L, B>,
 }
 
 pin_project! {
-    /// Where the call is. Only the first two hold anything of the client's.
+    // `Waiting`, `Yielding` and `Readying` hold no response, permit or connection of the failed attempt.
     #[project = StateProj]
     enum State<F, R> {
+        // The client's future runs.
         Attempt { #[pin] future: F },
-        Release { #[pin] drain: Drain<R>, delay: Duration },
-        Wait { timer: Pin<Box<Sleep>> },
-        // The other tasks have a turn, and the runtime hears what the network has to say: the other connections to a
-        // peer that is gone are gone as well, and shall not be the next one's.
-        Yield { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
-        /// The service is made ready for the next attempt.
-        Ready,
-        Over,
+        // The failed response is drained, so that its connection can be reused.
+        Draining { #[pin] drain: Drain<R>, delay: Duration },
+        Waiting { timer: Pin<Box<Sleep>> },
+        // Without a delay: lets other tasks, and the IO driver, run first. They notice the other connections that died
+        // with this one, so that the retry does not take one of those.
+        Yielding { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
+        // The client is polled for readiness.
+        Readying,
+        Done,
     }
 }
 
-const OVER: &str = "polled after it was ready";
+const POLLED_AFTER_COMPLETION: &str = "`RetryFuture` polled after completion";
 
 impl<S, L, B, R> RetryFuture<S, L, B, R>
 where
@@ -63,8 +78,12 @@ where
     L: Lease<B>,
     B: Body,
 {
-    pub(super) fn new(future: S::Future, service: S, plan: Option<Plan<L, B>>) -> Self {
-        Self { state: State::Attempt { future }, service, plan }
+    pub(super) const fn new(future: S::Future, client: S, call: RetryCall<L, B>) -> Self {
+        Self { state: State::Attempt { future }, retries: Some(Retries { client, call }) }
+    }
+
+    pub(super) const fn without_retries(future: S::Future) -> Self {
+        Self { state: State::Attempt { future }, retries: None }
     }
 }
 
@@ -81,82 +100,85 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(plan) = this.plan else {
-            let StateProj::Attempt { future } = this.state.as_mut().project() else { panic!("{OVER}") };
+        let Some(Retries { client, call }) = this.retries else {
+            let StateProj::Attempt { future } = this.state.as_mut().project() else {
+                panic!("{POLLED_AFTER_COMPLETION}")
+            };
             let result = ready!(future.poll(cx));
-            this.state.set(State::Over);
+            this.state.set(State::Done);
             return Poll::Ready(result.map_err(|error| Error::from_client(error.into())));
         };
         loop {
             match this.state.as_mut().project() {
                 StateProj::Attempt { future } => {
                     let result = ready!(future.poll(cx));
-                    // The client's future goes before anything is decided.
-                    this.state.set(State::Over);
+                    // Drop the client's future before the decision.
+                    this.state.set(State::Done);
                     match result {
-                        Ok(mut response) => match plan.after_response(&response) {
+                        Ok(mut response) => match call.after_response(&response) {
                             Some(delay) => {
-                                let bounds = plan.settings().release;
+                                let bounds = call.settings().release;
                                 let version = response.version();
                                 let drain = Drain::new(response.into_body(), version, bounds);
-                                this.state.set(State::Release { drain, delay });
+                                this.state.set(State::Draining { drain, delay });
                             }
                             None => {
-                                plan.respond(&mut response);
+                                call.respond(&mut response);
                                 return Poll::Ready(Ok(response));
                             }
                         },
                         Err(error) => {
                             let error = Error::from_client(error.into());
-                            match plan.after_error(&error) {
+                            match call.after_error(&error) {
                                 Some(delay) => {
+                                    // An error may hold a connection or the request.
                                     drop(error);
-                                    this.state.set(State::waiting(plan, delay));
+                                    this.state.set(State::wait(call, delay));
                                 }
-                                None => return Poll::Ready(Err(plan.fail(error))),
+                                None => return Poll::Ready(Err(call.fail(error))),
                             }
                         }
                     }
                 }
-                StateProj::Release { drain, delay } => {
-                    let release = ready!(drain.poll(plan.registry().timers(), cx));
+                StateProj::Draining { drain, delay } => {
+                    let release = ready!(drain.poll(call.registry().timers(), cx));
                     let delay = *delay;
-                    // Dropping the body gives permits and connection back.
-                    this.state.set(State::Over);
-                    plan.call().clear_end_cause();
-                    plan.emit(&Event::Released { call: plan.call(), release });
-                    this.state.set(State::waiting(plan, delay));
+                    // Dropping the body returns the permit and the connection.
+                    this.state.set(State::Done);
+                    call.call().clear_end_cause();
+                    call.emit(&Event::Released { call: call.call(), release });
+                    this.state.set(State::wait(call, delay));
                 }
-                StateProj::Wait { timer } => {
+                StateProj::Waiting { timer } => {
                     ready!(timer.as_mut().poll(cx));
-                    this.state.set(State::Ready);
-                    plan.pause_ends();
+                    this.state.set(State::Readying);
+                    call.end_backoff();
                 }
-                StateProj::Yield { turn } => {
+                StateProj::Yielding { turn } => {
                     ready!(turn.as_mut().poll(cx));
-                    this.state.set(State::Ready);
+                    this.state.set(State::Readying);
                 }
-                StateProj::Ready => {
-                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
-                        this.state.set(State::Over);
-                        return Poll::Ready(Err(plan.fail(Error::from_client(error.into()))));
+                StateProj::Readying => {
+                    if let Err(error) = ready!(client.poll_ready(cx)) {
+                        this.state.set(State::Done);
+                        return Poll::Ready(Err(call.fail(Error::from_client(error.into()))));
                     }
-                    let future = this.service.call(plan.again());
+                    let future = client.call(call.next_request());
                     this.state.set(State::Attempt { future });
                 }
-                StateProj::Over => panic!("{OVER}"),
+                StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),
             }
         }
     }
 }
 
 impl<F, R> State<F, R> {
-    fn waiting<L, B: Body>(plan: &mut Plan<L, B>, delay: Duration) -> Self {
-        // Without a runtime there is no clock to wait by.
+    fn wait<L, B: Body>(call: &mut RetryCall<L, B>, delay: Duration) -> Self {
+        // No timer works outside of a tokio runtime.
         if delay.is_zero() || Handle::try_current().is_err() {
-            return Self::Yield { turn: Box::pin(yield_now()) };
+            return Self::Yielding { turn: Box::pin(yield_now()) };
         }
-        plan.pause_begins(delay);
-        Self::Wait { timer: Box::pin(sleep(delay)) }
+        call.start_backoff(delay);
+        Self::Waiting { timer: Box::pin(sleep(delay)) }
     }
 }

@@ -6,106 +6,101 @@ use http::header::HeaderName;
 use tower_layer::Layer;
 
 use super::backoff::Jitter;
-use super::state::RetryState;
+use super::shared::RetryShared;
 use super::{PassThrough, Retry, RetryBudget, RetryPolicy};
 use crate::record::Registry;
 use crate::settings::{ReleaseBounds, RetrySettings};
 
-/// Sends again what was certainly not processed, and holds nothing while it waits: no response, permit, connection or
-/// readied service.
+/// Retries requests that the server provably did not process. No response, permit, connection or readied service is
+/// held during the backoff.
 ///
-/// The request's body must be `Unpin`, which `Box::pin` makes of any, and `Send + 'static`; its data `Clone + Send`; its
-/// error one that becomes a [`BoxError`](crate::BoxError). What is kept of it is gone when the call is over and no client
-/// has any more of it to send.
+/// From [`Outbound::retry_layer`](crate::Outbound::retry_layer), which follows the options of
+/// [`OutboundBuilder::retry`](crate::outbound::OutboundBuilder::retry). A layer with an option of its own keeps a copy
+/// of all options, and has budgets of its own. The [module](crate::retry) says what is retried.
 ///
-/// It goes above [`ObserveLayer`](crate::observe::ObserveLayer), which proves what was sent: without it only what no client has
-/// taken is sent again. The inner service is cloned for each request.
+/// # Position
+/// Above [`ObserveLayer`](crate::observe::ObserveLayer), which proves what was sent. Without an observe layer below,
+/// only requests that the client never took are retried. Layers between the two run once per attempt; layers above this
+/// one run once per call.
 ///
-/// Unless set otherwise it sends again, twice at most, whatever was not sent (any method, streaming bodies too, which
-/// were never polled) and what the peer says not to have processed (HTTP/2 `REFUSED_STREAM`, `GOAWAY`). It never sends
-/// again, although never sent: our own refusals (`pool_timeout`, `queue_full`, `deadline_exceeded`), what TLS has
-/// refused, a name of which the resolver says that it does not exist (the system's does not tell), an invalid request, a
-/// failing request body, and what the caller has cancelled;
-/// nor anything that was answered before its body was handed over whole.
+/// # Service
+/// The client must be `Clone`: see [`Retry`].
 ///
-/// A peer that is restarted kills all its idle connections. Where a reused HTTP/1 connection turns out to be dead before a
-/// byte was written, the others to that peer that were idle beside it, and have not answered since, are taken out of
-/// hyper-util's pool before the request is sent again: it goes out on one that has answered since, or on a new one. Their
-/// close reason is `evicted`, unless they were dead too. That pool is asked for a hold on each connection at its first use,
-/// or a later one; those of which there is none, and those of other clients, are found dead one by one.
+/// # Request bodies
+/// `B: Body + Unpin + Send + 'static` (wrap the body with `Box::pin` if needed), `B::Data: Clone + Send`,
+/// `B::Error: Into<BoxError>`. The client gets a [`LeasedBody`](super::LeasedBody), or the type of a
+/// [`lease`](Self::lease). The stored body is dropped when the call has ended and the client has dropped its lease.
 ///
 /// # Example
 /// ```
 /// use http::StatusCode;
 /// use tower_outbound::Outbound;
 ///
-/// let outbound = Outbound::new();
-/// // 429 and 503 too, with the wait that the peer asks for.
-/// let layer = outbound.retry_layer()
-///     .status([StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE])
-///     .max_retries(3);
+/// let outbound = Outbound::builder()
+///     // Retry 429 and 503 as well, after the delay in `Retry-After`.
+///     .retry(|retry| {
+///         retry
+///             .status([StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE])
+///             .max_retries(3)
+///     })
+///     .build();
+/// let layer = outbound.retry_layer();
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing unless put around a service"]
 pub struct RetryLayer<L = PassThrough> {
-    registry: Registry,
-    /// The options of this layer; `None` follows those of its `Outbound`.
-    own: Option<Arc<RetrySettings>>,
-    state: Arc<RetryState>,
+    shared: Arc<RetryShared>,
     lease: L,
 }
 
 impl RetryLayer {
-    /// Follows the options of the registry.
+    /// A layer that follows the settings of the registry.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, own: None, state: Arc::new(RetryState::new()), lease: PassThrough }
+        Self { shared: Arc::new(RetryShared::new(registry)), lease: PassThrough }
     }
 
-    /// The layer of an `Outbound`, whose options become that `Outbound`'s.
+    /// The layer of an `Outbound`, whose settings have taken over the options of this layer.
     pub(crate) fn attach(self, registry: Registry) -> Self {
-        Self { registry, own: None, ..self }
+        self.change(|shared| shared.attach(registry))
     }
 }
 
 impl<L> RetryLayer<L> {
-    pub(super) fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    pub(super) fn state_shared(&self) -> &Arc<RetryState> {
-        &self.state
-    }
-
-    pub(super) fn lease_ref(&self) -> &L {
-        &self.lease
-    }
-
     pub(crate) fn settings(&self) -> Arc<RetrySettings> {
-        self.own.clone().unwrap_or_else(|| self.registry.settings().retry.clone())
+        self.shared.settings()
     }
 
-    fn set(mut self, change: impl FnOnce(&mut RetrySettings)) -> Self {
-        let mut settings = self.settings();
-        change(Arc::make_mut(&mut settings));
-        self.own = Some(settings);
-        self.state(|_| {})
+    fn set(self, change: impl FnOnce(&mut RetrySettings)) -> Self {
+        self.change(|shared| shared.set(change))
     }
 
-    /// A layer that goes its own way has budgets of its own.
-    fn state(mut self, change: impl FnOnce(&mut RetryState)) -> Self {
-        match Arc::get_mut(&mut self.state) {
-            Some(state) => change(state),
+    /// Changes this layer alone: state that other layers or services share is forked first.
+    fn change(mut self, change: impl FnOnce(&mut RetryShared)) -> Self {
+        match Arc::get_mut(&mut self.shared) {
+            Some(shared) => change(shared),
             None => {
-                let mut state = self.state.fork();
-                change(&mut state);
-                self.state = Arc::new(state);
+                let mut shared = self.shared.fork();
+                change(&mut shared);
+                self.shared = Arc::new(shared);
             }
         }
         self
     }
 
-    /// Stricter: only where no connection was had, or a reused one was dead before a byte was written; once.
+    /// Retries only a request that got no connection, or whose reused connection was dead before a byte was written.
+    /// Sets [`max_retries`](Self::max_retries) to 1, and counts every retry. Default: off.
+    ///
+    /// Overrides [`idempotent`](Self::idempotent). [`status`](Self::status), [`grpc`](Self::grpc) and
+    /// [`policy`](Self::policy) still apply if they are set.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    ///
+    /// let outbound = Outbound::builder().retry(|retry| retry.connect_only()).build();
+    /// # let _ = outbound;
+    /// ```
     pub fn connect_only(self) -> Self {
         self.set(|settings| {
             settings.connect_only = true;
@@ -113,87 +108,98 @@ impl<L> RetryLayer<L> {
         })
     }
 
-    /// How many times a request is sent again at most: 2 unless set; 0 is off. Not counted, unless
-    /// [`connect_only`](Self::connect_only), are retries at once because a reused connection was found dead: one
-    /// as a rule, and never more than there are connections.
-    pub fn max_retries(self, retries: u32) -> Self {
-        self.set(|settings| settings.max_retries = retries)
+    /// Maximum number of retries of a request. Default: 2. Zero disables retries.
+    ///
+    /// Immediate retries after a dead reused connection do not count, except with
+    /// [`connect_only`](Self::connect_only). The number of open connections bounds those: usually one is enough.
+    pub fn max_retries(self, max_retries: u32) -> Self {
+        self.set(|settings| settings.max_retries = max_retries)
     }
 
-    /// Also what was sent on a reused connection that then died, where the method is idempotent (RFC 9110, section
-    /// 9.2.2) or the request has an `Idempotency-Key`. Off unless set.
+    /// Retries an idempotent request also if it was sent on a reused connection that then died. Default: off.
+    ///
+    /// Idempotent are the methods of RFC 9110, section 9.2.2, and requests with an `Idempotency-Key`.
     pub fn idempotent(self) -> Self {
         self.set(|settings| settings.idempotent = true)
     }
 
-    /// Also what is answered with one of these, whatever the method. None unless set.
+    /// Retries also after a response with one of these status codes, whatever the request's method. Default: none.
     ///
-    /// `Retry-After` (seconds or a date) says how long to wait; an answer that asks for more than
-    /// [`longest_wait`](Self::longest_wait), or beyond the call's deadline, is returned as it is.
+    /// The delay is that of the `Retry-After` header (seconds or a date), else a [backoff](Self::backoff). A response
+    /// that asks for more than [`longest_wait`](Self::longest_wait), or for a delay beyond the call's deadline, is
+    /// returned to the caller.
     pub fn status(self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.set(|settings| settings.statuses = statuses.into_iter().collect())
     }
 
-    /// Also what gRPC answers with `UNAVAILABLE` in a response of trailers only; `grpc-retry-pushback-ms` says how
-    /// long to wait, or not to try again. Off unless set.
+    /// Retries also after a gRPC response that has trailers only and the status `UNAVAILABLE`. Default: off.
+    ///
+    /// `grpc-retry-pushback-ms` sets the delay, or forbids the retry.
     pub fn grpc(self) -> Self {
         self.set(|settings| settings.grpc = true)
     }
 
-    /// How much of a request's body is kept so that it can be sent again once it was polled: 64 KiB unless set; 0
-    /// keeps nothing. Data is kept by clones: of `Bytes` a reference count.
+    /// Maximum size in bytes of the stored request body. Default: 64 KiB. Zero stores nothing.
+    ///
+    /// A body that the client never polled is retried whatever its size. Data is stored as clones: a clone of `Bytes`
+    /// is a reference count.
     pub fn replay_up_to(self, bytes: usize) -> Self {
         self.set(|settings| settings.replay_up_to = bytes)
     }
 
-    /// The wait before a retry is anything from zero to a bound, which is `base` (25 ms unless set) for the first,
-    /// doubles with each, and is never above `cap` (250 ms unless set). There is none where a reused connection turned
-    /// out to be dead.
+    /// The delay before a retry is random between zero and a bound. The bound is `base` for the first retry, doubles
+    /// with each retry, and never exceeds `cap`. Defaults: 25 ms and 250 ms.
+    ///
+    /// A retry after a dead reused connection has no delay.
     pub fn backoff(self, base: Duration, cap: Duration) -> Self {
         self.set(|settings| (settings.backoff_base, settings.backoff_cap) = (base, cap))
     }
 
-    /// Makes the waits the same in each run.
+    /// Seeds the randomness of the backoff, for reproducible delays. Default: a random seed.
     pub fn seed(self, seed: u64) -> Self {
-        self.state(|state| state.jitter = Jitter::seeded(seed))
+        self.change(|shared| shared.jitter = Jitter::seeded(seed))
     }
 
-    /// The longest wait that a peer may ask for: 30 s unless set.
+    /// The longest delay that a peer or a policy may ask for. Default: 30 s.
     pub fn longest_wait(self, longest_wait: Duration) -> Self {
         self.set(|settings| settings.longest_wait = longest_wait)
     }
 
-    /// How much of a failed response is read, and for how long, so that its connection can be used again: 64 KiB and
-    /// 50 ms unless set. What is longer is dropped, which closes an HTTP/1 connection.
+    /// Bounds of draining a failed response before the backoff, so that its connection can be reused. Defaults: 64 KiB
+    /// and 50 ms.
+    ///
+    /// A response beyond the bounds is dropped: that closes an HTTP/1 connection, and resets an HTTP/2 stream.
     pub fn release_within(self, bytes: usize, time: Duration) -> Self {
         self.set(|settings| settings.release = ReleaseBounds { bytes, time })
     }
 
-    /// How many failed connects to an origin may be followed by another one.
+    /// The budget for retries after a failed connect, per origin. Default: [`RetryBudget::new`].
     pub fn connect_budget(self, budget: RetryBudget) -> Self {
         self.set(|settings| settings.connect_budget = budget)
     }
 
-    /// How many other retries an origin gets. Those for which a reused connection was dead, and the first of a call that
-    /// the peer says not to have processed, are free.
+    /// The budget for all other retries, per origin. Default: [`RetryBudget::new`].
+    ///
+    /// Free are retries after a dead reused connection, and the first retry of a call that the peer reported as not
+    /// processed.
     pub fn budget(self, budget: RetryBudget) -> Self {
         self.set(|settings| settings.budget = budget)
     }
 
-    /// Tells the peer in this header how many times the request was sent before (gRPC:
-    /// `grpc-previous-rpc-attempts`); on retries only. Off unless set.
+    /// Sends the number of earlier attempts in this header, on retries only (gRPC: `grpc-previous-rpc-attempts`).
+    /// Default: no header.
     pub fn attempt_header(self, name: HeaderName) -> Self {
         self.set(|settings| settings.attempt_header = Some(name))
     }
 
-    /// The user's own decision.
+    /// Overrides the layer's own decisions. Default: no policy.
     pub fn policy(self, policy: impl RetryPolicy) -> Self {
-        self.state(|state| state.policy = Some(Arc::new(policy)))
+        self.change(|shared| shared.policy = Some(Arc::new(policy)))
     }
 
-    /// What the client takes as body, for one that takes a type of its own: see [`Lease`](crate::retry::Lease).
+    /// Converts the leased body for a client with a body type of its own: see [`Lease`](super::Lease).
     pub fn lease<M>(self, lease: M) -> RetryLayer<M> {
-        RetryLayer { registry: self.registry, own: self.own, state: self.state, lease }
+        RetryLayer { shared: self.shared, lease }
     }
 }
 
@@ -201,6 +207,6 @@ impl<S, L: Clone> Layer<S> for RetryLayer<L> {
     type Service = Retry<S, L>;
 
     fn layer(&self, inner: S) -> Retry<S, L> {
-        Retry { inner, layer: self.clone() }
+        Retry::new(inner, self.shared.clone(), self.lease.clone())
     }
 }

@@ -1,48 +1,72 @@
-//! What one request wants.
+//! The retry options of one request.
 
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 
-/// What one request wants of the retry layer, in its extensions: what it does not say is as it is for all.
+use super::rules::IDEMPOTENCY_KEY;
+
+/// Retry options of one request, in the request's extensions or by
+/// [`RequestExt::retry`](crate::RequestExt::retry). Options that are not set fall back to the layer's.
 ///
 /// # Example
 /// ```
+/// use http::Request;
+/// use tower_outbound::RequestExt;
 /// use tower_outbound::retry::RetryOptions;
 ///
-/// let mut request = http::Request::post("http://localhost/orders").body(String::new()).unwrap();
-/// request.extensions_mut().insert(RetryOptions::new().idempotency_key("order-17".parse().unwrap()));
-/// let mut another = http::Request::get("http://localhost/health").body(String::new()).unwrap();
-/// another.extensions_mut().insert(RetryOptions::off());
+/// let order = Request::post("http://localhost/orders")
+///     .body(String::new())
+///     .unwrap()
+///     .retry(RetryOptions::new().idempotency_key("order-17".parse().unwrap()));
+/// let health = Request::get("http://localhost/health")
+///     .body(String::new())
+///     .unwrap()
+///     .retry(RetryOptions::off());
+/// # let _ = (order, health);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "options do nothing unless put into a request's extensions"]
 pub struct RetryOptions {
-    pub(super) retries: Option<u32>,
-    pub(super) key: Option<HeaderValue>,
+    max_retries: Option<u32>,
+    idempotency_key: Option<HeaderValue>,
 }
 
 impl RetryOptions {
-    /// As it is for all.
+    /// Sets nothing: the layer's options apply.
     pub const fn new() -> Self {
-        Self { retries: None, key: None }
+        Self { max_retries: None, idempotency_key: None }
     }
 
-    /// Never sent again; nothing of it is kept.
+    /// Disables retries. Nothing of the request is stored.
     pub const fn off() -> Self {
-        Self { retries: Some(0), key: None }
+        Self { max_retries: Some(0), idempotency_key: None }
     }
 
-    /// How many times it may be sent again; 0 is off.
-    pub const fn max_retries(mut self, retries: u32) -> Self {
-        self.retries = Some(retries);
+    /// Maximum number of retries; 0 disables retries. Default: the layer's
+    /// [`max_retries`](crate::retry::RetryLayer::max_retries).
+    pub const fn max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = Some(max_retries);
         self
     }
 
-    /// Puts an `Idempotency-Key` on it, the same one each time that it is sent: the peer will process it once, so that
-    /// [`RetryLayer::idempotent`](crate::retry::RetryLayer::idempotent) may send it again whatever its method.
+    /// Sends the header `Idempotency-Key` with this value, the same on each attempt. A header that the request has
+    /// already stays.
+    ///
+    /// A server that supports the header processes the request once. The request counts as idempotent, whatever its
+    /// method: see [`RetryLayer::idempotent`](crate::retry::RetryLayer::idempotent).
     ///
     /// Source: `draft-ietf-httpapi-idempotency-key-header`.
     pub fn idempotency_key(mut self, key: HeaderValue) -> Self {
-        self.key = Some(key);
+        self.idempotency_key = Some(key);
         self
+    }
+
+    /// Applies the options of a request, if it has any: sets its idempotency key. Returns its maximum number of retries.
+    pub(super) fn apply<B>(request: &mut Request<B>) -> Option<u32> {
+        let options = request.extensions().get::<Self>()?;
+        let max_retries = options.max_retries;
+        if let Some(key) = options.idempotency_key.clone() {
+            request.headers_mut().entry(IDEMPOTENCY_KEY).or_insert(key);
+        }
+        max_retries
     }
 }

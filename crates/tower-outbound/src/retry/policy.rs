@@ -1,4 +1,4 @@
-//! The user's own decision.
+//! The user's own retry decision.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,26 +6,27 @@ use std::time::Duration;
 use http::{Method, Uri};
 use tokio::time::Instant;
 
+use super::replay::RequestParts;
 use crate::event::ResponseHead;
 use crate::failure::Failure;
 use crate::record::RetryReason;
 
-/// A failed attempt, or the head of a response: what a [`RetryPolicy`] decides by.
+/// The attempt that a [`RetryPolicy`] decides on: its request, and its failure or the head of its response.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryContext<'a> {
     pub(super) result: Result<ResponseHead<'a>, &'a Failure>,
-    pub(super) head: &'a super::head::Head,
+    pub(super) parts: &'a RequestParts,
     pub(super) ordinal: u32,
     pub(super) elapsed: Duration,
     pub(super) deadline: Option<Instant>,
-    pub(super) wanted: Option<RetryReason>,
+    pub(super) default_reason: Option<RetryReason>,
 }
 
 impl<'a> RetryContext<'a> {
-    /// The head of the response, or what went wrong.
+    /// The head of the response.
     ///
     /// # Errors
-    /// The failure, where there was no response.
+    /// The failure of an attempt without a response.
     pub const fn result(&self) -> Result<ResponseHead<'a>, &'a Failure> {
         self.result
     }
@@ -33,60 +34,63 @@ impl<'a> RetryContext<'a> {
     /// The request's method.
     #[must_use]
     pub fn method(&self) -> &'a Method {
-        self.head.method()
+        self.parts.method()
     }
 
-    /// Where it went.
+    /// The request's URI.
     #[must_use]
     pub fn uri(&self) -> &'a Uri {
-        self.head.uri()
+        self.parts.uri()
     }
 
-    /// 0 for the first attempt of the call, 1 for the first retry.
+    /// The ordinal of the attempt: 0 for the first attempt of the call, 1 for the first retry.
     #[must_use]
     pub const fn ordinal(&self) -> u32 {
         self.ordinal
     }
 
-    /// Since the call has started.
+    /// The time since the start of the call.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// When the call must be over, if it has a deadline.
+    /// The deadline of the call, if there is one.
     #[must_use]
     pub const fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Why the layer would send it again by itself; `None` where it would not.
+    /// The reason for which [`Verdict::Default`] retries; `None` if `Default` returns the result to the caller.
     #[must_use]
-    pub const fn wanted(&self) -> Option<RetryReason> {
-        self.wanted
+    pub const fn default_reason(&self) -> Option<RetryReason> {
+        self.default_reason
     }
 }
 
-/// What a [`RetryPolicy`] says.
+/// The decision of a [`RetryPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// As the layer would do by itself.
+    /// Follow the layer's own rules.
     Default,
-    /// The response or error goes to the caller.
+    /// Return the response or the error to the caller.
     Return,
-    /// It is sent again after a backoff.
+    /// Retry after a backoff.
     Retry,
-    /// It is sent again after so long.
+    /// Retry after this delay, which may not exceed [`longest_wait`](crate::retry::RetryLayer::longest_wait).
     RetryAfter(Duration),
 }
 
-/// The user's own decision, in the place of the layer's.
+/// Overrides the layer's own decision after an attempt. Closures implement it.
 ///
-/// It is asked for what the layer may send again at all: never for our own refusals, a certificate that was refused, a
-/// name of which the resolver says that it does not exist, an invalid request, a failing request body, or a request that
-/// was answered before its body was handed over whole. Its retries count, and draw on the request budget. What was sent may have been processed: a
-/// policy that sends it again takes that upon itself.
+/// The layer never asks the policy about a failure that no retry may follow: this crate's own limits, a refused
+/// certificate, an unknown host name, an invalid request, a failing request body; nor about a response that arrived
+/// before the request's body was sent. Retries of a policy count against
+/// [`max_retries`](crate::retry::RetryLayer::max_retries) and draw on the request
+/// [`budget`](crate::retry::RetryLayer::budget).
+///
+/// A policy may retry a request that was sent, which the server then possibly processes twice.
 ///
 /// # Example
 /// ```
@@ -94,17 +98,18 @@ pub enum Verdict {
 /// use tower_outbound::Outbound;
 /// use tower_outbound::retry::{RetryContext, Verdict};
 ///
-/// let outbound = Outbound::new();
-/// let layer = outbound.retry_layer().policy(|attempt: &RetryContext<'_>| {
-///     match attempt.result() {
-///         Ok(head) if head.status == StatusCode::LOCKED && attempt.ordinal() == 0 => Verdict::Retry,
-///         _ => Verdict::Default,
-///     }
-/// });
-/// # let _ = layer;
+/// let outbound = Outbound::builder()
+///     .retry(|retry| {
+///         retry.policy(|attempt: &RetryContext<'_>| match attempt.result() {
+///             Ok(head) if head.status == StatusCode::LOCKED && attempt.ordinal() == 0 => Verdict::Retry,
+///             _ => Verdict::Default,
+///         })
+///     })
+///     .build();
+/// # let _ = outbound;
 /// ```
 pub trait RetryPolicy: Send + Sync + 'static {
-    /// Decides on one attempt; called once for each, before anything of it is released.
+    /// Decides on one attempt. Called at most once for each attempt, before its response is drained.
     fn decide(&self, attempt: &RetryContext<'_>) -> Verdict;
 }
 

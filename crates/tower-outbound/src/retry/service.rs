@@ -1,31 +1,36 @@
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use super::call::RetryCall;
 use super::future::RetryFuture;
-use super::plan::Plan;
-use super::{Lease, PassThrough, RetryLayer};
+use super::shared::RetryShared;
+use super::{Lease, PassThrough};
 use crate::error::{BoxError, Error};
+use crate::util::inner_service_accessors;
 
-/// A client whose requests are sent again where that is safe: see [`RetryLayer`](super::RetryLayer).
+/// A client whose requests are retried; from a [`RetryLayer`](super::RetryLayer).
+///
+/// # Readiness
+/// The first attempt goes to the client that `poll_ready` made ready. The client is cloned once per request, before the
+/// first attempt; the clone is made ready for each retry, after the backoff. A request whose retries are off clones
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct Retry<S, L = PassThrough> {
-    pub(super) inner: S,
-    pub(super) layer: RetryLayer<L>,
+    inner: S,
+    pub(super) shared: Arc<RetryShared>,
+    lease: L,
 }
 
 impl<S, L> Retry<S, L> {
-    /// The client itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
+    pub(super) const fn new(inner: S, shared: Arc<RetryShared>, lease: L) -> Self {
+        Self { inner, shared, lease }
     }
 
-    /// The client itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 }
 
 impl<S, L, B, R> Service<Request<B>> for Retry<S, L>
@@ -47,10 +52,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready goes to the first attempt; the clone is made ready when it is needed.
-        let clone = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, clone.clone());
-        let (plan, first) = Plan::new(&self.layer, request);
-        RetryFuture::new(ready.call(first), clone, plan)
+        let (call, request) = RetryCall::start(&self.shared, &self.lease, request);
+        match call {
+            Some(call) => {
+                // The clone is not ready: `RetryFuture` polls it for readiness before each retry.
+                let client = self.inner.clone();
+                RetryFuture::new(self.inner.call(request), client, call)
+            }
+            None => RetryFuture::without_retries(self.inner.call(request)),
+        }
     }
 }

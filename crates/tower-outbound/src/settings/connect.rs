@@ -1,20 +1,24 @@
-//! The timeouts of a connect, and when a silent connection is retired.
+//! The timeouts of a connect, and the retirement of silent connections.
 
 use std::time::Duration;
 
-/// Default of the connect timeout: dns, tcp, tunnel and tls together.
+/// Timeout of a whole connect: DNS, TCP, tunnel and TLS. Long enough for several addresses and a lost SYN, short enough
+/// to fail before most callers give up.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
-/// Default of the timeout of a TLS handshake.
+
+/// Timeout of the TLS handshake alone: disabled, since the connect timeout includes the handshake.
 const TLS: Duration = Duration::ZERO;
-/// Default number of attempts that a silent HTTP/2 connection lets time out before the connection is retired.
+
+/// Number of consecutive attempts that may time out on a silent HTTP/2 connection before the connection is retired. A
+/// single timeout may be due to one slow response.
 const SILENT_ATTEMPTS: u32 = 2;
 
-/// What the connects of a stack may take, and what its connections; zero is off.
+/// The timeouts of a stack's connects and connections. Zero disables each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectTimeouts {
     pub(crate) connect: Duration,
     pub(crate) tls: Duration,
-    /// How many attempts an HTTP/2 connection may let time out in silence.
+    /// Number of consecutive attempts that may time out on an HTTP/2 connection while nothing is read from it.
     pub(crate) silent_attempts: u32,
 }
 

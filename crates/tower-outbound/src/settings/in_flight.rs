@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-/// Default limit per origin: none.
+/// Limit of requests in flight per origin: none. The right number depends on the server.
 const PER_ORIGIN: usize = 0;
-/// Default limit in total: none.
+
+/// Limit of requests in flight in total: none.
 const TOTAL: usize = 0;
-/// Default length of an origin's queue: `max_pending_requests` of Envoy's circuit breakers.
+
+/// Limit of queued requests per origin: `max_pending_requests` of Envoy's circuit breakers.
 const MAX_QUEUED: usize = 1024;
-/// Default of the time that a request may wait for a slot.
+
+/// Timeout of a request in the queue.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many requests may be in flight, and how many may wait; zero is no limit, but for the queue.
+/// The limits of requests in flight and in the queue.
+///
+/// Zero disables the limits of requests in flight and the timeout. A `max_queued` of zero means that no request waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InFlightSettings {
     pub(crate) max_in_flight_per_origin: usize,
     pub(crate) max_in_flight: usize,
+    /// Per origin.
     pub(crate) max_queued: usize,
     pub(crate) acquire_timeout: Duration,
 }

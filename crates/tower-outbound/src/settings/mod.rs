@@ -1,7 +1,20 @@
-//! Every option of an [`Outbound`](crate::Outbound) that is data, with its default: one shared value that the layers read
-//! for each request and each connect.
+//! The options of an [`Outbound`](crate::Outbound) that are data, each with its default.
 //!
-//! Code that an application hands over (observers, a retry policy, a resolver) stays with its layer.
+//! # Live configuration
+//! All layers of an `Outbound` share one [`Settings`] value, in an `arc_swap::ArcSwap` of the registry, and read it for
+//! each request and each connect. Live configuration will be one store of a new value: requests that start after the
+//! store follow the new settings, and requests in flight keep theirs (each call holds the retry settings that it
+//! started with).
+//!
+//! Three values are copied when something is built, so a store does not reach the copy: the limits of requests in
+//! flight (in the limiter), the connect timeout (in a `TcpConnector`, and in tonic's endpoint), the idle timeout (in a
+//! client's pool). A layer with an option of its own has a copy of the settings of its group, and does not follow a
+//! store either.
+//!
+//! Code that an application passes in (observers, a retry policy, a resolver) is not data: it stays with its layer.
+//!
+//! # Defaults
+//! Each default is a constant in the file of its group, with its unit and reason. A zero duration disables a timeout.
 
 mod connect;
 mod in_flight;
@@ -20,16 +33,16 @@ pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
 pub use self::retry_budget::RetryBudget;
 pub use self::timeouts::Timeouts;
 
-/// Default of the idle timeout: below the common 60 to 75 s of servers, so that this side closes first.
+/// Idle timeout: below the 60 to 75 s that are common for servers, so that this side closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Every option of an `Outbound` that is data.
+/// The options of an `Outbound` that are data.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     pub(crate) timeouts: Timeouts,
     pub(crate) connect: ConnectTimeouts,
-    /// Shared, since each call keeps the retry settings that it started with.
+    /// Shared with each call, which keeps the retry settings that it started with.
     pub(crate) retry: Arc<RetrySettings>,
     pub(crate) in_flight: InFlightSettings,
 }

@@ -7,20 +7,25 @@ use http::header::HeaderName;
 
 use super::RetryBudget;
 
-/// Default number of retries of a call.
+/// Maximum number of retries of a call: three attempts in all, as in the AWS SDKs' standard mode.
 const MAX_RETRIES: u32 = 2;
-/// Default size of the replay buffer.
+
+/// Maximum size in bytes of a stored request body: most JSON bodies fit, and 1,000 calls store 64 MiB at most.
 const REPLAY_UP_TO: usize = 64 * 1024;
-/// Default bound of the wait that a peer may ask for.
+
+/// The longest delay that a peer may ask for: beyond it, the caller decides.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Default bounds of reading a failed response.
+
+/// Bounds of draining a failed response: most error bodies are smaller, and arrive together with their head.
 const RELEASE: ReleaseBounds = ReleaseBounds { bytes: 64 * 1024, time: Duration::from_millis(50) };
-/// Default bound of the first backoff.
+
+/// Bound of the first backoff: Envoy's `base_interval`.
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
-/// Default bound of every backoff.
+
+/// Bound of every backoff: Envoy's default, ten times the base.
 const BACKOFF_CAP: Duration = Duration::from_millis(250);
 
-/// What is retried, how often, and after which wait.
+/// Which requests are retried, how often, and after which delay.
 #[derive(Clone, Debug)]
 pub(crate) struct RetrySettings {
     pub(crate) connect_only: bool,
@@ -28,6 +33,7 @@ pub(crate) struct RetrySettings {
     pub(crate) statuses: Vec<StatusCode>,
     pub(crate) grpc: bool,
     pub(crate) max_retries: u32,
+    /// Bytes.
     pub(crate) replay_up_to: usize,
     pub(crate) longest_wait: Duration,
     pub(crate) release: ReleaseBounds,
@@ -38,7 +44,7 @@ pub(crate) struct RetrySettings {
     pub(crate) attempt_header: Option<HeaderName>,
 }
 
-/// How much of a failed response may be read, and for how long.
+/// Bounds of draining a failed response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReleaseBounds {
     pub(crate) bytes: usize,

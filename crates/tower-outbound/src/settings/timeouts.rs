@@ -2,43 +2,55 @@
 
 use std::time::Duration;
 
-/// What an attempt may take unless set.
+/// Timeout of a whole attempt: disabled, since the right value depends on the server. So are the others.
 const ATTEMPT: Duration = Duration::ZERO;
-/// How long a response may be waited for unless set.
+
+/// Timeout from the end of the request to the response's head.
 const FIRST_BYTE: Duration = Duration::ZERO;
-/// How long the peer may take nothing of a request unless set.
+
+/// Timeout of an upload without progress.
 const WRITE_IDLE: Duration = Duration::ZERO;
-/// How long the peer may send nothing of a body unless set.
+
+/// Timeout of a download without progress.
 const BODY_IDLE: Duration = Duration::ZERO;
 
-/// The timeouts of an attempt: for all by [`OutboundBuilder::timeouts`](crate::outbound::OutboundBuilder::timeouts)
-/// or [`ObserveLayer::timeouts`](crate::observe::ObserveLayer::timeouts), for one in its request's extensions.
+/// The timeouts of an attempt.
 ///
-/// What a request does not set is as it is for all. Zero is off, which is the default of each. They count to the
-/// millisecond, and need a runtime of tokio with its time enabled: on another they are off.
+/// [`OutboundBuilder::timeouts`](crate::outbound::OutboundBuilder::timeouts) and
+/// [`ObserveLayer::timeouts`](crate::observe::ObserveLayer::timeouts) set them for all requests; a value in a request's
+/// extensions ([`RequestExt::timeouts`](crate::RequestExt::timeouts)) sets them for that request. Timeouts that a
+/// request does not set fall back to the layer's.
 ///
-/// The attempt ends when a limit is hit: an HTTP/1 connection is closed, on HTTP/2 the stream is reset. The error is
-/// an [`Error`] of the kind that is told with each limit, with a [`TimeoutError`] as its source, and
-/// [`Attempt::connection_was_silent`] says whether the connection has heard anything meanwhile. An HTTP/2 connection
-/// that hears nothing again and again is retired:
+/// `Duration::ZERO` disables a timeout. Default: all disabled. The resolution is one millisecond. Timeouts need a tokio
+/// runtime with its time driver enabled, and are disabled elsewhere.
+///
+/// # Errors
+/// The attempt fails with an [`Error`](crate::Error) of the kind that each timeout names, whose source is a
+/// [`TimeoutError`](crate::timeouts::TimeoutError).
+/// [`Attempt::connection_was_silent`](crate::Attempt::connection_was_silent) returns whether anything was read from the
+/// connection meanwhile.
+///
+/// On the wire, an HTTP/1 connection is closed, and an HTTP/2 stream is reset. A silent HTTP/2 connection is retired:
 /// [`OutboundBuilder::retire_silent_after`](crate::outbound::OutboundBuilder::retire_silent_after).
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
-/// use tower_outbound::Outbound;
+/// use http::Request;
 /// use tower_outbound::timeouts::Timeouts;
+/// use tower_outbound::{Outbound, RequestExt};
 ///
-/// let limits = Timeouts::new().attempt(Duration::from_secs(60)).first_byte(Duration::from_secs(10));
-/// let outbound = Outbound::builder().timeouts(limits).build();
+/// let timeouts = Timeouts::new().attempt(Duration::from_secs(60)).first_byte(Duration::from_secs(10));
+/// let outbound = Outbound::builder().timeouts(timeouts).build();
 ///
-/// // One that may take longer.
-/// let mut request = http::Request::get("http://localhost/report").body(String::new()).unwrap();
-/// request.extensions_mut().insert(Timeouts::new().first_byte(Duration::from_secs(90)));
-/// # let _ = outbound;
+/// let slow_report = Request::get("http://localhost/report")
+///     .body(String::new())
+///     .unwrap()
+///     .timeouts(Timeouts::new().first_byte(Duration::from_secs(90)));
+/// # let _ = (outbound, slow_report);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "limits do nothing unless given to a layer or a request"]
+#[must_use = "timeouts do nothing unless given to a layer or a request"]
 pub struct Timeouts {
     attempt: Option<Duration>,
     first_byte: Option<Duration>,
@@ -47,50 +59,55 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Nothing set.
+    /// Sets no timeout.
     pub const fn new() -> Self {
         Self { attempt: None, first_byte: None, write_idle: None, body_idle: None }
     }
 
-    /// The whole attempt, from its first poll to the end of the response's body, the caller's own share included:
-    /// off unless set; zero is off.
+    /// Timeout of the whole attempt, from its first poll to the end of the response's body. Time in which the caller
+    /// does not read the body counts too. Default: disabled.
     ///
-    /// [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout) before the response's head,
+    /// Fails with [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout) before the response's head, and with
     /// [`Kind::BodyTimeout`](crate::Kind::BodyTimeout) after it.
     pub const fn attempt(mut self, attempt: Duration) -> Self {
         self.attempt = Some(attempt);
         self
     }
 
-    /// From the request being sent whole to the response's head, so that one which drips is cut off too: off unless
-    /// set; zero is off. An upload takes the time that it takes.
+    /// Timeout from the end of the request to the end of the response's head. Default: disabled.
     ///
-    /// [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout).
+    /// The upload does not count. A head that arrives byte by byte does not extend the timeout.
+    ///
+    /// Fails with [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout).
     pub const fn first_byte(mut self, first_byte: Duration) -> Self {
         self.first_byte = Some(first_byte);
         self
     }
 
-    /// How long the peer may take nothing of the request, while the client has some of it to send and no response is
-    /// there: off unless set; zero is off. Time in which the request's body has nothing to give does not count.
+    /// Timeout of an upload without progress: the client has data to send, and the peer accepts none. Default:
+    /// disabled.
     ///
-    /// [`Kind::WriteTimeout`](crate::Kind::WriteTimeout). On HTTP/2, and where connections are not tracked, only the
-    /// request's body shows what the peer takes: what the client has taken of it, it may still hold.
+    /// Time in which the request's body is pending does not count, nor does time after the response's head.
+    ///
+    /// Progress on a tracked HTTP/1 connection is a write to it. On HTTP/2, and on connections that are not tracked,
+    /// progress is the client polling the request's body, whose data may still be in the client's buffer.
+    ///
+    /// Fails with [`Kind::WriteTimeout`](crate::Kind::WriteTimeout).
     pub const fn write_idle(mut self, write_idle: Duration) -> Self {
         self.write_idle = Some(write_idle);
         self
     }
 
-    /// How long the peer may send nothing of the response's body, while the caller waits for it: off unless set;
-    /// zero is off.
+    /// Timeout of a download without progress: the caller polls the response's body, and the peer sends nothing.
+    /// Default: disabled.
     ///
-    /// [`Kind::BodyTimeout`](crate::Kind::BodyTimeout).
+    /// Fails with [`Kind::BodyTimeout`](crate::Kind::BodyTimeout).
     pub const fn body_idle(mut self, body_idle: Duration) -> Self {
         self.body_idle = Some(body_idle);
         self
     }
 
-    /// These, and the others where these say nothing.
+    /// These timeouts; those that are not set fall back to `others`.
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             attempt: self.attempt.or(others.attempt),
@@ -100,7 +117,7 @@ impl Timeouts {
         }
     }
 
-    /// Attempt, first byte, write idle and body idle; zero is off.
+    /// Attempt, first byte, write idle and body idle, with defaults. Zero disables a timeout.
     pub(crate) fn resolve(self) -> [Duration; 4] {
         [
             self.attempt.unwrap_or(ATTEMPT),

@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::fifo::Fifo;
+use crate::util::list::Key;
 
 /// Woken between two looks at the lock.
 const BATCH: usize = 32;
@@ -49,7 +50,7 @@ impl Queue {
             let mut count = 0;
             let mut state = self.state();
             while count < BATCH {
-                let Some(waker) = state.fifo.pop_due(now) else { break };
+                let Some(waker) = state.fifo.fire_first(now) else { break };
                 due[count] = waker;
                 count += 1;
             }
@@ -68,7 +69,7 @@ impl Queue {
     #[cfg(test)]
     pub(super) fn facts(&self) -> (usize, usize, bool) {
         let state = self.state();
-        (state.fifo.taken(), state.fifo.room(), state.driven)
+        (state.fifo.len(), state.fifo.capacity(), state.driven)
     }
 }
 
@@ -112,29 +113,29 @@ async fn drive(mut driver: Driver) {
 #[derive(Debug)]
 pub(super) struct Armed {
     queue: Arc<Queue>,
-    place: usize,
+    key: Key,
 }
 
 impl Armed {
     pub(super) fn new(queue: Arc<Queue>, deadline: Instant, waker: &Waker) -> Self {
         let waker = waker.clone();
         let mut state = queue.state();
-        let place = state.fifo.push(deadline, waker);
+        let key = state.fifo.push(deadline, waker);
         let driven = std::mem::replace(&mut state.driven, true);
         drop(state);
         if !driven {
             queue.drive();
         }
-        Self { queue, place }
+        Self { queue, key }
     }
 
     /// Whether it has fallen due; if not, the task is woken then.
     pub(super) fn poll(&self, cx: &Context<'_>) -> bool {
         let mut state = self.queue.state();
-        let (due, before) = state.fifo.look(self.place, cx.waker());
+        let (due, previous) = state.fifo.poll(self.key, cx.waker());
         let drive = !due && !std::mem::replace(&mut state.driven, true);
         drop(state);
-        drop(before);
+        drop(previous);
         if drive {
             self.queue.drive();
         }
@@ -143,13 +144,13 @@ impl Armed {
 
     /// Whether it has fallen due.
     pub(super) fn is_due(&self) -> bool {
-        self.queue.state().fifo.is_due(self.place)
+        self.queue.state().fifo.has_fired(self.key)
     }
 }
 
 impl Drop for Armed {
     fn drop(&mut self) {
-        let waker = self.queue.state().fifo.free(self.place);
+        let waker = self.queue.state().fifo.free(self.key);
         drop(waker);
     }
 }

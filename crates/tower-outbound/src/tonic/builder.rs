@@ -11,10 +11,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::TonicChannel;
-use super::body::Seat;
+use super::connect_timeout::classified;
 use super::connector::ChannelConnector;
-use super::executor::{Opened, Spawner, Task};
-use super::limit::told;
+use super::executor::{ChannelExecutor, OpenedConnection, Task};
+use super::service::ChannelService;
 use crate::connect::{TcpConnector, Track};
 use crate::error::{BoxError, Error};
 use crate::failure::Failure;
@@ -23,35 +23,37 @@ use crate::retry::RetryLayer;
 
 /// Options of a [`TonicChannel`]; from [`Outbound::tonic`](crate::Outbound::tonic).
 ///
-/// What is set at the `Endpoint` holds, but for what cannot be read back:
-/// - its executor: set it [here](Self::executor);
-/// - its `local_address`: give `tcp_connector(outbound.http_connector().local_address(..))`;
-/// - the path of a unix socket: give a [`connector`](Self::connector) that opens it. Without one the channel connects
-///   over TCP to `http://tonic`, which is all that such an `Endpoint` tells.
+/// The options of the `Endpoint` apply, except for those that an `Endpoint` does not return:
+/// - the executor: use [`executor`](Self::executor);
+/// - `local_address`: use `tcp_connector(outbound.http_connector().local_address(..))`;
+/// - the path of a Unix socket: use a [`connector`](Self::connector) that opens the socket. Otherwise the channel
+///   connects to `http://tonic` over TCP.
 #[must_use = "a builder does nothing until `connect_lazy` or `connect`"]
 pub struct TonicBuilder<C = TcpConnector> {
     outbound: Outbound,
     endpoint: Endpoint,
     connector: C,
-    /// tonic's own TLS runs above the connector, where the URI asks for TLS.
-    tonics_tls: bool,
+    /// Whether tonic does TLS, above the connector, for an `https` URI.
+    tonic_tls: bool,
     executor: Arc<dyn Executor<Task> + Send + Sync>,
     retry: RetryLayer,
 }
 
 impl Outbound {
-    /// tonic's channel with every layer in its place: retry, observe, requests in flight, and below it the tracked
-    /// TCP connector.
+    /// tonic's channel with every layer in its place: retry, observe and in-flight limit above it, the tracked TCP
+    /// connector below it.
     ///
-    /// For an `https` URI there is TLS by tonic (`Endpoint::tls_config`), which runs above the connection's record:
-    /// then bytes are counted as ciphertext, the handshake has no phase of its own, a GOAWAY is seen neither as reason of
-    /// a close nor as proof that a request was not processed, and silent connections are not retired; tonic's
-    /// `http2_keep_alive_interval` finds those. With [`TonicBuilder::tls_config`] (feature `client`), or TLS inside a
-    /// [`TonicBuilder::connector`], all of that is known.
+    /// # TLS
+    /// Use [`TonicBuilder::tls_config`] (feature `client`), or a [`TonicBuilder::connector`] that does TLS.
     ///
-    /// The limit of a connect (the `Endpoint`'s, or else that of the stack) holds for tonic's handshake too: the failure
-    /// is [`Kind::TlsTimeout`](crate::Kind::TlsTimeout). Where the URI is `https` and neither does TLS, each call fails
-    /// with [`Kind::SecureConnection`](crate::Kind::SecureConnection), and nothing is sent.
+    /// tonic's own TLS (`Endpoint::tls_config`) works too, but it runs above the tracked connection. Then the bytes of a
+    /// connection are ciphertext, the handshake has no phase, a GOAWAY is neither a close reason nor a proof that a
+    /// request was not processed, and silent connections are not retired (tonic's `http2_keep_alive_interval` closes
+    /// them).
+    ///
+    /// The connect timeout (the `Endpoint`'s, or that of the stack) includes tonic's handshake, with
+    /// [`Kind::TlsTimeout`](crate::Kind::TlsTimeout). If the URI is `https` and nothing does TLS, each call fails with
+    /// [`Kind::SecureConnection`](crate::Kind::SecureConnection), and nothing is sent.
     ///
     /// # Example
     /// ```
@@ -60,10 +62,10 @@ impl Outbound {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
-    /// // With retries of what a peer answers with UNAVAILABLE, in trailers only.
+    /// // Retries UNAVAILABLE in a trailers-only response.
     /// let outbound = Outbound::builder().retry(|retry| retry.grpc()).build();
     /// let channel = outbound.tonic(Endpoint::from_static("http://inventory:50051")).connect_lazy();
-    /// // `InventoryClient::new(channel)`, and so each generated client.
+    /// // A generated client: `InventoryClient::new(channel)`.
     /// let client = tonic::client::Grpc::new(channel);
     /// # let _ = client;
     /// # }
@@ -88,21 +90,22 @@ impl Outbound {
             outbound: self.clone(),
             endpoint,
             connector: tcp,
-            tonics_tls: true,
+            tonic_tls: true,
             executor: Arc::new(TokioExecutor::new()),
         }
     }
 }
 
 impl TonicBuilder {
-    /// The connector below TLS, with a resolver or options of your own; those of the `Endpoint` for TCP do not count then.
+    /// The connector below TLS. Default: [`Outbound::http_connector`](crate::Outbound::http_connector) with the
+    /// `Endpoint`'s options for TCP.
     pub fn tcp_connector(mut self, tcp: TcpConnector) -> Self {
         self.connector = tcp;
         self
     }
 
-    /// TLS below the connection's record, in place of tonic's own; the URI is `https`. The configuration's ALPN list is
-    /// replaced by `h2`.
+    /// TLS by hyper-rustls below the tracked connection, in place of tonic's, for an `https` URI. The ALPN list of the
+    /// configuration is replaced by `h2`.
     ///
     /// # Example
     /// ```
@@ -128,7 +131,7 @@ impl TonicBuilder {
         self,
         mut config: rustls::ClientConfig,
     ) -> TonicBuilder<hyper_rustls::HttpsConnector<TcpConnector>> {
-        // hyper-rustls sets the list itself and panics on one that is set.
+        // hyper-rustls sets the list, and panics if the list is not empty.
         config.alpn_protocols.clear();
         let https =
             hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http2();
@@ -138,14 +141,14 @@ impl TonicBuilder {
 }
 
 impl<C> TonicBuilder<C> {
-    /// A connector of your own, with TLS inside where the URI is `https`: tonic's own TLS and the `Endpoint`'s options
-    /// for TCP do not count then.
+    /// A connector of your own. It does TLS if the URI is `https`. tonic's TLS and the `Endpoint`'s options for TCP have
+    /// no effect.
     pub fn connector<T>(self, connector: T) -> TonicBuilder<T> {
         let Self { outbound, endpoint, executor, retry, .. } = self;
-        TonicBuilder { outbound, endpoint, connector, tonics_tls: false, executor, retry }
+        TonicBuilder { outbound, endpoint, connector, tonic_tls: false, executor, retry }
     }
 
-    /// Spawns the channel's tasks: tokio's runtime unless set.
+    /// Spawns the channel's tasks. Default: on tokio's runtime.
     pub fn executor<E>(mut self, executor: E) -> Self
     where
         E: Executor<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> + Send + Sync + 'static,
@@ -154,7 +157,7 @@ impl<C> TonicBuilder<C> {
         self
     }
 
-    /// Options of this channel's retries: those of the [`Outbound`](crate::Outbound) unless set.
+    /// Sets the retry options of this channel. Default: those of the [`Outbound`](crate::Outbound).
     ///
     /// # Example
     /// ```
@@ -179,81 +182,82 @@ where
     C::Error: Into<BoxError>,
     C::Future: Send + 'static,
 {
-    /// A channel that connects for its first call, and whenever the connection is gone.
+    /// Builds a channel that connects for its first call, and again after the connection is closed.
     ///
     /// # Panics
-    /// Outside a runtime of tokio, unless there is an executor.
+    /// Outside of a tokio runtime, unless an [`executor`](Self::executor) is set.
     #[must_use]
     pub fn connect_lazy(self) -> TonicChannel {
-        let (seat, connector, above) = self.split();
-        let channel = match above {
-            true => seat.endpoint.connect_with_connector_lazy(connector),
-            false => Channel::new(connector, seat.endpoint.clone()),
+        let (layers, connector, tonic_tls) = self.split();
+        let channel = match tonic_tls {
+            true => layers.endpoint.connect_with_connector_lazy(connector),
+            false => Channel::new(connector, layers.endpoint.clone()),
         };
-        seat.put(channel)
+        layers.around(channel)
     }
 
-    /// A channel that has connected.
+    /// Builds a channel and connects. There are no retries.
     ///
     /// # Errors
-    /// An [`Error`] whose [`failure`](Error::failure) says why it has not. Nothing is tried again.
+    /// An [`Error`] whose [`failure`](Error::failure) has the kind and the phase of the failed connect.
     ///
     /// # Cancel safety
-    /// Dropping it gives the connect up.
+    /// Dropping the future cancels the connect.
     pub async fn connect(self) -> Result<TonicChannel, Error> {
-        let (seat, connector, above) = self.split();
-        let connected = match above {
-            true => seat.endpoint.connect_with_connector(connector).await,
-            false => Channel::connect(connector, seat.endpoint.clone()).await,
+        let (layers, connector, tonic_tls) = self.split();
+        let connected = match tonic_tls {
+            true => layers.endpoint.connect_with_connector(connector).await,
+            false => Channel::connect(connector, layers.endpoint.clone()).await,
         };
         match connected {
-            Ok(channel) => Ok(seat.put(channel)),
+            Ok(channel) => Ok(layers.around(channel)),
             Err(error) => {
-                let error = told(error);
+                let error = classified(error);
                 Err(Error::new(Failure::of(&*error).unsent(), None, error))
             }
         }
     }
 
-    /// What goes above the channel, what goes below it, and whether tonic's TLS goes between.
-    fn split(self) -> (Above, ChannelConnector<C>, bool) {
-        let tonics_tls = self.tonics_tls && self.endpoint.uri().scheme_str() == Some("https");
-        let limit = self.outbound.registry().settings().connect.connect;
-        let opened = Opened::default();
-        let endpoint = self.endpoint.executor(Spawner::new(self.executor, opened.clone()));
-        let mut layer = self.outbound.track_layer().below_tls(tonics_tls);
+    /// The layers above the channel, the connector below it, and whether tonic does TLS between them.
+    fn split(self) -> (LayersAbove, ChannelConnector<C>, bool) {
+        let tonic_tls = self.tonic_tls && self.endpoint.uri().scheme_str() == Some("https");
+        let timeout = self.outbound.registry().settings().connect.connect;
+        let opened = OpenedConnection::default();
+        let endpoint = self.endpoint.executor(ChannelExecutor::new(self.executor, opened.clone()));
+        let mut layer = self.outbound.track_layer().below_tls(tonic_tls);
         let endpoint = match endpoint.get_connect_timeout() {
-            Some(timeout) => {
-                layer = layer.connect_timeout(timeout);
+            Some(own) => {
+                layer = layer.connect_timeout(own);
                 endpoint
             }
-            // The tracked connector's limit ends below TLS, and tonic's TLS has none by itself.
-            None if tonics_tls && limit > Duration::ZERO => endpoint.connect_timeout(limit),
+            // The timeout of the tracked connector ends below TLS, and tonic's TLS has none.
+            None if tonic_tls && timeout > Duration::ZERO => endpoint.connect_timeout(timeout),
             None => endpoint,
         };
         let tracked: Track<C> = layer.layer(self.connector);
-        let above = Above { outbound: self.outbound, endpoint, retry: self.retry };
-        (above, ChannelConnector::new(tracked, opened), tonics_tls)
+        let layers = LayersAbove { outbound: self.outbound, endpoint, retry: self.retry };
+        (layers, ChannelConnector::new(tracked, opened), tonic_tls)
     }
 }
 
-/// What goes above the channel.
-struct Above {
+/// The layers above the channel.
+struct LayersAbove {
     outbound: Outbound,
     endpoint: Endpoint,
     retry: RetryLayer,
 }
 
-impl Above {
-    fn put(self, channel: Channel) -> TonicChannel {
-        let observed = self.outbound.attempt_layer().origin(self.endpoint.uri()).layer(Seat(channel));
+impl LayersAbove {
+    fn around(self, channel: Channel) -> TonicChannel {
+        let observed =
+            self.outbound.attempt_layer().origin(self.endpoint.uri()).layer(ChannelService(channel));
         TonicChannel::new(self.outbound, self.retry.layer(observed))
     }
 }
 
 impl<C> fmt::Debug for TonicBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // No more of the URI: there may be a password in it.
+        // The rest of the URI may contain a password.
         let uri = self.endpoint.uri();
         f.debug_struct("TonicBuilder")
             .field("scheme", &uri.scheme_str())

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::body::Seat;
+use super::service::ChannelService;
 use super::{TonicBody, TonicFuture};
 use crate::error::Error;
 use crate::limit::InFlightLimit;
@@ -13,13 +13,13 @@ use crate::observe::Observe;
 use crate::outbound::Outbound;
 use crate::retry::Retry;
 
-pub(super) type Observed = Observe<InFlightLimit<Seat>>;
+pub(super) type Observed = Observe<InFlightLimit<ChannelService>>;
 
-/// tonic's channel, observed, tracked, and sent again where that is safe; made by
-/// [`Outbound::tonic`](crate::Outbound::tonic), for any generated client.
+/// tonic's channel with every layer in its place, for any generated client; made by
+/// [`Outbound::tonic`](crate::Outbound::tonic).
 ///
-/// Clones share one channel. A request's extensions take a [`UrlTemplate`](crate::UrlTemplate). Every attempt knows
-/// its connection, also one that failed: after a reconnect the next one is on another.
+/// Clones share one channel. [`RequestExt`](crate::RequestExt) sets the options of one call. Every attempt knows its
+/// connection, even if it failed.
 #[derive(Clone)]
 pub struct TonicChannel {
     outbound: Outbound,
@@ -31,7 +31,7 @@ impl TonicChannel {
         Self { outbound, service }
     }
 
-    /// The stack that it belongs to.
+    /// The stack around the channel.
     #[must_use]
     pub fn outbound(&self) -> &Outbound {
         &self.outbound

@@ -1,4 +1,4 @@
-//! Connects for one channel, and leaves word of the connection for its executor.
+//! The connector of one channel, which passes each new connection to the channel's executor.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,23 +10,23 @@ use hyper_util::client::legacy::connect::Connection;
 use tonic::ConnectError;
 use tower_service::Service;
 
-use super::executor::Opened;
+use super::executor::OpenedConnection;
 use crate::connect::{Track, TrackedIo};
 use crate::error::BoxError;
 
-/// The connector of one channel.
+/// The tracked connector of one channel.
 pub(super) struct ChannelConnector<C> {
     inner: Track<C>,
-    opened: Opened,
+    opened: OpenedConnection,
 }
 
 impl<C> ChannelConnector<C> {
-    pub(super) fn new(inner: Track<C>, opened: Opened) -> Self {
+    pub(super) fn new(inner: Track<C>, opened: OpenedConnection) -> Self {
         Self { inner, opened }
     }
 }
 
-/// Boxed, since tonic wants it `Unpin`, and connects are rare.
+/// Boxed: tonic asks for `Unpin`, and connects are rare.
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<TrackedIo<T>, ConnectError>> + Send>>;
 
 impl<C> Service<Uri> for ChannelConnector<C>
@@ -37,7 +37,7 @@ where
     C::Future: Send + 'static,
 {
     type Response = TrackedIo<C::Response>;
-    /// By it tonic knows that nothing was sent: the status is `UNAVAILABLE`.
+    /// tonic makes `UNAVAILABLE` of this type: nothing was sent.
     type Error = ConnectError;
     type Future = Connecting<C::Response>;
 

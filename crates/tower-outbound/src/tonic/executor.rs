@@ -1,4 +1,4 @@
-//! Knows which of the tasks that a channel spawns drive its connection.
+//! The executor of a channel, which knows the tasks that drive the channel's connection.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,24 +9,24 @@ use ::hyper::rt::Executor;
 use crate::foreign::driven_connection;
 use crate::record::{Connection, Protocol};
 
-/// What tonic spawns.
+/// A task that tonic spawns.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// With a connection, hyper spawns the task of its IO, and then tonic the one that takes the requests.
+/// For each connection hyper spawns a task for the IO, then tonic one for the requests.
 const TASKS: u8 = 2;
 
-/// The connection that the channel has opened last, and how many of its tasks are still to be spawned.
+/// The channel's newest connection, and the number of its tasks that are not spawned yet.
 ///
-/// A channel opens one at a time, in the poll that then spawns them.
+/// A channel opens one connection at a time, and spawns both tasks in the same poll.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Opened(Arc<Mutex<Option<(Connection, u8)>>>);
+pub(super) struct OpenedConnection(Arc<Mutex<Option<(Connection, u8)>>>);
 
-impl Opened {
+impl OpenedConnection {
     pub(super) fn set(&self, connection: &Connection) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((connection.clone(), TASKS));
     }
 
-    /// Whose task is being spawned.
+    /// The connection whose task is being spawned.
     fn take(&self) -> Option<Connection> {
         let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (connection, left) = opened.take()?;
@@ -37,25 +37,25 @@ impl Opened {
     }
 }
 
-/// Spawns what a channel spawns, and lets each connection's tasks say whose they are.
-pub(super) struct Spawner {
+/// Spawns a channel's tasks; the tasks of a connection within [`Connection::drive`].
+pub(super) struct ChannelExecutor {
     inner: Arc<dyn Executor<Task> + Send + Sync>,
-    opened: Opened,
+    opened: OpenedConnection,
 }
 
-impl Spawner {
-    pub(super) fn new(inner: Arc<dyn Executor<Task> + Send + Sync>, opened: Opened) -> Self {
+impl ChannelExecutor {
+    pub(super) fn new(inner: Arc<dyn Executor<Task> + Send + Sync>, opened: OpenedConnection) -> Self {
         Self { inner, opened }
     }
 }
 
-impl Executor<Task> for Spawner {
+impl Executor<Task> for ChannelExecutor {
     fn execute(&self, task: Task) {
-        // What an older connection spawns for its streams is none of it.
+        // A task that an older connection spawns for a stream is not one of the two.
         let opened = if driven_connection().is_none() { self.opened.take() } else { None };
         match opened {
             Some(connection) => {
-                // hyper has sent the preface before it spawns anything; only TLS above can have hidden it.
+                // hyper sends the preface before it spawns a task. TLS above the connection hides the preface.
                 if connection.io().is_opaque() {
                     connection.io().set_protocol(Protocol::Http2);
                 }

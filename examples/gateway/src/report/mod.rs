@@ -12,7 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use outbound_tests::otlp::{Receiver, Span, SpanKind};
-use tower_outbound_otel::console::Waterfall;
+use tower_outbound_telemetry::console::Waterfall;
 
 use self::hosts::Host;
 pub(crate) use self::json::Json;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::{SpanId, TraceId};
 use outbound_tests::otlp::{Span, SpanKind};
-use tower_outbound_otel::console::{Bar, Waterfall};
+use tower_outbound_telemetry::console::{Bar, Waterfall};
 
 /// Adds what was received of a trace.
 pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Span]) -> Waterfall {

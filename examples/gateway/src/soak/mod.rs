@@ -19,7 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tower_outbound::Outbound;
 use tower_outbound::timeouts::Timeouts;
-use tower_outbound_otel::{MetricLabel, OtelObserver, OtlpProtocol, Phases, Telemetry};
+use tower_outbound_otel::{MetricLabel, OtelObserver, Phases};
+use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower_outbound::{Connection, Outbound};
-use tower_outbound_otel::Report as Exported;
+use tower_outbound_telemetry::Report as Exported;
 
 use super::ledger::Ledger;
 use super::upstreams::{Upstream, ledger};

@@ -7,6 +7,9 @@ mod io;
 mod reqwest;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(not(feature = "rustls"))]
+#[path = "tls_text.rs"]
+mod tls;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod tower;
@@ -20,13 +23,13 @@ use super::chain::{Found, Level};
 /// Asks each family whether the level is one of its errors, and what that says.
 pub(super) fn look_at(error: Level<'_>, found: &mut Found) {
     let known = hyper::look_at(error, found) || h2::look_at(error, found) || io::look_at(error, found);
-    #[cfg(feature = "rustls")]
-    let known = known || tls::look_at(error, found);
     let known = known || tower::look_at(error, found);
     #[cfg(feature = "tonic")]
     let known = known || tonic::look_at(error, found);
     #[cfg(feature = "reqwest")]
     let known = known || reqwest::look_at(error, found);
+    // The last: without the feature `rustls` it reads the error's message.
+    let known = known || tls::look_at(error, found);
     // An error that nobody knows says nothing; the levels inside it may.
     let _ = known;
 }

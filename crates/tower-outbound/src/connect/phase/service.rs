@@ -8,6 +8,7 @@ use super::future::Timed;
 use super::layer::Stage;
 use crate::error::{BoxError, PhaseError};
 use crate::record::{Attempt, Setup};
+use crate::util::inner_service_accessors;
 
 /// A stage that is timed: see [`PhaseLayer`](super::PhaseLayer).
 #[derive(Clone, Debug)]
@@ -17,15 +18,7 @@ pub struct PhaseTimer<S> {
 }
 
 impl<S> PhaseTimer<S> {
-    /// The stage itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The stage itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 }
 
 impl<S, Dst> Service<Dst> for PhaseTimer<S>

@@ -7,6 +7,7 @@ use http::uri::Scheme;
 
 use crate::error::TcpConnectError;
 use crate::record::OriginParts;
+use crate::util::http::HostPort;
 
 pub(super) struct Target {
     pub(super) host: String,
@@ -33,14 +34,11 @@ impl Target {
             let message = format!("it has no port, and scheme `{scheme}` has none that is known");
             return Err(TcpConnectError::bad_uri(&message));
         }
-        let authority = if parts.host.contains(':') {
-            format!("[{}]:{}", parts.host, parts.port)
-        } else {
-            format!("{}:{}", parts.host, parts.port)
-        };
+        let mut authority = HostPort { host: parts.host, port: parts.port }.to_string();
+        authority.make_ascii_lowercase();
         Ok(Self {
             host: parts.host.to_owned(),
-            authority: authority.to_ascii_lowercase(),
+            authority,
             port: parts.port,
             port_is_named: uri.port().is_some(),
         })

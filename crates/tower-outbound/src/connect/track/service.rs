@@ -10,6 +10,7 @@ use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
 use crate::record::{Attempt, Registry, Setup};
 use crate::settings::ConnectTimeouts;
+use crate::util::inner_service_accessors;
 
 /// A connector whose connections are tracked: see [`TrackLayer`](super::TrackLayer).
 #[derive(Clone, Debug)]
@@ -22,15 +23,7 @@ pub struct Track<S> {
 }
 
 impl<S> Track<S> {
-    /// The connector itself.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The connector itself.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
+    inner_service_accessors!();
 }
 
 impl<S> Service<Uri> for Track<S>

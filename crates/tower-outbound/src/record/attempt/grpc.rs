@@ -3,27 +3,13 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 
-const CONTENT: &[u8] = b"application/grpc";
 /// The last code that gRPC defines.
 const UNAUTHENTICATED: u8 = 16;
 
 /// Stored instead of a code.
 const NO_GRPC: u8 = u8::MAX;
 const NO_STATUS: u8 = NO_GRPC - 1;
-
-/// Whether the content type is gRPC: `application/grpc` in any case (RFC 9110, section 8.3.1), alone, with a suffix
-/// (`+proto`) or with parameters. `application/grpc-web` is another protocol.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let content = headers.get(CONTENT_TYPE);
-    content.and_then(|content| content.as_bytes().split_at_checked(CONTENT.len())).is_some_and(
-        |(name, rest)| {
-            name.eq_ignore_ascii_case(CONTENT)
-                && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
-        },
-    )
-}
 
 /// The code in `grpc-status`: `1*DIGIT`, 0 to 16. Anything else is no status.
 pub(crate) fn status(headers: &HeaderMap) -> Option<u8> {
@@ -69,27 +55,6 @@ mod tests {
 
     fn headers(name: &'static str, value: &[u8]) -> HeaderMap {
         HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_bytes(value).unwrap())])
-    }
-
-    #[test]
-    fn grpc_detected_by_whole_content_type() {
-        for (content, expected) in [
-            ("application/grpc", true),
-            ("Application/gRPC", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;charset=utf-8", true),
-            ("application/grpc ; charset=utf-8", true),
-            ("application/grpc-web", false),
-            ("application/grpc-web+proto", false),
-            ("application/grpcx", false),
-            ("application/grp", false),
-            (" application/grpc", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(is_grpc(&headers("content-type", content.as_bytes())), expected, "{content:?}");
-        }
-        assert!(!is_grpc(&HeaderMap::new()));
     }
 
     #[test]

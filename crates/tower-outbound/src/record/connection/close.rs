@@ -1,61 +1,42 @@
 //! Why a connection closed.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::failure::Kind;
+use crate::util::named_enum;
 
-macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
-        /// Why a connection closed. If few connections are reused, the reasons show why.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum CloseReason {
-            $($(#[doc = $doc])+ $variant,)+
-        }
-
-        impl CloseReason {
-            /// The value of `outbound.close_reason`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-        }
-    };
-}
-
-reasons! {
-    /// The connection was idle for the pool's idle timeout.
-    IdleTimeout = "idle_timeout";
-    /// The peer closed the connection.
-    PeerClosed = "peer_closed";
-    /// A request or response had `Connection: close`.
-    ConnectionClose = "connection_close";
-    /// The caller dropped a response body before its end.
-    BodyDropped = "body_dropped";
-    /// The peer speaks HTTP/1.0 and did not send `Connection: keep-alive`.
-    Http10 = "http_1_0";
-    /// The peer sent GOAWAY (HTTP/2).
-    GoAway = "goaway";
-    /// Either side violated the protocol.
-    ProtocolError = "protocol_error";
-    /// Reading or writing failed.
-    Error = "error";
-    /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that the
-    /// connection was retired (HTTP/2).
-    Silent = "silent";
-    /// The connection was removed from the pool because another idle connection to the same peer was dead.
-    Evicted = "evicted";
-    /// The connection was upgraded, or became a tunnel by `CONNECT`.
-    Upgraded = "upgraded";
-    /// The client dropped the connection: its pool was dropped, or the request on the connection was cancelled.
-    Dropped = "dropped";
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+named_enum! {
+    /// Why a connection closed. If few connections are reused, the reasons show why.
+    pub enum CloseReason {
+        /// The connection was idle for the pool's idle timeout.
+        IdleTimeout = "idle_timeout",
+        /// The peer closed the connection.
+        PeerClosed = "peer_closed",
+        /// A request or response had `Connection: close`.
+        ConnectionClose = "connection_close",
+        /// The caller dropped a response body before its end.
+        BodyDropped = "body_dropped",
+        /// The peer speaks HTTP/1.0 and did not send `Connection: keep-alive`.
+        Http10 = "http_1_0",
+        /// The peer sent GOAWAY (HTTP/2).
+        GoAway = "goaway",
+        /// Either side violated the protocol.
+        ProtocolError = "protocol_error",
+        /// Reading or writing failed.
+        Error = "error",
+        /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that
+        /// the connection was retired (HTTP/2).
+        Silent = "silent",
+        /// The connection was removed from the pool because another idle connection to the same peer was dead.
+        Evicted = "evicted",
+        /// The connection was upgraded, or became a tunnel by `CONNECT`.
+        Upgraded = "upgraded",
+        /// The client dropped the connection: its pool was dropped, or the request on the connection was cancelled.
+        Dropped = "dropped",
     }
+
+    /// The value of `outbound.close_reason`.
+    pub const fn as_str(self);
 }
 
 /// How a connection ended.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::util::named_enum;
+
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -27,28 +29,19 @@ pub enum ConnectionState {
     Draining,
 }
 
-/// Whether the serving connection was new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reuse {
-    /// The attempt is the first one on the connection.
-    New,
-    /// The connection has served another attempt before.
-    Reused,
-    /// The connection is not tracked.
-    Unknown,
-}
-
-impl Reuse {
-    /// The value of `outbound.connection.reuse`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Reused => "reused",
-            Self::Unknown => "unknown",
-        }
+named_enum! {
+    /// Whether the serving connection was new.
+    pub enum Reuse {
+        /// The attempt is the first one on the connection.
+        New = "new",
+        /// The connection has served another attempt before.
+        Reused = "reused",
+        /// The connection is not tracked.
+        Unknown = "unknown",
     }
+
+    /// The value of `outbound.connection.reuse`.
+    pub const fn as_str(self);
 }
 
 /// One use of a connection by an attempt.

@@ -1,0 +1,61 @@
+use std::error::Error as StdError;
+use std::fmt;
+
+use opentelemetry_sdk::error::OTelSdkError;
+
+/// The pipeline could not be built or flushed.
+#[derive(Debug)]
+pub struct TelemetryError(Cause);
+
+#[derive(Debug)]
+enum Cause {
+    Failed { doing: &'static str, source: Box<dyn StdError + Send + Sync> },
+    AlreadySet { what: &'static str, instead: &'static str },
+}
+
+impl TelemetryError {
+    pub(crate) fn new(doing: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(Cause::Failed { doing, source: source.into() })
+    }
+
+    pub(crate) fn already_set(what: &'static str, instead: &'static str) -> Self {
+        Self(Cause::AlreadySet { what, instead })
+    }
+
+    /// `Ok` where the SDK says so, or was shut down already.
+    pub(crate) fn of_sdk(doing: &'static str, result: Result<(), OTelSdkError>) -> Result<(), Self> {
+        match result {
+            Ok(()) | Err(OTelSdkError::AlreadyShutdown) => Ok(()),
+            Err(error) => Err(Self::new(doing, error)),
+        }
+    }
+
+    /// What the process has already, where that is the reason: its `Display` says what to do instead.
+    #[must_use]
+    pub fn already_set_what(&self) -> Option<&'static str> {
+        match self.0 {
+            Cause::AlreadySet { what, .. } => Some(what),
+            Cause::Failed { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for TelemetryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Failed { doing, .. } => write!(f, "telemetry: {doing} failed"),
+            Cause::AlreadySet { what, instead } => {
+                write!(f, "telemetry: the process has a {what} already; {instead}")
+            }
+        }
+    }
+}
+
+impl StdError for TelemetryError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0 {
+            Cause::Failed { source, .. } => Some(&**source),
+            Cause::AlreadySet { .. } => None,
+        }
+    }
+}

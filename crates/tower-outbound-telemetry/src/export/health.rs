@@ -1,0 +1,131 @@
+//! Says that the receiver does not take telemetry: once, then now and then, and when it does again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ledger::Ledger;
+use super::transport::Signal;
+
+/// Between two warnings about one thing.
+const SILENCE: Duration = Duration::from_secs(60);
+const TARGET: &str = "tower_outbound_telemetry";
+
+/// Of one signal.
+#[derive(Debug)]
+pub(super) struct Health {
+    endpoint: String,
+    signal: Signal,
+    ledger: Arc<Ledger>,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    failed: Option<Instant>,
+    /// Told so, and not yet that it works again.
+    failing: bool,
+    full: Option<Instant>,
+    overflowed: u64,
+}
+
+impl Health {
+    pub(super) fn new(endpoint: String, signal: Signal, ledger: Arc<Ledger>) -> Self {
+        Self { endpoint, signal, ledger, told: Mutex::default() }
+    }
+
+    /// An attempt failed.
+    pub(super) fn fails(&self, cause: &str) {
+        let due = {
+            let mut told = self.told();
+            let due = is_due(&mut told.failed);
+            told.failing |= due;
+            due
+        };
+        if due {
+            let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
+            tracing::warn!(target: TARGET, endpoint, signal, cause, lost, "telemetry is not taken by the receiver");
+        }
+    }
+
+    /// An attempt succeeded.
+    pub(super) fn works(&self) {
+        let was_failing = std::mem::take(&mut self.told().failing);
+        if was_failing {
+            let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
+            tracing::info!(target: TARGET, endpoint, signal, lost, "telemetry is taken by the receiver again");
+        }
+    }
+
+    /// So many spans found the queue full so far.
+    pub(super) fn overflows(&self, lost: u64) {
+        let due = {
+            let mut told = self.told();
+            let grown = lost > told.overflowed;
+            let due = grown && is_due(&mut told.full);
+            if due {
+                told.overflowed = lost;
+            }
+            due
+        };
+        if due {
+            let endpoint = &*self.endpoint;
+            tracing::warn!(target: TARGET, endpoint, lost, "spans are lost: the queue is full");
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        match self.signal {
+            Signal::Traces => self.ledger.spans.tally().lost(),
+            Signal::Metrics => self.ledger.metric_exports.tally().lost(),
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_due(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let due = last.is_none_or(|last| now.duration_since(last) >= SILENCE);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Lines {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn export_health_flapping_receiver_logged_once_a_minute() {
+        let lines = Lines::default();
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+        let health = Health::new("endpoint".into(), Signal::Traces, Arc::default());
+        // Ten minutes, an attempt each second.
+        for _ in 0..300 {
+            health.fails("503");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            health.works();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines.0.load(Ordering::Relaxed), 20, "that it fails, and that it works again");
+    }
+}

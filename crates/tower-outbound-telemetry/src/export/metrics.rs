@@ -1,0 +1,71 @@
+//! Exports what the SDK's reader collects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use tokio::runtime::Handle;
+
+use super::courier::Courier;
+use super::ledger::Ledger;
+use crate::Loss;
+
+/// Called from the reader's own thread, which waits for the export thread; never longer than the courier takes.
+pub(crate) struct MetricExporter {
+    pub(super) export_thread: Handle,
+    pub(super) courier: Arc<Courier>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) temporality: Temporality,
+}
+
+impl PushMetricExporter for MetricExporter {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let request = ExportMetricsServiceRequest::from(metrics);
+        let points = data_points(&request);
+        if points == 0 {
+            return Ok(());
+        }
+        let courier = Arc::clone(&self.courier);
+        let delivery = self.export_thread.spawn(async move { courier.deliver(&request).await });
+        let outcome = delivery.await.unwrap_or(Err(Loss::ShutDown));
+        self.ledger.data_points.settle(points, outcome);
+        let whole = match outcome {
+            Ok(0) => Ok(0),
+            Ok(_) => Err(Loss::Rejected),
+            Err(loss) => Err(loss),
+        };
+        self.ledger.metric_exports.settle(1, whole);
+        // Losses are counted and told here; the SDK would only log each of them once more.
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.temporality
+    }
+}
+
+fn data_points(request: &ExportMetricsServiceRequest) -> u64 {
+    let metrics = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+    let points = metrics.flat_map(|scope| &scope.metrics).map(|metric| match &metric.data {
+        None => 0,
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
+        Some(Data::Summary(summary)) => summary.data_points.len(),
+    });
+    points.sum::<usize>() as u64
+}

@@ -1,0 +1,93 @@
+//! The pipeline's own metrics: what was lost is seen where everything else is.
+//!
+//! Source: the semantic conventions for OpenTelemetry SDK metrics, `otel.sdk.*`.
+
+use std::sync::Arc;
+
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry::{KeyValue, Value};
+
+use super::ledger::Ledger;
+use crate::{Loss, OtlpProtocol, Tally};
+
+const COMPONENT_NAME: &str = "otel.component.name";
+const COMPONENT_TYPE: &str = "otel.component.type";
+const ERROR_TYPE: &str = "error.type";
+
+/// What the metrics are made of.
+pub(crate) struct SelfMetrics {
+    pub(crate) ledger: Arc<Ledger>,
+    /// How spans travel, if they do.
+    pub(crate) traces: Option<OtlpProtocol>,
+    pub(crate) metrics: OtlpProtocol,
+}
+
+impl SelfMetrics {
+    /// Observed at each collection, so that counting costs nothing meanwhile.
+    pub(crate) fn register(self, meter: &Meter) {
+        if let Some(protocol) = self.traces {
+            let processor = Component { name: "batching_span_processor/0", kind: "batching_span_processor" };
+            let (ledger, exporter) = (Arc::clone(&self.ledger), Component::exporter(protocol, "span"));
+            meter
+                .u64_observable_counter("otel.sdk.processor.span.processed")
+                .with_unit("{span}")
+                .with_description("Spans that were taken for export, or dropped before it")
+                .with_callback(move |observer| {
+                    let tally = ledger.spans.tally();
+                    let dropped = [Loss::QueueFull, Loss::ShutDown];
+                    let lost: u64 = dropped.iter().map(|reason| tally.lost_by(*reason)).sum();
+                    observer.observe(tally.delivered() + tally.lost() - lost, &processor.labels(None));
+                    for reason in dropped.into_iter().filter(|reason| tally.lost_by(*reason) > 0) {
+                        observer.observe(tally.lost_by(reason), &processor.labels(Some(reason)));
+                    }
+                })
+                .build();
+            let ledger = Arc::clone(&self.ledger);
+            meter
+                .u64_observable_counter("otel.sdk.exporter.span.exported")
+                .with_unit("{span}")
+                .with_description("Spans that the receiver acknowledged, or that were lost on the way")
+                .with_callback(move |observer| exporter.observe(observer, &ledger.spans.tally()))
+                .build();
+        }
+        let (ledger, exporter) = (self.ledger, Component::exporter(self.metrics, "metric"));
+        meter
+            .u64_observable_counter("otel.sdk.exporter.metric_data_point.exported")
+            .with_unit("{data_point}")
+            .with_description("Points that the receiver acknowledged, or that were lost on the way")
+            .with_callback(move |observer| exporter.observe(observer, &ledger.data_points.tally()))
+            .build();
+    }
+}
+
+/// A part of the pipeline, as the convention names it.
+struct Component {
+    name: &'static str,
+    kind: &'static str,
+}
+
+impl Component {
+    fn exporter(protocol: OtlpProtocol, of: &str) -> Self {
+        let (name, kind) = match (protocol, of) {
+            (OtlpProtocol::Grpc, "span") => ("otlp_grpc_span_exporter/0", "otlp_grpc_span_exporter"),
+            (OtlpProtocol::Grpc, _) => ("otlp_grpc_metric_exporter/0", "otlp_grpc_metric_exporter"),
+            (OtlpProtocol::HttpProtobuf, "span") => ("otlp_http_span_exporter/0", "otlp_http_span_exporter"),
+            (OtlpProtocol::HttpProtobuf, _) => ("otlp_http_metric_exporter/0", "otlp_http_metric_exporter"),
+        };
+        Self { name, kind }
+    }
+
+    fn observe(&self, observer: &dyn AsyncInstrument<u64>, tally: &Tally) {
+        observer.observe(tally.delivered(), &self.labels(None));
+        let on_the_way = |reason: &(Loss, u64)| !matches!(reason.0, Loss::QueueFull | Loss::ShutDown);
+        for (reason, lost) in tally.losses().filter(on_the_way) {
+            observer.observe(lost, &self.labels(Some(reason)));
+        }
+    }
+
+    fn labels(&self, loss: Option<Loss>) -> Vec<KeyValue> {
+        let error = loss.map(|loss| KeyValue::new(ERROR_TYPE, Value::from(loss.as_str())));
+        let component = [KeyValue::new(COMPONENT_NAME, self.name), KeyValue::new(COMPONENT_TYPE, self.kind)];
+        error.into_iter().chain(component).collect()
+    }
+}

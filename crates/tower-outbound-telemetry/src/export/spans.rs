@@ -1,0 +1,336 @@
+//! The queue between the spans that end and the thread that exports them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use tokio::sync::{Notify, mpsc as commands, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::FLUSH;
+use super::courier::Courier;
+use super::ledger::Ledger;
+use super::thread::ExportThread;
+use crate::Loss;
+use crate::handle::LONGEST_LIMIT;
+use crate::sampler::is_exported;
+use crate::settings::Batch;
+
+/// Takes spans that have ended, without waiting: one that finds the queue full is counted and gone.
+///
+/// The SDK's own processor says neither what it dropped nor what its exporter lost.
+#[derive(Clone, Debug)]
+pub(crate) struct SpanQueue {
+    queue: SyncSender<SpanData>,
+    shared: Arc<Shared>,
+    commands: commands::UnboundedSender<Command>,
+    cutoff: watch::Sender<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queued: AtomicUsize,
+    /// Set by the shutdown.
+    closed: AtomicBool,
+    /// Of a batch.
+    size: usize,
+    full_batch: Notify,
+    ledger: Arc<Ledger>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Flush(mpsc::Sender<()>),
+    ShutDown(mpsc::Sender<()>),
+}
+
+/// The other end of the queue.
+struct Exporter {
+    queue: Receiver<SpanData>,
+    shared: Arc<Shared>,
+    courier: Courier,
+    resource: ResourceAttributesWithSchema,
+}
+
+impl SpanQueue {
+    /// `cutoff` is what the courier watches.
+    pub(super) fn start(
+        thread: &ExportThread,
+        courier: Courier,
+        cutoff: watch::Sender<Option<Instant>>,
+        batch: &Batch,
+        resource: &Resource,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let (queue, receiver) = sync_channel(batch.queue);
+        let (commands, received) = commands::unbounded_channel();
+        let full_batch = Notify::new();
+        let (queued, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Arc::new(Shared { queued, closed, size: batch.size, full_batch, ledger });
+        let exporter =
+            Exporter { queue: receiver, shared: Arc::clone(&shared), courier, resource: resource.into() };
+        thread.spawn(exporter.run(received, batch.delay));
+        Self { queue, shared, commands, cutoff }
+    }
+
+    /// Puts it there, or says why not.
+    fn add(&self, span: SpanData) -> Result<(), Loss> {
+        // Counted first, so that the exporter never takes off what was not yet added, nor ends before it is there.
+        let queued = self.shared.queued.fetch_add(1, SeqCst) + 1;
+        if self.shared.closed.load(SeqCst) {
+            return Err(Loss::ShutDown);
+        }
+        match self.queue.try_send(span) {
+            Ok(()) => {
+                if queued == self.shared.size {
+                    self.shared.full_batch.notify_one();
+                }
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                // The span that made the batch full may be this one, overtaken.
+                self.shared.full_batch.notify_one();
+                Err(Loss::QueueFull)
+            }
+            Err(TrySendError::Disconnected(_)) => Err(Loss::ShutDown),
+        }
+    }
+
+    /// Whether it was done in time.
+    fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command, limit: Duration) -> OTelSdkResult {
+        let (done, wait) = mpsc::channel();
+        self.commands.send(command(done)).map_err(|_| OTelSdkError::AlreadyShutdown)?;
+        wait.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
+    }
+}
+
+impl SpanProcessor for SpanQueue {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if !is_exported(&span) {
+            return;
+        }
+        let ledger = &self.shared.ledger;
+        if self.shared.closed.load(Relaxed) {
+            ledger.spans.lose(Loss::ShutDown, 1);
+        } else if let Err(reason) = self.add(span) {
+            ledger.spans.lose(reason, 1);
+            self.shared.queued.fetch_sub(1, SeqCst);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.command(Command::Flush, FLUSH)
+    }
+
+    fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
+        if self.shared.closed.swap(true, SeqCst) {
+            return Err(OTelSdkError::AlreadyShutdown);
+        }
+        let limit = limit.min(LONGEST_LIMIT);
+        self.cutoff.send_replace(Some(Instant::now() + limit));
+        // The exporter keeps to the time by itself; the rest is for what it has to count then.
+        self.command(Command::ShutDown, limit + Duration::from_millis(200))
+    }
+}
+
+impl Exporter {
+    async fn run(mut self, mut commands: commands::UnboundedReceiver<Command>, delay: Duration) {
+        let mut tick = interval(delay);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let full = self.shared.queued.load(Relaxed) >= self.shared.size;
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(Command::Flush(done)) => {
+                        self.drain().await;
+                        let _ = done.send(());
+                    }
+                    Some(Command::ShutDown(done)) => {
+                        self.last_batches().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                _ = tick.tick() => self.drain().await,
+                () = std::future::ready(()), if full => {
+                    let batch = self.take();
+                    let _ = self.export(batch).await;
+                }
+                () = self.shared.full_batch.notified(), if !full => {}
+            }
+        }
+    }
+
+    /// What waits now, until a batch is lost.
+    async fn drain(&mut self) {
+        for _ in 0..self.shared.queued.load(Relaxed).div_ceil(self.shared.size) {
+            let batch = self.take();
+            if self.export(batch).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The rest goes the way of a batch that found nobody there, or that ran out of time.
+    async fn last_batches(&mut self) {
+        let mut gone = None;
+        loop {
+            let batch = self.take();
+            match (batch.len(), gone) {
+                // Nobody is about to add one, and whoever comes now finds it closed.
+                (0, _) if self.shared.queued.load(SeqCst) == 0 => return,
+                (0, _) => tokio::task::yield_now().await,
+                (count, Some(reason)) => self.settle(count, Err(reason)),
+                (_, None) => {
+                    let lost = self.export(batch).await.err();
+                    gone = lost.filter(|reason| *reason == Loss::Refused || self.courier.has_ended());
+                }
+            }
+        }
+    }
+
+    /// Up to one batch of what waits.
+    fn take(&self) -> Vec<SpanData> {
+        let mut batch = Vec::new();
+        while batch.len() < self.shared.size {
+            match self.queue.try_recv() {
+                Ok(span) => batch.push(span),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        batch
+    }
+
+    async fn export(&mut self, batch: Vec<SpanData>) -> Result<(), Loss> {
+        let count = batch.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
+        let outcome = self.courier.deliver(&ExportTraceServiceRequest { resource_spans }).await;
+        self.settle(count, outcome);
+        self.courier.health.overflows(self.shared.ledger.spans.tally().lost_by(Loss::QueueFull));
+        outcome.map(drop)
+    }
+
+    /// What was taken is neither queued nor uncounted for a moment.
+    fn settle(&self, count: usize, outcome: Result<u64, Loss>) {
+        self.shared.ledger.spans.settle(count as u64, outcome);
+        self.shared.queued.fetch_sub(count, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicU64;
+    use std::time::SystemTime;
+
+    use opentelemetry::InstrumentationScope;
+    use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+    use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+
+    use super::super::Exporters;
+    use super::*;
+    use crate::Telemetry;
+    use crate::settings::Settings;
+
+    /// A queue for so many spans, and nobody who takes them; the next interval is in 24 days.
+    fn start(size: &'static str) -> (ExportThread, SpanQueue) {
+        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let lookup = move |key: &str| match key {
+            "OTEL_BSP_MAX_QUEUE_SIZE" => Some(size.to_owned()),
+            "OTEL_BSP_SCHEDULE_DELAY" => Some("2147483647".to_owned()),
+            "OTEL_EXPORTER_OTLP_TIMEOUT" => Some("1".to_owned()),
+            _ => None,
+        };
+        let builder = Telemetry::builder("shop").endpoint(format!("http://{refused}"));
+        let settings = Settings::resolve(&builder, &lookup);
+        let (thread, ledger) = (ExportThread::start().unwrap(), Arc::default());
+        let (client, warnings) = (None, &mut Vec::new());
+        let mut exporters = Exporters { thread: &thread, client, ledger: &ledger, warnings };
+        let export = settings.traces.otlp.as_ref().unwrap();
+        let queue = exporters.spans(export, &settings.batch, &settings.resource()).unwrap();
+        (thread, queue)
+    }
+
+    fn span() -> SpanData {
+        let (trace, span) = (TraceId::from(1), SpanId::from(1));
+        SpanData {
+            span_context: SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::default()),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "a span".into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    fn wait_for(queue: &SpanQueue, lost: u64) {
+        let begin = Instant::now();
+        while queue.shared.ledger.spans.tally().lost() < lost {
+            assert!(begin.elapsed() < Duration::from_secs(10), "{}", queue.shared.ledger.spans.tally());
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn batch_full_after_lost_race_exported_at_once() {
+        // Each span is a full batch.
+        let (_thread, queue) = start("1");
+        // So that the first interval is over.
+        queue.on_end(span());
+        wait_for(&queue, 1);
+        // It is counted, another one takes its place, and then it finds the queue full.
+        queue.shared.queued.fetch_add(1, SeqCst);
+        queue.on_end(span());
+        queue.shared.queued.fetch_sub(1, SeqCst);
+        queue.on_end(span());
+        wait_for(&queue, 3);
+        assert_eq!(queue.shared.ledger.spans.tally().lost_by(Loss::QueueFull), 1);
+    }
+
+    #[test]
+    fn shutdown_counts_spans_ended_before_during_and_after() {
+        for round in 0..20 {
+            let (_thread, queue) = start("2048");
+            let (ended, done) = (AtomicU64::new(0), AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        while !done.load(Relaxed) {
+                            queue.on_end(span());
+                            ended.fetch_add(1, Relaxed);
+                        }
+                    });
+                }
+                while ended.load(Relaxed) < 100 {
+                    std::thread::yield_now();
+                }
+                queue.shutdown_with_timeout(Duration::from_secs(5)).unwrap();
+                done.store(true, Relaxed);
+            });
+            let tally = queue.shared.ledger.spans.tally();
+            assert_eq!(tally.lost(), ended.load(Relaxed), "round {round}: {tally}");
+        }
+    }
+}

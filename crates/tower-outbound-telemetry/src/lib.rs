@@ -1,0 +1,72 @@
+//! OpenTelemetry traces, metrics and propagation from the `OTEL_*` variables, for services that use tower-outbound.
+//!
+//! [`Telemetry::from_env`] builds the providers, the OTLP exporters, the propagators and a `tracing` subscriber.
+//! [`Telemetry::observer`] returns an observer for an [`Outbound`](tower_outbound::Outbound) that records to them.
+//! A service that has OpenTelemetry providers already needs only `tower-outbound-otel`.
+//!
+//! ```
+//! use tower_outbound::Outbound;
+//! use tower_outbound_telemetry::Telemetry;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), tower_outbound_telemetry::TelemetryError> {
+//! let telemetry = Telemetry::builder("shop").shutdown_limit(std::time::Duration::from_secs(2)).build()?;
+//! let outbound = Outbound::builder().observer(telemetry.observer().build()).build();
+//! // … the service runs with `outbound.client()`; then, at the end:
+//! # let _ = outbound;
+//! let report = telemetry.shutdown().await;
+//! println!("{report}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A variable whose value cannot be used never stops the process. It becomes a [`Warning`] that names the variable,
+//! its value and the value used instead. The table of variables is in the documentation of [`Telemetry`].
+//!
+//! # Features
+//!
+//! | feature | adds | default |
+//! | --- | --- | --- |
+//! | `console` | the module `console`, with exporters that print traces and metrics; the value `console` of `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` | off |
+//!
+//! # Why not `opentelemetry-otlp`
+//!
+//! | | this crate | `opentelemetry-otlp` with the SDK's batch processor |
+//! | --- | --- | --- |
+//! | lost spans and data points | counted by reason: [`Report`], `otel.sdk.*` metrics | dropped spans logged once, at shutdown |
+//! | shutdown | ends within [one limit](TelemetryBuilder::shutdown_limit), whatever the receiver does | per signal; the periodic reader waits for the export |
+//! | runtime | its own thread; works without a runtime, and on a runtime whose threads are all blocked | the gRPC exporter needs the application's tokio runtime |
+//! | HTTP client | an [`OutboundClient`](tower_outbound::OutboundClient), shared by the signals if given | `reqwest`, or tonic's own channel |
+//! | variables that cannot be used | a [`Warning`] for each | most are ignored or are an error |
+//! | logs, HTTP/JSON | no | yes |
+//!
+//! # Minimum Rust version
+//!
+//! 1.88, which tonic requires.
+
+mod builder;
+#[cfg(feature = "console")]
+pub mod console;
+mod error;
+mod export;
+mod globals;
+mod handle;
+mod pipeline;
+mod report;
+mod sampler;
+mod settings;
+mod subscriber;
+mod warning;
+
+pub use tower_outbound_otel::keep::Keep;
+
+pub use self::builder::{OtlpProtocol, TelemetryBuilder};
+pub use self::error::TelemetryError;
+pub use self::handle::Telemetry;
+pub use self::report::{Loss, Report, Tally};
+pub use self::warning::Warning;
+
+/// Compiles the README's code.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,272 @@
+//! Providers and propagators from settings, and their end.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::{InstrumentationScope, global};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
+};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
+use tokio::time::Instant;
+use tower_outbound::OutboundClient;
+use tower_outbound_otel::keep::Keep;
+
+use crate::export::{EndBy, ExportThread, Exporters, FLUSH, Ledger, SelfMetrics, SpanQueue};
+use crate::sampler::KeepingSampler;
+use crate::settings::Settings;
+use crate::{Report, TelemetryError, Warning, globals, subscriber};
+
+/// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
+const SERIES: usize = 10_000;
+const MANY_SERIES: [&str; 9] = [
+    "http.client.request.body.size",
+    "http.client.request.duration",
+    "http.client.response.body.size",
+    "outbound.body.duration",
+    "outbound.connect.duration",
+    "outbound.connect.failed",
+    "outbound.connection.closed",
+    "outbound.phase.duration",
+    "outbound.requests",
+];
+
+/// The specification's defaults.
+const EXPONENTIAL: Aggregation =
+    Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+
+/// Of the time for a shutdown, what spans may take: the last metrics say what became of them.
+const FOR_SPANS: f64 = 0.8;
+/// The SDK waits 5 s for its reader, which has something to count when the export has ended.
+const FOR_METRICS: Duration = Duration::from_millis(4_500);
+
+/// The scope of the pipeline's own metrics.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
+}
+
+/// Everything that runs; it ends when dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Pipeline {
+    pub(crate) traces: Option<SdkTracerProvider>,
+    pub(crate) metrics: Option<SdkMeterProvider>,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) keep: Option<Keep>,
+    limit: Duration,
+    client: Option<OutboundClient>,
+    spans: Option<SpanQueue>,
+    end_metrics_by: Option<EndBy>,
+    thread: Option<ExportThread>,
+    ended: bool,
+}
+
+/// What only the code says.
+#[derive(Debug)]
+pub(crate) struct Choices {
+    /// Whether providers and propagator become the process's.
+    pub(crate) globals: bool,
+    pub(crate) subscriber: bool,
+    pub(crate) shutdown_limit: Duration,
+    pub(crate) client: Option<OutboundClient>,
+    pub(crate) keep: Option<Keep>,
+}
+
+impl Pipeline {
+    pub(crate) fn build(settings: &Settings, choices: Choices) -> Result<Self, TelemetryError> {
+        if choices.globals {
+            globals::check_unset()?;
+        }
+        let mut pipeline = Self::default();
+        (pipeline.limit, pipeline.client) = (choices.shutdown_limit, choices.client);
+        pipeline.keep = choices.keep;
+        pipeline.providers(settings)?;
+        pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
+        if choices.subscriber {
+            let filter = settings.log_filter.as_deref();
+            match subscriber::install(pipeline.traces.as_ref(), filter) {
+                Ok(warning) => pipeline.warnings.extend(warning),
+                Err(error) => {
+                    // There is nothing yet to wait for.
+                    pipeline.limit = Duration::ZERO;
+                    let _ = pipeline.end();
+                    return Err(error);
+                }
+            }
+        }
+        if choices.globals {
+            if let Some(traces) = &pipeline.traces {
+                global::set_tracer_provider(traces.clone());
+            }
+            if let Some(metrics) = &pipeline.metrics {
+                global::set_meter_provider(metrics.clone());
+            }
+            global::set_text_map_propagator(settings.propagator());
+        }
+        pipeline.tell(settings);
+        Ok(pipeline)
+    }
+
+    fn providers(&mut self, settings: &Settings) -> Result<(), TelemetryError> {
+        let resource = settings.resource();
+        let (traces, metrics) = (&settings.traces, &settings.metrics);
+        if traces.otlp.is_some() || metrics.otlp.is_some() {
+            self.thread = Some(ExportThread::start()?);
+        }
+        if traces.is_on() {
+            self.traces = Some(self.tracer_provider(settings, &resource)?);
+        }
+        if metrics.is_on() {
+            self.metrics = Some(self.meter_provider(settings, resource)?);
+        }
+        Ok(())
+    }
+
+    fn tracer_provider(
+        &mut self,
+        settings: &Settings,
+        resource: &Resource,
+    ) -> Result<SdkTracerProvider, TelemetryError> {
+        let mut provider =
+            SdkTracerProvider::builder().with_resource(resource.clone()).with_span_limits(settings.limits);
+        provider = match self.keep {
+            Some(_) => provider.with_sampler(KeepingSampler(settings.sampler.clone())),
+            None => provider.with_sampler(settings.sampler.clone()),
+        };
+        if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
+            let spans = exporters.spans(export, &settings.batch, resource)?;
+            provider = provider.with_span_processor(spans.clone());
+            self.spans = Some(spans);
+        }
+        #[cfg(feature = "console")]
+        if settings.traces.console {
+            provider = provider.with_span_processor(crate::console::spans());
+        }
+        Ok(provider.build())
+    }
+
+    fn meter_provider(
+        &mut self,
+        settings: &Settings,
+        resource: Resource,
+    ) -> Result<SdkMeterProvider, TelemetryError> {
+        let mut provider = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_view(view(settings.exponential_histograms));
+        if let (Some(export), Some(mut exporters)) = (&settings.metrics.otlp, self.exporters()) {
+            let (exporter, end_by) =
+                exporters.metrics(export, settings.metric_timeout, settings.temporality)?;
+            self.end_metrics_by = Some(end_by);
+            let reader = PeriodicReader::builder(exporter).with_interval(settings.metric_interval);
+            provider = provider.with_reader(reader.build());
+        }
+        #[cfg(feature = "console")]
+        if settings.metrics.console {
+            provider = provider.with_reader(crate::console::metrics(settings.metric_interval));
+        }
+        let provider = provider.build();
+        if let Some(export) = &settings.metrics.otlp {
+            let traces = settings.traces.otlp.as_ref().map(|export| export.protocol);
+            let ledger = Arc::clone(&self.ledger);
+            let own = SelfMetrics { ledger, traces, metrics: export.protocol };
+            own.register(&provider.meter_with_scope(scope()));
+        }
+        Ok(provider)
+    }
+
+    fn exporters(&mut self) -> Option<Exporters<'_>> {
+        let Self { thread, ledger, warnings, client, .. } = self;
+        let client = client.as_ref();
+        thread.as_ref().map(|thread| Exporters { thread, client, ledger, warnings })
+    }
+
+    /// Once: where everything goes, and what was not understood.
+    fn tell(&self, settings: &Settings) {
+        for warning in &self.warnings {
+            tracing::warn!(target: "tower_outbound_telemetry", "{warning}");
+        }
+        let (traces, metrics) = (settings.traces.to_string(), settings.metrics.to_string());
+        tracing::info!(target: "tower_outbound_telemetry", traces, metrics, "telemetry is exported");
+    }
+
+    /// Sends what waits.
+    pub(crate) fn flush(&self) -> Result<(), TelemetryError> {
+        let traces = self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush);
+        let metrics = self.metrics.clone().map_or(Ok(()), flush_metrics);
+        TelemetryError::of_sdk("flushing traces", traces)
+            .and(TelemetryError::of_sdk("flushing metrics", metrics))
+    }
+
+    /// Sends what waits, within the limit, and ends every thread.
+    pub(crate) fn end(&mut self) -> Report {
+        if !std::mem::replace(&mut self.ended, true) {
+            let end = Instant::now() + self.limit;
+            // Spans first: what became of them is part of the last metrics.
+            let for_spans = self.limit.mul_f64(FOR_SPANS);
+            // Before its provider, which would drop uncounted what ends meanwhile.
+            if let Some(spans) = self.spans.take() {
+                let _ = spans.shutdown_with_timeout(for_spans);
+            }
+            if let Some(traces) = self.traces.take() {
+                let _ = traces.shutdown_with_timeout(for_spans);
+            }
+            if let Some(end_by) = &self.end_metrics_by {
+                end_by.send_replace(Some(end.min(Instant::now() + FOR_METRICS)));
+            }
+            if let Some(metrics) = self.metrics.take() {
+                let _ = metrics.shutdown();
+            }
+            if let Some(thread) = &mut self.thread {
+                thread.stop();
+            }
+        }
+        self.ledger.report()
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let report = self.end();
+        if !report.is_complete() {
+            tracing::warn!(target: "tower_outbound_telemetry", %report, "telemetry was lost");
+        }
+    }
+}
+
+/// The SDK itself waits for as long as the export takes.
+fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
+    let (done, wait) = mpsc::channel();
+    let thread = std::thread::Builder::new().name("otlp-flush".into());
+    let started = thread.spawn(move || {
+        let _ = done.send(metrics.force_flush());
+    });
+    started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
+    wait.recv_timeout(FLUSH).unwrap_or(Err(OTelSdkError::Timeout(FLUSH)))
+}
+
+/// One view for both, since each that fits makes a stream of its own.
+fn view(exponential: bool) -> impl Fn(&Instrument) -> Option<Stream> {
+    let observer = tower_outbound_otel::scope();
+    move |instrument| {
+        let ours = instrument.scope().name() == observer.name();
+        let many = ours && MANY_SERIES.contains(&instrument.name());
+        let exponential = exponential && instrument.kind() == InstrumentKind::Histogram;
+        if !many && !exponential {
+            return None;
+        }
+        let mut stream = Stream::builder();
+        if many {
+            stream = stream.with_cardinality_limit(SERIES);
+        }
+        if exponential {
+            stream = stream.with_aggregation(EXPONENTIAL);
+        }
+        stream.build().ok()
+    }
+}

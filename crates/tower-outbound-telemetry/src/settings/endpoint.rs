@@ -1,0 +1,171 @@
+//! Where OTLP is sent to.
+
+use http::Uri;
+
+use super::reader::Reader;
+use super::signal::Signal;
+use crate::OtlpProtocol;
+use crate::warning::without_user;
+
+const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+impl Reader<'_> {
+    pub(super) fn endpoint(
+        &mut self,
+        signal: &Signal,
+        protocol: OtlpProtocol,
+        given: Option<&str>,
+    ) -> String {
+        let default = match protocol {
+            OtlpProtocol::Grpc => "http://localhost:4317",
+            OtlpProtocol::HttpProtobuf => "http://localhost:4318",
+        };
+        // Decides where gRPC's has no scheme; then TLS is the default.
+        let insecure = self.flag(&[signal.insecure, "OTEL_EXPORTER_OTLP_INSECURE"]);
+        let sources = [
+            ("endpoint", given.map(str::to_owned), true),
+            (signal.endpoint, self.value(signal.endpoint), false),
+            (GENERAL, self.value(GENERAL), true),
+            ("", Some(default.to_owned()), true),
+        ];
+        let mut refused = Vec::new();
+        let mut used = String::new();
+        for (key, value, is_base) in sources {
+            let Some(value) = value else { continue };
+            let complete = match protocol {
+                OtlpProtocol::Grpc if !value.contains("://") => {
+                    format!("{}://{value}", if insecure { "http" } else { "https" })
+                }
+                _ => value.clone(),
+            };
+            // Only a signal's own variable is taken verbatim, and gRPC has no path.
+            let path = (is_base && protocol == OtlpProtocol::HttpProtobuf).then_some(signal.path);
+            match usable(&complete).map(|uri| path.map_or(complete, |path| with_path(&uri, path))) {
+                Some(endpoint) => {
+                    used = endpoint;
+                    break;
+                }
+                None => refused.push((key, value)),
+            }
+        }
+        for (key, value) in refused {
+            self.warn(key, &shown(&value), shown(&used));
+        }
+        used
+    }
+}
+
+/// HTTP or HTTPS, with a host, and with a port that is one if there is any.
+fn usable(value: &str) -> Option<Uri> {
+    let uri: Uri = value.parse().ok()?;
+    let authority = uri.authority()?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let has_port = host_and_port.len() > authority.host().len();
+    (known && !authority.host().is_empty() && (!has_port || authority.port_u16().is_some())).then_some(uri)
+}
+
+fn with_path(base: &Uri, path: &str) -> String {
+    let (scheme, authority) = (base.scheme_str().unwrap_or_default(), base.authority());
+    let authority = authority.map_or("", |authority| authority.as_str());
+    let query = base.query().map_or_else(String::new, |query| format!("?{query}"));
+    format!("{scheme}://{authority}{}/{path}{query}", base.path().trim_end_matches('/'))
+}
+
+/// Without user and query: either may be a secret, and where they cannot be told apart all is.
+pub(super) fn shown(endpoint: &str) -> String {
+    match endpoint.split_once('?') {
+        None => without_user(endpoint),
+        Some((_, query)) if query.contains('@') => "REDACTED".to_owned(),
+        Some((endpoint, _)) => without_user(endpoint) + "?REDACTED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{endpoints, resolve, warned};
+
+    #[test]
+    fn endpoint_base_gets_path_and_signal_endpoint_is_verbatim() {
+        let settings = resolve(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:1/base/"),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:2/x"),
+        ]);
+        assert_eq!(endpoints(&settings), ["https://collector:1/base/v1/traces", "http://metrics:2/x"]);
+        let settings = resolve(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/base?key=value#x")]);
+        assert_eq!(endpoints(&settings)[0], "https://collector/base/v1/traces?key=value");
+        assert_eq!(warned(&settings), vec![]);
+    }
+
+    #[test]
+    fn endpoint_grpc_has_no_path_and_default_port_4317() {
+        let settings = resolve(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+        assert_eq!(endpoints(&settings), ["http://localhost:4317"; 2]);
+        let settings = resolve(&[
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "GRPC"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:5"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ]);
+        assert_eq!(endpoints(&settings), ["http://collector:5", "http://localhost:4318/v1/metrics"]);
+    }
+
+    #[test]
+    fn endpoint_grpc_without_scheme_is_https_unless_insecure() {
+        let base = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:5")];
+        let with = |more: &[(&'static str, &'static str)]| {
+            let settings = resolve(&[&base, more].concat());
+            assert_eq!(warned(&settings), vec![]);
+            endpoints(&settings).map(|endpoint| endpoint.starts_with("https://collector:5"))
+        };
+        assert_eq!(with(&[]), [true, true]);
+        assert_eq!(with(&[("OTEL_EXPORTER_OTLP_INSECURE", "True")]), [false, false]);
+        assert_eq!(with(&[("OTEL_EXPORTER_OTLP_METRICS_INSECURE", "true")]), [true, false]);
+        let own = [("OTEL_EXPORTER_OTLP_INSECURE", "true"), ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "false")];
+        assert_eq!(with(&own), [true, false]);
+    }
+
+    #[test]
+    fn endpoint_invalid_warns_and_uses_default() {
+        let (traces, metrics) = ("http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics");
+        for (key, value, used) in [
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "%%%", traces),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://a/b", traces),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318", traces),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:65536", traces),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "/only/a/path", metrics),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://:4318", metrics),
+        ] {
+            let settings = resolve(&[(key, value)]);
+            assert_eq!(warned(&settings), [(key, value, used)]);
+            assert_eq!(endpoints(&settings), [traces, metrics]);
+        }
+        let settings = resolve(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1]:4318")]);
+        assert_eq!(endpoints(&settings)[0], "http://[::1]:4318/v1/traces");
+    }
+
+    #[test]
+    fn endpoint_invalid_base_warns_per_signal_without_password() {
+        let settings = resolve(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:marker@collector")]);
+        let [traces, metrics] = endpoints(&settings);
+        let (key, value) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "REDACTED@collector");
+        assert_eq!(warned(&settings), [(key, value, traces), (key, value, metrics)]);
+    }
+
+    #[test]
+    fn endpoint_invalid_for_signal_falls_back_to_base() {
+        let (key, base) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
+        let settings = resolve(&[(key, "garbage"), (base, "http://collector:1")]);
+        assert_eq!(endpoints(&settings)[0], "http://collector:1/v1/traces");
+        assert_eq!(warned(&settings), [(key, "garbage", "http://collector:1/v1/traces")]);
+    }
+
+    #[test]
+    fn endpoint_fallback_warning_redacts_password_and_query() {
+        let (key, base) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
+        let settings = resolve(&[(key, "x?marker"), (base, "http://user:marker@collector/?key=marker")]);
+        assert_eq!(endpoints(&settings)[0], "http://user:marker@collector/v1/traces?key=marker");
+        assert_eq!(warned(&settings), [(key, "x?REDACTED", "REDACTED@collector/v1/traces?REDACTED")]);
+        let settings = resolve(&[(key, "http//user:mar?ker@b")]);
+        assert_eq!(warned(&settings), [(key, "REDACTED", "http://localhost:4318/v1/traces")]);
+    }
+}

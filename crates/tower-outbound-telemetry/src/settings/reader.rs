@@ -1,0 +1,199 @@
+//! Reads values and collects those that were not understood.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::Warning;
+use crate::builder::Lookup;
+
+/// The specification's integers.
+pub(super) const MAX: u32 = i32::MAX as u32;
+
+pub(super) struct Reader<'a> {
+    lookup: &'a Lookup,
+    warnings: Vec<Warning>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lookup: &'a Lookup) -> Self {
+        Self { lookup, warnings: Vec::new() }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings
+    }
+
+    /// An empty value is no value, as the specification says.
+    pub(super) fn value(&self, key: &str) -> Option<String> {
+        (self.lookup)(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn warn(&mut self, key: &'static str, value: &str, used: impl Into<String>) {
+        self.push(Warning::new(key, value, used));
+    }
+
+    /// Once: both signals read the general variables.
+    pub(super) fn push(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Of the first variable whose value is understood; each before it is told, with what is used.
+    pub(super) fn first<T>(
+        &mut self,
+        keys: &[&'static str],
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+        name: impl Fn(&T) -> String,
+    ) -> T {
+        let mut refused = Vec::new();
+        let mut used = default;
+        for key in keys {
+            let Some(value) = self.value(key) else { continue };
+            match parse(&value) {
+                Some(understood) => {
+                    used = understood;
+                    break;
+                }
+                None => refused.push((*key, value)),
+            }
+        }
+        for (key, value) in refused {
+            self.warn(key, &value, name(&used));
+        }
+        used
+    }
+
+    /// One of these names, without case.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        keys: &[&'static str],
+        default: (&'static str, T),
+        others: &[(&'static str, T)],
+    ) -> T {
+        let all = || [default].into_iter().chain(others.iter().copied());
+        let parse = |value: &str| all().find(|(name, _)| name.eq_ignore_ascii_case(value));
+        self.first(keys, default, parse, |(name, _)| (*name).to_owned()).1
+    }
+
+    pub(super) fn flag(&mut self, keys: &[&'static str]) -> bool {
+        self.choice(keys, ("false", false), &[("true", true)])
+    }
+
+    pub(super) fn number(&mut self, keys: &[&'static str], default: u32, range: RangeInclusive<u32>) -> u32 {
+        let parse = |value: &str| value.parse().ok().filter(|number| range.contains(number));
+        self.first(keys, default, parse, u32::to_string)
+    }
+
+    /// From one to the next, in milliseconds: at zero the SDK would never rest.
+    pub(super) fn interval(&mut self, key: &'static str, default: u32) -> Duration {
+        Duration::from_millis(self.number(&[key], default, 1..=MAX).into())
+    }
+
+    /// In milliseconds; zero is no limit, which is said as the longest that there is.
+    pub(super) fn timeout(&mut self, keys: &[&'static str], default: u32) -> Duration {
+        let millis = match self.number(keys, default, 0..=MAX) {
+            0 => MAX,
+            millis => millis,
+        };
+        Duration::from_millis(millis.into())
+    }
+
+    /// Names separated by commas, each once; `none` alone is the empty list.
+    ///
+    /// `note` says of a name that is not known what it is that is missing.
+    pub(super) fn list(
+        &mut self,
+        key: &'static str,
+        known: &[&'static str],
+        default: &[&'static str],
+        note: impl Fn(&str) -> Option<&'static str>,
+    ) -> Vec<&'static str> {
+        let Some(list) = self.value(key) else { return default.into() };
+        let (mut names, mut notes, mut none, mut refused) = (Vec::new(), String::new(), false, false);
+        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+                Some(name) if names.contains(name) => {}
+                Some(name) => names.push(*name),
+                None if name.eq_ignore_ascii_case("none") => none = true,
+                None => {
+                    refused = true;
+                    notes = note(name).map_or(notes, |note| format!(" ({note})"));
+                }
+            }
+        }
+        if names.is_empty() && !none {
+            names = default.into();
+            refused = true;
+        } else if none && !names.is_empty() {
+            refused = true;
+        }
+        if refused {
+            let used = if names.is_empty() { "none".to_owned() } else { names.join(",") };
+            self.warn(key, &list, used + &notes);
+        }
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<T>(value: &'static str, read: impl Fn(&mut Reader<'_>) -> T) -> (T, Vec<String>) {
+        let lookup = move |key: &str| (key == "KEY").then(|| value.to_owned());
+        let mut reader = Reader::new(&lookup);
+        let got = read(&mut reader);
+        (got, reader.into_warnings().iter().map(|warning| warning.used().to_owned()).collect())
+    }
+
+    #[test]
+    fn reader_number_trimmed_and_range_checked() {
+        let cases = [
+            (" 5\n", 5, true),
+            ("2147483647", 2_147_483_647, true),
+            ("", 7, true),
+            (" ", 7, true),
+            ("0", 7, false),
+            ("2147483648", 7, false),
+            ("18446744073709551616", 7, false),
+            ("-1", 7, false),
+            ("1.5", 7, false),
+            ("1e3", 7, false),
+            ("10s", 7, false),
+            ("1 000", 7, false),
+        ];
+        for (value, expected, understood) in cases {
+            let warned = if understood { vec![] } else { vec!["7".to_owned()] };
+            let got = read(value, |reader| reader.number(&["KEY"], 7, 1..=MAX));
+            assert_eq!(got, (expected, warned), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn reader_zero_timeout_is_unlimited() {
+        let got = read("0", |reader| reader.timeout(&["KEY"], 7));
+        assert_eq!(got, (Duration::from_millis(2_147_483_647), vec![]));
+    }
+
+    #[test]
+    fn reader_list_deduplicated_and_none_only_alone() {
+        let cases: [(&str, &[&str], Option<&str>); 8] = [
+            ("b, A ,b,", &["b", "a"], None),
+            ("NONE", &[], None),
+            ("none,b", &["b"], Some("b")),
+            ("x", &["a"], Some("a")),
+            ("x,b", &["b"], Some("b")),
+            ("x,none", &[], Some("none")),
+            ("y,b", &["b"], Some("b (y is missing)")),
+            (" , ", &["a"], Some("a")),
+        ];
+        for (value, expected, warned) in cases {
+            let note = |name: &str| (name == "y").then_some("y is missing");
+            let got = read(value, |reader| reader.list("KEY", &["a", "b"], &["a"], note));
+            let warned: Vec<_> = warned.into_iter().map(str::to_owned).collect();
+            assert_eq!(got, (expected.to_vec(), warned), "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Where a signal goes, and how.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::endpoint::shown;
+use super::reader::Reader;
+use super::tls::Tls;
+use crate::{OtlpProtocol, TelemetryBuilder};
+
+/// Where one signal goes; neither: it is off.
+#[derive(Debug, Default)]
+pub(crate) struct Destinations {
+    pub(crate) otlp: Option<Export>,
+    /// Only with the feature `console`.
+    pub(crate) console: bool,
+}
+
+/// How OTLP gets there.
+pub(crate) struct Export {
+    pub(crate) protocol: OtlpProtocol,
+    /// Complete: over HTTP with its path.
+    pub(crate) endpoint: String,
+    pub(crate) timeout: Duration,
+    /// Marked as sensitive.
+    pub(crate) headers: HeaderMap,
+    pub(crate) gzip: bool,
+    pub(crate) tls: Tls,
+}
+
+impl Destinations {
+    pub(crate) fn is_on(&self) -> bool {
+        self.otlp.is_some() || self.console
+    }
+}
+
+impl fmt::Display for Destinations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.otlp, self.console) {
+            (Some(export), false) => write!(f, "{}", export.shown()),
+            (Some(export), true) => write!(f, "{} and the console", export.shown()),
+            (None, true) => f.write_str("the console"),
+            (None, false) => f.write_str("nowhere"),
+        }
+    }
+}
+
+impl Export {
+    /// The endpoint without secrets.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.endpoint)
+    }
+}
+
+/// The variables of a signal.
+pub(super) struct Signal {
+    exporter: &'static str,
+    protocol: &'static str,
+    pub(super) endpoint: &'static str,
+    pub(super) insecure: &'static str,
+    timeout: &'static str,
+    pub(super) headers: &'static str,
+    compression: &'static str,
+    pub(super) certificate: &'static str,
+    pub(super) client_certificate: &'static str,
+    pub(super) client_key: &'static str,
+    pub(super) path: &'static str,
+}
+
+pub(super) const TRACES: Signal = Signal {
+    exporter: "OTEL_TRACES_EXPORTER",
+    protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    insecure: "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
+    timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    headers: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    compression: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+    certificate: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    client_certificate: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+    client_key: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+    path: "v1/traces",
+};
+pub(super) const METRICS: Signal = Signal {
+    exporter: "OTEL_METRICS_EXPORTER",
+    protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    insecure: "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
+    timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    headers: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    compression: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+    certificate: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
+    client_certificate: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
+    client_key: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
+    path: "v1/metrics",
+};
+
+const OTLP: &str = "otlp";
+const CONSOLE: &str = "console";
+const EXPORTERS: &[&str] = if cfg!(feature = "console") { &[OTLP, CONSOLE] } else { &[OTLP] };
+
+impl Reader<'_> {
+    pub(super) fn destinations(&mut self, signal: &Signal, builder: &TelemetryBuilder) -> Destinations {
+        // Asked only of a name that is not known: with the feature, `console` is.
+        let note = |name: &str| {
+            name.eq_ignore_ascii_case(CONSOLE).then_some("`console` needs the cargo feature `console`")
+        };
+        let names = self.list(signal.exporter, EXPORTERS, &[OTLP], note);
+        Destinations {
+            otlp: names.contains(&OTLP).then(|| self.export(signal, builder)),
+            console: names.contains(&CONSOLE),
+        }
+    }
+
+    fn export(&mut self, signal: &Signal, builder: &TelemetryBuilder) -> Export {
+        let protocol = builder.protocol.unwrap_or_else(|| self.protocol(signal));
+        Export {
+            protocol,
+            endpoint: self.endpoint(signal, protocol, builder.endpoint.as_deref()),
+            timeout: self.timeout(&[signal.timeout, "OTEL_EXPORTER_OTLP_TIMEOUT"], 10_000),
+            headers: self.headers(&[signal.headers, "OTEL_EXPORTER_OTLP_HEADERS"]),
+            gzip: self.choice(
+                &[signal.compression, "OTEL_EXPORTER_OTLP_COMPRESSION"],
+                ("none", false),
+                &[("gzip", true)],
+            ),
+            tls: self.tls(signal),
+        }
+    }
+
+    fn protocol(&mut self, signal: &Signal) -> OtlpProtocol {
+        let keys = [signal.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"];
+        self.choice(&keys, ("http/protobuf", OtlpProtocol::HttpProtobuf), &[("grpc", OtlpProtocol::Grpc)])
+    }
+}
+
+/// Without what the endpoint says of a user; of a sensitive header only the name is told.
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export")
+            .field("protocol", &self.protocol)
+            .field("endpoint", &shown(&self.endpoint))
+            .field("timeout", &self.timeout)
+            .field("headers", &self.headers)
+            .field("gzip", &self.gzip)
+            .field("tls", &self.tls)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{otlp, resolve, warned};
+    use super::*;
+
+    #[test]
+    fn exporter_otlp_console_both_or_none() {
+        let console = cfg!(feature = "console");
+        let note = "otlp (`console` needs the cargo feature `console`)";
+        for (value, otlp, wants_console, used) in [
+            ("otlp", true, false, None),
+            ("OTLP", true, false, None),
+            ("none", false, false, None),
+            ("console", !console, true, Some(note)),
+            ("otlp,console", true, true, Some(note)),
+            (" console , otlp ", true, true, Some(note)),
+        ] {
+            for key in ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"] {
+                let settings = resolve(&[(key, value)]);
+                let (this, other) = match key {
+                    "OTEL_TRACES_EXPORTER" => (&settings.traces, &settings.metrics),
+                    _ => (&settings.metrics, &settings.traces),
+                };
+                assert_eq!((this.otlp.is_some(), this.console), (otlp, wants_console && console), "{value}");
+                assert!(other.otlp.is_some() && !other.console);
+                let expected = used.filter(|_| !console).map(|used| (key, value.trim(), used));
+                assert_eq!(warned(&settings), Vec::from_iter(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn exporter_unknown_warns_and_uses_otlp() {
+        for (key, value, used) in [
+            ("OTEL_TRACES_EXPORTER", "zipkin", "otlp"),
+            ("OTEL_METRICS_EXPORTER", "prometheus", "otlp"),
+            ("OTEL_TRACES_EXPORTER", "zipkin,otlp", "otlp"),
+            ("OTEL_METRICS_EXPORTER", "none,otlp", "otlp"),
+        ] {
+            let settings = resolve(&[(key, value)]);
+            assert_eq!(warned(&settings), [(key, value, used)]);
+            assert_eq!(otlp(&settings).len(), 2, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn signal_variable_wins_and_invalid_falls_back_to_general() {
+        let general = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "20"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ];
+        let seen = |own: &[(&'static str, &'static str)]| {
+            let settings = resolve(&[own, &general].concat());
+            let seen = otlp(&settings).map(|export| (export.protocol, export.timeout, export.gzip));
+            let warnings = warned(&settings);
+            let warnings = warnings.iter().map(|(key, _, used)| format!("{key}: {used}")).collect::<Vec<_>>();
+            (seen, warnings)
+        };
+        let inherited = (OtlpProtocol::Grpc, Duration::from_millis(20), true);
+        let own = (OtlpProtocol::HttpProtobuf, Duration::from_millis(30), false);
+        assert_eq!(
+            seen(&[
+                ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+                ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "30"),
+                ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "NONE"),
+            ]),
+            ([own, inherited], vec![])
+        );
+        assert_eq!(
+            seen(&[
+                ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json"),
+                ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "10s"),
+                ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd"),
+            ]),
+            (
+                [inherited, inherited],
+                vec![
+                    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: grpc".to_owned(),
+                    "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT: 20".to_owned(),
+                    "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: gzip".to_owned(),
+                ]
+            )
+        );
+    }
+
+    #[test]
+    fn signal_invalid_value_warns_with_key_value_and_default() {
+        for (key, value, used) in [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "x", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s", "10000"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none"),
+        ] {
+            let settings = resolve(&[(key, value)]);
+            assert_eq!(warned(&settings), [(key, value, used)]);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes to the receiver: TLS, headers, compression.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use opentelemetry::trace::{Span, Tracer, TracerProvider};
+use outbound_tests::certs::Certs;
+use outbound_tests::otlp::Receiver;
+use outbound_tests::server::H2Server;
+use rustls::ServerConfig;
+use tempfile::NamedTempFile;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
+
+const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
+
+/// TLS before a receiver; the port.
+async fn tls_front(upstream: SocketAddr, config: Arc<ServerConfig>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(config);
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut tls) = acceptor.accept(tcp).await else { return };
+                let mut upstream = TcpStream::connect(upstream).await.unwrap();
+                let _ = copy_bidirectional(&mut tls, &mut upstream).await;
+            });
+        }
+    });
+    port
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn path(file: &NamedTempFile) -> String {
+    file.path().to_str().unwrap().to_owned()
+}
+
+/// One span to this endpoint, with these variables.
+async fn export(
+    protocol: OtlpProtocol,
+    endpoint: String,
+    variables: HashMap<&'static str, String>,
+) -> (Report, Vec<String>) {
+    let builder = Telemetry::builder("shop").lookup(move |key| variables.get(key).cloned()).without_globals();
+    let telemetry = builder.protocol(protocol).endpoint(endpoint).build().unwrap();
+    telemetry.tracer_provider().unwrap().tracer("test").start("a span").end();
+    let warnings = telemetry.warnings().iter().map(ToString::to_string).collect();
+    (telemetry.shutdown().await, warnings)
+}
+
+fn address(receiver: &Receiver, protocol: OtlpProtocol) -> SocketAddr {
+    match protocol {
+        OtlpProtocol::Grpc => receiver.grpc_address(),
+        _ => receiver.http_address(),
+    }
+}
+
+fn alpn(protocol: OtlpProtocol) -> &'static [&'static str] {
+    match protocol {
+        OtlpProtocol::Grpc => &["h2"],
+        _ => &["http/1.1"],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_receiver_trusted_only_with_configured_certificate() {
+    let certs = Certs::new("collector.test");
+    let roots = file(certs.authority_pem());
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::start().await.unwrap();
+        let port = tls_front(address(&receiver, protocol), certs.server_config(alpn(protocol))).await;
+        let endpoint = format!("https://localhost:{port}");
+        let named = HashMap::from([("OTEL_EXPORTER_OTLP_CERTIFICATE", path(&roots))]);
+        let (report, warnings) = export(protocol, endpoint.clone(), named).await;
+        assert!(report.is_complete() && receiver.spans().len() == 1, "{protocol:?}: {report}");
+        assert_eq!(warnings, [""; 0]);
+
+        let (report, _) = export(protocol, endpoint, HashMap::new()).await;
+        assert_eq!((report.spans().lost(), report.spans().lost_by(Loss::Refused)), (1, 1), "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_client_certificate_presented_to_receiver() {
+    let certs = Certs::new("collector.test");
+    let client = Certs::new("client.test");
+    let files = [certs.authority_pem(), client.certificate_pem(), &client.key_pem()].map(file);
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::start().await.unwrap();
+        let config = certs.server_config_asking_for(&client, alpn(protocol));
+        let port = tls_front(address(&receiver, protocol), config).await;
+        let endpoint = format!("https://localhost:{port}");
+        let mut variables = HashMap::from([("OTEL_EXPORTER_OTLP_CERTIFICATE", path(&files[0]))]);
+        let (report, _) = export(protocol, endpoint.clone(), variables.clone()).await;
+        assert_eq!(report.spans().lost(), 1, "without one: {report}");
+        variables.insert("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", path(&files[1]));
+        variables.insert("OTEL_EXPORTER_OTLP_CLIENT_KEY", path(&files[2]));
+        let (report, warnings) = export(protocol, endpoint, variables).await;
+        assert!(report.is_complete() && receiver.spans().len() == 1, "{protocol:?}: {report} {warnings:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gzip_export_accepted_by_receiver() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::start().await.unwrap();
+        let endpoint = format!("http://{}", address(&receiver, protocol));
+        let gzip = HashMap::from([("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned())]);
+        let (report, _) = export(protocol, endpoint, gzip).await;
+        assert!(report.is_complete() && receiver.spans().len() == 1, "{protocol:?}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_and_gzip_encoding_sent_in_grpc_export() {
+    let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let answer = move |request: http::Request<_>| {
+        let _ = seen.send(request.into_parts().0);
+        // 16: UNAUTHENTICATED, which is final.
+        async { http::Response::builder().header("grpc-status", "16").body(String::new()).unwrap() }
+    };
+    let server = H2Server::builder().start(answer).await.unwrap();
+    let variables = HashMap::from([
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20marker,x-tenant=a".to_owned()),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()),
+        ("OTEL_METRICS_EXPORTER", "none".to_owned()),
+    ]);
+    let endpoint = format!("http://user:marker@{}", server.address());
+    let (report, _) = export(OtlpProtocol::Grpc, endpoint, variables).await;
+    assert_eq!(report.spans().lost_by(Loss::Rejected), 1, "{report}");
+    let head = requests.recv().await.unwrap();
+    let header = |name: &str| head.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(head.uri.authority().unwrap().as_str(), server.address().to_string(), "without the user");
+    assert_eq!(head.uri.path(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    assert_eq!([header("content-type"), header("te")], ["application/grpc", "trailers"]);
+    assert_eq!([header("authorization"), header("x-tenant")], ["Bearer marker", "a"]);
+    assert_eq!(header("grpc-encoding"), "gzip");
+    assert!(requests.try_recv().is_err(), "an answer that is final is not asked for again");
+}

@@ -1,0 +1,375 @@
+//! The retry layer's side of one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Extensions, Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+
+use super::failed_attempts::FailedAttempts;
+use super::replay::{ReplayState, RequestParts};
+use super::rules::{AttemptResult, BudgetKind, Delay, RetryDecision, Rules, is_idempotent, is_permanent};
+use super::shared::RetryShared;
+use super::{Lease, LeasedBody, RetryContext, RetryOptions, Verdict};
+use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
+use crate::event::{Event, Outcome, ResponseHead, StackWarning};
+use crate::failure::{Failure, Kind, Phase, SendState};
+use crate::record::{
+    Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings,
+};
+use crate::settings::RetrySettings;
+
+/// One call whose request may be retried: the stored request, the attempts so far, and the decision after each attempt.
+///
+/// Dropping it ends the call as cancelled, unless the call has ended before.
+pub(super) struct RetryCall<L, B: Body> {
+    shared: Arc<RetryShared>,
+    /// Read once, at the start of the call.
+    settings: Arc<RetrySettings>,
+    lease: L,
+    call: Call,
+    /// Whether this layer reports the start and the end of the call. A layer above may do so instead.
+    owns_call: bool,
+    parts: RequestParts,
+    idempotent: bool,
+    replay: CallStorage<ReplayState<B>>,
+    max_retries: u32,
+    /// Number of attempts that the call had before this layer saw it.
+    attempts_before: u32,
+    failed: FailedAttempts,
+    phase: Phase,
+    backoff_start: Option<Instant>,
+    finished: bool,
+}
+
+impl<L: Lease<B>, B: Body> RetryCall<L, B> {
+    /// Starts a call. Returns its state and the request of the first attempt; no state if retries are off for the
+    /// request.
+    pub(super) fn start(
+        shared: &Arc<RetryShared>,
+        lease: &L,
+        mut request: Request<B>,
+    ) -> (Option<Self>, Request<L::Leased>)
+    where
+        L: Clone,
+        B: Send + 'static,
+        B::Data: Send,
+    {
+        let settings = shared.settings();
+        warn_if_below_observe(shared.registry(), &request);
+        let max_retries = RetryOptions::apply(&mut request).unwrap_or(settings.max_retries);
+        if max_retries == 0 {
+            return (None, request.map(|body| lease.lease(LeasedBody::direct(body))));
+        }
+        // Before the call joins the extensions: a retry inserts the call itself, and empty extensions clone for free.
+        let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
+        let (mut request, new_call, replay) = ReplayState::store(request, settings.replay_up_to);
+        let call = join_call(request.extensions_mut(), new_call);
+        let this = Self {
+            shared: shared.clone(),
+            settings,
+            lease: lease.clone(),
+            owns_call: call.claim(),
+            attempts_before: call.attempts(),
+            call,
+            parts,
+            idempotent,
+            replay,
+            max_retries,
+            failed: FailedAttempts::default(),
+            phase: Phase::Acquire,
+            backoff_start: None,
+            finished: false,
+        };
+        this.report_start();
+        let request = request.map(|()| this.lease_body());
+        (Some(this), request)
+    }
+
+    /// The request of the next attempt.
+    pub(super) fn next_request(&mut self) -> Request<L::Leased> {
+        self.phase = Phase::Acquire;
+        self.call.clear_end_cause();
+        let mut request = self.parts.to_request(self.replay.headers(), self.lease_body());
+        request.extensions_mut().insert(self.call.clone());
+        if let Some(name) = &self.settings.attempt_header {
+            request.headers_mut().insert(name, self.failed.retries().into());
+        }
+        request
+    }
+
+    fn lease_body(&self) -> L::Leased {
+        self.lease.lease(self.replay.lease())
+    }
+}
+
+impl<L, B: Body> RetryCall<L, B> {
+    pub(super) fn settings(&self) -> &RetrySettings {
+        &self.settings
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        self.shared.registry()
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    pub(super) fn emit(&self, event: &Event<'_>) {
+        self.registry().emit(event);
+    }
+
+    fn report_start(&self) {
+        if self.owns_call {
+            self.emit(&Event::CallStarted { call: &self.call });
+        } else if !self.call.is_ended() {
+            self.registry().warn(StackWarning::RetriedTwice);
+        }
+    }
+
+    pub(super) fn start_backoff(&mut self, delay: Duration) {
+        self.backoff_start = Some(Instant::now());
+        self.emit(&Event::BackoffStarted { call: &self.call, delay });
+    }
+
+    pub(super) fn end_backoff(&mut self) {
+        if let Some(start) = self.backoff_start.take() {
+            self.emit(&Event::BackoffEnded { call: &self.call, start, end: Instant::now() });
+        }
+    }
+
+    /// The delay before the next attempt; `None` if the caller gets this response.
+    pub(super) fn after_response<R>(&mut self, response: &Response<R>) -> Option<Duration>
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let head = ResponseHead {
+            status: response.status(),
+            version: response.version(),
+            headers: response.headers(),
+        };
+        let attempt = response.extensions().get::<Timings>().map(Timings::attempt);
+        let (reason, delay) = self.decide(Ok(head), attempt)?;
+        self.record_attempt(FailedAttempt {
+            failure: None,
+            status: Some(response.status()),
+            connection: attempt.and_then(Attempt::connection),
+            reason,
+            delay,
+        });
+        self.call.set_end_cause(EndCause::ReleasedByRetry);
+        Some(delay)
+    }
+
+    /// The delay before the next attempt; `None` if the caller gets this error.
+    pub(super) fn after_error(&mut self, error: &Error) -> Option<Duration>
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        // A layer between this one and the observe layer sent requests of its own: the failure may belong to one of
+        // those.
+        if self.call.attempts() - self.attempts_before > self.failed.retries() + 1 {
+            return None;
+        }
+        let failure = error.failure();
+        let (reason, delay) = self.decide(Err(failure), error.attempt())?;
+        self.record_attempt(FailedAttempt {
+            failure: Some(failure.clone()),
+            status: None,
+            connection: error.connection(),
+            reason,
+            delay,
+        });
+        // The cause of the failed attempt is not the cause of the call's end.
+        self.call.clear_end_cause();
+        Some(delay)
+    }
+
+    fn record_attempt(&mut self, attempt: FailedAttempt) {
+        self.phase = Phase::Backoff;
+        self.call.retried(attempt.reason, attempt.delay);
+        self.failed.push(attempt);
+    }
+
+    /// Decides on one attempt, and reports the decision if a retry was asked for.
+    fn decide(
+        &self,
+        result: Result<ResponseHead<'_>, &Failure>,
+        attempt: Option<&Attempt>,
+    ) -> Option<(RetryReason, Duration)>
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        if result.is_err_and(is_permanent) {
+            return None;
+        }
+        let result = AttemptResult {
+            result,
+            reuse: attempt.map_or(Reuse::Unknown, Attempt::reuse),
+            idempotent: self.idempotent,
+            not_processed: self.failed.not_processed(),
+        };
+        let by_rules = Rules(&self.settings).decide(result);
+        // Do not poll the body of a request whose response is returned anyway.
+        if by_rules.is_none() && self.shared.policy.is_none() {
+            return None;
+        }
+        let answered_early = result.result.is_ok() && !self.replay.body.is_fully_taken();
+        let decision = if answered_early { by_rules } else { self.apply_policy(result, by_rules) }?;
+        let delay = match answered_early {
+            true => Err(RetryLimit::Body),
+            false => self.check_limits(decision, attempt),
+        };
+        let (call, reason) = (&self.call, decision.reason);
+        self.emit(&Event::RetryDecided { call, reason, decision: delay });
+        // Only if the request was not sent: a connection may have died of the request itself.
+        if delay.is_ok() && reason == RetryReason::ReusedConnection {
+            attempt.into_iter().for_each(|attempt| attempt.response().evict_idle_peers());
+        }
+        delay.ok().map(|delay| (reason, delay))
+    }
+
+    /// The decision of the user's policy; that of the rules if there is no policy.
+    fn apply_policy(
+        &self,
+        result: AttemptResult<'_>,
+        by_rules: Option<RetryDecision>,
+    ) -> Option<RetryDecision> {
+        let Some(policy) = &self.shared.policy else { return by_rules };
+        let context = RetryContext {
+            result: result.result,
+            parts: &self.parts,
+            ordinal: self.failed.retries(),
+            elapsed: self.call.start().elapsed(),
+            deadline: self.call.deadline(),
+            default_reason: by_rules.map(|decision| decision.reason),
+        };
+        let retry =
+            |delay| Some(RetryDecision { reason: RetryReason::Policy, budget: BudgetKind::Request, delay });
+        match policy.decide(&context) {
+            Verdict::Default => by_rules,
+            Verdict::Return => None,
+            Verdict::Retry => retry(Delay::Backoff),
+            Verdict::RetryAfter(delay) => retry(Delay::Fixed(delay)),
+        }
+    }
+
+    /// The delay before the retry, or the limit that refuses it. The budget comes last, so that only a retry that
+    /// follows draws on it.
+    fn check_limits(
+        &self,
+        decision: RetryDecision,
+        attempt: Option<&Attempt>,
+    ) -> Result<Duration, RetryLimit> {
+        if self.failed.is_exhausted(decision.reason, self.max_retries, &self.settings) {
+            return Err(RetryLimit::Attempts);
+        }
+        if !self.replay.body.is_replayable() {
+            return Err(RetryLimit::Body);
+        }
+        let delay = self.delay(decision.delay)?;
+        let end = Instant::now().checked_add(delay);
+        if self.call.deadline().is_some_and(|deadline| end.is_none_or(|end| end >= deadline)) {
+            return Err(RetryLimit::Deadline);
+        }
+        let withdraw = |origin| self.shared.withdraw(&self.settings, decision.budget, origin);
+        match attempt {
+            Some(attempt) => withdraw(attempt.origin()),
+            None => withdraw(&self.registry().origin(self.parts.uri())),
+        }?;
+        // Not before the retry is certain: if the response is returned, the client may still poll for the body's end.
+        if self.replay.body.revoke() { Ok(delay) } else { Err(RetryLimit::Body) }
+    }
+
+    fn delay(&self, delay: Delay) -> Result<Duration, RetryLimit> {
+        let RetrySettings { backoff_base, backoff_cap, longest_wait, .. } = *self.settings;
+        match delay {
+            Delay::None => Ok(Duration::ZERO),
+            Delay::Backoff => Ok(self.shared.jitter.delay(backoff_base, backoff_cap, self.failed.retries())),
+            Delay::Fixed(delay) if delay <= longest_wait => Ok(delay),
+            Delay::Fixed(_) | Delay::Forbidden => Err(RetryLimit::RetryAfter),
+        }
+    }
+
+    /// Ends the retries: the caller gets this response.
+    pub(super) fn respond<R>(&mut self, response: &mut Response<R>) {
+        self.finished = true;
+        if self.owns_call {
+            let ended = |timings: &Timings| timings.attempt().is_ended();
+            self.call.mark_last();
+            if response.extensions().get::<Timings>().is_none_or(ended) {
+                self.call.end(self.registry(), &Outcome::Ok);
+            }
+        }
+        if !self.failed.is_empty() {
+            response.extensions_mut().insert(RetryHistory::new(self.failed.take()));
+        }
+        self.replay.finish();
+    }
+
+    /// Ends the retries: the caller gets this error, with the unsent request if the body was not polled.
+    pub(super) fn fail(&mut self, error: Error) -> Error
+    where
+        B: Send + 'static,
+    {
+        self.finished = true;
+        if self.owns_call {
+            let outcome = Outcome::Failed(error.failure().clone());
+            self.call.end(self.registry(), &outcome);
+        }
+        let unsent = error.failure().send_state() == Some(SendState::NotSent);
+        let body = if unsent { self.replay.body.take_unpolled() } else { None };
+        let error = error.with_history(self.failed.take());
+        let error = match body {
+            Some(body) => error.with_request(self.parts.to_request(self.replay.headers(), body)),
+            None => error,
+        };
+        self.replay.finish();
+        error
+    }
+
+    /// Reports the end of a call whose future was dropped: cancelled, or ended by a layer or a panic.
+    fn report_drop(&self) {
+        let phase = self.call.cancelled_in().unwrap_or(self.phase);
+        let failed = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
+        let outcome = match self.call.end_cause() {
+            Some(EndCause::AttemptTimeout) => failed(Kind::ResponseTimeout),
+            _ if std::thread::panicking() => failed(Kind::Other),
+            _ => Outcome::Cancelled { phase },
+        };
+        self.call.end(self.registry(), &outcome);
+    }
+}
+
+impl<L, B: Body> Drop for RetryCall<L, B> {
+    fn drop(&mut self) {
+        self.end_backoff();
+        if self.owns_call && !self.finished {
+            self.report_drop();
+        }
+        // The body itself may be dropping this call while it is polled.
+        self.replay.release();
+    }
+}
+
+/// The call that a layer above has put into the extensions; else inserts the new call.
+fn join_call(extensions: &mut Extensions, new_call: Call) -> Call {
+    if let Some(call) = extensions.get::<Call>() {
+        return call.clone();
+    }
+    extensions.insert(new_call.clone());
+    new_call
+}
+
+/// Warns if this layer is below an observe layer, which would count all attempts as one.
+fn warn_if_below_observe<B>(registry: &Registry, request: &Request<B>) {
+    let inside = Attempt::current().is_some_and(|outer| outer.is_of_request(request));
+    if inside && Setup::current().is_none() {
+        registry.warn(StackWarning::RetryInsideObserve);
+    }
+}

@@ -1,0 +1,174 @@
+//! The caller's request body, and the lock around it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+
+use super::body_state::BodyState;
+use crate::error::BoxError;
+
+/// The number that stands for "no lease".
+const NO_LEASE: u32 = 0;
+
+/// The caller's request body and the stored frames of it. One lease at a time reads from the buffer.
+///
+/// Ending a lease and releasing the buffer avoid the lock: the user's `poll_frame` runs under the lock and may drop its
+/// own call, or an earlier lease. Locking there would deadlock.
+pub(in crate::retry) struct ReplayBuffer<B: Body> {
+    /// The number of the current lease.
+    current_lease: AtomicU32,
+    /// No further lease follows: the end of the current lease empties the buffer.
+    released: AtomicBool,
+    state: Mutex<BodyState<B>>,
+}
+
+impl<B: Body> Default for ReplayBuffer<B> {
+    fn default() -> Self {
+        Self {
+            current_lease: AtomicU32::new(NO_LEASE),
+            released: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+}
+
+impl<B: Body> ReplayBuffer<B> {
+    /// Stores the body before the first attempt. `length` is the `Content-Length` that the client sees, if any. Up to
+    /// `max_bytes` bytes of polled data are stored for retries.
+    pub(in crate::retry) fn store(&self, body: B, length: Option<u64>, max_bytes: usize) {
+        self.state().store(body, length, max_bytes);
+    }
+
+    fn state(&self) -> MutexGuard<'_, BodyState<B>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a new lease at the beginning of the body and returns its number; `None` for a body without data.
+    pub(super) fn lease(&self) -> Option<u32> {
+        let mut state = self.state();
+        let number = state.start_lease()?;
+        self.current_lease.store(number, Ordering::SeqCst);
+        Some(number)
+    }
+
+    /// Stable while the lock is held: leases start and are revoked under the lock.
+    fn is_current(&self, lease: u32) -> bool {
+        self.current_lease.load(Ordering::SeqCst) == lease
+    }
+
+    /// Polls the body for a lease; `None` if the lease was revoked.
+    pub(super) fn poll_lease(&self, lease: u32, cx: &mut Context<'_>) -> Option<PollFrame<B::Data>>
+    where
+        B: Unpin,
+        B::Data: Clone,
+        B::Error: Into<BoxError>,
+    {
+        let mut state = self.state();
+        if !self.is_current(lease) {
+            return None;
+        }
+        let polled = state.poll_frame(cx);
+        let unneeded = if polled.is_ready() { state.take_unneeded() } else { Default::default() };
+        // Unlock first: dropping the user's data may call back into this buffer.
+        drop(state);
+        drop(unneeded);
+        Some(polled)
+    }
+
+    /// A revoked lease did not end, but was cut off.
+    pub(super) fn is_end_stream(&self, lease: u32) -> bool {
+        let state = self.state();
+        self.is_current(lease) && state.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.state().size_hint()
+    }
+
+    /// The client dropped this lease.
+    pub(super) fn end_lease(&self, lease: u32) {
+        let was_current =
+            self.current_lease.compare_exchange(lease, NO_LEASE, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if was_current && self.released.load(Ordering::SeqCst) {
+            self.clear();
+        }
+    }
+
+    /// Whether another lease could give the body from its beginning.
+    pub(in crate::retry) fn is_replayable(&self) -> bool {
+        !self.state().is_incomplete()
+    }
+
+    /// Revokes the current lease. Returns whether another lease can give the body from its beginning.
+    pub(in crate::retry) fn revoke(&self) -> bool {
+        let mut state = self.state();
+        self.current_lease.store(NO_LEASE, Ordering::SeqCst);
+        let (replayable, waker) = (!state.is_incomplete(), state.take_waker());
+        drop(state);
+        // The body wakes the next lease only, so wake the task that waits for the revoked lease here.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        replayable
+    }
+
+    /// Whether the client has taken the whole body from the current lease.
+    ///
+    /// Polls a body that has not reported its end yet: a peer that answers at once is faster than a client that polls
+    /// once more for the end.
+    pub(in crate::retry) fn is_fully_taken(&self) -> bool
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let mut state = self.state();
+        let fully_taken = state.is_fully_taken();
+        // The poll above consumed the readiness that the client's task waits for.
+        let waker = if state.is_ready() { state.take_waker() } else { None };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        fully_taken
+    }
+
+    /// Takes the caller's body out, unless it was polled. Revokes the current lease.
+    pub(in crate::retry) fn take_unpolled(&self) -> Option<B> {
+        let mut state = self.state();
+        let body = state.take_unpolled()?;
+        self.current_lease.store(NO_LEASE, Ordering::SeqCst);
+        Some(body)
+    }
+
+    /// No further lease follows: empties the buffer now, or when the current lease ends. Returns whether the buffer was
+    /// emptied now.
+    pub(super) fn release(&self) -> bool {
+        self.released.store(true, Ordering::SeqCst);
+        let unused = self.is_current(NO_LEASE);
+        if unused {
+            self.clear();
+        }
+        unused
+    }
+
+    /// Drops the stored frames, and stores no further frames.
+    pub(super) fn stop_storing(&self) {
+        let unneeded = {
+            let mut state = self.state();
+            state.stop_storing();
+            state.take_unneeded()
+        };
+        drop(unneeded);
+    }
+
+    fn clear(&self) {
+        let contents = self.state().take();
+        // Unlocked: dropping the user's data may call back into this buffer.
+        drop(contents);
+    }
+}
+
+/// What [`Body::poll_frame`] returns.
+pub(super) type PollFrame<D> = Poll<Option<Result<Frame<D>, BoxError>>>;

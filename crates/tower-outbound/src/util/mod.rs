@@ -1,0 +1,9 @@
+//! Helpers that know nothing of attempts and connections.
+
+mod accessors;
+pub(crate) mod http;
+pub(crate) mod list;
+mod named_enum;
+
+pub(crate) use self::accessors::inner_service_accessors;
+pub(crate) use self::named_enum::named_enum;
