@@ -2,7 +2,7 @@
 
 use h2::{Error, Reason};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::Kind;
 
 /// h2 does not give the IO's error as a source.
@@ -10,25 +10,25 @@ pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
     error.downcast_ref::<Error>()?.get_io().map(|error| error as _)
 }
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     let Some(error) = error.downcast_ref::<Error>() else { return false };
     if error.is_io() {
-        found.from_io = true;
-        found.reading_body = false;
+        evidence.from_io = true;
+        evidence.reading_body = false;
     } else if error.is_go_away() {
         // By itself it proves nothing: see `Attempt::send_state`.
-        found.say(go_away(error));
+        evidence.exact(go_away(error));
     } else if error.is_reset() {
         let kind = reset(error);
         if kind == Kind::StreamRefused {
-            found.not_processed();
+            evidence.not_processed();
         }
-        found.say(kind);
+        evidence.exact(kind);
     } else if error.reason().is_some() {
-        found.say(Kind::Protocol);
+        evidence.exact(Kind::Protocol);
     } else {
         // What is left: h2 was asked for what it cannot do.
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
     }
     true
 }
@@ -55,7 +55,7 @@ fn reset(error: &Error) -> Kind {
     }
 }
 
-/// h2 itself has found fault with what the peer sent; these reasons say that it was too much.
+/// h2 itself has evidence fault with what the peer sent; these reasons say that it was too much.
 fn broken(error: &Error) -> Kind {
     match error.reason() {
         // The last one is a head that goes on in `CONTINUATION` frames; what HPACK cannot decode has another.

@@ -2,17 +2,17 @@
 
 use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::{CertificateProblem, Detail, Kind, TlsAlert};
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if error.is::<rustls::pki_types::InvalidDnsNameError>() {
         // The URI's host is no name that a certificate could be for.
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
         return true;
     }
     let Some(error) = error.downcast_ref::<Error>() else { return false };
-    found.say(match error {
+    evidence.exact(match error {
         Error::AlertReceived(AlertDescription::NoApplicationProtocol)
         | Error::NoApplicationProtocol
         | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
@@ -21,10 +21,10 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         _ => Kind::SecureConnection,
     });
     match error {
-        Error::AlertReceived(alert) => found.detail(Detail::Alert(TlsAlert::received(u8::from(*alert)))),
-        Error::InvalidCertificate(error) => found.detail(refused(error)),
+        Error::AlertReceived(alert) => evidence.detail(Detail::Alert(TlsAlert::received(u8::from(*alert)))),
+        Error::InvalidCertificate(error) => evidence.detail(refused(error)),
         Error::NoCertificatesPresented => {
-            found.detail(certificate(CertificateProblem::Missing, AlertDescription::CertificateRequired));
+            evidence.detail(certificate(CertificateProblem::Missing, AlertDescription::CertificateRequired));
         }
         _ => {}
     }
