@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use crate::record::Origin;
 
-/// How full it is, as one who has no slot sees it.
+/// How full a limit is when a request gets no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Occupancy {
-    /// Whether the origin's own limit is reached, or else the total.
+    /// Whether the limit of the origin is reached, or the total.
     pub(crate) own: bool,
-    /// In flight under that limit.
+    /// Requests in flight under that limit.
     pub(crate) held: usize,
     pub(crate) limit: usize,
-    /// Waiting under that limit.
+    /// Requests that wait under that limit.
     pub(crate) waiting: usize,
 }
 
-/// How full it was, as both errors tell it.
+/// The accessors of both errors for how full the limit was.
 #[derive(Clone, Debug)]
 struct Full {
     origin: Origin,
@@ -39,32 +39,32 @@ impl fmt::Display for Full {
 
 macro_rules! facts {
     () => {
-        /// Where the request was to go.
+        /// The origin of the request.
         #[must_use]
         pub const fn origin(&self) -> &Origin {
             &self.full.origin
         }
 
-        /// How many requests were in flight under the limit that was reached.
+        /// The number of requests in flight under the limit that was reached.
         #[must_use]
         pub const fn held(&self) -> usize {
             self.full.crowd.held
         }
 
-        /// The limit that was reached: the origin's own, or else the total.
+        /// The limit that was reached: that of the origin, or the total.
         #[must_use]
         pub const fn limit(&self) -> usize {
             self.full.crowd.limit
         }
 
-        /// How many others were waiting under that limit.
+        /// The number of other requests that waited under that limit.
         #[must_use]
         pub const fn waiting(&self) -> usize {
             self.full.crowd.waiting
         }
 
-        /// The key to raise: `max_in_flight_per_origin` or `max_in_flight`, as
-        /// [`OutboundBuilder`](crate::outbound::OutboundBuilder) has them.
+        /// The setting to raise: `max_in_flight_per_origin` or `max_in_flight` of
+        /// [`OutboundBuilder`](crate::outbound::OutboundBuilder).
         #[must_use]
         pub const fn key(&self) -> &'static str {
             self.full.key()
@@ -89,7 +89,7 @@ impl PoolTimeoutError {
 
     facts!();
 
-    /// How long it has waited: no less than the limit `acquire_timeout`.
+    /// How long the request waited: at least `acquire_timeout`.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.waited
@@ -109,7 +109,7 @@ impl StdError for PoolTimeoutError {}
 /// The queue for a slot was full: [`Kind::QueueFull`](crate::Kind::QueueFull), in the phase
 /// [`Queue`](crate::Phase::Queue).
 ///
-/// Nothing of the request was sent, and it has not waited.
+/// Nothing of the request was sent, and it did not wait.
 #[derive(Clone, Debug)]
 pub struct QueueFullError {
     full: Full,

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use crate::failure::Kind;
 
-/// A timeout of one attempt or connect.
+/// The kind of a timeout of an attempt or a connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// The whole attempt, to the end of the response's body.
     Attempt,
-    /// The request is whole until the response's head is there.
+    /// From the end of the request to the head of the response.
     FirstByte,
-    /// The peer takes nothing of the request.
+    /// The peer accepts no data of the request.
     WriteIdle,
-    /// The peer sends nothing of the response's body.
+    /// The peer sends no data of the response's body.
     BodyIdle,
-    /// The making of a connection.
+    /// The connect, including TLS.
     Connect,
     /// The TLS handshake.
     Tls,
@@ -45,7 +45,7 @@ impl TimeoutKind {
     }
 }
 
-/// A timeout was hit: the [`source`](StdError::source) of the [`Error`], in the place of a client's.
+/// A timeout elapsed: the [`source`](StdError::source) of the [`Error`], instead of a client's error.
 #[derive(Clone, Debug)]
 pub struct TimeoutError {
     limit: TimeoutKind,
@@ -57,13 +57,13 @@ impl TimeoutError {
         Self { limit, after }
     }
 
-    /// Which limit.
+    /// The timeout that elapsed.
     #[must_use]
     pub const fn limit(&self) -> TimeoutKind {
         self.limit
     }
 
-    /// What it was set to.
+    /// The duration of the timeout.
     #[must_use]
     pub const fn after(&self) -> Duration {
         self.after

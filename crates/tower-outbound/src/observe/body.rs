@@ -16,18 +16,18 @@ use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
 
 pin_project! {
-    /// The body of an observed response: ends the attempt when it ends.
+    /// The body of an observed response. The attempt ends with the body.
     ///
-    /// A body counts as ended also with its trailers, and when it says so by `is_end_stream`, since hyper drops it
-    /// without polling it to `None`. It adds no buffering and no allocation per frame.
+    /// A body also ends with its trailers, and when `is_end_stream` is true: hyper drops it without polling it to `None`.
+    /// No buffering, and no allocation per frame.
     ///
     /// # Cancel safety
-    /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and
-    /// resets only the stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout that is hit
-    /// drops the client's body in the same way, before the error is returned; after it there is no frame.
+    /// Dropping the body before its end closes an HTTP/1 connection, unless the rest is already buffered, and resets the
+    /// stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout drops the client's body in the same way
+    /// before it returns the error, and no frame follows.
     #[derive(Debug)]
     pub struct ObserveBody<B> {
-        // Before `inner`, so that a drop tells why before the connection goes.
+        // Before `inner`, so that a drop records the reason before the connection closes.
         guard: Guard,
         #[pin]
         inner: Option<B>,
@@ -48,12 +48,12 @@ impl<B: Body> ObserveBody<B> {
 }
 
 impl<B> ObserveBody<B> {
-    /// The client's own body; `None` once a timeout has cut it off.
+    /// The client's body; `None` after a timeout.
     pub fn get_ref(&self) -> Option<&B> {
         self.inner.as_ref()
     }
 
-    /// The attempt that the body belongs to.
+    /// The attempt of the response.
     #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
     pub(crate) fn attempt(&self) -> &Attempt {
         self.guard.attempt()
@@ -95,7 +95,7 @@ where
                 if let Some(trailers) = frame.trailers_ref() {
                     attempt.response().trailers(trailers);
                 }
-                // Nothing comes after trailers, and some callers do not ask.
+                // Trailers are the last frame, and some callers do not poll again.
                 if frame.is_trailers() || inner.is_end_stream() {
                     attempt.response().finish(&Outcome::Ok);
                     *this.watch = None;

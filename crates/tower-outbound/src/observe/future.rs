@@ -17,7 +17,7 @@ use crate::timeouts::attempt::Watch;
 use crate::timeouts::cut;
 use crate::util::http::has_connection_option;
 
-/// Ends the attempt when it is dropped, whatever has happened.
+/// Ends the attempt when dropped.
 #[derive(Debug)]
 pub(super) struct Guard {
     attempt: Attempt,
@@ -57,14 +57,14 @@ pin_project! {
     /// The future of an observed attempt, until the response's head.
     ///
     /// # Cancel safety
-    /// Dropping it drops the client's future. On HTTP/1 the connection is closed if the request was being
-    /// sent or answered; on HTTP/2 the stream is reset; a connect may go on in the client's background. The
-    /// attempt ends as cancelled, or for the reason that the [`Call`](crate::Call) names. A timeout that is
-    /// hit drops the client's future in the same way, before the error is returned.
+    /// Dropping the future drops the client's future. An HTTP/1 connection closes if the request was being sent or
+    /// answered. On HTTP/2 the stream is reset. A connect may continue in a task of the client. The attempt ends as
+    /// cancelled, or as timed out after [`Call::attempt_timed_out`](crate::Call::attempt_timed_out). A timeout drops the
+    /// client's future in the same way before it returns the error.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveFuture<F> {
-        // Before `inner`, so that a drop tells why before the connection goes.
+        // Before `inner`, so that a drop records the reason before the connection closes.
         guard: Option<Guard>,
         #[pin]
         inner: Option<F>,
@@ -131,7 +131,7 @@ fn respond<R: Body>(
     response.map(|body| ObserveBody::new(body, guard, watch))
 }
 
-/// Whether the heads say that the connection will not be used again (RFC 9112, section 9.3).
+/// Why the heads prevent the reuse of the connection (RFC 9112, section 9.3).
 fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint> {
     let status = response.status();
     let tunnel = attempt.method() == Method::CONNECT && status.is_success();

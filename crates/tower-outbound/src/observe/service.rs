@@ -16,7 +16,7 @@ use crate::timeouts::attempt::Watch;
 use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
 use crate::util::inner_service_accessors;
 
-/// A client whose attempts are observed: see [`ObserveLayer`](super::ObserveLayer).
+/// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
 pub struct Observe<S> {
     pub(super) inner: S,

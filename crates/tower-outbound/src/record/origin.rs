@@ -9,9 +9,9 @@ use http::Uri;
 use crate::record::ObserverStates;
 use crate::util::http::{HostPort, default_port};
 
-/// Scheme, host and port (RFC 9110, section 4.3.1): where a request goes.
+/// Scheme, host and port of a request (RFC 9110, section 4.3.1).
 ///
-/// Clones are handles to one record; the registry hands out the same record for the same origin.
+/// Clones are handles to one record. An [`Outbound`](crate::Outbound) has one record per origin.
 #[derive(Clone)]
 pub struct Origin(Arc<Inner>);
 
@@ -68,19 +68,19 @@ impl Origin {
         }))
     }
 
-    /// `http` or `https`, as the request's URI says.
+    /// The scheme of the URI, `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.0.scheme
     }
 
-    /// The host, in lower case, without brackets; empty where a request names none.
+    /// The host, in lower case, without brackets; empty if the request has none.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.0.host
     }
 
-    /// The host, shared.
+    /// The host, as a shared string.
     #[must_use]
     pub fn host_shared(&self) -> Arc<str> {
         self.0.host.clone()
@@ -125,7 +125,7 @@ impl Origin {
             && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// How many calls to it were observed.
+    /// The number of observed calls to the origin.
     pub(crate) fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
     }
@@ -134,7 +134,7 @@ impl Origin {
         OriginParts { scheme: &self.0.scheme, host: &self.0.host, port: self.0.port }
     }
 
-    /// Where the record lies: the same for every handle of one registry to it, as long as there is one.
+    /// The address of the record: the same for all handles of one registry, while there is one.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
     }

@@ -100,12 +100,12 @@ mod tests {
 
         assert!(idle.is_suspect(&dead, since));
         for (one, why) in [
-            (&heard, "it has answered since"),
+            (&heard, "it received bytes since"),
             (&new, "it was opened since"),
-            (&busy, "its attempt will tell"),
-            (&http2, "it tells by itself"),
-            (&elsewhere, "its peer is another"),
-            (&other, "its origin is another"),
+            (&busy, "an attempt uses it"),
+            (&http2, "HTTP/2 detects this itself"),
+            (&elsewhere, "another peer"),
+            (&other, "another origin"),
         ] {
             assert!(!one.is_suspect(&dead, since), "{why}");
         }

@@ -1,4 +1,4 @@
-//! The registry: every origin, every open connection, and who is told.
+//! The registry: the origins, the open connections, the observers and the settings of a stack.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -16,7 +16,7 @@ use crate::event::{Event, Observers, StackWarning, Warnings, log};
 use crate::settings::Settings;
 use crate::timer::Timers;
 
-/// Origins kept beyond this many are swept when nothing uses them any more.
+/// Above this many, origins that are not in use are removed.
 const ORIGINS_KEPT: usize = 1024;
 
 /// What the layers of one stack share: origins, open connections, observers.
@@ -86,24 +86,24 @@ impl Registry {
         self.0.observers.emit(event);
     }
 
-    /// The options in force now.
+    /// The current settings.
     pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
         self.0.settings.load()
     }
 
-    /// The origin of a URI; one without a host where the URI names none.
+    /// The origin of a URI; an origin without a host if the URI has none.
     pub(crate) fn origin(&self, uri: &Uri) -> Origin {
         let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };
         self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere))
     }
 
-    /// The origin of a URI; `None` where the URI names no host.
+    /// The origin of a URI; `None` if the URI has no host.
     pub(crate) fn origin_of(&self, uri: &Uri) -> Option<Origin> {
         OriginParts::of(uri).map(|parts| self.intern(parts))
     }
 
     fn intern(&self, parts: OriginParts<'_>) -> Origin {
-        // Hosts are compared without case; the usual lower-case one costs no copy.
+        // Hosts are case-insensitive. The usual lower-case host costs no copy.
         if parts.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             let host = parts.host.to_ascii_lowercase();
             return self.intern(OriginParts { host: &host, ..parts });
@@ -185,7 +185,7 @@ impl Registry {
         self.0.attempts_seen.load(Ordering::Relaxed)
     }
 
-    /// A connection was made that is tracked, or that is known not to be.
+    /// A connection was opened that is tracked or known to be untracked.
     pub(crate) fn see_connection(&self) {
         self.0.connections_seen.store(true, Ordering::Relaxed);
     }
@@ -196,7 +196,7 @@ impl Registry {
 
     pub(crate) fn warn(&self, warning: StackWarning) {
         if self.0.warnings.first(warning) {
-            // Said also where nothing but warnings is wanted.
+            // Logged even where only warnings are logged.
             log::misplaced(warning);
             self.emit(&Event::Misplaced { warning });
         }
@@ -238,6 +238,6 @@ mod tests {
             registry.origin(&format!("http://a.example:{port}/").parse().unwrap());
         }
         assert!(registry.0.origins.read().unwrap().len() <= ORIGINS_KEPT);
-        assert!(kept.is_shared(), "one in use stays");
+        assert!(kept.is_shared(), "an origin in use stays");
     }
 }

@@ -1,11 +1,11 @@
-//! h2: errors of a stream and of the whole connection, and who has made them.
+//! h2: errors of a stream or of the whole connection, and which side caused them.
 
 use h2::{Error, Reason};
 
 use crate::classify::evidence::{Evidence, Level};
 use crate::failure::Kind;
 
-/// h2 does not give the IO's error as a source.
+/// The error of the IO, which h2 does not return as a source.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
     error.downcast_ref::<Error>()?.get_io().map(|error| error as _)
 }
@@ -16,7 +16,7 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
         evidence.from_io = true;
         evidence.reading_body = false;
     } else if error.is_go_away() {
-        // By itself it proves nothing: see `Attempt::send_state`.
+        // The error alone proves nothing: see `attribution::is_beyond_goaway`.
         evidence.exact(go_away(error));
     } else if error.is_reset() {
         let kind = reset(error);
@@ -27,7 +27,7 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     } else if error.reason().is_some() {
         evidence.exact(Kind::Protocol);
     } else {
-        // What is left: h2 was asked for what it cannot do.
+        // The remaining errors: invalid use of h2.
         evidence.definite(Kind::InvalidRequest);
     }
     true
@@ -50,15 +50,15 @@ fn reset(error: &Error) -> Kind {
     } else if error.is_library() {
         broken(error)
     } else {
-        // hyper resets a stream whose request body has failed.
+        // hyper resets a stream whose request body failed.
         Kind::RequestBody
     }
 }
 
-/// h2 itself has evidence fault with what the peer sent; these reasons say that it was too much.
+/// The kind of an error that h2 itself found in the peer's data; some reasons mean that a limit was exceeded.
 fn broken(error: &Error) -> Kind {
     match error.reason() {
-        // The last one is a head that goes on in `CONTINUATION` frames; what HPACK cannot decode has another.
+        // The last reason is that of a head with too many `CONTINUATION` frames; an HPACK error has another.
         Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM | Reason::COMPRESSION_ERROR) => {
             Kind::LimitExceeded
         }

@@ -1,4 +1,4 @@
-//! rustls, and what tokio-rustls and hyper-rustls pass on of it.
+//! rustls, also inside the errors of tokio-rustls and hyper-rustls.
 
 use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
@@ -7,7 +7,7 @@ use crate::failure::{CertificateProblem, Detail, Kind, TlsAlert};
 
 pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if error.is::<rustls::pki_types::InvalidDnsNameError>() {
-        // The URI's host is no name that a certificate could be for.
+        // The host of the URI is not a valid name for a certificate.
         evidence.definite(Kind::InvalidRequest);
         return true;
     }
@@ -31,7 +31,7 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     true
 }
 
-/// rustls tells the alert that it sends by the error's value, a copy of which would allocate.
+/// The alert that rustls sends for the error. rustls converts the error by value, and a copy would allocate.
 fn refused(error: &CertificateError) -> Detail {
     use CertificateProblem as Problem;
     let (problem, alert) = match error {

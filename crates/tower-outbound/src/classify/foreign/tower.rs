@@ -1,4 +1,4 @@
-//! tower, tower-http and http-body-util: each by its feature.
+//! tower, tower-http and http-body-util, each with its feature.
 
 use crate::classify::evidence::{Evidence, Level};
 

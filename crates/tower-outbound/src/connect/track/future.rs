@@ -21,8 +21,8 @@ pin_project! {
     /// The future of a tracked connect.
     ///
     /// # Cancel safety
-    /// Dropping it drops the connector's future: the connect is given up and its socket closed. It ends as
-    /// cancelled. A timeout that is hit does the same, but the connect ends as failed.
+    /// Dropping the future drops the connector's future and closes its socket. The connect ends as cancelled. A timeout does
+    /// the same, but the connect ends as failed.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct TrackFuture<F> {
@@ -37,7 +37,7 @@ pin_project! {
 
     impl<F> PinnedDrop for TrackFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            // First what is inside: the addresses that it gives up belong to the setup.
+            // The inner future first: the addresses that it abandons are part of the setup.
             let mut this = this.project();
             this.inner.set(None);
             this.setup.finish(ConnectResult::Cancelled);
@@ -80,7 +80,7 @@ where
             Poll::Pending => {
                 let Some(hit) = this.watch.poll(this.setup, cx) else { return Poll::Pending };
                 let failure = Failure::of(&hit).in_setup(this.setup.running_phase());
-                // The socket is closed before anybody is told.
+                // Close the socket before the failure is reported.
                 this.inner.set(None);
                 Err((failure, BoxError::from(hit)))
             }
@@ -106,7 +106,7 @@ where
     }
 }
 
-/// The TLS handshake is what comes after TCP and tunnel, where they can be seen and nothing else has timed it.
+/// Ends the phase of the TLS handshake, which follows TCP and tunnel if these are visible and nothing else timed it.
 fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
     if !setup.has_tls() || setup.has_phase(Phase::Tls) {
         return;

@@ -12,7 +12,7 @@ use crate::record::{Attempt, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::util::inner_service_accessors;
 
-/// A connector whose connections are tracked: see [`TrackLayer`](super::TrackLayer).
+/// A connector whose connections are tracked. Created by [`TrackLayer`](super::TrackLayer).
 #[derive(Clone, Debug)]
 pub struct Track<S> {
     pub(super) inner: S,
