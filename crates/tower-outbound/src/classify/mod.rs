@@ -19,7 +19,7 @@ impl Failure {
     /// An exact statement further in counts more than a vague one around it; an error of this crate settles
     /// it. It asks the types of std, hyper, hyper-util, h2 and tokio, and by feature those of `rustls`,
     /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`; what no level knows is
-    /// [`Kind::Other`]. Without the feature `rustls`, errors of rustls 0.23 are recognised by their messages.
+    /// [`Kind::Other`](crate::Kind::Other). Without the feature `rustls`, errors of rustls 0.23 are recognised by their messages.
     /// It allocates nothing, and looks at 128 levels at most.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
