@@ -1,4 +1,4 @@
-//! tonic's own TLS, where the peer lets it wait or dies: nothing hangs, and what is told is what happened.
+//! tonic's TLS with a peer that is silent or dies in the handshake: nothing hangs, and the failure names the phase.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tower::service_fn;
 use tower_outbound::tonic::TonicBuilder;
 use tower_outbound::{BoxError, Event, Failure, Kind, Observer, Outbound, Phase, SendState};
 
-use super::tonic_server::{Echo, EchoClient, at_once, messages, resolving};
+use super::tonic_server::{Echo, EchoClient, messages, resolving, without_backoff};
 use crate::support::recorded;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -25,20 +25,20 @@ fn endpoint(certs: &Certs) -> Endpoint {
     Endpoint::from_static("https://echo.test").tls_config(tls).unwrap()
 }
 
-/// Takes the client's hello, and says nothing.
-async fn mute() -> ScriptedServer {
+/// A server that reads the client hello and does not answer.
+async fn silent_server() -> ScriptedServer {
     ScriptedServer::tcp(Script::new().read_to_end()).await.unwrap()
 }
 
-/// Lets so much time pass once the peer has the client's hello.
-async fn pass(server: &ScriptedServer, time: Duration) {
+/// Lets time pass once the server has the client hello.
+async fn advance(server: &ScriptedServer, time: Duration) {
     server.wait_until(|log| log.last().is_some_and(|last| !last.raw.is_empty())).await;
     time::pause();
     time::advance(time).await;
     time::resume();
 }
 
-/// To the mute one alone.
+/// A channel to that server.
 fn builder(outbound: &Outbound, endpoint: Endpoint, server: &ScriptedServer) -> TonicBuilder {
     let tcp = resolving(outbound, vec![server.address().unwrap()]);
     outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.max_retries(0))
@@ -54,14 +54,14 @@ fn is_tls_timeout(failure: &Failure) {
 #[tokio::test]
 async fn tonic_tls_timeout_in_handshake_retries_call() {
     let certs = Certs::new("peer.test");
-    let mute = mute().await;
+    let silent_server = silent_server().await;
     let good = Echo::default().start(H2Server::builder().tls(certs.server_config(&["h2"]))).await;
     let (outbound, recorder) = recorded();
-    let tcp = resolving(&outbound, vec![mute.address().unwrap(), good.address()]);
-    let channel = outbound.tonic(endpoint(&certs)).tcp_connector(tcp).retry(at_once).connect_lazy();
+    let tcp = resolving(&outbound, vec![silent_server.address().unwrap(), good.address()]);
+    let channel = outbound.tonic(endpoint(&certs)).tcp_connector(tcp).retry(without_backoff).connect_lazy();
     let mut client = EchoClient::new(channel);
-    // Ten seconds is the limit unless set.
-    let (answer, ()) = tokio::join!(client.unary("hello"), pass(&mute, 11 * SECOND));
+    // The default of the connect timeout is 10 s.
+    let (answer, ()) = tokio::join!(client.unary("hello"), advance(&silent_server, 11 * SECOND));
     assert_eq!(answer.unwrap(), "hello");
     assert_eq!(recorder.outcomes(), ["tls_timeout in tls", "ok"]);
     drop(client);
@@ -71,11 +71,11 @@ async fn tonic_tls_timeout_in_handshake_retries_call() {
 #[tokio::test]
 async fn tonic_tls_timeout_of_stack_ends_eager_connect() {
     let certs = Certs::new("peer.test");
-    let mute = mute().await;
+    let silent_server = silent_server().await;
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone()).connect_timeout(3 * SECOND).build();
-    let connect = builder(&outbound, endpoint(&certs), &mute).connect();
-    let (channel, ()) = tokio::join!(connect, pass(&mute, 4 * SECOND));
+    let connect = builder(&outbound, endpoint(&certs), &silent_server).connect();
+    let (channel, ()) = tokio::join!(connect, advance(&silent_server, 4 * SECOND));
     is_tls_timeout(channel.unwrap_err().failure());
     recorder.settled().await;
 }
@@ -83,11 +83,11 @@ async fn tonic_tls_timeout_of_stack_ends_eager_connect() {
 #[tokio::test]
 async fn tonic_tls_timeout_of_endpoint_is_tls_timeout() {
     let certs = Certs::new("peer.test");
-    let mute = mute().await;
+    let silent_server = silent_server().await;
     let (outbound, recorder) = recorded();
     let endpoint = endpoint(&certs).connect_timeout(5 * SECOND);
-    let mut client = EchoClient::new(builder(&outbound, endpoint, &mute).connect_lazy());
-    let (answer, ()) = tokio::join!(client.unary("hello"), pass(&mute, 6 * SECOND));
+    let mut client = EchoClient::new(builder(&outbound, endpoint, &silent_server).connect_lazy());
+    let (answer, ()) = tokio::join!(client.unary("hello"), advance(&silent_server, 6 * SECOND));
     let status = answer.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     is_tls_timeout(&Failure::of(&status));
@@ -103,7 +103,7 @@ async fn tonic_tls_connect_hanging_in_dns_is_connect_timeout() {
     for endpoint in own {
         let (outbound, recorder) = recorded();
         let never = service_fn(|_| std::future::pending::<Result<std::iter::Once<SocketAddr>, BoxError>>());
-        // Without a limit of its own.
+        // The endpoint sets no connect timeout.
         let tcp = outbound.http_connector().connect_timeout(Duration::ZERO).resolver(never);
         let builder = outbound.tonic(endpoint).tcp_connector(tcp).retry(|retry| retry.max_retries(0));
         let mut client = EchoClient::new(builder.connect_lazy());
@@ -114,7 +114,7 @@ async fn tonic_tls_connect_hanging_in_dns_is_connect_timeout() {
     }
 }
 
-/// Whether each connection took an attempt with it.
+/// For each closed connection, whether an attempt was on it.
 #[derive(Clone, Default)]
 struct Killed(Arc<Mutex<Vec<bool>>>);
 
