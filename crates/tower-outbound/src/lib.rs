@@ -85,7 +85,7 @@
 //!
 //! Messages of errors, and the `Display` of records such as [`Timings`], are for people and may change in any version.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg = false))]
 
 // First for its macro.
 #[macro_use]
@@ -98,7 +98,6 @@ pub mod attempt {
 
 mod classify;
 #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))))]
 pub mod client;
 pub mod connect;
 pub mod docs;
