@@ -20,7 +20,7 @@ fn check_connect(error: &Error, limit: TimeoutKind, after: Duration) {
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(hit) = error.downcast_ref::<TimeoutError>() {
-            assert_eq!((hit.limit(), hit.after()), (limit, after));
+            assert_eq!((hit.kind(), hit.duration()), (limit, after));
             return;
         }
         source = error.source();

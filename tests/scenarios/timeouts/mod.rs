@@ -118,7 +118,7 @@ where
 #[track_caller]
 fn check(error: &Error, limit: TimeoutKind, after: Duration) {
     let hit = error.source().unwrap().downcast_ref::<TimeoutError>().unwrap();
-    assert_eq!((hit.limit(), hit.after()), (limit, after));
+    assert_eq!((hit.kind(), hit.duration()), (limit, after));
     assert_eq!(error.failure().class(), Some(Class::Timeout));
     let attempt = error.attempt().unwrap();
     assert!(attempt.is_ended());
