@@ -1,8 +1,8 @@
 //! Timeouts of an attempt and of a connect.
 //!
 //! Differences from [`tower::timeout`](https://docs.rs/tower/latest/tower/timeout/index.html) and from tower-http's
-//! timeouts: the response's body counts too, there is a timeout per stage (write, first byte, body, connect, TLS), and
-//! the error says in which phase the attempt was and whether the request was sent.
+//! timeout layers: one layer covers the connect, the upload, the first byte, the body and the whole attempt, and the
+//! error says in which phase the attempt was and whether the request was sent.
 
 mod attempt_timers;
 mod connect_timers;
