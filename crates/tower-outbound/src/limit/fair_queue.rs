@@ -255,9 +255,14 @@ impl FairQueue {
     fn occupancy(&self, origin: Key) -> Occupancy {
         let entry = self.origins.get(origin);
         if self.has_capacity(origin) {
-            return Occupancy { own: false, held: self.held, limit: self.limits.total, waiting: self.queued };
+            return Occupancy {
+                of_origin: false,
+                held: self.held,
+                limit: self.limits.total,
+                waiting: self.queued,
+            };
         }
-        Occupancy { own: true, held: entry.held, limit: self.limits.per_origin, waiting: entry.queued }
+        Occupancy { of_origin: true, held: entry.held, limit: self.limits.per_origin, waiting: entry.queued }
     }
 
     /// Finds or makes the entry of an origin; a new entry is idle.
