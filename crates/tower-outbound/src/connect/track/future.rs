@@ -14,7 +14,7 @@ use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
-use crate::timeouts::connect::Watch;
+use crate::timeouts::ConnectTimers;
 
 pin_project! {
     /// The future of a tracked connect.
@@ -30,7 +30,7 @@ pin_project! {
         setup: Setup,
         attempt: Option<Attempt>,
         registry: Registry,
-        watch: Watch,
+        watch: ConnectTimers,
     }
 
     impl<F> PinnedDrop for TrackFuture<F> {
@@ -51,7 +51,7 @@ impl<F> TrackFuture<F> {
         registry: Registry,
         limits: ConnectTimeouts,
     ) -> Self {
-        Self { inner: Some(inner), setup, attempt, registry, watch: Watch::new(limits) }
+        Self { inner: Some(inner), setup, attempt, registry, watch: ConnectTimers::new(limits) }
     }
 }
 
@@ -86,7 +86,7 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection = open(this.registry, this.setup, this.watch.limits(), &io, at);
+                let connection = open(this.registry, this.setup, this.watch.timeouts(), &io, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
                     attempt.setup_done(this.setup, &connection);

@@ -1,4 +1,4 @@
-//! Timeouts, and connects that are given up.
+//! Timeouts and cancelled connects.
 
 use std::future::pending;
 use std::io;
@@ -13,7 +13,7 @@ use tower::{ServiceExt as _, service_fn};
 use tower_outbound::connect::TcpConnector;
 use tower_outbound::{Class, Kind};
 
-use super::{Silent, peer, resolver, tcp_error, watched};
+use super::{Silent, peer, recorded, resolver, tcp_error};
 use crate::support::{Body, stack};
 
 /// A resolver that fails after this time; `None` never answers.
@@ -22,18 +22,18 @@ async fn slow(after: Option<Duration>) -> io::Result<std::vec::IntoIter<SocketAd
         Some(after) => tokio::time::sleep(after).await,
         None => pending().await,
     }
-    Err(io::Error::other("nobody knows"))
+    Err(io::Error::other("unknown name"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn connect_timeout_in_dns_is_10_s_by_default() {
-    let (outbound, recorder, told) = watched();
+    let (outbound, recorder, events) = recorded();
     let tcp = outbound.http_connector().resolver(service_fn(|_: Name| slow(None)));
-    let begun = Instant::now();
+    let start = Instant::now();
     let client = stack(&outbound, outbound.connector(tcp));
     let error = client.oneshot(secret::request(&peer(), Body::default())).await.unwrap_err();
-    assert_eq!(begun.elapsed(), Duration::from_secs(10));
-    assert_eq!(told.take(), ["dns connect_timeout", "ended"]);
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    assert_eq!(events.take(), ["dns connect_timeout", "ended"]);
     assert_eq!(recorder.outcomes(), ["connect_timeout in dns"]);
     assert_eq!(error.failure().class(), Some(Class::Timeout));
     let error = tcp_error(&error);
@@ -44,18 +44,18 @@ async fn connect_timeout_in_dns_is_10_s_by_default() {
 
 #[tokio::test(start_paused = true)]
 async fn connect_timeout_zero_is_off() {
-    let (hour, begun) = (Duration::from_secs(3600), Instant::now());
+    let (hour, start) = (Duration::from_secs(3600), Instant::now());
     let tcp = TcpConnector::new()
         .connect_timeout(Duration::ZERO)
         .resolver(service_fn(move |_: Name| slow(Some(hour))));
     let error = tcp.oneshot(peer()).await.unwrap_err();
-    assert_eq!((begun.elapsed(), error.failure().kind()), (hour, Kind::NameResolution));
+    assert_eq!((start.elapsed(), error.failure().kind()), (hour, Kind::NameResolution));
 }
 
 #[tokio::test]
 async fn connect_timeout_ends_silent_addresses_together() {
     let (one, other) = (Silent::new(), Silent::new());
-    let (outbound, recorder, told) = watched();
+    let (outbound, recorder, events) = recorded();
     let tcp = outbound
         .http_connector()
         .connect_timeout(Duration::from_millis(400))
@@ -64,7 +64,7 @@ async fn connect_timeout_ends_silent_addresses_together() {
     let client = stack(&outbound, outbound.connector(tcp));
     let error = client.oneshot(secret::request(&peer(), Body::default())).await.unwrap_err();
     assert_eq!(
-        told.take(),
+        events.take(),
         [
             "dns ok".to_owned(),
             format!("{} connect_timeout", one.address),
@@ -87,24 +87,24 @@ async fn connect_timeout_ends_silent_addresses_together() {
 #[tokio::test]
 async fn connect_dropped_cancels_address_before_setup_ends() {
     let silent = Silent::new();
-    let (outbound, recorder, told) = watched();
+    let (outbound, recorder, events) = recorded();
     let tcp = outbound.http_connector().resolver(resolver([silent.address]));
     let mut connecting = Box::pin(outbound.connector(tcp).oneshot(peer()));
     assert!((&mut connecting).now_or_never().is_none());
-    assert_eq!(told.take(), ["dns ok"]);
+    assert_eq!(events.take(), ["dns ok"]);
     drop(connecting);
-    assert_eq!(told.take(), [&format!("{} cancelled", silent.address), "ended"]);
+    assert_eq!(events.take(), [&format!("{} cancelled", silent.address), "ended"]);
     recorder.settled().await;
 }
 
 #[tokio::test]
 async fn connect_cancelled_when_attempt_is_dropped() {
     let silent = Silent::new();
-    let (outbound, recorder, told) = watched();
+    let (outbound, recorder, events) = recorded();
     let tcp = outbound.http_connector().resolver(resolver([silent.address]));
     let client = stack(&outbound, outbound.connector(tcp));
     assert!(client.oneshot(secret::request(&peer(), Body::default())).now_or_never().is_none());
     assert_eq!(recorder.outcomes(), ["cancelled in tcp"]);
-    assert_eq!(told.take(), ["dns ok", &format!("{} cancelled", silent.address), "ended"]);
+    assert_eq!(events.take(), ["dns ok", &format!("{} cancelled", silent.address), "ended"]);
     recorder.settled().await;
 }

@@ -1,4 +1,4 @@
-//! What a slot costs, and that it costs no more where more wait.
+//! The cost of a slot, and that the number of waiters does not change it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,49 +15,49 @@ use tokio::time::Instant;
 use tower_layer::Layer as _;
 use tower_service::Service as _;
 
-use super::InFlightLimitBody;
-use super::permit::{Holder, Limiter, Permit, Wait};
-use super::tests::Bell;
-use super::turns::Turns;
+use super::super::InFlightLimitBody;
+use super::super::acquire::Acquire;
+use super::super::limiter::{Holder, Limiter};
+use super::super::permit::Permit;
+use super::{CountingWaker, in_flight, registry};
 use crate::error::Error;
-use crate::event::ObserversBuilder;
 use crate::observe::ObserveBody;
 use crate::outbound::Outbound;
-use crate::record::Registry;
-use crate::settings::ACQUIRE_TIMEOUT;
+use crate::settings::{ACQUIRE_TIMEOUT, InFlightSettings};
 
-/// So many wait beside the one that is measured.
+/// Numbers of waiters beside the measured one.
 const WAITING: [usize; 3] = [1, 100, MANY];
 const MANY: usize = 10_000;
-/// Of a batch, and of a run under callgrind: each who waits has its turn twice.
+/// Of a batch, and of a run under callgrind: each waiter is served twice.
 const ROUNDS: usize = 20_000;
-/// Batches, of which the best counts: others may use the machine.
+/// Batches, of which the fastest counts, since other processes may run.
 const BATCHES: usize = 40;
-/// In the environment of the run under callgrind: what it is to do, and beside how many.
+/// Environment variable of the run under callgrind: the operation and the number of waiters.
 const RUN: &str = "IN_FLIGHT_COST";
 
-/// What is measured: one more waits, and the first of those who wait has what it waits for.
+/// The measured operation: one more request waits, and the first waiter is served.
 #[derive(Clone, Copy, Debug)]
-enum What {
-    /// A slot of the total alone: the queue joined, the slot had and given back.
+enum Operation {
+    /// Without a service: the queue joined, the slot granted and released.
     Slot,
     /// The same with an acquire timeout.
     TimedSlot,
-    /// The same, where each waits at an origin of its own.
+    /// The same, with one origin per waiter.
     Origins,
-    /// A whole observed call, which waits for a slot.
+    /// A whole observed call that waits for a slot.
     Queued,
-    /// The same without a limit, kept alive as long: so many calls are so much memory, whatever they wait for.
+    /// The same without a limit, kept alive as long: to compare the memory of as many calls.
     Unlimited,
 }
 
-const ALL: [What; 5] = [What::Slot, What::TimedSlot, What::Origins, What::Queued, What::Unlimited];
+const ALL: [Operation; 5] =
+    [Operation::Slot, Operation::TimedSlot, Operation::Origins, Operation::Queued, Operation::Unlimited];
 
 type Round = Box<dyn FnMut()>;
 
-impl What {
+impl Operation {
     fn named(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|what| format!("{what:?}") == name)
+        ALL.into_iter().find(|operation| format!("{operation:?}") == name)
     }
 
     fn beside(self, waiting: usize, waker: &Waker) -> Round {
@@ -72,8 +72,9 @@ impl What {
 }
 
 fn limiter(timeout: Duration) -> (Arc<Limiter>, impl Fn(usize) -> Holder) {
-    let registry = Registry::new(ObserversBuilder::default().build(), crate::settings::Settings::default());
-    let limiter = Limiter::new(registry.clone(), Turns::new(0, 1, usize::MAX), timeout);
+    let registry = registry();
+    let settings = InFlightSettings { acquire_timeout: timeout, ..in_flight(0, 1, usize::MAX) };
+    let limiter = Limiter::new(registry.clone(), Some(settings));
     let origin = move |at| registry.origin(&format!("http://{at}.test/").parse().unwrap());
     (Arc::new(limiter), move |at| Holder { origin: origin(at), attempt: None })
 }
@@ -81,17 +82,17 @@ fn limiter(timeout: Duration) -> (Arc<Limiter>, impl Fn(usize) -> Holder) {
 fn slots(waiting: usize, origins: usize, timeout: Duration, waker: Waker) -> Round {
     let (limiter, holder) = limiter(timeout);
     let mut holders: VecDeque<Holder> = (0..origins).map(holder).collect();
-    let mut held: Option<Permit> = limiter.take(holders[0].clone()).ok();
-    let mut queue: VecDeque<Wait> = VecDeque::new();
+    let mut held: Option<Permit> = limiter.try_acquire(holders[0].clone()).ok();
+    let mut queue: VecDeque<Acquire> = VecDeque::new();
     let mut round = move |pop: bool| {
         let cx = &mut Context::from_waker(&waker);
         holders.rotate_left(1);
-        let mut wait = Wait::new(Arc::clone(&limiter), holders[0].clone());
-        assert!(wait.poll(cx).is_pending());
-        queue.push_back(wait);
+        let mut acquire = Acquire::new(Arc::clone(&limiter), holders[0].clone());
+        assert!(acquire.poll(cx).is_pending());
+        queue.push_back(acquire);
         if pop {
             drop(held.take());
-            let Poll::Ready(Ok(next)) = queue.pop_front().unwrap().poll(cx) else { panic!("its turn") };
+            let Poll::Ready(Ok(next)) = queue.pop_front().unwrap().poll(cx) else { panic!("not served") };
             held = Some(next);
         }
     };
@@ -101,7 +102,7 @@ fn slots(waiting: usize, origins: usize, timeout: Duration, waker: Waker) -> Rou
 
 type Call = Pin<Box<dyn Future<Output = Result<Response<ObserveBody<InFlightLimitBody<String>>>, Error>>>>;
 
-/// Observed calls, one of which has a slot; without a limit, each waits at the first poll.
+/// Observed calls, one of which holds the slot. Without a limit, each call is pending at its first poll.
 fn calls(limited: bool) -> impl Fn() -> Call {
     let outbound =
         Outbound::builder().max_in_flight_per_origin(usize::from(limited)).max_queued(usize::MAX).build();
@@ -133,7 +134,7 @@ fn whole_calls(waiting: usize, limited: bool, waker: Waker) -> Round {
         if pop {
             drop(held.take());
             let Poll::Ready(Ok(next)) = queue.pop_front().unwrap().as_mut().poll(cx) else {
-                panic!("its turn")
+                panic!("not served")
             };
             held = Some(next);
         }
@@ -142,38 +143,37 @@ fn whole_calls(waiting: usize, limited: bool, waker: Waker) -> Round {
     Box::new(move || round(true))
 }
 
-/// By this name callgrind knows what to count.
+/// The function whose instructions callgrind counts.
 #[inline(never)]
 fn measured(round: &mut dyn FnMut()) {
     (0..ROUNDS).for_each(|_| round());
 }
 
-async fn waker_of_a_task() -> Waker {
+async fn task_waker() -> Waker {
     poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
-/// `cargo test --release -p tower-outbound --lib limit::cost::in_flight_cost_in_nanoseconds -- --ignored --nocapture`
+/// `cargo test --release -p tower-outbound --lib limit::tests::cost::in_flight_cost_in_nanoseconds -- --ignored --nocapture`
 #[tokio::test]
-#[ignore = "prints what it takes and asserts nothing: to be run in release and alone"]
+#[ignore = "prints durations and asserts nothing: run it alone, in release"]
 async fn in_flight_cost_in_nanoseconds() {
-    let waker = waker_of_a_task().await;
+    let waker = task_waker().await;
     let (limiter, holder) = limiter(ACQUIRE_TIMEOUT);
     let holder = holder(0);
     let clock = || {
         black_box(Instant::now());
     };
-    let free = move || drop(black_box(limiter.take(holder.clone()).ok()));
+    let free = move || drop(black_box(limiter.try_acquire(holder.clone()).ok()));
     let mut rounds: Vec<(String, Round)> = vec![
         ("a clock read, to compare".into(), Box::new(clock)),
-        ("a slot taken and given back, nobody else there".into(), Box::new(free)),
+        ("a free slot taken and released".into(), Box::new(free)),
     ];
-    for what in ALL {
-        rounds.extend(
-            WAITING.map(|waiting| (format!("{what:?} beside {waiting}"), what.beside(waiting, &waker))),
-        );
+    for operation in ALL {
+        let named = |waiting| (format!("{operation:?} beside {waiting}"), operation.beside(waiting, &waker));
+        rounds.extend(WAITING.map(named));
     }
     let mut best = vec![f64::INFINITY; rounds.len()];
-    // In turns, so that what others do on the machine is shared by all.
+    // Alternating, so that other processes disturb all alike.
     for _ in 0..BATCHES {
         for ((_, round), best) in rounds.iter_mut().zip(&mut best) {
             let begun = Instant::now();
@@ -181,72 +181,77 @@ async fn in_flight_cost_in_nanoseconds() {
             *best = best.min(begun.elapsed().as_nanos() as f64 / ROUNDS as f64);
         }
     }
-    for ((what, _), best) in rounds.iter().zip(best) {
-        println!("{what}: {best:.1} ns");
+    for ((name, _), best) in rounds.iter().zip(best) {
+        println!("{name}: {best:.1} ns");
     }
 }
 
-/// `cargo test --release -p tower-outbound --lib limit::cost::in_flight_cost_in_instructions_independent_of_waiters -- --ignored --nocapture`
+/// `cargo test --release -p tower-outbound --lib limit::tests::cost::in_flight_cost_in_instructions_independent_of_waiters -- --ignored --nocapture`
 ///
-/// Runs itself under callgrind, which counts instructions and the lines of 64 bytes that are neither in a first cache
-/// of 32 KiB nor in a second one of 512 KiB. By hand, to see where: `IN_FLIGHT_COST="Queued 10000" valgrind
-/// --tool=callgrind --toggle-collect='*limit::cost::measured' PROGRAM --ignored limit::cost::in_flight_cost_in_instructions_independent_of_waiters`,
-/// where `--no-run` tells the program.
+/// Runs itself under callgrind, which counts instructions and cache lines missed by a first cache of 32 KiB and a second
+/// one of 512 KiB. By hand, for the functions: `IN_FLIGHT_COST="Queued 10000" valgrind
+/// --tool=callgrind --toggle-collect='*limit::tests::cost::measured' PROGRAM --ignored limit::tests::cost::in_flight_cost_in_instructions_independent_of_waiters`,
+/// where `--no-run` prints the program.
 #[tokio::test]
-#[ignore = "needs valgrind and takes a minute: to be run in release"]
+#[ignore = "needs valgrind and takes a minute: run it in release"]
 async fn in_flight_cost_in_instructions_independent_of_waiters() {
     if let Ok(run) = std::env::var(RUN) {
-        let run =
-            run.split_once(' ').and_then(|(what, waiting)| Some((What::named(what)?, waiting.parse().ok()?)));
-        let (what, waiting) = run.expect("what is measured, a space, how many wait");
-        let mut round = what.beside(waiting, &waker_of_a_task().await);
-        // Each that waits now takes the room of one before it, as it does from then on.
+        let run = run
+            .split_once(' ')
+            .and_then(|(operation, waiting)| Some((Operation::named(operation)?, waiting.parse().ok()?)));
+        let (operation, waiting) = run.expect("an operation, a space, a number of waiters");
+        let mut round = operation.beside(waiting, &task_waker().await);
+        // From then on each waiter takes the memory of an earlier one.
         (0..=waiting).for_each(|_| round());
         return measured(&mut round);
     }
-    for what in ALL {
+    for operation in ALL {
         let instructions = WAITING.map(|waiting| {
-            let [instructions, .., read, written] = under_callgrind(what, waiting);
+            let [instructions, .., read, written] = under_callgrind(operation, waiting);
             println!(
-                "{what:?} beside {waiting}: {instructions:.1} instructions, {:.1} lines",
+                "{operation:?} beside {waiting}: {instructions:.1} instructions, {:.1} lines",
                 read + written
             );
             instructions
         });
         let [one, .., many] = instructions;
-        assert!(many <= 1.1 * one, "{what:?}: {many:.1} beside many, {one:.1} beside one");
+        assert!(many <= 1.1 * one, "{operation:?}: {many:.1} beside many, {one:.1} beside one");
     }
 }
 
-/// Per round, callgrind's events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw.
-fn under_callgrind(what: What, waiting: usize) -> [f64; 9] {
+/// Returns callgrind's events per round: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw.
+fn under_callgrind(operation: Operation, waiting: usize) -> [f64; 9] {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .args(["--cache-sim=yes", "--D1=32768,8,64", "--LL=524288,8,64"])
-        .arg("--toggle-collect=*limit::cost::measured")
+        .arg("--toggle-collect=*limit::tests::cost::measured")
         .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "limit::cost::in_flight_cost_in_instructions_independent_of_waiters"])
-        .env(RUN, format!("{what:?} {waiting}"))
+        .args([
+            "--ignored",
+            "--exact",
+            "limit::tests::cost::in_flight_cost_in_instructions_independent_of_waiters",
+        ])
+        .env(RUN, format!("{operation:?} {waiting}"))
         .output()
         .expect("valgrind is installed");
-    let said = String::from_utf8_lossy(&run.stderr);
-    let collected = said.lines().find_map(|line| line.split_once("Collected : ")).expect(&said).1;
-    // Zeros at the end are left out.
+    let output = String::from_utf8_lossy(&run.stderr);
+    let collected = output.lines().find_map(|line| line.split_once("Collected : ")).expect(&output).1;
+    // Callgrind omits trailing zeros.
     let mut events = [0.0; 9];
     for (event, count) in events.iter_mut().zip(collected.split_whitespace()) {
         *event = count.parse::<f64>().unwrap() / ROUNDS as f64;
     }
-    assert!(run.status.success() && events[0] > 0.0, "nothing was measured: {said}");
+    assert!(run.status.success() && events[0] > 0.0, "nothing was measured: {output}");
     events
 }
 
 #[tokio::test]
 async fn in_flight_permit_returned_wakes_single_ready_waiter() {
-    let bell = Arc::new(Bell::default());
-    let waker = Waker::from(Arc::clone(&bell));
+    let counting = Arc::new(CountingWaker::default());
+    let waker = Waker::from(Arc::clone(&counting));
     let mut round = whole_calls(MANY, true, waker);
     for served in 1..=MANY {
         round();
-        assert_eq!(bell.rung(), served);
+        assert_eq!(counting.wakes(), served);
     }
 }
