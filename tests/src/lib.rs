@@ -1,5 +1,6 @@
 //! The test harness: what plays the peer, the clock's gates and the telemetry backend for every scenario.
 
+pub mod cells;
 pub mod certs;
 pub mod faults;
 pub mod gate;

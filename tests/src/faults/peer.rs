@@ -1,11 +1,11 @@
-//! A peer that speaks HTTP/2 until it does harm.
+//! A peer that speaks HTTP/2 until it plays a fault.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use outbound_tests::gate::Gate;
+use crate::gate::Gate;
 use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -13,16 +13,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::frames::{ACK, CONTINUATION, DATA, END_STREAM, HEADERS, SETTINGS, frame};
-use crate::http2::{At, Step, answer};
-use crate::sent::Seen;
+use super::frames::{ACK, CONTINUATION, DATA, END_STREAM, HEADERS, SETTINGS, frame};
+use super::http2::{At, Step, answer};
+use super::seen::Seen;
 
 const PREFACE: usize = 24;
 const HEAD: usize = 9;
 
-/// One connection is served; dropping it closes it.
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
+/// Serves one connection. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Where it listens.
+    pub address: SocketAddr,
     task: JoinHandle<()>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -33,31 +35,42 @@ impl Drop for Peer {
     }
 }
 
-/// What it is to do.
-pub(crate) struct Plan {
-    pub(crate) at: At,
-    pub(crate) steps: Vec<Step>,
-    /// Answers the request before the one in question.
-    pub(crate) reused: bool,
-    pub(crate) gate: Gate,
+/// What the peer does.
+#[derive(Debug)]
+pub struct Plan {
+    /// When it plays the fault.
+    pub at: At,
+    /// What it does then.
+    pub steps: Vec<Step>,
+    /// Answers a first request, so that the next one finds an open connection.
+    pub reused: bool,
+    /// The gate of its steps.
+    pub gate: Gate,
 }
 
 impl Peer {
-    pub(crate) async fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Peer {
+    /// Listens on loopback.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub async fn start(plan: Plan, tls: Option<Arc<ServerConfig>>) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Seen>>::default();
         let log = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             let (tcp, _) = listener.accept().await.unwrap();
-            // Whatever ends it, the client sees it.
+            // The client sees whatever ends the connection.
             let _ = serve(tcp, plan, tls, &log).await;
         });
         Peer { address, task, seen }
     }
 
-    /// What it has read and written of the request in question, when the connection has ended.
-    pub(crate) async fn seen(mut self) -> Seen {
+    /// What the peer has read and written of the request that met the fault, once the connection has ended.
+    ///
+    /// # Panics
+    /// If the peer has panicked.
+    pub async fn seen(mut self) -> Seen {
         (&mut self.task).await.unwrap();
         *self.seen.lock().unwrap()
     }
@@ -88,13 +101,13 @@ async fn serve(
 struct Playing<'a, I> {
     io: I,
     plan: &'a Plan,
-    /// Of the request in question, as far as it has come.
+    /// The stream of the request that meets the fault.
     stream: u32,
     seen: &'a Mutex<Seen>,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Playing<'_, I> {
-    /// Plays to the step that ends the connection, if there is one; the caller then drops it.
+    /// Plays up to the step that ends the connection, if there is one. The caller then drops the connection.
     async fn play(mut self) -> io::Result<Option<Step>> {
         if self.plan.at == At::Accept {
             self.note(|seen| seen.blind = true);
@@ -118,7 +131,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Playing<'_, I> {
         }
         let end = self.steps().await?;
         if end.is_none() {
-            // What the client still says is read, so that nothing is left unread at the end.
+            // Unread bytes would turn the close into a reset.
             while self.read_frame().await.is_ok() {}
         }
         Ok(end)

@@ -1,24 +1,24 @@
-//! What the document of failures says of each fault, before any of it is tried.
+//! The table of faults in `failures.md`: the documented kind, class, phase and send state of each fault.
 
-const DOCUMENT: &str = include_str!("../../crates/tower-outbound/src/docs/failures.md");
+const DOCUMENT: &str = include_str!("../../../crates/tower-outbound/src/docs/failures.md");
 
-/// A row of the table of faults, for one version of HTTP.
+/// The row of a fault for one HTTP version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// `ok`, `cancelled`, or a kind; several where it is a race.
+    /// `ok`, `cancelled` or a kind. Several if the outcome is a race.
     pub kinds: Vec<String>,
-    /// Its class, `–` where there is none; several where it is a race of kinds of several classes.
+    /// The class, or `–` for none. Several if the racing kinds differ in class.
     pub classes: Vec<String>,
-    /// Empty where the phase does not matter.
+    /// Empty if no phase applies.
     pub phases: Vec<String>,
-    /// Empty where there is no failure.
+    /// Empty if the fault is no failure.
     pub sends: Vec<String>,
 }
 
-/// The rows by name, in order: HTTP/1 and HTTP/2, `None` where the fault does not apply.
+/// All rows in order: name, HTTP/1, HTTP/2. `None` if the fault does not apply to the version.
 ///
 /// # Panics
-/// If a row has another number of cells than its head.
+/// If a row and the head of the table differ in their number of cells.
 #[must_use]
 pub fn table() -> Vec<(String, [Option<Expected>; 2])> {
     let rows = rows("fault").map(|row| {
@@ -36,10 +36,23 @@ pub fn table() -> Vec<(String, [Option<Expected>; 2])> {
     rows.collect()
 }
 
-/// Why the send state of this fault is unknown.
+/// The row of one fault for one HTTP version.
 ///
 /// # Panics
-/// If there are two reasons.
+/// If the document has no such fault, or says that it does not apply to this version.
+#[must_use]
+pub fn expected(slug: &str, http2: bool) -> Expected {
+    let row = table().into_iter().find(|(name, _)| name == slug);
+    let (_, versions) = row.unwrap_or_else(|| panic!("failures.md has no fault {slug}"));
+    let [http1_row, http2_row] = versions;
+    let row = if http2 { http2_row } else { http1_row };
+    row.unwrap_or_else(|| panic!("failures.md: {slug} does not apply (HTTP/2: {http2})"))
+}
+
+/// The documented reason why the send state of this fault is unknown.
+///
+/// # Panics
+/// If the document gives two reasons.
 #[must_use]
 pub fn reason(slug: &str) -> Option<&'static str> {
     let mut found = rows("unknown in").filter_map(|row| {
@@ -75,7 +88,7 @@ fn words(cell: &str) -> Vec<String> {
 }
 
 impl Expected {
-    /// Whether this outcome is another: `ok`, `cancelled in PHASE`, or `KIND in PHASE`.
+    /// Whether an outcome (`ok`, `cancelled in PHASE` or `KIND in PHASE`) deviates from this row.
     #[must_use]
     pub fn differs(&self, outcome: &str, class: &str, send: &str) -> bool {
         let (kind, phase) = outcome.split_once(" in ").unwrap_or((outcome, ""));

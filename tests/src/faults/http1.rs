@@ -1,42 +1,58 @@
-//! Faults of a peer that speaks HTTP/1, or should.
+//! Faults of a peer that is expected to speak HTTP/1.
 
 use bytes::Bytes;
-use outbound_tests::gate::Gate;
-use outbound_tests::server::Script;
 
-use crate::cell::{Cut, Upload};
+use super::{Action, Upload};
+use crate::gate::Gate;
+use crate::server::Script;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n";
-pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+/// A response with a body.
+pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
-/// A fault on a connection that is there.
-pub(crate) struct Fault {
-    pub(crate) slug: &'static str,
-    pub(crate) upload: Upload,
+/// A fault on an open connection.
+#[derive(Debug)]
+pub struct Fault {
+    /// The name in the document.
+    pub slug: &'static str,
+    /// Tells the faults of one name apart; empty for most.
+    pub variant: &'static str,
+    /// The request's body.
+    pub upload: Upload,
+    /// What the client does.
+    pub action: Action,
+    /// The phase and the send state of this variant, where the document allows several because they race.
+    pub pinned: Option<(&'static str, &'static str)>,
+    /// What the peer does with the request that meets the fault. The peer then holds the connection.
+    pub script: fn(Script, &Gate) -> Script,
     fresh: bool,
     reused: bool,
-    /// Where the test opens `gate`, or gives up.
-    pub(crate) cut: Cut,
-    /// What the peer does with the request in question; after it, it holds the connection.
-    pub(crate) script: fn(Script, &Gate) -> Script,
 }
 
 const fn fault(slug: &'static str, script: fn(Script, &Gate) -> Script) -> Fault {
-    Fault { slug, upload: Upload::None, fresh: true, reused: true, cut: Cut::Never, script }
+    let (upload, action) = (Upload::None, Action::None);
+    Fault { slug, variant: "", upload, action, pinned: None, script, fresh: true, reused: true }
 }
 
 impl Fault {
-    pub(crate) fn runs(&self, reused: bool) -> bool {
+    /// Whether the fault occurs on a new connection, or on a reused one.
+    #[must_use]
+    pub fn runs(&self, reused: bool) -> bool {
         if reused { self.reused } else { self.fresh }
     }
 
-    const fn at(mut self, cut: Cut) -> Fault {
-        self.cut = cut;
+    const fn at(mut self, action: Action) -> Fault {
+        self.action = action;
         self
     }
 
     const fn uploading(mut self, upload: Upload) -> Fault {
         self.upload = upload;
+        self
+    }
+
+    const fn pinned(mut self, phase: &'static str, send: &'static str) -> Fault {
+        self.pinned = Some((phase, send));
         self
     }
 
@@ -49,17 +65,31 @@ impl Fault {
         self.fresh = false;
         self
     }
+
+    /// The end of the connection is there when the request is dispatched.
+    const fn end_seen(mut self) -> Fault {
+        self.variant = "end_seen";
+        self.at(Action::ShowEndBeforeRequest).pinned("acquire", "not_sent")
+    }
+
+    /// The request is written before the end of the connection is there.
+    const fn end_unseen(mut self) -> Fault {
+        self.variant = "end_unseen";
+        self.at(Action::OpenGateBeforeRequest).pinned("wait", "sent")
+    }
 }
 
 fn huge_head() -> Bytes {
     format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(1 << 20)).into()
 }
 
-pub(crate) fn faults() -> Vec<Fault> {
+/// All of them.
+#[must_use]
+pub fn faults() -> Vec<Fault> {
     use Upload::{Endless, Failing, Unfinished};
     vec![
-        fault("reset-at-accept", |script, _| script.reset()).only_fresh(),
-        fault("fin-at-accept", |script, _| script.close()).only_fresh(),
+        fault("reset-at-accept", |script, _| script.reset()).only_fresh().pinned("acquire", "not_sent"),
+        fault("fin-at-accept", |script, _| script.close()).only_fresh().pinned("acquire", "not_sent"),
         fault("reset-after-request", |script, _| script.read_request().reset()),
         fault("fin-after-request", |script, _| script.read_request().close()),
         fault("reset-mid-request-body", |script, _| script.read_head().read_exact(500).reset())
@@ -67,23 +97,21 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("fin-mid-request-body", |script, _| script.read_head().read_exact(1000).close())
             .uploading(Unfinished),
         fault("reset-mid-head", |script, gate| script.read_request().write("HTTP/1.1 20").wait(gate).reset())
-            .at(Cut::GateAfterFirstByte),
+            .at(Action::OpenGateAtFirstByte),
         fault("fin-mid-head", |script, gate| script.read_request().write("HTTP/1.1 20").wait(gate).close())
-            .at(Cut::GateAfterFirstByte),
+            .at(Action::OpenGateAtFirstByte),
         fault("reset-mid-body", |script, gate| {
             script.read_request().write(HEAD).write("abc").wait(gate).reset()
         })
-        .at(Cut::GateAfterHead),
+        .at(Action::OpenGateAtHead),
         fault("fin-mid-body", |script, gate| {
             script.read_request().write(HEAD).write("abc").wait(gate).close()
         })
-        .at(Cut::GateAfterHead),
-        fault("reset-idle-reused", |script, gate| script.wait(gate).reset())
-            .only_reused()
-            .at(Cut::GateBeforeRequest),
-        fault("fin-idle-reused", |script, gate| script.wait(gate).close())
-            .only_reused()
-            .at(Cut::GateBeforeRequest),
+        .at(Action::OpenGateAtHead),
+        fault("reset-idle-reused", |script, gate| script.wait(gate).reset()).only_reused().end_seen(),
+        fault("reset-idle-reused", |script, gate| script.wait(gate).reset()).only_reused().end_unseen(),
+        fault("fin-idle-reused", |script, gate| script.wait(gate).close()).only_reused().end_seen(),
+        fault("fin-idle-reused", |script, gate| script.wait(gate).close()).only_reused().end_unseen(),
         fault("head-too-large", |script, _| script.read_request().write(huge_head())),
         fault("not-http", |script, _| script.read_request().write("no http\r\n\r\n")),
         fault("bad-chunk", |script, _| {
@@ -111,24 +139,24 @@ pub(crate) fn faults() -> Vec<Fault> {
             script.read_head().write(HEAD).write("abc").wait(gate).reset()
         })
         .uploading(Unfinished)
-        .at(Cut::GateAfterHead),
+        .at(Action::OpenGateAtHead),
         fault("slow-upload", |script, gate| script.read_head().open(gate))
             .uploading(Endless)
-            .at(Cut::PauseAtGate),
+            .at(Action::TimeOutAtGate),
         fault("request-body-error", |script, gate| script.read_head().read_exact(1000).open(gate))
             .uploading(Failing),
-        fault("no-answer", |script, gate| script.read_request().open(gate)).at(Cut::PauseAtGate),
+        fault("no-answer", |script, gate| script.read_request().open(gate)).at(Action::TimeOutAtGate),
         fault("slow-head", |script, _| script.read_request().write("HTTP/1.1 20"))
-            .at(Cut::PauseAfterFirstByte),
+            .at(Action::TimeOutAtFirstByte),
         fault("slow-body", |script, _| script.read_request().write(HEAD).write("abc"))
-            .at(Cut::PauseAfterHead),
+            .at(Action::TimeOutAtHead),
         fault("cancelled-in-send", |script, gate| script.read_head().open(gate))
             .uploading(Unfinished)
-            .at(Cut::CancelAtGate),
-        fault("cancelled-in-wait", |script, gate| script.read_request().open(gate)).at(Cut::CancelAtGate),
+            .at(Action::CancelAtGate),
+        fault("cancelled-in-wait", |script, gate| script.read_request().open(gate)).at(Action::CancelAtGate),
         fault("cancelled-in-head", |script, _| script.read_request().write("HTTP/1.1 20"))
-            .at(Cut::CancelAfterFirstByte),
+            .at(Action::CancelAtFirstByte),
         fault("cancelled-in-body", |script, _| script.read_request().write(HEAD).write("abc"))
-            .at(Cut::CancelAfterHead),
+            .at(Action::CancelAtHead),
     ]
 }
