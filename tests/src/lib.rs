@@ -7,6 +7,7 @@ pub mod gate;
 pub mod latency;
 pub mod otlp;
 pub mod peers;
+pub mod program;
 pub mod recorder;
 pub mod secret;
 pub mod server;

@@ -1,4 +1,4 @@
-//! hyper-util's pooled client, put together by hand: `hyper_util URI`.
+//! hyper-util's pooled client with every layer: `cargo run -p example-hyper-util -- URI`.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,18 +23,18 @@ async fn run() -> Result<(), BoxError> {
         .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(outbound.http_connector()); // resolver and TCP, each timed
+        .wrap_connector(outbound.http_connector()); // times DNS and each TCP connect
     let client = Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new()) // else idle connections stay for ever
-        .pool_idle_timeout(outbound.idle_timeout())
-        .retry_canceled_requests(false) // ours are bounded and seen
-        .build(outbound.connector(https)); // tracked, above TLS
+        .pool_timer(TokioTimer::new()) // without it, idle connections are never closed
+        .pool_idle_timeout(outbound.idle_timeout()) // as `Outbound`, so that the close reason is right
+        .retry_canceled_requests(false) // the retry layer does it, with a limit
+        .build(outbound.connector(https)); // tracks connections, above TLS
     let service = ServiceBuilder::new().layer(outbound.layer()).service(client);
     for _ in 0..2 {
         let response = service.clone().oneshot(http::Request::get(&*uri).body(String::new())?).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // complete when the body has ended
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().collect().await?;
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }
