@@ -1,4 +1,4 @@
-//! The clients and servers of `src/rpc.rs`, without a `.proto` file: no `protoc` is needed.
+//! Generates the clients and servers of `src/rpc.rs` without a `.proto` file, so `protoc` is not needed.
 
 use tonic_build::manual::{Builder, Method, Service};
 
@@ -10,7 +10,7 @@ fn main() {
     Builder::new().build_transport(false).compile(&services);
 }
 
-/// A service with one method, which takes an item.
+/// A service with one method, whose request is an `Item`.
 fn unary(service: &str, name: &str, route: &str, output: &str) -> Service {
     let method = Method::builder().name(name).route_name(route).input_type("crate::rpc::Item");
     let method = method.output_type(output).codec_path("tonic_prost::ProstCodec").build();

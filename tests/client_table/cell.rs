@@ -17,14 +17,14 @@ use tower_outbound::{Error, Outbound, Timings};
 use crate::kinds::Kind;
 use crate::peer::{Answered, HOST, Peer};
 
-/// reqwest asks that a body can be shared.
+/// reqwest requires `Sync`.
 pub(crate) type Body = BoxBody<Bytes, std::io::Error>;
 pub(crate) type Answer = UnsyncBoxBody<Bytes, Error>;
 pub(crate) type Sent = BoxFuture<'static, Result<Response<Answer>, Error>>;
-/// Whatever the client is, it takes a request and answers it.
+/// Sends a request with any client.
 pub(crate) type Send = Arc<dyn Fn(Request<Body>) -> Sent + std::marker::Send + Sync>;
 
-/// What a kind of client is made of.
+/// What a client is built of.
 pub(crate) struct Parts {
     pub(crate) outbound: Outbound,
     /// Where its requests will go.
@@ -32,7 +32,7 @@ pub(crate) struct Parts {
     pub(crate) certs: Arc<Certs>,
 }
 
-/// A kind of client, and what its peers show it.
+/// A kind of client, and the certificates of its peers.
 pub(crate) struct Cell {
     pub(crate) kind: &'static Kind,
     pub(crate) certs: Arc<Certs>,
@@ -89,12 +89,12 @@ impl Client {
         (self.send)(request)
     }
 
-    /// Sends a GET and reads its answer; says what was answered.
+    /// Sends a GET and reads the response.
     pub(crate) async fn get(&self, uri: &Uri) -> Result<(Timings, Bytes), Error> {
         self.read(get(uri)).await
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads the response.
     pub(crate) async fn read(&self, request: Request<Body>) -> Result<(Timings, Bytes), Error> {
         let response = self.send(request).await?;
         let timings = timings(&response);
@@ -103,7 +103,7 @@ impl Client {
         Ok((timings, body))
     }
 
-    /// Drops the client; returns once every start has had its end.
+    /// Drops the client, and returns once every start has its end.
     pub(crate) async fn leave(self) -> Recorder {
         let Client { outbound, recorder, send } = self;
         drop((outbound, send));
@@ -125,5 +125,5 @@ pub(crate) fn text(text: impl Into<Bytes>) -> Body {
 }
 
 pub(crate) fn timings<B>(response: &Response<B>) -> Timings {
-    response.extensions().get::<Timings>().expect("each response has them").clone()
+    response.extensions().get::<Timings>().expect("every response has timings").clone()
 }

@@ -9,8 +9,7 @@ const DOCUMENT: &str = include_str!("../../crates/tower-outbound/src/docs/client
 const BEGIN: &str = "<!-- the table of clients begins -->\n";
 const END: &str = "<!-- the table of clients ends -->";
 
-/// A row for each scenario, a column for each kind of client, and the reasons below. Of cells that are not said to have
-/// failed, the suite says that they hold.
+/// A row for each scenario, a column for each kind of client, and the reasons below.
 pub(crate) fn table(failed: &BTreeSet<String>) -> String {
     let mut reasons: Vec<&str> = Vec::new();
     let mut text = String::from("| |");
@@ -23,7 +22,7 @@ pub(crate) fn table(failed: &BTreeSet<String>) -> String {
         let _ = write!(text, "\n| {} |", scenario.sentence());
         for kind in kinds::ALL {
             match kind.cannot(scenario.name) {
-                None if failed.contains(&scenario.on(kind)) => text += " failed |",
+                None if failed.contains(&scenario.path(kind)) => text += " failed |",
                 None => text += " yes |",
                 Some(reason) => {
                     let number = reasons.iter().position(|known| *known == reason).unwrap_or_else(|| {

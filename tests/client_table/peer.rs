@@ -1,4 +1,4 @@
-//! The peer of a cell: speaks what the client speaks, logs what it reads, and leaves when it is told to.
+//! The server of a cell. It logs the requests that it reads.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,22 +24,22 @@ use tower_outbound::connect::Protocol;
 
 use crate::kinds::Kind;
 
-/// The name by which the peer is known.
+/// The peer's host name.
 pub(crate) const HOST: &str = "peer.test";
 
 pub(crate) type Given = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answered = Result<Response<Given>, BoxError>;
 type Handler = dyn Fn(Request<Incoming>) -> BoxFuture<'static, Answered> + Send + Sync;
 
-/// What the peer has read of a request.
+/// A request that the peer has read.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) headers: HeaderMap,
-    /// Which of its connections it came on, counted from 1.
+    /// The number of its connection, from 1.
     pub(crate) connection: usize,
 }
 
-/// Why a request is not answered; an error of h2 resets its stream with that reason.
+/// Why a request is not answered. An error of h2 resets the stream with its reason.
 #[derive(Debug)]
 struct Refusal(BoxError);
 
@@ -69,18 +69,18 @@ struct Shared {
     seen: watch::Sender<Vec<Seen>>,
     accepted: AtomicUsize,
     open: watch::Sender<usize>,
-    /// Opened to cut off the connections of this generation.
+    /// Opened to close the connections accepted so far.
     cut: Mutex<Gate>,
     goodbye: watch::Sender<usize>,
     stopped: Gate,
 }
 
-/// What an answer is made of.
+/// The body of a response.
 pub(crate) fn body(text: impl Into<Bytes>) -> Given {
     http_body_util::Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A socket that listens from now on, for a peer that comes later.
+/// A socket that listens, for a peer that starts later.
 pub(crate) fn listen(address: SocketAddr) -> TcpListener {
     let listener = TcpListener::bind(address).expect("the port is free");
     listener.set_nonblocking(true).expect("a socket may be non-blocking");
@@ -135,19 +135,19 @@ impl Peer {
         self.shared.seen.borrow().clone()
     }
 
-    /// Returns once it has read the heads of so many requests.
+    /// Returns once the peer has read the heads of this many requests.
     pub(crate) async fn has_seen(&self, requests: usize) {
         let mut seen = self.shared.seen.subscribe();
-        seen.wait_for(|seen| seen.len() >= requests).await.expect("the peer is there");
+        seen.wait_for(|seen| seen.len() >= requests).await.expect("the peer runs");
     }
 
-    /// Returns once so many connections are open.
+    /// Returns once this many connections are open.
     pub(crate) async fn has_open(&self, connections: usize) {
         let mut open = self.shared.open.subscribe();
-        open.wait_for(|open| *open == connections).await.expect("the peer is there");
+        open.wait_for(|open| *open == connections).await.expect("the peer runs");
     }
 
-    /// Closes every connection, whatever is on it; new ones are welcome.
+    /// Closes every connection. New ones are accepted.
     pub(crate) async fn cut(&self) {
         std::mem::take(&mut *self.shared.cut.lock().unwrap()).open();
         self.has_open(0).await;
@@ -196,7 +196,7 @@ async fn handshake(stream: tokio::net::TcpStream, shared: &Arc<Shared>, number: 
     match &shared.acceptor {
         None => serve(TokioIo::new(stream), shared, number).await,
         Some(acceptor) => {
-            // A client that refuses the certificate says so itself.
+            // A client that refuses the certificate reports that.
             if let Ok(stream) = acceptor.accept(stream).await {
                 serve(TokioIo::new(stream), shared, number).await;
             }
@@ -213,7 +213,7 @@ async fn serve<I: Read + Write + Unpin + Send + 'static>(io: I, shared: &Arc<Sha
         async move { answer.await.map_err(Refusal) }
     });
     let mut goodbye = shared.goodbye.subscribe();
-    // How a client leaves is its own affair.
+    // The way in which a client closes is not checked.
     macro_rules! until_goodbye {
         ($connection:expr) => {{
             let mut connection = std::pin::pin!($connection);

@@ -1,4 +1,4 @@
-//! Knows the peer's name alone.
+//! A resolver that knows only the peer's name.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use tower::{Service, service_fn};
 
 use crate::peer::HOST;
 
-/// Whether this machine is meant.
+/// Loopback for the name of the peer.
 pub(crate) fn resolve(name: &str) -> io::Result<std::iter::Once<SocketAddr>> {
     match name == HOST {
         true => Ok(std::iter::once((Ipv4Addr::LOCALHOST, 0).into())),
@@ -16,7 +16,7 @@ pub(crate) fn resolve(name: &str) -> io::Result<std::iter::Once<SocketAddr>> {
     }
 }
 
-/// As a service.
+/// The resolver as a service.
 pub(crate) fn resolver() -> impl Service<
     Name,
     Response = std::iter::Once<SocketAddr>,

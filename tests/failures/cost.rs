@@ -7,9 +7,9 @@ use tower_outbound::connect::PhaseLayer;
 use tower_outbound::{BoxError, Error, Failure, Kind};
 
 use crate::chains::staged;
-use crate::frames::rst_stream;
 use crate::pipe::{Then, http1_error, http2_error};
 use crate::stack::failing;
+use outbound_tests::faults::frames::rst_stream;
 
 const TIMES: u32 = 10_000;
 

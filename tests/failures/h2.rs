@@ -11,12 +11,12 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_outbound::{BoxError, Failure, Kind};
 
-use crate::frames::{
+use crate::locked::{constants, source, variants};
+use crate::pipe::{self, Then, get, http2_error, http2_upload_error, peer_of_http2, soon, upload};
+use outbound_tests::faults::frames::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, OK, PING, PRIORITY, SETTINGS, WINDOW_UPDATE,
     frame, goaway, header, rst_stream,
 };
-use crate::locked::{constants, source, variants};
-use crate::pipe::{self, Then, get, http2_error, http2_upload_error, peer_of_http2, soon, upload};
 
 /// The codes of RFC 9113, section 7: a stream that is reset with it, before its head.
 const REASONS: [(&str, u32, Kind); 14] = [

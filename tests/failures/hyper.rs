@@ -13,9 +13,9 @@ use outbound_tests::server::Script;
 use tokio::io::DuplexStream;
 use tower_outbound::{BoxError, Failure, Kind};
 
-use crate::frames::rst_stream;
 use crate::locked::{source, variants};
 use crate::pipe::{self, Then, body, get, http1, http1_error, http2_error, soon, upload};
+use outbound_tests::faults::frames::rst_stream;
 
 type Provoked = Pin<Box<dyn Future<Output = BoxError>>>;
 

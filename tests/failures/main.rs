@@ -3,7 +3,6 @@
 mod chains;
 mod cost;
 mod document;
-mod frames;
 mod h2;
 mod hyper;
 mod kinds;

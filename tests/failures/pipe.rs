@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;
 use tower_outbound::BoxError;
 
-use crate::frames::{ACK, HEADERS, SETTINGS, frame};
+use outbound_tests::faults::frames::{ACK, HEADERS, SETTINGS, frame};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 

@@ -1,4 +1,4 @@
-//! What makes the connections below TLS: the real connector, or one that fails or waits by itself.
+//! The connector below TLS: the real one, one that fails or one that is never ready.
 
 use std::future::ready;
 use std::io;
@@ -15,7 +15,7 @@ use tower_outbound::connect::{PhaseLayer, TcpConnector, TcpIo};
 #[derive(Clone)]
 pub(crate) enum Dial {
     Tcp(TcpConnector),
-    /// Fails in phase `tcp` with this error of the system.
+    /// Fails in phase `tcp` with this error.
     Failing(fn() -> io::Error),
     NeverReady,
 }

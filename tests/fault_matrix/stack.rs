@@ -1,12 +1,10 @@
-//! The stack that every cell runs through, and what it tells.
+//! The client of a cell, and what its observers record.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Uri};
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -14,6 +12,8 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+use outbound_tests::faults::{Body, Upload};
+use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
 use tower_layer::Layer as _;
 use tower_outbound::connect::Track;
@@ -21,24 +21,23 @@ use tower_outbound::limit::InFlightLimit;
 use tower_outbound::observe::{Observe, ObserveRequestBody};
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::timeouts::Timeouts;
-use tower_outbound::{BoxError, Connection, Event, Failure, Outbound, Outcome};
+use tower_outbound::{Connection, Event, Failure, Outbound, Outcome};
 use tower_outbound_otel::OtelObserver;
 
 use crate::dial::Dial;
 
 const LIMIT: Duration = Duration::from_secs(9);
 
-pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Service =
     Observe<InFlightLimit<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>>;
 
-/// One cell's client with everything that listens to it.
+/// A client and its observers.
 pub(crate) struct Stack {
     pub(crate) outbound: Outbound,
     pub(crate) service: Service,
     pub(crate) recorder: Recorder,
     pub(crate) http2: bool,
-    /// What the last attempt that failed has failed with.
+    /// The failure and the connection of the last attempt that failed.
     pub(crate) failure: Arc<Mutex<Option<(Failure, Option<Connection>)>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
@@ -51,7 +50,7 @@ impl Stack {
         Stack::retrying(tls, dial, http2, false)
     }
 
-    /// With limits of requests in flight, say.
+    /// With options of the builder.
     pub(crate) fn limited(
         tls: rustls::ClientConfig,
         dial: impl Into<Dial>,
@@ -84,15 +83,15 @@ impl Stack {
         let observer = OtelObserver::builder().tracer_provider(&traces).meter_provider(&meters).build();
         let recorder = Recorder::new();
         let failure = Arc::new(Mutex::new(None));
-        let told = Arc::clone(&failure);
-        // First, so that it is there when the recorder has told the end.
+        let last = Arc::clone(&failure);
+        // Before the recorder, so that the failure is there once the recorder knows the end.
         let failures = move |event: &Event<'_>| {
             if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event {
-                *told.lock().unwrap() = Some((failure.clone(), attempt.connection()));
+                *last.lock().unwrap() = Some((failure.clone(), attempt.connection()));
             }
         };
         let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());
-        // The clock is paused where one of them is to be hit.
+        // Cells that hit a timeout pause the clock.
         let times = Timeouts::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
         let outbound = limits(outbound.timeouts(times)).build();
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
@@ -103,7 +102,7 @@ impl Stack {
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            // Off, so that one attempt is one attempt: what it meets is what is told.
+            // Off by default here: hyper-util's retry would hide the fault.
             .retry_canceled_requests(retries)
             .http2_only(http2)
             .build(outbound.connector(https));
@@ -111,8 +110,7 @@ impl Stack {
         Stack { outbound, service, recorder, http2, failure, spans, metrics, meters, _traces: traces }
     }
 
-    /// The `error.type` that the spans of the last attempts of this method agree on, and whether a metric has
-    /// the same.
+    /// The `error.type` of the last spans of this method, and whether all of them and a metric have it.
     pub(crate) fn error_type(&self, method: &str, last: usize) -> (Option<String>, bool) {
         let of = |attributes: &[KeyValue]| {
             let found = attributes.iter().find(|attribute| attribute.key.as_str() == "error.type");
@@ -143,6 +141,9 @@ impl Stack {
     }
 }
 
-pub(crate) fn request(method: &str, uri: &Uri, body: Body) -> Request<Body> {
-    Request::builder().method(method).uri(uri).body(body).unwrap()
+/// A request without a body.
+pub(crate) fn request(method: &str, uri: &Uri) -> Request<Body> {
+    let mut request = Upload::None.request(uri, &Gate::new());
+    *request.method_mut() = method.parse().unwrap();
+    request
 }

@@ -1,4 +1,4 @@
-//! Requests that wait for a connection which another one makes (HTTP/2).
+//! Requests that wait for a connection which another request opens (HTTP/2).
 
 use std::convert::Infallible;
 use std::future::{pending, ready};
@@ -13,19 +13,19 @@ use http::{Response, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::connect::dns::Name;
 use outbound_tests::certs::Certs;
+use outbound_tests::faults::Seen;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::H2Server;
 use tokio::task::JoinHandle;
 use tower::{ServiceExt as _, service_fn};
 use tower_outbound::connect::TcpConnector;
 
-use crate::cell::{Result, Told, empty, within};
-use crate::sent::Seen;
+use crate::attempt::{Outcome, Reported, within};
 use crate::stack::{Stack, request};
 
 const WAITING: usize = 9;
 
-/// The first connect stays in its lookup, every later one finds the peer on loopback.
+/// The first lookup never ends. Later ones return loopback.
 struct Lookups {
     tcp: TcpConnector,
     asked: Gate,
@@ -49,9 +49,9 @@ impl Lookups {
     }
 }
 
-/// A task with one request, which has begun to wait.
+/// Spawns a request, and returns when it waits.
 pub(crate) async fn begin(stack: &Stack, method: &'static str, uri: &Uri) -> JoinHandle<bool> {
-    let mut call = stack.service.clone().oneshot(request(method, uri, empty())).boxed();
+    let mut call = stack.service.clone().oneshot(request(method, uri)).boxed();
     let begun = Gate::new();
     let opens = begun.clone();
     let task = tokio::spawn(async move {
@@ -71,7 +71,7 @@ pub(crate) async fn cut(task: JoinHandle<bool>) {
     assert!(task.await.unwrap_err().is_cancelled());
 }
 
-/// Nine at once; how many of them are answered in full.
+/// Sends nine requests at once. The future returns how many are answered in full.
 async fn nine(stack: &Stack, method: &'static str, uri: &Uri) -> impl Future<Output = usize> + use<> {
     let mut waiting = Vec::new();
     for _ in 0..WAITING {
@@ -81,8 +81,8 @@ async fn nine(stack: &Stack, method: &'static str, uri: &Uri) -> impl Future<Out
     async { answered.await.into_iter().filter(|one| matches!(one, Ok(true))).count() }
 }
 
-/// What the nine see whose connection's maker is cancelled; they are sent again after that.
-pub(crate) async fn behind_a_cancelled_opener(tls: bool) -> Result {
+/// The request that opens the connection of nine others is cancelled. The nine are sent again after that.
+pub(crate) async fn behind_a_cancelled_opener(tls: bool) -> Outcome {
     let certs = Certs::new("peer.test");
     let mut server = H2Server::builder();
     if tls {
@@ -109,10 +109,10 @@ pub(crate) async fn behind_a_cancelled_opener(tls: bool) -> Result {
     let again = within("the nine again", nine(&stack, "PUT", &uri).await).await;
     let connections = server.accepted();
 
-    let told = Told::of_several(stack, "GET", WAITING, WAITING, &Vec::new()).await;
+    let reported = Reported::of_several(stack, "GET", WAITING, WAITING, &Vec::new()).await;
     server.stop();
     let mut result =
-        told.finish(Some(Seen { read: seen as u64, answered: seen > 0, ..Seen::default() })).await;
+        reported.finish(Some(Seen { read: seen as u64, answered: seen > 0, ..Seen::default() })).await;
     if (answered, seen, again, connections) != (0, 0, WAITING, 1) {
         let again = format!("{again} answered when sent again, on {connections} connections");
         result.disagreement += &format!("{answered} answered, {seen} handled, {again}");
@@ -120,8 +120,8 @@ pub(crate) async fn behind_a_cancelled_opener(tls: bool) -> Result {
     result
 }
 
-/// One gives up while another makes the connection for both.
-pub(crate) async fn cancelled_behind_an_opener(tls: bool) -> Result {
+/// A request is cancelled while another one opens the connection for both.
+pub(crate) async fn cancelled_behind_an_opener(tls: bool) -> Outcome {
     let lookups = Lookups::new();
     let certs = Certs::new("peer.test");
     let stack = Stack::new(certs.client_config(&[]), lookups.tcp, true);
@@ -130,13 +130,12 @@ pub(crate) async fn cancelled_behind_an_opener(tls: bool) -> Result {
     let opener = begin(&stack, "POST", &uri).await;
     lookups.asked.wait().await;
     let waiting = begin(&stack, "GET", &uri).await;
-    // It is the last one to end.
     let outcomes = stack.recorder.clone();
     cut(waiting).await;
     outcomes.wait_until(|recorder| recorder.outcomes().len() == 1).await;
     let outcome = outcomes.outcomes().remove(0);
     cut(opener).await;
-    let mut result = Told::of(stack, "GET", &Vec::new()).await.finish(None).await;
+    let mut result = Reported::of(stack, "GET", &Vec::new()).await.finish(None).await;
     result.outcome = outcome;
     result
 }

@@ -27,13 +27,13 @@ const LOG_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_refuses_by_429_and_is_asked_again_when_it_says", NGINX, waits_as_asked),
-        Check::new("nginx_says_when_by_a_date_in_the_past_and_is_asked_at_once", NGINX, dates_in_the_past),
-        Check::new("nginx_says_when_by_a_date_far_ahead_and_is_not_asked_again", NGINX, dates_far_ahead),
-        Check::new("nginx_restarted_unseen_gets_each_request_once", NGINX, restart::unseen),
-        Check::new("nginx_restarted_gets_each_request_once", NGINX, restart::seen),
-        Check::new("nginx_refuses_half_an_upload_by_413_and_gets_no_other", NGINX, half_an_upload),
-        Check::new("nginx_refuses_a_whole_upload_by_413_and_gets_it_again", NGINX, whole_uploads),
+        Check::new("status_429_is_retried_after_retry_after", NGINX, waits_as_asked),
+        Check::new("retry_after_date_in_the_past_is_retried_at_once", NGINX, dates_in_the_past),
+        Check::new("retry_after_date_beyond_cap_is_not_retried", NGINX, dates_far_ahead),
+        Check::new("restart_unseen_by_client_gets_each_request_once", NGINX, restart::unseen),
+        Check::new("restart_seen_by_client_gets_each_request_once", NGINX, restart::seen),
+        Check::new("status_413_before_upload_is_whole_is_not_retried", NGINX, half_an_upload),
+        Check::new("status_413_after_whole_upload_is_retried", NGINX, whole_uploads),
     ]
 }
 

@@ -1,19 +1,21 @@
-//! Runs a list of checks as `cargo test` expects it, and says at the end which peers took part.
+//! Checks as tests `peers::<peer>::<check>`, and which peers took part.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use outbound_tests::cells::{Completion, Failed, Program};
 use outbound_tests::peers::Peer;
 use tokio::runtime::Runtime;
 
-/// A check that hangs is a check that fails.
+/// A check that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
-type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>>>;
+type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// One check: it fails by panicking.
+/// A check against a peer. It fails by a panic.
 pub(crate) struct Check {
     name: &'static str,
     peer: Peer,
@@ -29,108 +31,73 @@ impl Check {
     }
 }
 
-/// What of libtest's arguments matters here.
-#[derive(Debug, Default)]
-struct Arguments {
-    list: bool,
-    exact: bool,
-    ignored: bool,
-    filters: Vec<String>,
-    skips: Vec<String>,
+/// The peers of the checks that were selected.
+#[derive(Clone, Default)]
+struct Peers(Arc<Mutex<Taken>>);
+
+#[derive(Default)]
+struct Taken {
+    ran: BTreeSet<&'static str>,
+    missing: BTreeSet<&'static str>,
 }
 
-impl Arguments {
-    fn parse(arguments: impl IntoIterator<Item = String>) -> Arguments {
-        let mut parsed = Arguments::default();
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--list" => parsed.list = true,
-                "--exact" => parsed.exact = true,
-                "--ignored" => parsed.ignored = true,
-                "--skip" => parsed.skips.extend(arguments.next()),
-                // Those that take a value of their own; it is not a filter.
-                "--test-threads" | "--color" | "--format" | "--logfile" | "--shuffle-seed" | "-Z" => {
-                    arguments.next();
-                }
-                flag if flag.starts_with('-') => {}
-                filter => parsed.filters.push(filter.to_owned()),
-            }
-        }
-        parsed
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        let fits = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
-        // No check is ever ignored.
-        !self.ignored
-            && (self.filters.is_empty() || self.filters.iter().any(fits))
-            && !self.skips.iter().any(fits)
-    }
-}
-
-/// Runs what the arguments ask for, one after another.
-pub(crate) fn run(checks: &[Check]) -> ExitCode {
-    let arguments = Arguments::parse(std::env::args().skip(1));
-    let wanted = checks.iter().filter(|check| arguments.wants(check.name));
-    if arguments.list {
-        wanted.for_each(|check| println!("{}: test", check.name));
-        return ExitCode::SUCCESS;
-    }
+/// Runs the selected checks, one after another by default, then prints who took part, and `summary`.
+pub(crate) fn run(checks: Vec<Check>, summary: fn() -> String) -> ExitCode {
     let required = std::env::var("OUTBOUND_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-    let runtime = Runtime::new().expect("a runtime");
-    let (mut ran, mut missing) = (BTreeSet::new(), BTreeSet::new());
-    let (mut passed, mut failed) = (0, 0);
-    println!();
-    for check in wanted {
-        if check.peer.find().is_none() {
-            println!("check {} ... skipped, no {}", check.name, check.peer.name);
-            missing.insert(check.peer.name);
-            failed += usize::from(required);
-            continue;
-        }
-        ran.insert(check.peer.name);
-        match attempt(&runtime, check) {
-            Ok(()) => {
-                println!("check {} ... ok", check.name);
-                passed += 1;
-            }
-            Err(reason) => {
-                println!("check {} ... FAILED: {reason}", check.name);
-                failed += 1;
-            }
-        }
+    let peers = Peers::default();
+    // Some checks measure time.
+    let mut program = Program::new("peers").one_at_a_time();
+    for check in checks {
+        let peers = peers.clone();
+        let path = format!("{}::{}", check.peer.name, check.name);
+        program.test(&path, move || peers.run(check, required));
     }
-    println!("\n{passed} passed, {failed} failed");
-    println!("{}", summary(&ran, &missing));
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    program.run(|| {
+        println!("{}\n{}", peers.summary(), summary());
+        Vec::new()
+    })
 }
 
-fn attempt(runtime: &Runtime, check: &Check) -> Result<(), String> {
-    let task = runtime.spawn((check.run)());
+impl Peers {
+    fn run(&self, check: Check, required: bool) -> Result<Completion, Failed> {
+        let peer = check.peer;
+        let found = peer.find().is_some();
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if found { &mut taken.ran } else { &mut taken.missing }.insert(peer.name);
+        drop(taken);
+        match (found, required) {
+            (true, _) => attempt(check.run),
+            (false, true) => Err(format!("{} is not found", peer.name).into()),
+            (false, false) => Ok(Completion::ignored_with(format!("skipped, no {}", peer.name))),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = Vec::new();
+        if !taken.ran.is_empty() {
+            parts.push(format!("ran {}", Vec::from_iter(taken.ran.iter().copied()).join(", ")));
+        }
+        if !taken.missing.is_empty() {
+            let skipped =
+                taken.missing.iter().map(|name| format!("{name} (not found; tests/peers/install {name})"));
+            parts.push(format!("skipped {}", Vec::from_iter(skipped).join(", ")));
+        }
+        format!("real peers: {}", if parts.is_empty() { "none".to_owned() } else { parts.join("; ") })
+    }
+}
+
+fn attempt(run: Run) -> Result<Completion, Failed> {
+    let runtime = Runtime::new()?;
+    let task = runtime.spawn(run());
     let abort = task.abort_handle();
     match runtime.block_on(async { tokio::time::timeout(LIMIT, task).await }) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(panic)) => Err(panic.to_string()),
+        Ok(Ok(())) => Ok(Completion::Completed),
+        Ok(Err(panic)) => Err(panic.to_string().into()),
         Err(_) => {
             // Its peer is killed with it.
             abort.abort();
-            Err(format!("no end after {LIMIT:?}"))
+            Err(format!("no end after {LIMIT:?}").into())
         }
     }
-}
-
-fn summary(ran: &BTreeSet<&str>, missing: &BTreeSet<&str>) -> String {
-    let mut parts = Vec::new();
-    if !ran.is_empty() {
-        parts.push(format!("ran {}", Vec::from_iter(ran.iter().copied()).join(", ")));
-    }
-    if !missing.is_empty() {
-        let skipped = missing.iter().map(|name| format!("{name} (not found; tests/peers/install {name})"));
-        parts.push(format!("skipped {}", Vec::from_iter(skipped).join(", ")));
-    }
-    if parts.is_empty() {
-        parts.push("none asked for".to_owned());
-    }
-    format!("real peers: {}", parts.join("; "))
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Service as _, ServiceExt as _};
 use tower_layer::Layer as _;
 use tower_outbound::observe::ObserveRequestBody;
-use tower_outbound::{BoxError, Phase, Reuse, Timings};
+use tower_outbound::{BoxError, Kind, Phase, Reuse, SendState, Timings};
 
 use crate::support::{Body, recorded, stack};
 
@@ -29,7 +29,8 @@ fn ms(ms: u64) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn reuse_request_dying_unsent_is_reused_and_closes_once() {
-    let script = Script::new().read_request().write(ANSWER).sleep(ms(20)).close();
+    let gate = Gate::new();
+    let script = Script::new().read_request().write(ANSWER).wait(&gate).close();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
     let client = Client::builder(TokioExecutor::new())
@@ -39,23 +40,18 @@ async fn reuse_request_dying_unsent_is_reused_and_closes_once() {
 
     let first = client.call(secret::request(&server.uri("/"), Body::default())).await.unwrap();
     first.into_body().collect().await.unwrap();
-    // The peer closes while nobody polls the connection; the next request is dispatched to it all the same.
-    tokio::time::advance(ms(20)).await;
-    while server.log()[0].ended.is_none() {
-        tokio::task::yield_now().await;
-    }
-    match client.call(secret::request(&server.uri("/"), Body::default())).await {
-        Ok(response) => assert_eq!(server.accepted(), 2, "{}", response.status()),
-        Err(error) => {
-            let attempt = error.attempt().unwrap();
-            assert_eq!((attempt.reuse(), attempt.usage().unwrap().number()), (Reuse::Reused, 2));
-            assert_eq!(attempt.connection().unwrap().uses(), 1);
-        }
-    }
+    // Every task waits, so that the peer's runs first and the connection's finds the end and the request at once.
+    tokio::time::sleep(ms(1)).await;
+    gate.open();
+    let error = client.call(secret::request(&server.uri("/"), Body::default())).await.map(drop).unwrap_err();
+    let failure = error.failure();
+    assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseEnded, Some(SendState::NotSent)));
+    let attempt = error.attempt().unwrap();
+    assert_eq!((attempt.reuse(), attempt.usage().unwrap().number()), (Reuse::Reused, 2));
+    assert_eq!(attempt.connection().unwrap().uses(), 1);
     drop(client);
     recorder.settled().await;
-    let closed = recorder.count("ConnectionClosed");
-    assert_eq!(closed, server.accepted() as i64);
+    assert_eq!((server.accepted(), server.requests(), recorder.count("ConnectionClosed")), (1, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]

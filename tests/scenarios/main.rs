@@ -10,6 +10,7 @@ mod interleavings;
 mod load;
 mod log;
 mod phases;
+mod promises;
 mod retry;
 mod silent;
 mod support;

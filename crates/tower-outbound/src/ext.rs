@@ -7,7 +7,7 @@ use crate::record::{NoPropagation, Timings, UrlTemplate};
 use crate::retry::RetryOptions;
 use crate::settings::Timeouts;
 
-/// What the layers read from a request's extensions, as methods.
+/// Sets the options of one request, which the layers read from its extensions.
 ///
 /// # Example
 /// ```
@@ -25,32 +25,32 @@ use crate::settings::Timeouts;
 /// # let _ = request;
 /// ```
 pub trait RequestExt: Sized + sealed::Extensions {
-    /// Names the span and the metrics of the request: see [`UrlTemplate`].
+    /// Sets the template that names the request's span and metrics: see [`UrlTemplate`].
     #[must_use]
     fn url_template(self, template: impl Into<UrlTemplate>) -> Self {
         self.with_extension(template.into())
     }
 
-    /// The timeouts of this request: unset ones fall back to those of the layer.
+    /// Sets timeouts of this request. Unset timeouts fall back to those of the layer.
     #[must_use]
     fn timeouts(self, timeouts: Timeouts) -> Self {
         self.with_extension(timeouts)
     }
 
-    /// The retry options of this request: unset ones fall back to those of the layer.
+    /// Sets retry options of this request. Unset options fall back to those of the layer.
     #[must_use]
     fn retry(self, options: RetryOptions) -> Self {
         self.with_extension(options)
     }
 
-    /// No trace context is written into this request's headers.
+    /// Excludes this request from trace propagation: no trace context is written into its headers.
     #[must_use]
     fn no_propagation(self) -> Self {
         self.with_extension(NoPropagation)
     }
 }
 
-/// What the layers put into a response's extensions, as methods.
+/// Reads the records that the layers put into a response's extensions.
 ///
 /// # Example
 /// ```
@@ -63,14 +63,14 @@ pub trait RequestExt: Sized + sealed::Extensions {
 /// }
 /// ```
 pub trait ResponseExt: sealed::Extensions {
-    /// Where the time of the attempt went; complete when the response's body has ended.
+    /// The duration of each phase of the attempt. They are complete at the end of the response's body.
     ///
-    /// `None` for a response that did not come through an observe layer.
+    /// `None` if there is no observe layer.
     fn timings(&self) -> Option<&Timings> {
         self.extensions_ref().get()
     }
 
-    /// The attempts before the last one; `None` where there was only one.
+    /// The attempts before the last one. `None` if there was only one attempt.
     fn retry_history(&self) -> Option<&RetryHistory> {
         self.extensions_ref().get()
     }

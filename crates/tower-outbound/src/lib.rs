@@ -1,50 +1,103 @@
-//! Tower layers for outbound HTTP: where the time goes, whether a connection was reused, why it closed.
+//! Tower layers for HTTP clients.
+//!
+//! For each request they record whether its connection was reused, how long each phase took (DNS, TCP, TLS, the wait for
+//! the response, its body), how much of the request was sent if it failed, and why connections close. A retry layer sends
+//! a request again that the server provably did not process.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # async fn run() -> Result<(), tower_outbound::Error> {
+//! use tower_outbound::{Outbound, ResponseExt as _};
+//!
+//! let client = Outbound::new().client(); // feature `client`
+//! let response = client.get("https://example.com/").await?;
+//! if let Some(timings) = response.timings() {
+//!     println!("{timings}");
+//! }
+//! let text = response.into_body().text().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`docs::clients`] has a program for hyper-util, hyper, tonic and reqwest; [`docs::failures`] lists every kind of failure.
+//!
+//! # The stack
 //!
 //! ```text
 //!  caller
 //!    │ http::Request<B>
-//!  ┌─▼─ Retry ──────── sends again what was not processed; holds nothing while it waits
-//!  │ ┌─▼─ Observe ──── opens the Attempt; its observers may write headers
-//!  │ │ ┌─▼─ InFlightLimit ─ a slot per origin and of the total, to the end of the response's body
+//!  ┌─▼─ Retry ─────────── sends an unprocessed request again; holds nothing during the backoff
+//!  │ ┌─▼─ Observe ─────── starts and ends the Attempt; observers may write headers
+//!  │ │ ┌─▼─ InFlightLimit ─ a slot per origin and in total, until the end of the response's body
 //!  │ │ │ [ client: hyper-util Client or pools │ hyper conn │ tonic Channel │ reqwest ]
-//!  │        ╔══════════ pool (the client's, not ours) ══════════╗
-//!  │        ║ ┌─▼─ Track ─ id, uses, close reason; wraps the IO, ║
-//!  │        ║ │     which reqwest does not let it                ║
-//!  │        ║ │ ┌─▼─ the client's TLS connector                  ║
-//!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,     ║
-//!  │        ║ │ │ │     or another one inside PhaseLayer::tcp    ║
-//!  │        ╚══════════════════════════════════════════════════╝
+//!  │        ╔══════════ the client's pool ══════════════════════════╗
+//!  │        ║ ┌─▼─ Track ───── id, uses, close reason; wraps the IO  ║
+//!  │        ║ │                (not for reqwest)                     ║
+//!  │        ║ │ ┌─▼─ the client's TLS connector                      ║
+//!  │        ║ │ │ ┌─▼─ TcpConnector: resolver and addresses,         ║
+//!  │        ║ │ │ │     or another connector inside of a PhaseLayer  ║
+//!  │        ╚═══════════════════════════════════════════════════════╝
 //! ```
 //!
-//! [`Outbound`] puts them together; [`docs::clients`] has a program for each client, [`docs::failures`] tells every kind
-//! of failure. The folders are the seats of this drawing: `retry`, `observe`, `in_flight`, `clients`, `track`, `phase`,
-//! `tcp`; `event`, `attempt` and `connect` are the vocabulary that they share, `classify` tells errors apart.
+//! [`Outbound`] creates these layers and holds their shared state. The traits [`RequestExt`] and [`ResponseExt`] set the
+//! options of one request and read the record of one response.
+//!
+//! # Modules
+//!
+//! A module may use the modules in the rows above its own row, and no others. The modules of a row do not know each other.
+//!
+//! | modules | content |
+//! | --- | --- |
+//! | [`failure`] | the kind, phase and send state of a failure |
+//! | [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
+//! | private: `error`, `classify` | [`Error`], and [`Failure::of`] for the errors of other crates |
+//! | [`timeouts`] | the timeouts of an attempt and of a connect |
+//! | [`retry`], [`observe`], [`limit`], [`connect`] | a layer each; `connect` has those below the pool |
+//! | private: `foreign` | what exists only because the pool belongs to another crate |
+//! | [`outbound`] | the handle, its builder, and the order of the layers |
+//! | [`hyper`], `client` | hyper's connections as services; `OutboundClient` |
+//! | `reqwest`, `tonic` | the adapters of other clients |
 //!
 //! # Features
 //!
-//! | feature | what it adds |
+//! A feature adds API and never changes behaviour.
+//!
+//! | feature | adds |
 //! | --- | --- |
-//! | `tracing` (default) | the events as structured `tracing` events, and warnings about half a stack |
-//! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer in its place |
-//! | `tonic-channel` | `Outbound::tonic`: tonic's channel with every layer in its place |
+//! | `tracing` (default) | events as structured `tracing` events, and warnings about an incomplete stack |
+//! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer |
+//! | `json` | `json()` on the response's body of each client |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
-//! | `reqwest` | `ReqwestClient`: reqwest under every layer that it lets in, and its parts; its errors |
-//! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic` | whose errors [`Failure::of`] knows, beside those of std, tokio, h2, hyper and hyper-util |
+//! | `tonic-channel` | `Outbound::tonic`: tonic's channel with every layer |
+//! | `reqwest` | `Outbound::reqwest`: reqwest with every layer that it supports; its errors |
+//! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic` | the errors of these crates in [`Failure::of`] |
+//!
+//! Without the feature `rustls`, [`Failure::of`] recognises the errors of rustls 0.23 by their messages.
+//!
+//! # Stability
+//!
+//! This crate follows semantic versioning, with one exception: an item behind the features `client`, `reqwest`, `tonic`
+//! or `tonic-channel` whose signature names a type of hyper-rustls, rustls, reqwest or tonic follows the major version of
+//! that crate. A new major version of one of them may come in a minor version of this crate. The other types of other
+//! crates in signatures are those of http, http-body, bytes, tower-layer, tower-service, hyper, hyper-util and tokio.
+//!
+//! Messages of errors, and the `Display` of records such as [`Timings`], are for people and may change in any version.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg = false))]
 
 // First for its macro.
 #[macro_use]
 mod record;
 
-/// The call, its attempts, and what is known of each.
+/// The records of a call and of its attempts.
 pub mod attempt {
     pub use crate::record::{Attempt, Call, Cumulative, NoPropagation, Timings, UrlTemplate};
 }
 
 mod classify;
 #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))))]
 pub mod client;
 pub mod connect;
 pub mod docs;
@@ -57,16 +110,19 @@ pub mod limit;
 pub mod observe;
 pub mod outbound;
 #[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod retry;
 mod settings;
 pub mod timeouts;
 mod timer;
 #[cfg(feature = "tonic-channel")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic-channel")))]
 pub mod tonic;
 mod util;
 
 #[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 #[doc(inline)]
 pub use self::client::OutboundClient;
 pub use self::error::{BoxError, Error};

@@ -1,4 +1,4 @@
-//! The workload: workers that take one request after the other until all are done or the time is over.
+//! The workload: workers send one request after another, until all are sent or the time is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,33 +16,33 @@ use tower_outbound::{Error, Kind};
 
 use crate::server::ID;
 
-/// How many requests there are.
+/// Total number of requests.
 pub(crate) const REQUESTS: u64 = 10_000;
 const WORKERS: usize = 64;
 const BODY: Bytes = Bytes::from_static(&[b'.'; 1024]);
 
-/// How it went. What was under way when the time was over is in none of the figures.
+/// The result of a run. Requests in flight at the end are not counted.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// Requests that were answered, each at last with a success.
+    /// Requests that succeeded, at the first attempt or later.
     pub(crate) served: u64,
-    /// Requests that got no slot in time.
+    /// Requests that received no slot in time.
     pub(crate) pool_timeouts: u64,
-    /// Requests that failed otherwise, or were refused to the last.
+    /// Requests that failed otherwise, or whose last attempt was refused.
     pub(crate) failed: u64,
     pub(crate) took: Duration,
 }
 
 #[derive(Debug, Default)]
 struct Tally {
-    /// How many requests were begun.
+    /// Number of requests that were started.
     begun: AtomicU64,
     served: AtomicU64,
     pool_timeouts: AtomicU64,
     failed: AtomicU64,
 }
 
-/// Sends the requests, for so long at most.
+/// Sends the requests, for at most `time`.
 pub(crate) async fn drive<S, R>(client: S, uri: Uri, time: Duration, bar: ProgressBar) -> Done
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error> + Clone + Send + 'static,
@@ -55,7 +55,7 @@ where
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         let (client, uri, tally, bar) = (client.clone(), uri.clone(), tally.clone(), bar.clone());
-        // A worker that waits when the time is over is dropped where it stands.
+        // A worker that still waits at the end is dropped.
         workers.spawn(timeout_at(start + time, async move { work(client, uri, &tally, &bar).await }));
     }
     workers.join_all().await;
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// Whether it was answered with a success.
+/// Returns whether the response has a success status.
 async fn attempt<S, R>(client: S, request: Request<Full<Bytes>>) -> Result<bool, Error>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<R>, Error = Error>,

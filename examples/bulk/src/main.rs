@@ -1,7 +1,8 @@
-//! 64 workers share 4 connections to a server that answers every tenth request with 429 and `Retry-After: 1`.
+//! Measures what it is worth to release a connection before the backoff.
 //!
-//! Three times, with stacks that differ in what becomes of the 429 while its request waits to be sent again: it is
-//! released before the wait (tower-outbound's retry layer), held during the wait, or dropped undrained (tower's).
+//! 64 workers share 4 connections to a server that answers every tenth request with 429 and `Retry-After: 1`. Three
+//! stacks run in turn. They release the 429 before the wait (the retry layer of tower-outbound), hold it during the
+//! wait, or drop it unread (tower's `Retry`).
 
 mod cli;
 mod load;
@@ -40,7 +41,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         held: Run::of("held", cli.seconds, held::client).await?,
         dropped: Run::of("dropped", cli.seconds, dropped::client).await?,
     };
-    // A reader that has had enough (`| head`) is an error here; `println!` would panic.
+    // A closed pipe (`| head`) is an error; `println!` would panic.
     let mut out = io::stdout().lock();
     match cli.json {
         true => writeln!(out, "{}", serde_json::to_string_pretty(&Json::new(&report))?)?,

@@ -1,4 +1,4 @@
-//! What a person wants to look at, and the same for a program.
+//! The report, as text and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,11 +21,11 @@ const HEADER: [&str; 8] = [
 ];
 
 const HOW_TO_READ: &str = "\
-A slot is one of 4 requests in flight, held to the end of the response's body; who gets none within 2 s
-fails with a pool timeout. The longest wait is for one slot; the second that the server asks to wait is
-not in it. Connections, and what was processed twice, are from the server's own log: a few more than 4
-are opened, since a slot is free a moment before its connection is idle in the client's pool. drained:
-read to the end before the wait, so that the connection serves others; closed: dropped with it.
+4 requests may be in flight; each holds a slot until its response body ends. A request without a slot
+after 2 s fails with a pool timeout. The longest wait is that for a slot, without the second that the
+server asks for. The numbers of connections and of requests processed twice are from the server's log. A
+few more than 4 are opened: a slot is free a moment before its connection is idle in the client's pool.
+drained: 429s read to the end before the wait, so their connections serve others; closed: dropped.
 ";
 
 /// The three runs.
@@ -44,15 +44,15 @@ impl Report {
         ]
     }
 
-    /// What should not have happened.
+    /// Results that are not expected.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (name, run) in self.runs() {
             if run.done.failed > 0 {
-                warnings.push(format!("{name}: {} requests failed otherwise", run.done.failed));
+                warnings.push(format!("{name}: {} requests failed for another reason", run.done.failed));
             }
             for (limit, count) in &run.seen.given_up {
-                warnings.push(format!("{name}: {count} requests were not sent again because of {limit}"));
+                warnings.push(format!("{name}: {count} requests were not retried because of {limit}"));
             }
         }
         warnings
@@ -61,7 +61,7 @@ impl Report {
 
 impl Run {
     fn requests_per_s(&self) -> f64 {
-        // So few that a float has them exactly.
+        // Below 2^53: exact.
         self.done.served as f64 / self.done.took.as_secs_f64()
     }
 
@@ -87,7 +87,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "64 workers, 4 connections, {REQUESTS} requests, of which every tenth is answered 429\n"
+            "64 workers, 4 connections, {REQUESTS} requests; the server answers every tenth with 429\n"
         )?;
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
@@ -118,7 +118,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// One object; times are in seconds.
+/// Times are in seconds.
 #[derive(Serialize)]
 pub(crate) struct Json {
     released: Released,

@@ -1,4 +1,4 @@
-//! The server: on a thread of its own, with a log of its own.
+//! The server, on its own thread, with a log.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,38 +23,38 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-/// Which request it is; the same on each time that it is sent.
+/// Identifies a request; the same for all its attempts.
 pub(crate) const ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Every so many requests one is refused, whoever sends it.
+/// One in this many requests is refused.
 const REFUSE_EVERY: u64 = 10;
 const REFUSAL: Bytes = Bytes::from_static(&[b'.'; 2048]);
-/// A refusal's head goes out first and its body in a write of its own, a moment later: so does what a proxy passes on,
-/// and over a real network 2 KiB are more than one segment. Whoever drops the response at its head therefore drops
-/// it unread; on loopback a single write would come in a single read, and no client would be the worse for it.
+/// Pause between the head and the body of a refusal, as behind a proxy, or on a network where 2 KiB are two segments. A
+/// client that drops the response at its head therefore drops it unread. Without the pause, on loopback, one read
+/// returns both, and dropping costs nothing.
 const MOMENT: Duration = Duration::from_millis(2);
 
-/// What the server has seen.
+/// What the server received.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     connections: u64,
     requests: u64,
-    /// How often each request was processed: answered, not refused.
+    /// How often each request was processed, which a refused one is not.
     processed: HashMap<u64, u64>,
 }
 
 impl Log {
-    /// How many connections were opened to it.
+    /// Number of accepted connections.
     pub(crate) fn connections(&self) -> u64 {
         self.connections
     }
 
-    /// How many requests it has processed more than once.
+    /// Number of requests that were processed more than once.
     pub(crate) fn duplicates(&self) -> u64 {
         self.processed.values().filter(|times| **times > 1).count() as u64
     }
 
-    /// Whether the request is refused.
+    /// Logs a request. Returns whether to refuse it.
     fn refuses(&mut self, id: u64) -> bool {
         self.requests += 1;
         let refused = self.requests % REFUSE_EVERY == 0;
@@ -67,7 +67,7 @@ impl Log {
 
 type Shared = Arc<Mutex<Log>>;
 
-/// A server that runs until it is asked for its log.
+/// A server that runs until [`stop`](Self::stop).
 pub(crate) struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -75,7 +75,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens on a port that the system chooses.
+    /// Listens on a free port.
     pub(crate) fn start() -> io::Result<Server> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -86,12 +86,12 @@ impl Server {
         Ok(Server { address, stop, thread })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it, and what is still open with it.
+    /// Stops the server and closes its connections. Returns the log.
     pub(crate) fn stop(self) -> io::Result<Log> {
         drop(self.stop);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the server has panicked")))
@@ -109,7 +109,7 @@ fn serve(listener: std::net::TcpListener, stopped: oneshot::Receiver<()>) -> io:
         }
         Ok::<_, io::Error>(())
     })?;
-    // With its connections.
+    // Closes the connections.
     drop(runtime);
     Ok(std::mem::take(&mut *lock(&log)))
 }
@@ -120,14 +120,14 @@ fn lock(log: &Shared) -> MutexGuard<'_, Log> {
 
 async fn accept(listener: TcpListener, log: &Shared) {
     loop {
-        // It fails for a connection that is gone already, or for a moment.
+        // accept fails if the connection is already gone; the next one may succeed.
         let Ok((tcp, _)) = listener.accept().await else { continue };
         lock(log).connections += 1;
-        // Without Nagle's algorithm, which would hold the refusal's body back.
+        // Nagle's algorithm would hold the body of a refusal back.
         let _ = tcp.set_nodelay(true);
         let log = log.clone();
         let service = service_fn(move |request| answer(request, log.clone()));
-        // A client that hangs up in the middle of a refusal is nothing to report.
+        // A client may close the connection during a refusal.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
     }
 }
@@ -137,7 +137,7 @@ async fn answer(
     log: Shared,
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
     let id = request.headers().get(&ID).and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or_default();
-    // Like most, it decides once it has the whole request.
+    // Reads the whole request first, as most servers do.
     request.into_body().collect().await?;
     Ok(if lock(&log).refuses(id) { refusal() } else { Response::new(Full::from("done\n").boxed()) })
 }

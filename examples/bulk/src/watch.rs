@@ -1,4 +1,4 @@
-//! What tower-outbound tells of a run.
+//! Counts the events of a run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tower_outbound::retry::Release;
 use tower_outbound::{Event, Observer};
 
-/// An observer that counts; clones count together.
+/// An observer that counts. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch(Arc<Counts>);
 
@@ -20,17 +20,16 @@ struct Counts {
     given_up: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// What was counted.
+/// The counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// The longest time that a request waited for a slot, whether it got one or not: its phase Queue. The pauses that
-    /// the server asks for are not in it.
+    /// The longest wait for a slot, granted or not: the phase `Queue`. Does not include the backoff.
     pub(crate) longest_wait: Duration,
-    /// Refusals that were read to their end before the wait.
+    /// Refusals that were read to their end before the backoff.
     pub(crate) drained: u64,
-    /// Refusals that were dropped before the wait, with their connection.
+    /// Refusals that were dropped before the backoff, which closed their connections.
     pub(crate) closed: u64,
-    /// How many refused requests were not sent again, by the limit that spoke against it.
+    /// Number of refused requests that were not retried, by the limit that prevented it.
     pub(crate) given_up: BTreeMap<&'static str, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The program from outside: what it takes, what it refuses, what it prints.
+//! Runs the program: its options, exit codes and output.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -45,9 +45,9 @@ fn release_before_backoff_run_serves_more_than_held() {
     let output = bulk(&["--seconds", "1", "--json"]);
     let took = start.elapsed();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    // No bar and no warning.
+    // No progress bar and no warning.
     assert_eq!(stderr(&output), "");
-    // Most workers are in the middle of a wait when each of the three seconds is over.
+    // Each run is cut off at its end, although most workers are in a wait.
     assert!(took < Duration::from_secs(6), "{took:?}");
 
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -72,8 +72,8 @@ fn release_before_backoff_run_serves_more_than_held() {
     assert_eq!(released["pool_timeouts"], 0);
     assert_eq!(released["duplicates"], 0);
     let count = |value: &Value| value.as_u64().unwrap();
-    // All 64 workers meet a 429 before all of them wait: about 640 requests. Four that are held are about 40, and no
-    // more before their second is over.
+    // Released serves about 640 requests before all 64 workers wait. Held serves about 40 before its four slots are
+    // in a wait of a second.
     assert!(count(&released["requests"]) >= 3 * count(&held["requests"]), "{report}");
     assert!(count(&held["requests"]) >= 30, "{report}");
     assert!(count(&released["drained"]) > count(&released["closed"]), "{report}");

@@ -1,117 +1,49 @@
-//! The guide's programs, run: each says of its two requests that the second was on the first one's connection.
+//! Runs the programs of the guide, and checks that the guide has each of them.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::{env, fs};
 
-use http::{Request, Response, Uri};
-use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
-use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
-use tower::ServiceExt;
+use outbound_tests::program::{OK, assert_refused, assert_reuse_http1, assert_reuse_http2, run};
+use outbound_tests::server::{Script, ScriptedServer};
 
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("outbound_client", env!("CARGO_BIN_EXE_outbound_client")),
-    ("hyper_util", env!("CARGO_BIN_EXE_hyper_util")),
     ("hyper_http1", env!("CARGO_BIN_EXE_hyper_http1")),
     ("hyper_http2", env!("CARGO_BIN_EXE_hyper_http2")),
     ("client_pool", env!("CARGO_BIN_EXE_client_pool")),
-    ("tonic", env!("CARGO_BIN_EXE_tonic")),
-    ("reqwest", env!("CARGO_BIN_EXE_reqwest")),
     ("authentication", env!("CARGO_BIN_EXE_authentication")),
 ];
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// The programs of the guides that are packages of their own.
+const PACKAGES: [&str; 3] = ["hyper_util", "reqwest", "tonic"];
 
-async fn run(name: &str, uri: &Uri) -> Output {
-    let (_, path) = PROGRAMS.iter().find(|(program, _)| *program == name).unwrap();
-    let mut command = Command::new(path);
-    // One thread gives a connection back to its pool before it looks at another connect. No proxy of this machine's.
-    command.arg(uri.to_string()).env("TOKIO_WORKER_THREADS", "1").env("NO_PROXY", "*");
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+fn program(name: &str) -> &'static str {
+    PROGRAMS.iter().find(|(program, _)| *program == name).unwrap().1
 }
 
-/// Two requests, the second one on the connection of the first.
-async fn reuses(name: &str, uri: &Uri) {
-    let output = run(name, uri).await;
-    let (stdout, stderr) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{name}: {stdout}");
-    let lines: Vec<_> = stdout.lines().collect();
-    let ends: Vec<_> = lines.iter().filter_map(|line| Some(line.split_once(" ms, ")?.1)).collect();
-    assert_eq!(ends, ["connection 1 new", "connection 1 reused"], "{name}: {stdout}");
-    assert!(lines.iter().all(|line| line.contains("wait ") && !line.contains('…')), "complete: {stdout}");
-}
-
-async fn reuses_http_1(name: &str) {
-    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
-    reuses(name, &server.uri("/stock")).await;
-    let log = server.log();
-    let served: Vec<_> = log.iter().filter(|connection| connection.requests > 0).collect();
-    assert_eq!(served.len(), 1, "{name}");
-    assert_eq!(served[0].requests, 2, "{name}");
-    let host = format!("\r\nhost: {}\r\n", server.address().unwrap());
-    for head in &served[0].heads {
-        let head = head.to_lowercase();
-        assert!(head.starts_with("get /stock http/1.1\r\n") && head.contains(&host), "{name}: {head}");
-    }
-}
-
-async fn reuses_http_2(name: &str) {
-    let answer = async |request: Request<hyper::body::Incoming>| {
-        assert_eq!(request.uri().path(), "/stock");
-        Response::new("ok".to_owned())
-    };
-    let server = H2Server::builder().start(answer).await.unwrap();
-    reuses(name, &server.uri("/stock")).await;
-    assert_eq!(server.accepted(), 1, "{name}");
+async fn reuses_http1(name: &str) {
+    let heads = assert_reuse_http1(program(name)).await;
+    assert!(heads.iter().all(|head| head.starts_with("get ")), "{heads:?}");
 }
 
 #[tokio::test]
 async fn outbound_client_reuse_of_connection() {
-    reuses_http_1("outbound_client").await;
-}
-
-#[tokio::test]
-async fn hyper_util_reuse_of_connection() {
-    reuses_http_1("hyper_util").await;
+    reuses_http1("outbound_client").await;
 }
 
 #[tokio::test]
 async fn hyper_http1_connection_reuse_counts_uses() {
-    reuses_http_1("hyper_http1").await;
+    reuses_http1("hyper_http1").await;
 }
 
 #[tokio::test]
 async fn hyper_http2_connection_reuse_counts_uses() {
-    reuses_http_2("hyper_http2").await;
+    assert_reuse_http2(program("hyper_http2")).await;
 }
 
 #[tokio::test]
 async fn client_pool_reuse_of_connection() {
-    reuses_http_2("client_pool").await;
-}
-
-#[tokio::test]
-async fn reqwest_reuse_names_connection() {
-    reuses_http_1("reqwest").await;
-}
-
-#[tokio::test]
-async fn tonic_reuse_names_connection() {
-    let reporter = HealthReporter::new();
-    reporter.set_service_status("", ServingStatus::Serving).await;
-    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
-    let server = H2Server::builder()
-        .start(move |request| {
-            let health = health.clone();
-            async move { health.oneshot(request).await.unwrap() }
-        })
-        .await
-        .unwrap();
-    reuses("tonic", &server.uri("")).await;
-    assert_eq!(server.accepted(), 1);
+    assert_reuse_http2(program("client_pool")).await;
 }
 
 /// The token that each request on the wire has had, in their order.
@@ -131,7 +63,7 @@ async fn authentication_retry_token_kept_above_and_fresh_below_retry() {
         let answers = [refusal, OK, refusal, OK];
         let script = answers.into_iter().fold(Script::new(), |script, it| script.read_request().write(it));
         let server = ScriptedServer::tcp(script).await.unwrap();
-        let output = run("authentication", &server.uri("/stock")).await;
+        let output = run(program("authentication"), &server.uri("/stock")).await;
         let stdout = String::from_utf8(output.stdout).unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
         assert_eq!(output.status.code(), Some(0));
@@ -144,30 +76,26 @@ async fn authentication_retry_token_kept_above_and_fresh_below_retry() {
 
 #[tokio::test]
 async fn programs_print_failure_kind_on_refused_connection() {
-    let uri: Uri = format!("http://{}/stock", closed_port().unwrap()).parse().unwrap();
-    for (name, _) in PROGRAMS {
-        let output = run(name, &uri).await;
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
-        assert!(stderr.starts_with("connection_refused"), "{name}: {stderr}");
-        assert!(output.stdout.is_empty(), "{name}");
+    for (_, path) in PROGRAMS {
+        assert_refused(path).await;
     }
 }
 
 #[test]
-fn clients_guide_contains_each_program_verbatim() {
+fn guides_contain_each_program_verbatim() {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let guide = fs::read_to_string(clients.join("../../crates/tower-outbound/src/docs/clients.md")).unwrap();
-    let mut names: Vec<_> = PROGRAMS.iter().map(|(name, _)| format!("{name}.rs")).collect();
-    names.sort_unstable();
-    let mut files = Vec::new();
-    for file in fs::read_dir(clients.join("src/bin")).unwrap() {
-        let path = file.unwrap().path();
+    let guides: String = fs::read_dir(clients.join("../../crates/tower-outbound/src/docs"))
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    let own = fs::read_dir(clients.join("src/bin")).unwrap().map(|file| file.unwrap().path());
+    let packages = PACKAGES.map(|package| clients.join(format!("../{package}/src/main.rs")));
+    let mut count = 0;
+    for path in own.chain(packages) {
         let program = fs::read_to_string(&path).unwrap();
         let fence = format!("```rust,ignore\n{program}```\n");
-        assert!(guide.contains(&fence), "the guide is to have this:\n{fence}");
-        files.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        assert!(guides.contains(&fence), "a guide must contain {}:\n{fence}", path.display());
+        count += 1;
     }
-    files.sort_unstable();
-    assert_eq!(files, names);
+    assert_eq!(count, PROGRAMS.len() + PACKAGES.len());
 }

@@ -9,66 +9,67 @@ use clap::Parser;
 /// `EX_USAGE` of sysexits.h.
 const USAGE: u8 = 64;
 
-/// An axum service that calls upstreams through tower-outbound, and a report of where its requests' time went.
+/// A demonstration of tower-outbound: services, traffic, and a report of where the time of each request went.
 ///
-/// With nothing else installed it starts an upstream and an OTLP receiver of its own, drives traffic through the
-/// service and prints what the receiver received. With OTEL_EXPORTER_OTLP_ENDPOINT it exports there instead.
+/// It is not a template: to write a service, copy examples/axum. Everything runs in this process: an axum service, a
+/// gRPC service, their upstreams, the caller and an OTLP receiver. The report shows what the receiver received.
+/// OTEL_EXPORTER_OTLP_ENDPOINT names another receiver.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
 pub(crate) struct Cli {
-    /// How long the concurrent stage lasts, in whole seconds: 5 unless set; with --soak 600.
+    /// Duration of the concurrent stage in whole seconds. Default: 5; with --soak 600.
     #[arg(long, value_name = "N", value_parser = seconds, allow_negative_numbers = true)]
     seconds: Option<Duration>,
 
-    /// Print the report as JSON, alone on standard output.
+    /// Print the report as JSON, and nothing else, to stdout.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Send one request into each of many faults instead, and print what is told of each.
+    /// Send one request into each of many faults, and print how each failure is reported.
     ///
-    /// The exit code says whether each was told as crates/tower-outbound/src/docs/failures.md says.
+    /// The exit code says whether each report matches crates/tower-outbound/src/docs/failures.md.
     #[arg(long, conflicts_with_all = ["seconds", "serve", "listen"])]
     pub(crate) faults: bool,
 
-    /// Restart the upstreams under steady load instead, and compare what is told with what they have logged.
+    /// Restart the upstreams under steady load, and compare the telemetry with their logs.
     ///
-    /// The exit code says whether it adds up. Uses nginx where that is installed; ctrl-c ends it early.
+    /// The exit code says whether they agree. Uses nginx if it is installed; ctrl-c ends the run early.
     #[arg(long, conflicts_with_all = ["faults", "serve"])]
     pub(crate) soak: bool,
 
-    /// Of the restarts' schedule.
+    /// Seed of the restart schedule.
     #[arg(long, value_name = "N", default_value = "1", requires = "soak")]
     pub(crate) seed: u64,
 
-    /// The least time between two restarts, in milliseconds; the longest is twice that.
+    /// Shortest time between two restarts, in milliseconds. The longest is twice that.
     #[arg(long, value_name = "MS", default_value = "10000", value_parser = milliseconds, requires = "soak")]
     pub(crate) restart_every: Duration,
 
-    /// Keep the service up after the report, until ctrl-c.
+    /// Keep the service running after the report, until ctrl-c.
     #[arg(long)]
     pub(crate) serve: bool,
 
-    /// Where the service listens; port 0 lets the system choose.
+    /// Address of the service. The system chooses a free port for port 0.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     pub(crate) listen: SocketAddr,
 }
 
 impl Cli {
-    /// The command line, or the exit code after its fault or the help was printed.
+    /// Parses the command line. `Err` is the exit code, after the error or the help was printed.
     pub(crate) fn read() -> Result<Cli, ExitCode> {
         Cli::try_parse().map_err(|error| {
-            // Nobody is left to tell if this fails.
+            // If this fails, there is no other place to report to.
             let _ = error.print();
             if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
         })
     }
 
-    /// How long it lasts.
+    /// Duration of the run.
     pub(crate) fn seconds(&self) -> Duration {
         self.seconds.unwrap_or(Duration::from_secs(if self.soak { 600 } else { 5 }))
     }
 
-    /// The exit code after `--listen` turned out to be unusable.
+    /// Reports that `--listen` cannot be used, and returns the exit code.
     pub(crate) fn cannot_listen(&self, error: &std::io::Error) -> ExitCode {
         eprintln!("error: cannot listen on '{}' for '--listen <ADDR>': {error}", self.listen);
         ExitCode::from(USAGE)

@@ -1,7 +1,9 @@
-//! An axum service that calls its upstream through tower-outbound, and what its telemetry says of a run.
+//! A demonstration, not a template: services that call each other through tower-outbound, and a report of their
+//! telemetry. To write a service, copy `examples/axum`.
 //!
-//! `caller → gateway → upstream`, and `caller → gateway → twin → upstreams`, the twin on gRPC, with OTLP from both to
-//! a receiver: all of it in this process, unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver elsewhere.
+//! Requests take two ways: caller → gateway → upstream, and caller → gateway → twin → two upstreams. The twin is a
+//! gRPC service. All of them, and the OTLP receiver, run in this process; `OTEL_EXPORTER_OTLP_ENDPOINT` names
+//! another receiver.
 
 mod cli;
 mod faults;
@@ -68,11 +70,11 @@ async fn gateway(cli: &Cli) -> ExitCode {
 }
 
 async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
-    // In this order, so that the receiver is dropped last.
+    // The receiver is dropped last.
     let (destination, telemetry) = telemetry::start().await?;
     let upstream = Upstream::start().await?;
     let prices = Restartable::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), prices::routes).await?;
-    // The metrics tell hosts apart by port too: here all of them have one name.
+    // All hosts have the same name here, so the metrics need the port.
     let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).build();
     let outbound = Outbound::builder().observer(observer).build();
     let client = outbound.client_builder().tls_config(upstream.trust()).build();
@@ -100,18 +102,18 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Alone on standard output, JSON has no place for it.
+/// Prints to stdout, or to stderr if stdout is JSON.
 fn say(cli: &Cli, text: &str) {
-    // A reader that has had enough (`| head`) is no reason to fail; `println!` would panic.
+    // A closed pipe (`| head`) is not an error; `println!` would panic.
     let _ = match cli.json {
         true => writeln!(io::stderr(), "{text}"),
         false => writeln!(io::stdout(), "{text}"),
     };
 }
 
-/// The service and its twin, with one client for all their handlers: where both are.
+/// Starts the gateway and the twin, which share one client. Returns their addresses.
 ///
-/// The twin's upstream on HTTP is the first side.
+/// The HTTP upstream of the twin is the first of `sides`.
 pub(crate) async fn serve(
     listener: TcpListener,
     client: &OutboundClient,
@@ -124,7 +126,7 @@ pub(crate) async fn serve(
     let twin = TwinClient::new(client.outbound().tonic(upstream::uri(twin_address)).connect_lazy());
     let router = service::router(client.clone(), sides, twin);
     let listener = listener.tap_io(|tcp| {
-        // Small answers would wait for the caller's delayed acknowledgement; without it they are only late.
+        // With Nagle's algorithm, small responses wait for the caller's delayed acknowledgement.
         let _ = tcp.set_nodelay(true);
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -142,7 +144,7 @@ fn print(
         Destination::Embedded(receiver) => Some(Report::new(receiver, roles)),
         Destination::Elsewhere(_) => None,
     };
-    // A reader that has had enough (`| head`) is an error here; `println!` would panic.
+    // A closed pipe (`| head`) is an error; `println!` would panic.
     let mut out = io::stdout().lock();
     match &report {
         report if cli.json => {
@@ -157,7 +159,7 @@ fn print(
             )?;
         }
     }
-    // Alone on standard output, JSON has no place for it.
+    // The text report contains this line; JSON does not.
     let wholeness = report.map(|report| report.wholeness(traffic));
     if let Some(broken) = wholeness.filter(|wholeness| cli.json && !wholeness.is_whole()) {
         eprintln!("warning: {broken}");
@@ -165,7 +167,7 @@ fn print(
     Ok(())
 }
 
-/// Keeps the service up until ctrl-c or SIGTERM.
+/// Serves until ctrl-c or SIGTERM.
 async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> {
     let sides: String = sides.iter().map(|(side, origin)| format!("  {side:6} → {origin}\n")).collect();
     let text = format!(
@@ -180,11 +182,10 @@ async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> 
     }
 }
 
-/// A span ends when its body is dropped, a moment after the caller had the last byte: so the last ones are
-/// asked for more than once.
+/// Flushes more than once: a span ends when its body is dropped, shortly after the caller has the last byte.
 async fn flush(telemetry: &Telemetry, receiver: &Receiver, traffic: &Traffic) {
     for _ in 0..FLUSHES {
-        // What is lost is said at the end.
+        // The report at the end has the losses.
         let _ = tokio::task::block_in_place(|| telemetry.force_flush());
         if Report::new(receiver, &[]).wholeness(traffic).is_whole() {
             return;

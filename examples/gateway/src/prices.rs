@@ -1,4 +1,4 @@
-//! The upstream on gRPC, and the server that it runs on, which can be ended and started again.
+//! The gRPC upstream, and a server that can be stopped and started again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::rpc::prices_server::{Prices, PricesServer};
 use crate::rpc::{Item, Price};
 use crate::upstream;
 
-/// What it takes to look a price up.
+/// Duration of a lookup.
 const LOOKUP: Duration = Duration::from_millis(5);
 
-/// Its routes, for a [`Restartable`].
+/// The routes of the upstream, for a [`Restartable`].
 pub(crate) fn routes() -> Router {
     Routes::new(PricesServer::new(List)).into_axum_router()
 }
@@ -37,7 +37,7 @@ impl Prices for List {
     }
 }
 
-/// A server for routes of axum or tonic, on HTTP/1 and HTTP/2; it lives as long as the process unless it is ended.
+/// A server for routes of axum or tonic, on HTTP/1 and HTTP/2. It runs until [`end`](Self::end).
 pub(crate) struct Restartable {
     address: SocketAddr,
     end: Arc<Notify>,
@@ -45,7 +45,7 @@ pub(crate) struct Restartable {
 }
 
 impl Restartable {
-    /// Listens there; each connection is served by the routes that are made for it.
+    /// Listens on the address. `routes` makes the routes of each connection.
     pub(crate) async fn start(
         address: SocketAddr,
         mut routes: impl FnMut() -> Router + Send + 'static,
@@ -58,7 +58,7 @@ impl Restartable {
             let mut connections = JoinSet::new();
             loop {
                 tokio::select! {
-                    // An accept fails for a connection that is gone already, or for a moment.
+                    // accept fails if the connection is already gone; the next one may succeed.
                     tcp = upstream::accept(&listener) => if let Ok(tcp) = tcp {
                         connections.spawn(upstream::serve(tcp, routes()));
                     },
@@ -66,19 +66,19 @@ impl Restartable {
                     () = ended.notified() => break,
                 }
             }
-            // In this order, so that nobody connects to what is about to end.
+            // First, so that no new connection is accepted.
             drop(listener);
             connections.shutdown().await;
         });
         Ok(Restartable { address, end, task })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Closes the listener and every connection, wherever its requests are.
+    /// Closes the listener and all connections, with their requests.
     pub(crate) async fn end(self) {
         self.end.notify_one();
         let _ = self.task.await;

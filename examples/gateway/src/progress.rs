@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// On standard error, and only where somebody watches it.
+/// Draws to stderr, and only if that is a terminal.
 pub(crate) fn bar(quiet: bool) -> ProgressBar {
     let target = match quiet || !stderr().is_terminal() {
         true => ProgressDrawTarget::hidden(),
@@ -12,6 +12,6 @@ pub(crate) fn bar(quiet: bool) -> ProgressBar {
     };
     let style = ProgressStyle::with_template("{msg:10} {bar:60} {percent:>3} %  {elapsed}");
     let bar = ProgressBar::with_draw_target(None, target);
-    // The template is a constant; should it ever be refused, the default bar will do.
+    // The template is valid; the default bar is the fallback.
     style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
 }

@@ -1,31 +1,31 @@
-//! gRPC: the messages, and the clients and servers that `build.rs` makes.
+//! gRPC: the messages, and the clients and servers that `build.rs` generates.
 
 pub(crate) use self::prices::{prices_client, prices_server};
 pub(crate) use self::twin::{twin_client, twin_server};
 
-/// What is asked for.
+/// The request of both services.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Item {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
 }
 
-/// What the upstream on gRPC knows of an item.
+/// The response of the gRPC upstream.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Price {
     #[prost(uint32, tag = "1")]
     pub(crate) cents: u32,
-    /// The `traceparent` that it saw.
+    /// The `traceparent` that the upstream received.
     #[prost(string, tag = "2")]
     pub(crate) seen: String,
 }
 
-/// What the twin makes of both its upstreams' answers.
+/// The response of the twin.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Quote {
     #[prost(uint32, tag = "1")]
     pub(crate) cents: u32,
-    /// The `traceparent` that each upstream saw.
+    /// The `traceparent` that each upstream received.
     #[prost(string, repeated, tag = "2")]
     pub(crate) seen: Vec<String>,
 }

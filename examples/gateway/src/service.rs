@@ -1,4 +1,4 @@
-//! The gateway itself: an axum service that passes requests on through one `OutboundClient`, or to its twin.
+//! The gateway: an axum service that forwards requests to the upstreams through one `OutboundClient`, or to the twin.
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ use crate::rpc::Item;
 use crate::rpc::twin_client::TwinClient;
 use crate::upstream;
 
-/// An upstream on HTTP: the path that it is below, such as `/plain`, and its origin.
+/// An HTTP upstream: its path prefix, such as `/plain`, and its origin.
 pub(crate) type Side = (&'static str, String);
 
-/// Every path of each upstream, and what the twin makes of an item below `/twin`.
+/// The paths of each upstream below its prefix, and the twin's quotes below `/twin`.
 pub(crate) fn router(client: OutboundClient, sides: &[Side], twin: TwinClient<TonicChannel>) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(server_span)
@@ -48,9 +48,9 @@ fn routes(origin: &str) -> Router<OutboundClient> {
     })
 }
 
-/// Passes status, body and a few headers on; the body streams, and its end ends the attempt.
+/// Forwards status, body and a few headers. The body streams; the attempt ends with it.
 async fn forward(client: OutboundClient, origin: &str, template: &'static str, path: &str) -> Response {
-    // The template names span and metrics: a path would make a series of each value.
+    // The template names span and metrics: one series, not one for each path.
     let request = Request::get(format!("{origin}{path}")).extension(UrlTemplate::from_static(template));
     let request = request.body(Empty::<Bytes>::new()).expect("the path was parsed as one");
     let response = match client.request(request).await {
@@ -67,7 +67,7 @@ async fn forward(client: OutboundClient, origin: &str, template: &'static str, p
     answer
 }
 
-/// Asks the twin, over gRPC.
+/// Calls the twin over gRPC.
 async fn quote(mut twin: TwinClient<TonicChannel>, item: String) -> Response {
     match twin.quote(Item { name: item }).await {
         Ok(quote) => {
@@ -86,7 +86,7 @@ async fn quote(mut twin: TwinClient<TonicChannel>, item: String) -> Response {
     }
 }
 
-/// The caller learns what kind of failure it was, and nothing about the upstream's address.
+/// The caller receives the kind of the failure, and no address of the upstream.
 fn unreachable(error: &tower_outbound::Error) -> Response {
     tracing::warn!(%error, "the upstream did not answer");
     let status = match error.failure().class() {
@@ -96,7 +96,7 @@ fn unreachable(error: &tower_outbound::Error) -> Response {
     (status, format!("{}\n", error.failure().kind())).into_response()
 }
 
-/// The service's own span: a child of the caller's, and the parent of the attempts made in its handler.
+/// The span of the service: a child of the caller's span, and the parent of the attempts in its handler.
 fn server_span(request: &Request) -> Span {
     let method = request.method();
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
@@ -112,10 +112,10 @@ fn server_span(request: &Request) -> Span {
     continue_trace(span, request.headers())
 }
 
-/// Makes the span a child of the caller's.
+/// Makes the span a child of the caller's span.
 pub(crate) fn continue_trace(span: Span, headers: &HeaderMap) -> Span {
     let caller = global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
-    // Fails only where tracing is off, and then there is no span to be a child.
+    // Fails only if tracing is off.
     let _ = span.set_parent(caller);
     span
 }

@@ -1,4 +1,4 @@
-//! Where the telemetry goes: to the embedded receiver, or where the environment says.
+//! The telemetry pipeline: to the embedded receiver, or to the one that the environment names.
 
 use std::error::Error;
 
@@ -9,16 +9,16 @@ use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// Who takes the telemetry.
+/// The receiver of the telemetry.
 pub(crate) enum Destination {
-    /// A receiver in this process, which can be asked what it got.
+    /// A receiver in this process.
     Embedded(Receiver),
-    /// Somebody else, by the endpoint without user and password.
+    /// Another receiver: its endpoint, without user and password.
     Elsewhere(String),
 }
 
 impl Destination {
-    /// As the JSON report names it.
+    /// Its name in the JSON report.
     pub(crate) fn source(&self) -> &str {
         match self {
             Destination::Embedded(_) => "embedded OTLP receiver",
@@ -27,7 +27,7 @@ impl Destination {
     }
 }
 
-/// Starts the pipeline that the environment asks for; without an endpoint in it, one to an embedded receiver.
+/// Starts the pipeline. Without an endpoint in the environment, it exports to an embedded receiver.
 pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> {
     let protocol = value(PROTOCOL);
     if let Some(endpoint) = value(ENDPOINT) {
@@ -49,13 +49,13 @@ pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> 
     Ok((Destination::Embedded(receiver), telemetry))
 }
 
-/// An empty value is no value, as the specification says.
+/// An empty value counts as unset, by the specification.
 fn value(key: &str) -> Option<String> {
     let value = std::env::var_os(key)?.to_string_lossy().trim().to_owned();
     (!value.is_empty()).then_some(value)
 }
 
-/// The endpoint as it may be shown, if it is one; for gRPC it may come as `host:port`.
+/// The endpoint without secrets; `None` if it is not usable. gRPC also allows `host:port`.
 fn usable(endpoint: &str, grpc: bool) -> Option<String> {
     let uri: Uri = endpoint.parse().ok()?;
     let host = uri.host().filter(|host| !host.is_empty())?;
@@ -70,7 +70,7 @@ fn usable(endpoint: &str, grpc: bool) -> Option<String> {
 }
 
 fn warn(key: &str, value: &str, used: &str) {
-    // A URL's user and password are nobody's business.
+    // Hide user and password.
     let value = match value.rsplit_once('@') {
         Some((_, rest)) => format!("REDACTED@{rest}"),
         None => value.to_owned(),

@@ -1,4 +1,4 @@
-//! The caller: cold, warm and concurrent requests to the gateway, each in a trace of its own.
+//! The caller: cold, warm and concurrent requests to the gateway, each with its own trace.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,19 +18,19 @@ use tokio::time::{Instant, interval, sleep};
 
 use crate::upstream::SEEN;
 
-/// The request that the report takes apart.
+/// The request that the report shows.
 const SHOWN: &str = "/tls/body/60k";
 /// The request that goes through the twin.
 const TWIN: &str = "/twin/tea";
-/// How many upstreams the twin asks for it.
+/// Number of upstreams that the twin calls for it.
 const TWIN_ASKS: usize = 2;
 /// The cold stage: the first request to each upstream.
 const COLD: [&str; 3] = [SHOWN, "/plain/body/60k", TWIN];
-/// The requests that are shown, warm.
+/// The requests that the report shows, on warm connections.
 const WARM: [&str; 2] = [SHOWN, TWIN];
-/// The gateway's ways to the upstream.
+/// The prefixes of the HTTP upstream's ports.
 const SIDES: [&str; 2] = ["/tls", "/plain"];
-/// One round; it ends with the close, so that the next request goes to another connection.
+/// The paths of a round. The last closes the connection, so the next round needs another one.
 const ROUND: [&str; 16] = [
     "/fast",
     "/body/60k",
@@ -50,21 +50,21 @@ const ROUND: [&str; 16] = [
     "/close",
 ];
 const WORKERS: usize = 8;
-/// What a worker waits between two requests, as a caller with work of its own does.
+/// Pause of a worker between two requests, as in a real caller.
 const PAUSE: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_millis(100);
 
-/// What was sent, in order of the stages.
+/// The requests of all stages, in order.
 pub(crate) struct Traffic {
     /// Every request.
     pub(crate) sent: Vec<Sent>,
-    /// The request of the cold stage that is shown.
+    /// Trace of the shown request, cold.
     pub(crate) cold: TraceId,
-    /// The same request, warm.
+    /// Trace of the shown request, warm.
     pub(crate) warm: TraceId,
-    /// The one through the twin, warm.
+    /// Trace of the request through the twin, warm.
     pub(crate) twin: TraceId,
-    /// The requests of each stage.
+    /// Number of requests in each stage.
     stages: [(&'static str, usize); 3],
 }
 
@@ -75,22 +75,22 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// One request, and what came back.
+/// One request and its response.
 pub(crate) struct Sent {
-    /// The caller's trace.
+    /// The trace of the caller.
     pub(crate) trace: TraceId,
-    /// The caller's span, the parent of the gateway's.
+    /// The span of the caller, parent of the gateway's span.
     pub(crate) span: SpanId,
-    /// How many upstreams answer it, and whether the twin is before them.
+    /// Number of upstreams that serve it, and whether through the twin.
     pub(crate) upstreams: usize,
     pub(crate) by_twin: bool,
-    /// The `traceparent` that each of them saw.
+    /// The `traceparent` that each upstream received.
     pub(crate) seen: Vec<String>,
-    /// What the gateway answered, if it did.
+    /// Status of the gateway's response; `None` without a response.
     pub(crate) status: Option<StatusCode>,
 }
 
-/// Sends everything; the concurrent stage lasts as long as said.
+/// Sends all requests. `concurrent` is the duration of the last stage.
 pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &ProgressBar) -> Traffic {
     let ticks = u64::try_from(concurrent.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX);
     let caller = Caller::new(gateway);
@@ -138,11 +138,10 @@ pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &
 
 async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
     let side = SIDES[number % SIDES.len()];
-    // A GOAWAY can refuse what another worker is just sending: only alone, in the warm stage, is it sure to
-    // lose nothing.
+    // A GOAWAY may refuse the request of another worker, so only the warm stage, without concurrency, sends it.
     let safe = ROUND.into_iter().filter(|path| (side, *path) != ("/tls", "/close"));
     let paths: Vec<_> = safe.map(|path| format!("{side}{path}")).chain([TWIN.to_owned()]).collect();
-    // Each starts elsewhere in the round: else all of them would close at once.
+    // Each worker starts at another path, or all would close their connections at once.
     let round = paths.iter().cycle().skip(number * ROUND.len() / WORKERS);
     let mut sent = Vec::new();
     for path in round {
@@ -155,7 +154,7 @@ async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
     sent
 }
 
-/// A plain client: what is observed is the gateway's.
+/// A client without layers: the report is about the gateway's client.
 #[derive(Clone)]
 pub(crate) struct Caller {
     client: Client<HttpConnector, Empty<Bytes>>,
@@ -168,7 +167,7 @@ impl Caller {
         Caller { client, gateway }
     }
 
-    /// Sends it in a trace of its own, and reads the answer to its end.
+    /// Sends a request with a new trace, and reads the response to its end.
     pub(crate) async fn get(&self, path: &str) -> Sent {
         let (trace, span) =
             (RandomIdGenerator::default().new_trace_id(), RandomIdGenerator::default().new_span_id());
@@ -182,7 +181,7 @@ impl Caller {
         if let Ok(response) = self.client.request(request).await {
             let (head, body) = response.into_parts();
             sent.status = Some(head.status);
-            // A body that broke off is in the telemetry; the header had come before.
+            // The telemetry reports a body that failed.
             let _ = body.collect().await;
             let seen = head.headers.get_all(SEEN).into_iter().filter_map(|value| value.to_str().ok());
             sent.seen = seen.map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! The gateway's twin: a gRPC service on tonic that asks an upstream on HTTP and one on gRPC for its answer.
+//! The twin: a gRPC service on tonic that calls an HTTP upstream and a gRPC upstream.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ use crate::rpc::twin_server::{Twin, TwinServer};
 use crate::rpc::{Item, Quote};
 use crate::{service, upstream};
 
-/// Where its one method is.
+/// Path of its only method.
 const QUOTE: &str = "/gateway.Twin/Quote";
-/// Where the upstream on HTTP has what it asks for.
+/// Path of the HTTP upstream that it calls.
 const STOCK: &str = "/fast";
 
-/// Its clients: both belong to one stack.
+/// The clients of the twin; both belong to one `Outbound`.
 struct Clients {
     http: OutboundClient,
     stock: String,
     prices: PricesClient<TonicChannel>,
 }
 
-/// Serves it, as long as the process lives; `stock` is the origin of the upstream on HTTP.
+/// Serves the twin until the process ends. `stock` is the origin of the HTTP upstream.
 pub(crate) fn serve(listener: TcpListener, http: OutboundClient, stock: &str, prices: Uri) {
     let prices = PricesClient::new(http.outbound().tonic(prices).connect_lazy());
     let clients = Clients { http, stock: format!("{stock}{STOCK}"), prices };
@@ -51,7 +51,7 @@ impl Twin for Clients {
     async fn quote(&self, request: Request<Item>) -> Result<Response<Quote>, Status> {
         let item = request.into_inner();
         let mut prices = self.prices.clone();
-        // Both at once, and both to their end: neither is given up for the other's failure.
+        // Both at once. If one fails, the other still runs to its end.
         let (stock, price) = tokio::join!(self.stock(), prices.price(item));
         let (stock, price) = (stock?, price?.into_inner());
         Ok(Response::new(Quote { cents: price.cents, seen: vec![stock, price.seen] }))
@@ -59,7 +59,7 @@ impl Twin for Clients {
 }
 
 impl Clients {
-    /// The `traceparent` that the upstream on HTTP saw.
+    /// The `traceparent` that the HTTP upstream received.
     async fn stock(&self) -> Result<String, Status> {
         let request = HttpRequest::get(&self.stock).extension(UrlTemplate::from_static(STOCK));
         let request = request.body(Empty::<Bytes>::new()).expect("an origin and a path");
@@ -71,7 +71,7 @@ impl Clients {
     }
 }
 
-/// The caller learns what kind of failure it was, and nothing about the upstream's address.
+/// The caller receives the kind of the failure, and no address of the upstream.
 fn unavailable(error: &tower_outbound::Error) -> Status {
     tracing::debug!(%error, "the upstream did not answer");
     let kind = error.failure().kind().as_str();
@@ -81,9 +81,9 @@ fn unavailable(error: &tower_outbound::Error) -> Status {
     }
 }
 
-/// As the gateway's own, with the conventions' names for RPC.
+/// As the gateway's span, with the RPC convention's attributes.
 fn server_span<B>(request: &HttpRequest<B>) -> Span {
-    // A path that nobody serves is the caller's invention: it would make a series of its own.
+    // The caller chooses the path: an unknown one would be a series of its own.
     let method = if request.uri().path() == QUOTE { &QUOTE[1..] } else { "_OTHER" };
     let span = tracing::info_span!(
         "request",

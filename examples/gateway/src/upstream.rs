@@ -1,4 +1,4 @@
-//! The upstream that the gateway calls: two ports with the habits of a real one.
+//! The HTTP upstream: two ports, with slow responses, errors and closed connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,17 +28,17 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ClientConfig;
 
-/// What it answers, as axum writes routes, which is how the conventions write `url.template`.
+/// Its routes in axum's syntax, which is also that of `url.template`.
 pub(crate) const PATHS: [&str; 8] =
     ["/fast", "/slow-head", "/slow-body", "/body/60k", "/body/3m", "/status/{code}", "/close", "/echo-trace"];
 
-/// The `traceparent` that it saw, sent back so that the caller can compare.
+/// Response header with the received `traceparent`, for the caller to compare.
 pub(crate) const SEEN: HeaderName = HeaderName::from_static("x-traceparent-seen");
 
 const SLOW: Duration = Duration::from_millis(60);
 const CHUNKS: usize = 6;
 
-/// HTTP/1 in the clear on one port, HTTP/2 over TLS on another; it lives as long as the process.
+/// HTTP/1 without TLS on one port, HTTP/2 over TLS on another. It runs until the process ends.
 pub(crate) struct Upstream {
     plain: u16,
     secure: u16,
@@ -46,7 +46,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Listens on two ports that the system chooses.
+    /// Listens on two free ports.
     pub(crate) async fn start() -> io::Result<Upstream> {
         let certs = Certs::new("localhost");
         let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -56,7 +56,7 @@ impl Upstream {
 
         let tls = TlsAcceptor::from(upstream.certs.server_config(&["h2", "http/1.1"]));
         tokio::spawn(async move {
-            // An accept fails for a connection that is gone already, or for a moment.
+            // accept fails if the connection is already gone; the next one may succeed.
             loop {
                 if let Ok(tcp) = accept(&plain).await {
                     tokio::spawn(serve(tcp, routes()));
@@ -77,40 +77,40 @@ impl Upstream {
         Ok(upstream)
     }
 
-    /// Where HTTP/1 is, by a name of its own: the metrics tell hosts apart by name, not by port.
+    /// Origin of the HTTP/1 port. Its host name differs from that of the other port, as metrics have no port by default.
     pub(crate) fn plain(&self) -> String {
         format!("http://127.0.0.1:{}", self.plain)
     }
 
-    /// Where HTTP/2 is, by another name.
+    /// Origin of the HTTP/2 port.
     pub(crate) fn secure(&self) -> String {
         format!("https://localhost:{}", self.secure)
     }
 
-    /// A configuration that trusts its certificate.
+    /// A TLS configuration that trusts its certificate.
     pub(crate) fn trust(&self) -> ClientConfig {
         self.certs.client_config(&[])
     }
 }
 
-/// The URI of what listens there.
+/// The URI of a server without TLS.
 pub(crate) fn uri(address: SocketAddr) -> Uri {
     let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query("/").build();
     uri.expect("an address is an authority")
 }
 
-/// Without Nagle's algorithm, which would add the 40 ms of a delayed acknowledgement to what is measured.
+/// Accepts a connection and disables Nagle's algorithm, which would add the 40 ms of a delayed acknowledgement.
 pub(crate) async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (tcp, _) = listener.accept().await?;
     tcp.set_nodelay(true)?;
     Ok(tcp)
 }
 
-/// Tells a connection's task that this was its last request.
+/// Makes the connection's task close the connection after this request.
 #[derive(Clone, Default)]
 struct Retire(Arc<Notify>);
 
-/// Serves one connection to its end.
+/// Serves one connection until it closes.
 pub(crate) async fn serve<I>(io: I, routes: Router)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -122,13 +122,13 @@ where
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            // GOAWAY on HTTP/2, which has no header for it.
+            // Sends GOAWAY on HTTP/2, which has no `Connection: close`.
             () = retire.0.notified() => connection.as_mut().graceful_shutdown(),
         }
     }
 }
 
-/// What it answers, for one connection.
+/// The routes of one connection.
 pub(crate) fn routes() -> Router {
     Router::new()
         .route("/fast", get("fast\n"))

@@ -1,4 +1,4 @@
-//! The gateway from outside: what it takes, what it refuses, what it prints.
+//! Runs the gateway: its options, exit codes and output.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Without what the surrounding shell says of telemetry.
+/// Runs without the `OTEL_*` variables of the surrounding shell.
 fn gateway(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     for (key, _) in std::env::vars_os() {
@@ -139,7 +139,7 @@ fn faults_printed_as_table_and_exclude_run_options() {
     }
 }
 
-/// One that refuses, and one that accepts and never answers.
+/// One receiver refuses connections, one accepts them and never responds.
 #[test]
 fn run_without_receiver_ends_in_time_and_reports_losses() {
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -186,7 +186,7 @@ fn sigterm_ends_serve_with_exit_0_and_telemetry_report() {
     assert_eq!(gateway.wait().unwrap().code(), Some(0));
 }
 
-/// The one run: also with variables that cannot be used, which must change nothing but the warnings.
+/// Unusable variables change only the warnings.
 #[test]
 fn run_reports_received_telemetry_and_warns_of_bad_variables() {
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", "garbage"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "x")];
@@ -202,7 +202,7 @@ fn run_reports_received_telemetry_and_warns_of_bad_variables() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["source"], "embedded OTLP receiver");
     let (traces, spans) = (report["traces"].as_u64().unwrap(), report["spans"].as_u64().unwrap());
-    // 3 cold and 34 warm requests come before the concurrent ones; each has the gateway's span and the client's.
+    // 3 cold and 34 warm requests precede the concurrent ones. Each has a span of the gateway and one of the client.
     assert!(traces > 37 && spans > 2 * 37, "{report}");
 
     let hosts = report["hosts"].as_array().unwrap();
@@ -220,7 +220,7 @@ fn run_reports_received_telemetry_and_warns_of_bad_variables() {
         ]
     );
     for host in hosts {
-        // Two by way of the twin come before the concurrent ones, and on each worker's round one.
+        // Two requests through the twin precede the concurrent ones, and each worker's round has one.
         assert!(host["requests"].as_u64().unwrap() > 2, "{host}");
         assert!(host["connections"].as_u64().unwrap() > 0, "{host}");
         let reuse_rate = host["reuse_rate"].as_f64();
@@ -237,7 +237,6 @@ fn run_reports_received_telemetry_and_warns_of_bad_variables() {
     }
 }
 
-/// The text is of a run of its own: what it shows of the request that goes through every hop.
 #[test]
 fn run_shows_twin_request_with_all_hops_in_same_trace() {
     let output = gateway(&["--seconds", "1"], &[]);
@@ -246,7 +245,7 @@ fn run_shows_twin_request_with_all_hops_in_same_trace() {
     let shown = text.lines().skip_while(|line| !line.starts_with("TWIN ")).skip(1);
     let bars = shown.map_while(|line| line.split_once('│').map(|(name, _)| name.trim_end()));
     let hops: Vec<_> = bars.filter(|name| name.ends_with(')')).collect();
-    // Each below the one that it is part of; the twin asks both its upstreams at once.
+    // Each hop is below its parent. The twin calls both upstreams at once.
     assert_eq!(
         hops[..3],
         [

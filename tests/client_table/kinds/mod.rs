@@ -1,4 +1,4 @@
-//! The kinds of clients, and what each cannot have.
+//! The kinds of clients, and the scenarios that each cannot run.
 
 mod client_pool;
 mod hyper_conn;
@@ -18,25 +18,25 @@ use crate::cell::{Body, Parts, Send};
 
 /// One kind of client.
 pub(crate) struct Kind {
-    /// As the table has it.
+    /// The column of the table.
     pub(crate) name: &'static str,
     pub(crate) protocol: Protocol,
     pub(crate) tls: bool,
-    /// What is known of the making of a connection.
+    /// The phases of connection setup that are measured.
     pub(crate) setup: &'static [Phase],
-    /// Whether the request that needs a connection is known to have started its making.
+    /// Whether a connect is attributed to the request that started it.
     pub(crate) pays: bool,
-    /// Whether its IO is ours: else nobody sees what passes, and when and why a connection closes.
+    /// Whether the IO is tracked: bytes, and when and why a connection closes.
     pub(crate) tracked: bool,
     pub(crate) build: fn(Parts) -> BoxFuture<'static, Send>,
-    /// Scenarios that it cannot have, each with the reason.
+    /// Scenarios that it cannot run, each with the reason.
     pub(crate) cannot: &'static [(&'static str, &'static str)],
 }
 
 const TCP: &[Phase] = &[Phase::Dns, Phase::Tcp];
 const TLS: &[Phase] = &[Phase::Dns, Phase::Tcp, Phase::Tls];
 
-/// HTTP/1 alone.
+/// All kinds that speak HTTP/1.
 const NO_REFUSAL: (&str, &str) = (
     "what_the_peer_has_not_processed_is_sent_again",
     "HTTP/1 has no word for it (HTTP/2 has `REFUSED_STREAM`)",
@@ -61,7 +61,7 @@ pub(crate) const ALL: &[Kind] = &[
     reqwest::TLS_HTTP_2,
 ];
 
-/// A client that can be cloned, whatever its types.
+/// A client that can be cloned.
 fn cloned<S, B>(service: S) -> Send
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Error>
@@ -80,7 +80,7 @@ where
 }
 
 impl Kind {
-    /// Why it cannot have this scenario.
+    /// Why it cannot run this scenario.
     pub(crate) fn cannot(&self, scenario: &str) -> Option<&'static str> {
         self.cannot.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
     }

@@ -1,4 +1,4 @@
-//! What users rely on, whatever the client.
+//! What users rely on with every client.
 
 mod bodies;
 mod connections;
@@ -8,20 +8,21 @@ mod retries;
 mod telemetry;
 
 use futures_util::future::LocalBoxFuture;
+use outbound_tests::cells::slug;
 
 use crate::cell::Cell;
 use crate::kinds::Kind;
 
-/// One fact; panics where it does not hold.
+/// One fact about a client. Panics if it does not hold.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) run: for<'a> fn(&'a Cell) -> LocalBoxFuture<'a, ()>,
 }
 
 impl Scenario {
-    /// The name of its cell.
-    pub(crate) fn on(&self, kind: &Kind) -> String {
-        format!("{} / {}", kind.name, self.name)
+    /// The name of its cell's test, without the program's.
+    pub(crate) fn path(&self, kind: &Kind) -> String {
+        format!("{}::{}", self.name, slug(kind.name))
     }
 
     /// The name as a sentence.

@@ -6,10 +6,10 @@ use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::{Kind, Outbound, SendState};
 
 use super::{nowhere, post};
-use crate::frames::{
+use crate::stack::{error_of, get, stack};
+use outbound_tests::faults::frames::{
     CONTINUATION, DATA, END_HEADERS, HEADERS, OK, SETTINGS, frame, goaway, header, rst_stream,
 };
-use crate::stack::{error_of, get, stack};
 
 /// Sends the frames when the request is there, and then closes or not.
 fn peer(frames: Vec<u8>, closes: bool) -> Script {

@@ -21,7 +21,7 @@ use tower_outbound::{
     Attempt, BoxError, Connection, Error, Event, Failure, Outbound, OutboundClient, Outcome, Timings,
 };
 
-use super::document::Http;
+use super::http::Http;
 
 /// A request that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -18,7 +18,7 @@ use tower_outbound::failure::DnsFailure;
 use tower_outbound::{BoxError, SendState};
 
 use super::caller::{Caller, Options, Told};
-use super::document::Http;
+use super::http::Http;
 use crate::runner::Check;
 
 /// The resolver's own limit, and one that is beyond every test.
@@ -27,15 +27,15 @@ const NEVER: Duration = Duration::from_secs(60);
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("dnsmasq_resolves_for_a_resolver_of_ones_own", DNSMASQ, resolves),
-        Check::new("dnsmasq_knows_no_such_name", DNSMASQ, no_such_name),
-        Check::new("dnsmasq_knows_no_address_of_the_name", DNSMASQ, no_address),
-        Check::new("dnsmasq_refuses", DNSMASQ, refuses),
-        Check::new("dnsmasq_passes_a_failure_of_another_on", DNSMASQ, fails),
-        Check::new("dnsmasq_does_not_answer_in_time", DNSMASQ, silent),
-        Check::new("dnsmasq_says_nothing_until_the_connect_is_given_up", DNSMASQ, stalled),
-        Check::new("dnsmasq_killed_does_not_answer", DNSMASQ, killed),
-        Check::new("dnsmasq_refuses_a_resolver_that_does_not_say_why", DNSMASQ, without_a_reason),
+        Check::new("resolves_through_hickory_resolver", DNSMASQ, resolves),
+        Check::new("knows_no_such_name", DNSMASQ, no_such_name),
+        Check::new("knows_no_address_of_the_name", DNSMASQ, no_address),
+        Check::new("refuses", DNSMASQ, refuses),
+        Check::new("passes_a_failure_of_another_on", DNSMASQ, fails),
+        Check::new("does_not_answer_in_time", DNSMASQ, silent),
+        Check::new("does_not_answer_until_the_connect_timeout", DNSMASQ, stalled),
+        Check::new("killed_does_not_answer", DNSMASQ, killed),
+        Check::new("refuses_a_resolver_without_a_reason", DNSMASQ, without_a_reason),
     ]
 }
 

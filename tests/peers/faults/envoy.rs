@@ -15,7 +15,7 @@ use tower_outbound::SendState;
 use tower_outbound::timeouts::Timeouts;
 
 use super::caller::{Caller, Options, Told, empty, until};
-use super::document::Http;
+use super::http::Http;
 use crate::runner::Check;
 
 /// Long enough for a request to be written on a machine that is busy.
@@ -24,14 +24,14 @@ const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("envoy_delays_an_answer", ENVOY, delays),
-        Check::new("envoy_aborts_with_an_answer", ENVOY, aborts),
-        Check::new("envoy_loses_its_server_amid_a_body", ENVOY, server_lost),
-        Check::new("envoy_gives_up_amid_a_body", ENVOY, gives_up),
-        Check::new("envoy_refuses_streams_over_its_limit", ENVOY, refuses_streams),
-        Check::new("envoy_goes_away_with_an_answer", ENVOY, goes_away),
-        Check::new("envoy_wants_a_client_certificate", ENVOY, client_certificate),
-        Check::new("envoy_gets_tls_on_its_plain_port", ENVOY, tls_on_plain),
+        Check::new("delays_an_answer", ENVOY, delays),
+        Check::new("aborts_with_an_answer", ENVOY, aborts),
+        Check::new("loses_its_server_amid_a_body", ENVOY, server_lost),
+        Check::new("gives_up_amid_a_body", ENVOY, gives_up),
+        Check::new("refuses_streams_over_its_limit", ENVOY, refuses_streams),
+        Check::new("goes_away_with_an_answer", ENVOY, goes_away),
+        Check::new("wants_a_client_certificate", ENVOY, client_certificate),
+        Check::new("gets_tls_on_its_plain_port", ENVOY, tls_on_plain),
     ]
 }
 

@@ -13,7 +13,7 @@ use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Failure, SendState};
 
 use super::caller::{Caller, Options, Told};
-use super::document::Http;
+use super::http::Http;
 use crate::runner::Check;
 
 /// Long enough for a request to be written on a machine that is busy.
@@ -23,15 +23,15 @@ const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("haproxy_rejects_a_request", HAPROXY, rejects),
-        Check::new("haproxy_rejects_a_connection", HAPROXY, rejects_connections),
-        Check::new("haproxy_drops_a_request_without_a_word", HAPROXY, drops),
-        Check::new("haproxy_holds_a_request_in_the_tarpit", HAPROXY, tarpit),
-        Check::new("haproxy_answers_403_where_it_denies", HAPROXY, denies),
-        Check::new("haproxy_sends_an_early_hint", HAPROXY, early_hint),
-        Check::new("haproxy_loses_its_server_amid_a_body", HAPROXY, server_lost),
-        Check::new("haproxy_wants_a_client_certificate", HAPROXY, client_certificate),
-        Check::new("haproxy_gets_tls_on_its_plain_port", HAPROXY, tls_on_plain),
+        Check::new("rejects_a_request", HAPROXY, rejects),
+        Check::new("rejects_a_connection", HAPROXY, rejects_connections),
+        Check::new("drops_a_request_without_an_answer", HAPROXY, drops),
+        Check::new("holds_a_request_in_the_tarpit", HAPROXY, tarpit),
+        Check::new("answers_403_where_it_denies", HAPROXY, denies),
+        Check::new("sends_an_early_hint", HAPROXY, early_hint),
+        Check::new("loses_its_server_amid_a_body", HAPROXY, server_lost),
+        Check::new("wants_a_client_certificate", HAPROXY, client_certificate),
+        Check::new("gets_tls_on_its_plain_port", HAPROXY, tls_on_plain),
     ]
 }
 

@@ -1,20 +1,21 @@
-//! Faults of software that nobody here wrote, each held against its row in the document.
+//! Faults of real software, each compared with its row in `failures.md`.
 
 mod caller;
 mod dnsmasq;
-mod document;
 mod envoy;
 mod haproxy;
+mod http;
 mod nginx;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use outbound_tests::faults::{Expected, expected};
 use outbound_tests::peers::{DNSMASQ, ENVOY, HAPROXY, NGINX, Peer};
 use tower_outbound::{Class, Phase, SendState};
 
 use self::caller::Told;
-use self::document::{Row, row};
+use self::http::Http;
 use crate::runner::Check;
 
 const PEERS: [Peer; 4] = [NGINX, HAPROXY, ENVOY, DNSMASQ];
@@ -22,13 +23,14 @@ const PEERS: [Peer; 4] = [NGINX, HAPROXY, ENVOY, DNSMASQ];
 static TALLY: Mutex<Tally> = Mutex::new(Tally { held: BTreeMap::new(), wrong: 0 });
 
 struct Tally {
-    /// How many faults were held against their rows.
+    /// The number of faults compared with their rows, by peer.
     held: BTreeMap<&'static str, u32>,
     wrong: u32,
 }
 
 pub(crate) fn checks() -> Vec<Check> {
-    let mut checks = vec![Check::new("a_wrong_row_is_found_out", NGINX, nginx::a_wrong_row_is_found_out)];
+    let mut checks =
+        vec![Check::new("planted_wrong_row_is_detected", NGINX, nginx::a_wrong_row_is_found_out)];
     checks.extend(nginx::checks());
     checks.extend(haproxy::checks());
     checks.extend(envoy::checks());
@@ -36,7 +38,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks
 }
 
-/// How many faults of each peer were held against the document, and how many of them were not as it says.
+/// How many faults of each peer were compared with the document, and how many of them deviate.
 pub(crate) fn summary() -> String {
     let tally = TALLY.lock().unwrap_or_else(PoisonError::into_inner);
     let held = PEERS.map(|peer| format!("{} {}", peer.name, tally.held.get(peer.name).unwrap_or(&0)));
@@ -44,10 +46,10 @@ pub(crate) fn summary() -> String {
 }
 
 impl Told {
-    /// Fails unless it went as the document says of this fault.
+    /// Fails unless the outcome is what the document says of this fault.
     #[track_caller]
     pub(crate) fn is(&self, peer: Peer, slug: &str) -> &Told {
-        let row = row(slug, self.http);
+        let row = expected(slug, self.http == Http::Two);
         let differs = self.differs(&row);
         let mut tally = TALLY.lock().unwrap_or_else(PoisonError::into_inner);
         *tally.held.entry(peer.name).or_default() += 1;
@@ -58,7 +60,7 @@ impl Told {
         self
     }
 
-    /// Fails unless the peer's log has the request, or has it not, and what was said to be sent fits that.
+    /// Fails unless the peer has logged the request as expected, and the send state fits.
     #[track_caller]
     pub(crate) fn logged(&self, logged: bool, expected: bool) -> &Told {
         assert_eq!(logged, expected, "in the peer's log: {}", self.line());
@@ -72,12 +74,10 @@ impl Told {
         self
     }
 
-    fn differs(&self, row: &Row) -> bool {
+    fn differs(&self, row: &Expected) -> bool {
         let (kind, class, phase) = self.words();
-        let one_of = |expected: &[String], what: &str| expected.iter().any(|expected| expected == what);
-        let fits = one_of(&row.kinds, kind)
-            && (kind == "ok" || one_of(&row.classes, class) && one_of(&row.phases, phase));
-        !(fits && self.agrees)
+        let outcome = if kind == "ok" { kind.to_owned() } else { format!("{kind} in {phase}") };
+        row.differs(&outcome, class, self.send().map_or("–", SendState::as_str)) || !self.agrees
     }
 
     fn words(&self) -> (&str, &str, &str) {
@@ -90,7 +90,7 @@ impl Told {
         let (kind, class, phase) = self.words();
         let sent = self.send().map_or("–", SendState::as_str);
         let status = self.status.map_or(String::new(), |status| format!(", status {status}"));
-        let agrees = if self.agrees { "" } else { ", but the caller was told otherwise" };
+        let agrees = if self.agrees { "" } else { ", but the error of the caller differs" };
         format!("{kind} in {phase} ({class}), {sent}{status}{agrees}")
     }
 
@@ -98,7 +98,7 @@ impl Told {
         self.failure.as_ref().and_then(tower_outbound::Failure::send_state)
     }
 
-    /// The kind, class and phase of what no row is about.
+    /// Fails unless the outcome has this kind, class and phase: for what has no row.
     #[track_caller]
     pub(crate) fn has(&self, kind: &str, class: &str, phase: &str) -> &Told {
         println!("    no row: {:?}: {}", self.http, self.line());
@@ -108,14 +108,15 @@ impl Told {
     }
 }
 
-/// Plants wrong rows, which must be seen.
+/// Plants wrong rows, which must be detected.
 fn a_wrong_row_is_found(told: &Told, slug: &str) {
-    let right = row(slug, told.http);
+    let right = expected(slug, told.http == Http::Two);
     assert!(!told.differs(&right), "{}", told.line());
     for wrong in [
-        Row { kinds: vec!["connection_refused".to_owned()], ..right.clone() },
-        Row { classes: vec!["timeout".to_owned()], ..right.clone() },
-        Row { phases: vec!["dns".to_owned()], ..right.clone() },
+        Expected { kinds: vec!["connection_refused".to_owned()], ..right.clone() },
+        Expected { classes: vec!["timeout".to_owned()], ..right.clone() },
+        Expected { phases: vec!["dns".to_owned()], ..right.clone() },
+        Expected { sends: vec!["not_sent".to_owned()], ..right.clone() },
     ] {
         assert!(told.differs(&wrong), "{wrong:?}");
     }

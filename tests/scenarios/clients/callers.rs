@@ -1,4 +1,4 @@
-//! Callers that share a connection never see each other.
+//! Requests of several callers on a shared connection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What several clients are held to.
+//! Checks that apply to several clients.
 
 use bytes::Bytes;
 use http::Request;
@@ -11,10 +11,10 @@ use tower_outbound::{Reuse, Timings};
 
 use crate::support::Body;
 
-/// What the servers here answer.
+/// The body of each response.
 pub(crate) const ANSWER: &str = "answer";
 
-/// Sends one request, with an upload, and reads its answer.
+/// Sends one request with a body, and reads the response.
 pub(crate) async fn send<S, B>(client: &S, uri: &http::Uri) -> Timings
 where
     S: Service<Request<Body>, Response = http::Response<B>, Error = tower_outbound::Error> + Clone,
@@ -30,7 +30,7 @@ where
     timings
 }
 
-/// Two requests on one connection: each knows it, its use of it and its protocol, and when it passed what.
+/// Sends two requests on one connection, and checks connection, use, protocol and marks of each.
 pub(crate) async fn connects_and_reuses<S, B>(
     client: S,
     uri: &http::Uri,
@@ -64,7 +64,7 @@ pub(crate) async fn connects_and_reuses<S, B>(
     assert_eq!(recorder.count("Misplaced"), 0);
 }
 
-/// Every mark was passed, in its order.
+/// All marks are there, in order.
 pub(crate) fn marks_are_monotone(timings: &Timings) {
     let marks = timings.cumulative();
     let marks = [marks.acquire, marks.send_start, marks.first_byte, marks.head, marks.body_end];
@@ -73,7 +73,7 @@ pub(crate) fn marks_are_monotone(timings: &Timings) {
     assert_eq!(timings.total(), Some(marks[4]));
 }
 
-/// The handshake of the first attempt is known: TLS 1.3 with one of its suites (RFC 8446, appendix B.4).
+/// The first attempt has recorded a TLS 1.3 handshake with a suite of RFC 8446, appendix B.4.
 pub(crate) fn knows_the_handshake(recorder: &Recorder, alpn: &str) {
     let setup = recorder.timings()[0].setup().unwrap();
     let TlsInfo { version, cipher, alpn: agreed, resumed, .. } = setup.tls().expect("over TLS");

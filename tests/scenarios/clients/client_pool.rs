@@ -1,4 +1,4 @@
-//! hyper-util's composable pools, put together by hand over a tracked connector.
+//! hyper-util's composable pools (`client::pool`) over a tracked connector.
 
 use std::sync::{Arc, Mutex};
 
@@ -71,7 +71,7 @@ async fn client_pool_cache_does_not_reuse_closed_connection() {
         async move {
             loop {
                 let mut connection = cache.ready().await?.call(request.uri().clone()).await?;
-                // One that says it is closed is not put back.
+                // A closed connection is not put back.
                 if connection.ready().await.is_ok() {
                     return Ok::<_, BoxError>(connection.call(request).await?);
                 }
@@ -126,7 +126,7 @@ async fn client_pool_singleton_shares_http2_until_goaway() {
     recorder.settled().await;
 }
 
-/// A singleton passes the connect on to who waits for it.
+/// A singleton hands the connect of a cancelled request to the next request.
 #[tokio::test]
 async fn client_pool_cancelled_connect_leaves_first_use_to_other() {
     let server = H2Server::builder().start(answer).await.unwrap();
@@ -173,7 +173,7 @@ async fn client_pool_cancelled_connect_leaves_first_use_to_other() {
     recorder.settled().await;
 }
 
-/// HTTP/2 where ALPN says so, and otherwise HTTP/1, for one origin.
+/// A pool for one origin: HTTP/2 if ALPN chose it, otherwise HTTP/1.
 async fn negotiated(alpn: &'static str, protocol: Protocol) {
     let certs = Certs::new("peer.test");
     let (outbound, recorder) = recorded();

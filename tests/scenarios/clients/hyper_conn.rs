@@ -1,5 +1,4 @@
-//! hyper's bare connections: no pool, so nothing but the bytes and the connection's own task tell which attempt a
-//! connection serves.
+//! hyper's connections without a pool: only the bytes and the connection's task show which attempt a connection serves.
 
 use std::sync::{Arc, Mutex};
 use std::task::Context;
@@ -32,12 +31,12 @@ async fn connect(outbound: &Outbound, uri: &http::Uri) -> TrackedIo<TcpIo> {
     io
 }
 
-/// Two requests, one after the other.
+/// Sends two requests, one after the other.
 async fn send_twice<S>(sender: S, outbound: &Outbound, uri: &http::Uri) -> [Timings; 2]
 where
     HyperService<S>: Service<Request<Sent>, Response = Response<Incoming>, Error = hyper::Error>,
 {
-    // A bare HTTP/1 connection is sent paths only.
+    // hyper sends the URI unchanged, and a server expects a path.
     let layer = outbound.observe_layer().origin(uri);
     let mut service = layer.layer(HyperService::new(sender));
     let mut send = async || {
@@ -51,7 +50,7 @@ where
     [send().await, send().await]
 }
 
-async fn on_http_1(driven: bool) {
+async fn over_http1(driven: bool) {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = recorded();
     let io = connect(&outbound, &server.uri("/")).await;
@@ -85,12 +84,12 @@ async fn on_http_1(driven: bool) {
 
 #[tokio::test]
 async fn hyper_conn_http1_undriven_knows_connection_and_reuse() {
-    on_http_1(false).await;
+    over_http1(false).await;
 }
 
 #[tokio::test]
 async fn hyper_conn_http1_driven_knows_connection_and_reuse() {
-    on_http_1(true).await;
+    over_http1(true).await;
 }
 
 #[tokio::test]
@@ -183,7 +182,7 @@ async fn hyper_conn_driver_polled_inside_attempt_is_known() {
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     let driver = Arc::new(Mutex::new(Box::pin(record.drive(connection))));
     let service = tower::service_fn(move |request: Request<Sent>| sender.clone().send_request(request));
-    // One task polls both, the driver inside the attempt's own poll.
+    // One task polls both: the driver is polled inside the poll of the attempt.
     let inner = tower::service_fn(|request: Request<Sent>| {
         let (mut sending, driver) = (Box::pin(service.clone().oneshot(request)), driver.clone());
         std::future::poll_fn(move |cx: &mut Context<'_>| {
@@ -240,12 +239,12 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// What is known of two requests at once, of which the peer's GOAWAY includes the first.
-async fn goes_away(driven: bool) -> Option<SendState> {
+/// Sends two requests at once; the peer's GOAWAY covers the first. Returns the send state of the second.
+async fn second_after_goaway(driven: bool) -> Option<SendState> {
     // Settings of both sides, `:status: 200` without a body on stream 1, and the GOAWAY that names it.
     let settings = [frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat();
-    let goodbye = [frame(1, 5, 1, &[0x88]), frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])].concat();
-    let script = Script::new().write(settings).sleep(Duration::from_millis(10)).write(goodbye).read_to_end();
+    let goaway = [frame(1, 5, 1, &[0x88]), frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])].concat();
+    let script = Script::new().write(settings).sleep(Duration::from_millis(10)).write(goaway).read_to_end();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = recorded();
     let io = outbound.connector(peer).oneshot(server.uri("/")).await.unwrap();
@@ -271,6 +270,10 @@ async fn goes_away(driven: bool) -> Option<SendState> {
 
 #[tokio::test(start_paused = true)]
 async fn hyper_conn_driven_goaway_is_not_processed() {
-    assert_eq!(goes_away(true).await, Some(SendState::NotProcessed));
-    assert_eq!(goes_away(false).await, Some(SendState::Unknown), "whose GOAWAY it was is not guessed");
+    assert_eq!(second_after_goaway(true).await, Some(SendState::NotProcessed));
+    assert_eq!(
+        second_after_goaway(false).await,
+        Some(SendState::Unknown),
+        "the connection of the GOAWAY is unknown"
+    );
 }

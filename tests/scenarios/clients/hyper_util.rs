@@ -1,4 +1,4 @@
-//! hyper-util's pooled client, put together by hand.
+//! hyper-util's pooled client below the layers.
 
 use http::{Request, Response};
 use hyper_rustls::HttpsConnectorBuilder;

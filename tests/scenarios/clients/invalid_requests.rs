@@ -1,4 +1,4 @@
-//! What cannot be sent is an error that says so, never a panic.
+//! A request that cannot be sent fails with `InvalidRequest`, and never panics.
 
 use http::{Request, Uri};
 use outbound_tests::secret::{self, MARKER};
@@ -7,11 +7,11 @@ use tower_outbound::{Error, Kind};
 
 use crate::support::{Body, recorded};
 
-/// Said without secrets.
+/// The error names the fault, and shows no secret.
 #[track_caller]
 fn is_invalid(error: &Error, named: &str) {
     assert_eq!(error.failure().kind(), Kind::InvalidRequest, "{error}");
-    assert_eq!(error.failure().class(), None, "the network had no part in it");
+    assert_eq!(error.failure().class(), None, "not a failure of the network");
     for text in [error.to_string(), format!("{error:?}")] {
         assert!(!secret::is_in(&text), "{text}");
     }
@@ -38,7 +38,7 @@ async fn redact_secrets_of_invalid_uri_in_error() {
         is_invalid(&client.request(request).await.unwrap_err(), named);
     }
     recorder.settled().await;
-    assert!(recorder.names().is_empty(), "no attempt has begun: {:?}", recorder.names());
+    assert!(recorder.names().is_empty(), "an attempt was started: {:?}", recorder.names());
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn invalid_uri_text_is_invalid_request() {
         is_invalid(&client.get(text).await.unwrap_err(), "uri");
     }
     recorder.settled().await;
-    assert!(recorder.names().is_empty(), "no attempt has begun: {:?}", recorder.names());
+    assert!(recorder.names().is_empty(), "an attempt was started: {:?}", recorder.names());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The vocabulary fits each client: what a layer can see of it, and what it cannot.
+//! Each client below the layers: what the layers see of it, and what they cannot see.
 
 mod callers;
 mod checks;
@@ -16,6 +16,6 @@ mod tonic_channel;
 mod tonic_server;
 mod tonic_streams;
 mod tonic_tls;
-mod tonic_tls_limits;
+mod tonic_tls_timeouts;
 mod verbs;
 mod warnings;

@@ -1,4 +1,4 @@
-//! `OutboundClient`, over everything that it speaks.
+//! `OutboundClient` over HTTP/1 and HTTP/2, with and without TLS.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ async fn outbound_client_http2_prior_knowledge_reuses() {
 #[tokio::test]
 async fn outbound_client_http2_concurrent_requests_are_uses_1_to_4() {
     const AT_ONCE: usize = 4;
-    // No answer before the last request is there.
+    // The server answers when the last request has arrived.
     let all_there = Arc::new(Barrier::new(AT_ONCE));
     let server = H2Server::builder()
         .start(move |_| {
@@ -93,7 +93,7 @@ async fn outbound_client_http2_concurrent_requests_are_uses_1_to_4() {
         assert_eq!(timings.connection().unwrap().id(), connection.id());
         let first = timings.usage().unwrap().number() == 1;
         assert_eq!(timings.reuse(), if first { Reuse::New } else { Reuse::Reused });
-        assert_eq!(timings.usage().unwrap().idle_time(), None, "it was never idle in between");
+        assert_eq!(timings.usage().unwrap().idle_time(), None, "never idle in between");
         marks_are_monotone(timings);
     }
     assert_eq!((connection.uses(), connection.in_flight()), (4, 0));
@@ -149,7 +149,7 @@ async fn outbound_client_burst_of_32_reuses_its_32_connections() {
             gate.open();
         };
         tokio::join!(futures_util::future::join_all(requests), all_there);
-        // hyper-util's tasks put the connections back into the pool.
+        // Tasks of hyper-util return the connections to the pool.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! reqwest: its connector cannot be wrapped, so the two socket addresses are a connection's identity.
+//! reqwest: its IO cannot be wrapped, so a connection is identified by its pair of socket addresses.
 
 mod failures;
 mod http2;
@@ -21,12 +21,12 @@ use tower_outbound::{BoxError, Outbound, Timings};
 
 use super::checks::ANSWER;
 
-/// A resolver of the test's own.
+/// A resolver with the test's answers.
 #[derive(Clone)]
 struct Hosts(Arc<dyn Fn(String) -> BoxFuture<'static, Result<IpAddr, BoxError>> + Send + Sync>);
 
 impl Hosts {
-    /// Every name but `unknown.test` is this machine.
+    /// Resolves every name but `unknown.test` to this machine.
     fn loopback() -> Self {
         Self::answering(|name| match name {
             "unknown.test" => Err("no such host".into()),
@@ -38,7 +38,7 @@ impl Hosts {
         Self(Arc::new(move |name| Box::pin(std::future::ready(answer(&name)))))
     }
 
-    /// This machine, told when the gate is open that belongs to the lookup, counted from 0.
+    /// Resolves to this machine when the gate of the lookup is open; lookups are counted from 0.
     fn waiting(gates: impl Fn(usize) -> Option<Gate> + Send + Sync + 'static) -> Self {
         let lookups = std::sync::atomic::AtomicUsize::new(0);
         Self(Arc::new(move |_| {
@@ -63,7 +63,7 @@ impl Resolve for Hosts {
     }
 }
 
-/// With TLS that trusts nobody, and without a proxy of the environment.
+/// TLS without trusted roots, and no proxy from the environment.
 fn builder() -> reqwest::ClientBuilder {
     builder_trusting(&Certs::new("peer.test"))
 }
@@ -76,7 +76,7 @@ fn client(outbound: &Outbound) -> ReqwestClient {
     outbound.reqwest_with_resolver(builder(), Hosts::loopback()).unwrap()
 }
 
-/// Sends a request without a body, reads its answer, and returns what is known of it.
+/// Sends a request without a body, reads the response, and returns its timings.
 async fn get(client: &ReqwestClient, uri: &http::Uri) -> Timings {
     let request = http::Request::get(uri.clone()).body(reqwest::Body::default()).unwrap();
     let response = client.request(request).await.unwrap();

@@ -1,4 +1,4 @@
-//! TLS above the tracked connector, by other clients than tonic: the connection's record sees ciphertext only.
+//! TLS above the tracked connector, by clients other than tonic: the tracked bytes are ciphertext.
 
 use std::convert::Infallible;
 use std::error::Error as _;
@@ -24,7 +24,7 @@ use super::checks::send;
 use super::hyper_util::{HTTP_1, answer};
 use crate::support::{Body, recorded, stack};
 
-/// Around the tracked connector, where it belongs inside.
+/// TLS around the tracked connector: the wrong order.
 fn around(outbound: &Outbound, certs: &Certs) -> HttpsConnector<Track<TcpConnector>> {
     HttpsConnectorBuilder::new()
         .with_tls_config(certs.client_config(&[]))
@@ -43,7 +43,7 @@ async fn reuses(uri: &http::Uri, certs: &Certs) {
     assert!(timings.iter().all(|timings| timings.connection().as_ref() == Some(&connection)));
     assert_eq!((connection.uses(), connection.in_flight()), (3, 0));
     assert_eq!(connection.state(), ConnectionState::Idle);
-    assert_eq!(connection.protocol(), None, "nobody can read it");
+    assert_eq!(connection.protocol(), None, "the bytes are ciphertext");
     drop(client);
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["dropped"]);
@@ -82,7 +82,7 @@ async fn tls_above_http2_dropped_body_is_not_close_reason() {
     assert_eq!(outbound.connections()[0].state(), ConnectionState::Idle);
     drop(client);
     recorder.settled().await;
-    assert_eq!(recorder.close_reasons(), ["dropped"], "it cost a stream");
+    assert_eq!(recorder.close_reasons(), ["dropped"], "only a stream was reset");
 }
 
 #[track_caller]

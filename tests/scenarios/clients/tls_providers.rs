@@ -1,4 +1,4 @@
-//! Both TLS providers in one program: neither is the process default, so neither gets in the other's way.
+//! Both TLS providers in one program, without a process default.
 
 use std::process::Command;
 
@@ -12,12 +12,12 @@ use super::hyper_util::HTTP_1;
 use crate::support::{Body, recorded};
 
 const NAME: &str = "clients::tls_providers::tls_providers_both_work_in_same_process";
-/// Tells the second run of this test where the server of the first one is.
+/// Passes the server's URI from the first run of the test to the second.
 const URI: &str = "OUTBOUND_TESTS_TLS_URI";
 const PROVIDERS: [TlsProvider; 2] = [TlsProvider::Ring, TlsProvider::AwsLcRs];
 
-/// The client reads the system's roots, and only the environment says where they are: so the test runs
-/// once more, as a process whose only root is the test's own authority.
+/// The client reads the system's roots, whose place is set by the environment. So the test runs a second time in a
+/// process whose only root is the test's authority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_providers_both_work_in_same_process() {
     if let Ok(uri) = std::env::var(URI) {

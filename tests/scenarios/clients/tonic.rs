@@ -1,4 +1,4 @@
-//! tonic: the channel connects from a task of its own and names no connection.
+//! tonic's `Channel` below the layers: it connects from a task of its own and names no connection.
 
 use http::Request;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -32,7 +32,7 @@ fn connector(outbound: &Outbound) -> Track<PhaseTimer<HttpConnector>> {
 }
 
 fn observed(outbound: &Outbound, receiver: &Receiver, channel: Channel) -> Observed {
-    // The channel takes tonic's own body alone: one box.
+    // The channel takes tonic's body only: one box.
     let boxed = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
     outbound.observe_layer().origin(&receiver.grpc_endpoint().parse().unwrap()).layer(boxed)
 }
@@ -45,7 +45,7 @@ fn one_span() -> ExportTraceServiceRequest {
     }
 }
 
-/// Two calls, one after the other, and what is known of them.
+/// Makes two calls, one after the other, and checks their records.
 async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, receiver: &Receiver) {
     let mut client = TraceServiceClient::new(service);
     for _ in 0..2 {
@@ -59,7 +59,7 @@ async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, rece
     assert_eq!(open[0].protocol(), Some(Protocol::Http2));
     assert_eq!(open[0].origin().to_string(), receiver.grpc_endpoint());
     assert!(open[0].setup().phase(Phase::Tcp).is_some());
-    assert_eq!(open[0].setup().started_by(), None, "the channel's own task has connected");
+    assert_eq!(open[0].setup().started_by(), None, "the channel's task connected");
     for timings in recorder.timings() {
         assert_eq!(timings.attempt().origin(), open[0].origin());
         assert_eq!(timings.reuse(), Reuse::Unknown);
@@ -73,7 +73,7 @@ async fn calls(service: Observed, outbound: &Outbound, recorder: &Recorder, rece
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["dropped"]);
     assert_eq!(recorder.count("connected"), 1);
-    assert_eq!(recorder.count("Misplaced"), 0, "tracked, though never matched");
+    assert_eq!(recorder.count("Misplaced"), 0, "the connection is tracked, though no attempt knows it");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn tonic_trailers_only_answer_ends_attempt() {
     let response = client.ready().await.unwrap().call(request).await.unwrap();
     let status = tonic::Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(recorder.outcomes(), ["ok"], "over with the head");
+    assert_eq!(recorder.outcomes(), ["ok"], "ended with the head");
     assert_eq!(recorder.timings()[0].attempt().grpc_status(), Some(Code::Unimplemented as i32));
     drop((client, response));
     recorder.settled().await;

@@ -1,4 +1,4 @@
-//! The channel that this crate makes of tonic's: its calls know their connections, and are sent again where that is safe.
+//! `TonicChannel`: its calls know their connections, and are retried where that is safe.
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
@@ -18,14 +18,14 @@ use tower_outbound::tonic::{TonicBuilder, TonicChannel};
 use tower_outbound::{Error, Failure, Kind, Outbound, Phase, Reuse, SendState, Timings};
 
 use super::checks::marks_are_monotone;
-use super::tonic_server::{Echo, EchoClient, at_once, moving, unavailable};
+use super::tonic_server::{Echo, EchoClient, moving_channel, unavailable, without_backoff};
 use crate::support::recorded;
 
 fn channel(outbound: &Outbound, server: &H2Server) -> TonicBuilder {
-    outbound.tonic(server.uri("")).retry(at_once)
+    outbound.tonic(server.uri("")).retry(without_backoff)
 }
 
-/// Two calls, one after the other, on one connection, by a generated client.
+/// Makes two calls with a generated client, one after the other, on one connection.
 async fn calls(channel: TonicChannel, outbound: &Outbound, recorder: &Recorder, receiver: &Receiver) {
     let mut client = TraceServiceClient::new(channel);
     for _ in 0..2 {
@@ -36,13 +36,13 @@ async fn calls(channel: TonicChannel, outbound: &Outbound, recorder: &Recorder, 
     assert_eq!((open[0].protocol(), open[0].uses()), (Some(Protocol::Http2), 2));
     assert_eq!(open[0].origin().to_string(), receiver.grpc_endpoint());
     assert!(open[0].setup().phase(Phase::Tcp).is_some());
-    assert!(!open[0].setup().attempts().is_empty(), "each address is told");
+    assert!(!open[0].setup().attempts().is_empty(), "each address is reported");
     let timings = recorder.timings();
     assert_eq!(timings.len(), 2);
     for (timings, number) in timings.iter().zip(1..) {
         assert_eq!(timings.connection().as_ref(), Some(&open[0]));
         assert_eq!(timings.usage().unwrap().number(), number);
-        assert!(!timings.setup_paid(), "the channel's own task has connected");
+        assert!(!timings.setup_paid(), "the channel's task connected");
         marks_are_monotone(timings);
     }
     assert_eq!([timings[0].reuse(), timings[1].reuse()], [Reuse::New, Reuse::Reused]);
@@ -72,7 +72,7 @@ async fn tonic_channel_works_with_interceptor() {
     let channel = outbound.tonic(endpoint).connect_lazy();
     let mut client = TraceServiceClient::with_interceptor(channel, |request: tonic::Request<()>| Ok(request));
     client.export(ExportTraceServiceRequest::default()).await.unwrap();
-    // One that refuses answers without the channel.
+    // An interceptor that refuses returns without a call of the channel.
     let refuses = |_: tonic::Request<()>| Err(Status::unauthenticated("no token"));
     let channel = outbound.tonic(Endpoint::from_static("http://127.0.0.1:9")).connect_lazy();
     let mut client = TraceServiceClient::with_interceptor(channel, refuses);
@@ -101,7 +101,7 @@ async fn tonic_channel_bodiless_request_knows_connection() {
         .unwrap();
     let response = channel.ready().await.unwrap().call(request).await.unwrap();
     assert_eq!(Status::from_header_map(response.headers()).unwrap().code(), Code::Unimplemented);
-    assert_eq!(recorder.outcomes(), ["ok"], "over with the head");
+    assert_eq!(recorder.outcomes(), ["ok"], "ended with the head");
     assert_eq!(recorder.timings()[0].connection(), outbound.connections().pop());
     drop((channel, response));
     recorder.settled().await;
@@ -133,7 +133,7 @@ async fn tonic_channel_uses_executor_of_user() {
     let builder = channel(&outbound, &server).executor(Counting(spawned.clone()));
     let mut client = EchoClient::new(builder.connect_lazy());
     assert_eq!(client.unary("a").await.unwrap(), "a");
-    assert!(*spawned.lock().unwrap() >= 3, "the channel's worker, and the connection's two");
+    assert!(*spawned.lock().unwrap() >= 3, "the channel's worker and two tasks of the connection");
     assert!(recorder.timings()[0].connection().is_some());
     drop(client);
     recorder.settled().await;
@@ -143,7 +143,7 @@ async fn tonic_channel_uses_executor_of_user() {
 async fn tonic_channel_refused_connect_is_retried() {
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
-    let channel = moving(&outbound, vec![closed_port().unwrap(), server.address()]).connect_lazy();
+    let channel = moving_channel(&outbound, vec![closed_port().unwrap(), server.address()]).connect_lazy();
     let mut client = EchoClient::new(channel);
     assert_eq!(client.unary("hello").await.unwrap(), "hello");
     assert_eq!(recorder.outcomes(), ["connection_refused in tcp", "ok"]);
@@ -157,7 +157,7 @@ async fn tonic_channel_refused_connect_is_retried() {
 #[tokio::test]
 async fn tonic_channel_refused_connect_is_unavailable() {
     let (outbound, recorder) = recorded();
-    let builder = moving(&outbound, vec![closed_port().unwrap()]).retry(|retry| retry.max_retries(0));
+    let builder = moving_channel(&outbound, vec![closed_port().unwrap()]).retry(|retry| retry.max_retries(0));
     let status = EchoClient::new(builder.connect_lazy()).unary("x").await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     let failure = Failure::of(&status);
@@ -170,7 +170,7 @@ async fn tonic_channel_refused_connect_is_unavailable() {
 #[tokio::test]
 async fn tonic_channel_failed_connect_reports_cause() {
     let (outbound, recorder) = recorded();
-    let error = moving(&outbound, vec![closed_port().unwrap()]).connect().await.unwrap_err();
+    let error = moving_channel(&outbound, vec![closed_port().unwrap()]).connect().await.unwrap_err();
     assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
     assert_eq!(error.failure().phase(), Some(Phase::Tcp));
     assert_eq!(error.failure().send_state(), Some(SendState::NotSent));
@@ -181,7 +181,7 @@ async fn tonic_channel_failed_connect_reports_cause() {
 async fn answered_unavailable(pushback: Option<&'static str>) -> (Result<String, Status>, Recorder) {
     let server = Echo::default().instead(unavailable(pushback)).start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
-    let builder = outbound.tonic(server.uri("")).retry(|retry| at_once(retry.grpc()));
+    let builder = outbound.tonic(server.uri("")).retry(|retry| without_backoff(retry.grpc()));
     let mut client = EchoClient::new(builder.connect_lazy());
     let answer = client.unary("hello").await;
     drop(client);
@@ -196,7 +196,7 @@ async fn tonic_channel_trailers_only_unavailable_retried_if_set() {
         assert_eq!(answer.unwrap(), "hello", "{pushback:?}");
         let timings = recorder.timings();
         assert_eq!(timings.len(), 2);
-        assert_eq!(timings[0].connection(), timings[1].connection(), "the stream alone was answered");
+        assert_eq!(timings[0].connection(), timings[1].connection(), "the connection stays open");
         assert_eq!(timings[1].usage().unwrap().number(), 2);
     }
 }
@@ -224,7 +224,7 @@ async fn tonic_channel_uses_retry_options_of_stack() {
     let server = Echo::default().instead(unavailable(Some("0"))).start(H2Server::builder()).await;
     let recorder = Recorder::new();
     let builder: OutboundBuilder = Outbound::builder().observer(recorder.clone());
-    let outbound = builder.retry(|retry| at_once(retry.grpc())).build();
+    let outbound = builder.retry(|retry| without_backoff(retry.grpc())).build();
     let mut client = EchoClient::new(outbound.tonic(server.uri("")).connect_lazy());
     assert_eq!(client.unary("hello").await.unwrap(), "hello");
     drop(client);
@@ -236,7 +236,7 @@ async fn tonic_channel_restart_moves_next_call_to_new_connection() {
     let before = Echo::default().start(H2Server::builder()).await;
     let after = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
-    let channel = moving(&outbound, vec![before.address(), after.address()]).connect_lazy();
+    let channel = moving_channel(&outbound, vec![before.address(), after.address()]).connect_lazy();
     let mut client = EchoClient::new(channel);
     client.unary("one").await.unwrap();
     client.unary("two").await.unwrap();

@@ -1,4 +1,4 @@
-//! A gRPC service of strings, by tonic's server, and what calls it.
+//! A gRPC service of strings on tonic's server, and its client.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,12 +24,12 @@ use tower_outbound::{BoxError, Outbound};
 
 type Codec = ProstCodec<String, String>;
 
-/// What the service does, by the path of the call; messages are strings.
+/// The service: the path of a call chooses the kind; messages are strings.
 #[derive(Clone, Default)]
 pub(super) struct Echo {
-    /// Answers to the first calls, in place of the service's own.
+    /// Answers to the first calls, in place of the service's.
     pub(super) instead: Arc<Mutex<Vec<http::Response<tonic::body::Body>>>>,
-    /// What a held stream waits for before its end.
+    /// A held stream ends when this gate is open.
     pub(super) gate: Gate,
 }
 
@@ -56,7 +56,7 @@ impl Echo {
                 let unary = |request: Request<String>| async { Ok(Response::new(request.into_inner())) };
                 grpc.unary(service_fn(unary), request).await
             }
-            // The message's words, and with `hold` the end behind the gate; `fail` ends with UNAVAILABLE.
+            // The words of the message. `hold` waits for the gate before the end; `fail` ends with UNAVAILABLE.
             "/test.Echo/Server" => {
                 let words = move |request: Request<String>| {
                     let words: Vec<_> = request.into_inner().split(' ').map(str::to_owned).collect();
@@ -95,7 +95,7 @@ impl Echo {
     }
 }
 
-/// What a generated client is, written out.
+/// A generated client, written by hand.
 #[derive(Clone)]
 pub(super) struct EchoClient(Grpc<TonicChannel>);
 
@@ -143,13 +143,13 @@ impl EchoClient {
     }
 }
 
-/// A stream of messages, and what sends them; it ends when the sender is dropped.
+/// A stream of messages and its sender. The stream ends when the sender is dropped.
 pub(super) fn messages() -> (mpsc::UnboundedSender<String>, impl Stream<Item = String> + Send + 'static) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     (sender, stream::poll_fn(move |cx| receiver.poll_recv(cx)))
 }
 
-/// UNAVAILABLE in trailers only, with what it says of a next attempt.
+/// UNAVAILABLE in a trailers-only response, with a pushback.
 pub(super) fn unavailable(pushback: Option<&'static str>) -> http::Response<tonic::body::Body> {
     let mut answer = Status::unavailable("busy").into_http();
     if let Some(pushback) = pushback {
@@ -158,13 +158,13 @@ pub(super) fn unavailable(pushback: Option<&'static str>) -> http::Response<toni
     answer
 }
 
-/// A message in its frame, not compressed.
+/// A message in a gRPC frame, not compressed.
 pub(super) fn framed(message: &str) -> Bytes {
     let message = prost::Message::encode_to_vec(&message.to_owned());
     [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat().into()
 }
 
-/// A name whose address changes with each connect, the last one staying.
+/// A connector whose name resolves to the next address at each connect; the last address stays.
 pub(super) fn resolving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TcpConnector {
     let left = Arc::new(Mutex::new(addresses));
     outbound.http_connector().resolver(service_fn(move |_| {
@@ -174,13 +174,13 @@ pub(super) fn resolving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TcpC
     }))
 }
 
-/// Waits for nothing before a retry.
-pub(super) fn at_once(retry: RetryLayer) -> RetryLayer {
+/// Retries without a backoff.
+pub(super) fn without_backoff(retry: RetryLayer) -> RetryLayer {
     retry.backoff(Duration::ZERO, Duration::ZERO)
 }
 
-/// A channel to a name whose address changes with each connect, the last one staying.
-pub(super) fn moving(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TonicBuilder {
+/// A channel to a name that resolves to the next address at each connect; the last address stays.
+pub(super) fn moving_channel(outbound: &Outbound, addresses: Vec<SocketAddr>) -> TonicBuilder {
     let tcp = resolving(outbound, addresses);
-    outbound.tonic(Endpoint::from_static("http://echo.test")).tcp_connector(tcp).retry(at_once)
+    outbound.tonic(Endpoint::from_static("http://echo.test")).tcp_connector(tcp).retry(without_backoff)
 }

@@ -1,4 +1,4 @@
-//! The kinds of calls: when each is over, and what dropping it costs.
+//! The four kinds of calls: when each ends, and what a drop does.
 
 use futures_util::stream;
 use outbound_tests::server::{H2Server, closed_port};
@@ -7,7 +7,7 @@ use tower_outbound::connect::ConnectionState;
 use tower_outbound::retry::RetryLayer;
 use tower_outbound::{Outbound, Reuse};
 
-use super::tonic_server::{Echo, EchoClient, framed, messages, moving};
+use super::tonic_server::{Echo, EchoClient, framed, messages, moving_channel};
 use crate::support::recorded;
 
 fn client(outbound: &Outbound, server: &H2Server) -> EchoClient {
@@ -75,7 +75,7 @@ async fn tonic_dropped_stream_is_cancelled_in_body_others_go_on() {
 
     drop(dropped);
     assert_eq!(recorder.outcomes(), ["cancelled in body"]);
-    // The reset goes out in the connection's own task.
+    // The connection's task sends the reset.
     while connection.in_flight() == 2 {
         tokio::task::yield_now().await;
     }
@@ -127,18 +127,18 @@ async fn tonic_stream_answered_with_message_is_never_retried() {
     let mut words = client.server("a fail").await.unwrap();
     assert_eq!(words.message().await.unwrap().unwrap(), "a");
     assert_eq!(words.message().await.unwrap_err().code(), Code::Unavailable);
-    assert_eq!(recorder.outcomes(), ["ok"], "an answer as any other, and one attempt");
+    assert_eq!(recorder.outcomes(), ["ok"], "an answer is not retried");
     drop((client, words));
     recorder.settled().await;
 }
 
 #[tokio::test]
 async fn tonic_streaming_request_refused_connect_retried_whole() {
-    // Nothing of it was polled: what was sent meanwhile is still in it.
+    // The stream was never polled, so it still has all messages.
     let server = Echo::default().start(H2Server::builder()).await;
     let (outbound, recorder) = recorded();
     let closed = closed_port().unwrap();
-    let builder = moving(&outbound, vec![closed, server.address()]);
+    let builder = moving_channel(&outbound, vec![closed, server.address()]);
     let mut client = EchoClient::new(builder.connect_lazy());
     let (send, sent) = messages();
     for word in ["a", "b", "c"] {

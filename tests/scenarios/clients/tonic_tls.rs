@@ -1,4 +1,4 @@
-//! TLS of a channel: tonic's own, above the connection's record, and one below it.
+//! TLS of a channel: tonic's, above the tracked connection, and hyper-rustls's below it.
 
 use outbound_tests::certs::Certs;
 use outbound_tests::server::H2Server;
@@ -14,7 +14,7 @@ async fn server(certs: &Certs, echo: &Echo) -> H2Server {
     echo.start(H2Server::builder().tls(certs.server_config(&["h2"]))).await
 }
 
-/// With TLS by tonic, for the name of the certificate.
+/// An endpoint with tonic's TLS, for the name of the certificate.
 fn endpoint(server: &H2Server, certs: &Certs) -> Endpoint {
     let authority = Certificate::from_pem(certs.authority_pem());
     let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("peer.test");
@@ -26,7 +26,7 @@ async fn tonic_tls_below_reports_reuse_and_tls_phase() {
     let certs = Certs::new("peer.test");
     let server = server(&certs, &Echo::default()).await;
     let (outbound, recorder) = recorded();
-    // tonic is compiled with TLS of its own, and would refuse an https URI that has none of it.
+    // tonic is compiled with TLS, and would refuse an https URI without a TLS configuration.
     let builder = outbound.tonic(server.uri("")).tls_config(certs.client_config(&[]));
     let mut client = EchoClient::new(builder.connect_lazy());
     client.unary("one").await.unwrap();
@@ -73,7 +73,7 @@ async fn tonic_tls_above_counts_attempts_as_uses() {
         calls.push((send, back));
     }
     let connection = outbound.connections().pop().unwrap();
-    assert_eq!(connection.protocol(), Some(Protocol::Http2), "a channel speaks nothing else");
+    assert_eq!(connection.protocol(), Some(Protocol::Http2), "a channel is always HTTP/2");
     assert_eq!((connection.in_flight(), connection.uses()), (4, 4));
     assert_eq!(recorder.gauges(), (1, 0));
     let cancelled = calls.pop().unwrap();
@@ -95,8 +95,11 @@ async fn tonic_tls_above_counts_attempts_as_uses() {
     assert_eq!(connection.origin().scheme(), "https");
     let setup = connection.setup();
     assert!(setup.phase(Phase::Tcp).is_some());
-    assert!(setup.phase(Phase::Tls).is_none() && setup.tls().is_none(), "it is out of sight");
-    // A handshake with a certificate is no smaller.
+    assert!(
+        setup.phase(Phase::Tls).is_none() && setup.tls().is_none(),
+        "the handshake is above the connector"
+    );
+    // No handshake with a certificate is smaller.
     assert!(connection.bytes_in() > 500, "ciphertext is counted");
     drop(client);
     recorder.settled().await;

@@ -1,4 +1,4 @@
-//! The verbs of `OutboundClient` on the wire, and what its response body converts into.
+//! The verbs of `OutboundClient` on the wire, and `bytes`, `text` and `json` of its response body.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -20,7 +20,7 @@ fn streamed() -> RequestBody {
     RequestBody::new(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
-/// The request line's method, the framing header, and the bytes after the head of the only request.
+/// Method, framing header and body bytes of the only request.
 fn seen(server: &ScriptedServer) -> (String, Option<String>, Vec<u8>) {
     let log = server.log();
     let [connection] = log.as_slice() else { panic!("one connection") };

@@ -1,4 +1,4 @@
-//! Half a stack says so, once; a whole one never does.
+//! An incomplete stack is reported once, and a complete one never.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use crate::support::{Body, stack, tcp};
 
 const REQUESTS: usize = 3;
 
-/// The warnings that were given, in order.
+/// Records the warnings, in order.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<Vec<StackWarning>>>);
 
@@ -113,7 +113,7 @@ async fn stack_warning_absent_for_whole_stack() {
 #[tokio::test]
 async fn stack_warning_absent_for_request_sent_inside_another() {
     let (server, (outbound, recorder, warnings)) = (server().await, watched());
-    // A middleware below the layer that asks for a token first. URIs without a path share one static `/`.
+    // A middleware below the layer sends a request for a token first. URIs without a path share one static `/`.
     let (client, token) = (tcp(&outbound), format!("http://{}", server.address().unwrap()));
     let inner = tower::service_fn(move |_: Request<ObserveRequestBody<Body>>| {
         let request = Request::get(&token).body(Body::default()).unwrap();

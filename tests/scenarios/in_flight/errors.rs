@@ -1,4 +1,4 @@
-//! Our own refusals: when they come, and what they say.
+//! The errors of the limits: when they occur, and their messages.
 
 use std::error::Error as _;
 
@@ -21,7 +21,7 @@ async fn acquire_timeout_with_permits_taken_opens_no_connection() {
     let begun = Instant::now();
     let error = whole(client.clone(), get(&server, "a")).await.unwrap_err();
 
-    // The one before it has failed 400 ms earlier.
+    // The other waiter has failed 400 ms earlier.
     assert_eq!(begun.elapsed(), SECOND);
     assert_eq!(
         (server.accepted(), outbound.connections().len(), recorder.count("ConnectStarted")),

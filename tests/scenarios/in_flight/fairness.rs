@@ -1,10 +1,10 @@
-//! One origin's callers do not starve another's.
+//! Fairness between origins.
 
 use tokio::time::Instant;
 
 use super::*;
 
-/// How long one caller to B waits beside so many to A, each of which takes 10 ms.
+/// The wait of one caller to B beside callers to A, whose requests take 10 ms each.
 async fn wait_of_b(callers_to_a: usize) -> Duration {
     let (outbound, recorder) =
         with(|builder| builder.max_in_flight(1).max_queued(100_000).acquire_timeout(Duration::ZERO));
@@ -23,7 +23,7 @@ async fn wait_of_b(callers_to_a: usize) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn fairness_wait_is_same_beside_10_000_callers() {
-    // One of A's is under way for another 6 ms.
+    // The request to A in flight takes another 6 ms.
     assert_eq!(wait_of_b(12).await, ms(6));
     assert_eq!(wait_of_b(10_000).await, ms(6));
 }
@@ -34,7 +34,7 @@ async fn fairness_origin_at_limit_does_not_block_other_origin() {
     let service = slow(&outbound, SECOND);
     let calls: Vec<_> = (0..10).map(|_| tokio::spawn(whole(service.clone(), to("a")))).collect();
     settle().await;
-    assert_eq!(slots(&recorder), (2, 2, 8), "who waits for its origin holds nothing of the total");
+    assert_eq!(slots(&recorder), (2, 2, 8), "a request that waits for its origin holds nothing of the total");
     let begun = Instant::now();
     whole(service, to("b")).await.unwrap();
     assert_eq!(begun.elapsed(), SECOND);

@@ -1,4 +1,4 @@
-//! Random interleavings of callers, origins and peers: no limit is passed, and every slot comes back.
+//! Random interleavings of callers, origins and peers: no limit is exceeded, and every slot is released.
 
 use outbound_tests::server::Script;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use tower_outbound::Timings;
 
 use super::*;
 
-/// What one caller does, in milliseconds of the paused clock.
+/// The actions of one caller, in milliseconds of the paused clock.
 #[derive(Clone, Debug)]
 struct Caller {
     origin: usize,

@@ -1,4 +1,4 @@
-//! On many threads: no more than the limits at any time, and nobody waits for ever.
+//! Load on many threads: the limits hold at any time, and every request is served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use super::*;
 
 const ORIGINS: usize = 4;
 
-/// How many are under way, per origin and in all.
+/// Requests in flight, per origin and in total.
 #[derive(Default)]
 struct Gauges {
     origins: [AtomicI64; ORIGINS],
@@ -39,9 +39,9 @@ async fn in_flight_limits_hold_on_four_threads_permits_returned() {
             let all = gauges.all.fetch_add(1, Ordering::SeqCst) + 1;
             assert!(all <= 8, "the total");
             gauges.most.fetch_max(all, Ordering::SeqCst);
-            let back = Back(gauges, at);
+            let guard = InFlightGuard(gauges, at);
             tokio::task::yield_now().await;
-            drop(back);
+            drop(guard);
             Ok::<_, std::convert::Infallible>(Response::new(Body::from("ok")))
         }
     }));
@@ -52,7 +52,7 @@ async fn in_flight_limits_hold_on_four_threads_permits_returned() {
                 let number = caller * CALLS + call;
                 let request = to(&(number % ORIGINS as u64).to_string());
                 let mut call = Box::pin(whole(service.clone(), request));
-                // Every third one is given up after some polls.
+                // Every third request is dropped after some polls.
                 if number.is_multiple_of(3) {
                     for _ in 0..number % 7 {
                         if poll_once(&mut call).is_ready() {
@@ -67,7 +67,7 @@ async fn in_flight_limits_hold_on_four_threads_permits_returned() {
         })
     });
     for caller in callers.collect::<Vec<_>>() {
-        tokio::time::timeout(60 * SECOND, caller).await.expect("somebody waits for ever").unwrap();
+        tokio::time::timeout(60 * SECOND, caller).await.expect("a request is never served").unwrap();
     }
     assert_eq!(gauges.all.load(Ordering::SeqCst), 0);
     assert_eq!(gauges.most.load(Ordering::SeqCst), 8, "the limit was reached");
@@ -75,9 +75,9 @@ async fn in_flight_limits_hold_on_four_threads_permits_returned() {
     recorder.settled().await;
 }
 
-struct Back(Arc<Gauges>, usize);
+struct InFlightGuard(Arc<Gauges>, usize);
 
-impl Drop for Back {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.origins[self.1].fetch_sub(1, Ordering::SeqCst);
         self.0.all.fetch_sub(1, Ordering::SeqCst);
@@ -96,7 +96,7 @@ async fn permit_always_returned_by_whole_client_under_load() {
             for _ in 0..20 {
                 match client.get(uri.clone()).await {
                     Ok(response) => drop(response.into_body().collect().await),
-                    // The server closes connections that are about to be used again.
+                    // The server may close a connection that is about to be reused.
                     Err(error) => assert_ne!(error.failure().kind(), Kind::PoolTimeout),
                 }
             }
@@ -106,7 +106,7 @@ async fn permit_always_returned_by_whole_client_under_load() {
         caller.await.unwrap();
     }
     assert_eq!(slots(&recorder), (0, 5, 0));
-    // A request that is sent again takes another one.
+    // A retry takes a slot of its own.
     assert!(recorder.count("SlotTaken") >= 1000);
     assert_eq!(recorder.count("SlotTaken"), recorder.count("SlotReturned"));
     drop((client, outbound));

@@ -1,4 +1,4 @@
-//! Limits of requests in flight: who waits for how long, what is held until when, and that all of it comes back.
+//! Limits of requests in flight: order and duration of waits, when slots are held, and that all slots are released.
 
 mod errors;
 mod fairness;
@@ -40,7 +40,7 @@ fn with(options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) -> (Outbound, 
     (options(Outbound::builder().observer(recorder.clone())).build(), recorder)
 }
 
-/// hyper-util's client without timers of its own: only the limits move the clock.
+/// hyper-util's client without timers of its own, so that only the limits move the clock.
 fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C) -> Stack<C> {
     outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector))
 }
@@ -49,12 +49,12 @@ fn get(server: &ScriptedServer, host: &str) -> Request<Body> {
     secret::request(&server.uri_with("http", host, "/"), Body::default())
 }
 
-/// A request to a host of a service that is no network at all.
+/// A request for a service without a network.
 fn to(host: &str) -> Request<Body> {
     secret::request(&format!("http://{host}.test/").parse().unwrap(), Body::default())
 }
 
-/// Answers after so long.
+/// A service that responds after this time.
 fn slow(
     outbound: &Outbound,
     takes: Duration,
@@ -72,7 +72,7 @@ fn slow(
     }))
 }
 
-/// Sends, and reads the whole answer.
+/// Sends, and reads the whole response.
 async fn whole<S, R>(service: S, request: Request<Body>) -> Result<(), S::Error>
 where
     S: Service<Request<Body>, Response = Response<R>>,
@@ -83,7 +83,7 @@ where
     Ok(())
 }
 
-/// Held, most ever held, waiting.
+/// Slots held, the most ever held, and waiting requests.
 fn slots(recorder: &Recorder) -> (i64, i64, i64) {
     let Slots { held, most, waiting, .. } = recorder.slots();
     (held, most, waiting)
@@ -93,7 +93,7 @@ fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Lets every task that can go on do so.
+/// Lets all tasks run until they wait.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

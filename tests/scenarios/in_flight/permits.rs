@@ -1,11 +1,11 @@
-//! A slot is held from before the client is called to the end of the response's body, however that comes.
+//! A slot is held from before the client is called until the response's body ends, in whatever way.
 
 use outbound_tests::gate::Gate;
 use outbound_tests::server::Script;
 
 use super::*;
 
-/// A body of two parts, the second of which waits for a gate.
+/// A response whose body has two parts. The second waits for the gate.
 fn in_two_parts(gate: &Gate) -> Script {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc";
     Script::new().read_request().write(head).wait(gate).write("def").repeat()
@@ -25,7 +25,7 @@ async fn permit_held_until_response_body_ends() {
 
     gate.open();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "def");
-    // hyper drops a body that says its end without asking for more.
+    // The slot is released when `is_end_stream` is true, without another poll.
     second.await.unwrap().unwrap();
     assert_eq!((slots(&recorder), server.requests()), ((0, 1, 0), 2));
     assert_eq!(server.accepted(), 1, "on the same connection");
@@ -54,7 +54,7 @@ async fn permit_returned_on_body_drop_error_or_no_body() {
             let _ = body.frame().await;
         }
         if outcome.starts_with("response_ended") {
-            assert_eq!(slots(&recorder), (0, 1, 0), "already at the error");
+            assert_eq!(slots(&recorder), (0, 1, 0), "released at the error");
         }
         drop(body);
         assert_eq!((recorder.outcomes(), slots(&recorder)), (vec![outcome.to_owned()], (0, 1, 0)));
@@ -103,7 +103,7 @@ async fn permit_returned_when_dropped_at_any_poll() {
             }
             drop(second);
             let third = whole(client.clone(), get(&server, "a"));
-            tokio::time::timeout(100 * SECOND, third).await.expect("a slot is lost").unwrap();
+            tokio::time::timeout(100 * SECOND, third).await.expect("a slot was not released").unwrap();
             first.await.unwrap();
             assert_eq!(slots(&recorder), (0, 1, 0), "dropped after {polls} polls");
             drop((client, outbound));
@@ -126,7 +126,7 @@ async fn permit_granted_but_unpolled_passes_to_next() {
     assert!(poll_once(&mut second).is_pending() && poll_once(&mut third).is_pending());
     assert_eq!(slots(&recorder), (1, 1, 2));
     drop(first);
-    // The second one has the slot now, and does not know.
+    // The second request was granted the slot and not polled.
     drop(second);
     assert_eq!(slots(&recorder), (0, 1, 1));
     third.await.unwrap();
@@ -140,10 +140,10 @@ async fn permit_returned_when_client_panics_in_call_or_future() {
         let (outbound, recorder) = with(|builder| builder.max_in_flight_per_origin(1));
         let service = outbound.attempt_layer().layer(tower::service_fn(move |request: Request<_>| {
             let panics = request.uri().path() == "/panic";
-            assert!(!(panics && in_call), "as it should");
+            assert!(!(panics && in_call), "a panic on purpose");
             async move {
                 tokio::task::yield_now().await;
-                assert!(!panics, "as it should");
+                assert!(!panics, "a panic on purpose");
                 Ok::<_, BoxError>(Response::new(Body::from("ok")))
             }
         }));

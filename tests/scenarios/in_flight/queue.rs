@@ -1,4 +1,4 @@
-//! Waiting: the order, the phase, and what is not held meanwhile.
+//! Waiting: the order, the phase, and what a waiting request does not hold.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ async fn queue_phase_precedes_acquire_phase() {
     let script = Script::new().read_request().sleep(ms(300)).write(ANSWER).repeat();
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = with(|builder| builder.max_in_flight(1));
-    // The pool keeps nothing: each has a connect of its own.
+    // The pool keeps no connection, so each request has a connect of its own.
     let client = outbound.attempt_layer().layer(
         Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
@@ -135,10 +135,10 @@ async fn in_flight_limits_shared_in_stack_not_between_stacks() {
     assert_eq!((a.is_ok(), b.is_ok(), begun.elapsed()), (true, true, SECOND));
     assert_eq!(recorder.slots().origins, 2);
     drop(outbound);
-    assert_eq!(recorder.slots().origins, 0, "the limits go with the stack");
+    assert_eq!(recorder.slots().origins, 0, "the limits are dropped with the stack");
 }
 
-/// Counts those of its clones that were made ready and not called.
+/// Counts its clones that are ready and were not called.
 struct Reserving {
     ready: bool,
     reserved: Arc<AtomicI64>,
@@ -170,7 +170,7 @@ impl Service<Request<Body>> for Reserving {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        assert!(std::mem::replace(&mut self.ready, false), "called without having been ready");
+        assert!(std::mem::replace(&mut self.ready, false), "called before it was ready");
         self.reserved.fetch_sub(1, Ordering::Relaxed);
         let gate = self.gate.clone();
         Box::pin(async move {

@@ -18,16 +18,16 @@ type ClientBody = ObserveRequestBody<LeasedBody<RequestBody>>;
 
 /// Counts the live bodies and frames that it has made.
 #[derive(Clone, Default)]
-struct Alive(Arc<()>);
+struct LiveCount(Arc<()>);
 
 /// A counted body of three counted frames.
 struct CountedBody {
     frames: u8,
-    alive: Alive,
+    alive: LiveCount,
     on_drop: Box<dyn FnMut() + Send>,
 }
 
-impl Alive {
+impl LiveCount {
     fn body(&self) -> RequestBody {
         self.body_with_drop(|| ())
     }
@@ -41,7 +41,7 @@ impl Alive {
     }
 }
 
-impl AsRef<[u8]> for Alive {
+impl AsRef<[u8]> for LiveCount {
     fn as_ref(&self) -> &[u8] {
         b"part"
     }
@@ -77,7 +77,7 @@ fn response(status: StatusCode) -> Response<RequestBody> {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_freed_with_answer_while_timings_are_kept() {
-    let (fixture, alive) = (Fixture::new(), Alive::default());
+    let (fixture, alive) = (Fixture::new(), LiveCount::default());
     let client = service_fn(|request: Request<ClientBody>| async {
         request.into_body().collect().await?;
         Ok::<_, BoxError>(response(StatusCode::OK))
@@ -91,7 +91,7 @@ async fn retry_body_freed_with_answer_while_timings_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_partly_sent_freed_while_error_is_kept() {
-    let (fixture, alive) = (Fixture::new(), Alive::default());
+    let (fixture, alive) = (Fixture::new(), LiveCount::default());
     let client = service_fn(|request: Request<ClientBody>| async {
         request.into_body().frame().await.unwrap()?;
         Err::<Response<RequestBody>, _>(BoxError::from("no"))
@@ -104,7 +104,7 @@ async fn retry_body_partly_sent_freed_while_error_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_never_polled_returned_by_take_request() {
-    let (fixture, alive) = (Fixture::new(), Alive::default());
+    let (fixture, alive) = (Fixture::new(), LiveCount::default());
     let refused = || Err::<TcpIo, _>(io::Error::from(io::ErrorKind::ConnectionRefused));
     let connector = fixture.outbound.connector(service_fn(move |_: http::Uri| ready(refused())));
     let mut service = fixture.stack(connector, &fixture.layer());
@@ -121,7 +121,7 @@ async fn retry_body_never_polled_returned_by_take_request() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_freed_on_cancel_while_call_is_kept() {
-    let alive = Alive::default();
+    let alive = LiveCount::default();
     let client = service_fn(|request: Request<ClientBody>| async {
         let mut body = request.into_body();
         body.frame().await.unwrap()?;
@@ -164,7 +164,7 @@ async fn keep(leases: Leases, frames: usize, mut request: Request<LeasedBody<Req
 #[tokio::test(start_paused = true)]
 async fn retry_body_still_sent_after_answer_lives_until_end() {
     for taken in 0..=3 {
-        let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
+        let (fixture, alive, leases) = (Fixture::new(), LiveCount::default(), Leases::default());
         let client = service_fn(|request| async {
             keep(leases.clone(), taken, request).await;
             Ok::<_, BoxError>(response(StatusCode::OK))
@@ -186,7 +186,7 @@ async fn retry_body_still_sent_after_answer_lives_until_end() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_still_sent_after_cancel_is_whole() {
-    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), LiveCount::default(), Leases::default());
     let client = service_fn(|request| async {
         keep(leases.clone(), 1, request).await;
         std::future::pending::<Result<Response<RequestBody>, BoxError>>().await
@@ -202,7 +202,7 @@ async fn retry_body_still_sent_after_cancel_is_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_lifetime_independent_of_earlier_attempt() {
-    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), LiveCount::default(), Leases::default());
     let client = service_fn(|request| async {
         // All frames, not yet the end.
         let first = keep(leases.clone(), 3, request).await;
@@ -223,7 +223,7 @@ async fn retry_body_lifetime_independent_of_earlier_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_body_drop_may_call_back_into_body() {
-    let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
+    let (fixture, alive, leases) = (Fixture::new(), LiveCount::default(), Leases::default());
     let client = service_fn(|request| async {
         let first = keep(leases.clone(), 3, request).await;
         Ok::<_, BoxError>(response(if first { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }))
@@ -272,7 +272,7 @@ async fn retry_body_poll_may_drop_own_call() {
 #[tokio::test(start_paused = true)]
 async fn retry_body_ends_without_error_if_answer_is_returned() {
     for with_length in [true, false] {
-        let (fixture, alive, leases) = (Fixture::new(), Alive::default(), Leases::default());
+        let (fixture, alive, leases) = (Fixture::new(), LiveCount::default(), Leases::default());
         let client = service_fn(|request| async {
             keep(leases.clone(), 3, request).await;
             let mut response = response(StatusCode::SERVICE_UNAVAILABLE);

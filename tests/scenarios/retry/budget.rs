@@ -71,7 +71,7 @@ async fn retry_budget_bounds_1000_clients_on_dead_server() {
             (calls_a_second * seconds - 10..=calls_a_second * seconds + 1000).contains(&calls),
             "{calls}"
         );
-        // Ten of the first second are there at once.
+        // The ten of the first second are available at once.
         let allowed = (calls / 5).max(10 * seconds) + 10;
         assert!(retries <= allowed, "{retries} of {allowed}");
         assert!(retries >= allowed * 8 / 10, "the budget was not used up: {retries} of {allowed}");

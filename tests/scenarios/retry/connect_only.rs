@@ -15,7 +15,7 @@ use super::*;
 fn connect_only() -> (Outbound, Recorder) {
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone());
-    let outbound = outbound.retry(|retry| retry.connect_only());
+    let outbound = outbound.retry(RetryLayer::connect_only);
     let outbound = outbound.retry(|retry| retry.idempotent().backoff(Duration::ZERO, Duration::ZERO));
     (outbound.build(), recorder)
 }

@@ -8,6 +8,7 @@ use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower_outbound::connect::{ResolveError, TcpConnector};
 use tower_outbound::failure::DnsFailure;
+use tower_outbound::retry::{RetryContext, Verdict};
 use tower_outbound::{Kind, SendState};
 
 use super::*;
@@ -114,19 +115,23 @@ async fn retry_failing_request_body_is_not_retried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_without_send_state_is_not_retried() {
-    // Without an observe layer there is no send state.
-    let sent = Arc::new(Mutex::new(0));
-    let counter = sent.clone();
-    let client = tower::service_fn(move |_: Request<LeasedBody<RequestBody>>| {
-        *counter.lock().unwrap() += 1;
-        std::future::ready(Err::<Response<RequestBody>, _>(std::io::Error::from(
-            std::io::ErrorKind::ConnectionReset,
-        )))
-    });
-    let error = Fixture::new().layer().layer(client).oneshot(post_to("http://peer.test/")).await.unwrap_err();
-    assert_eq!((error.failure().kind(), error.failure().send_state()), (Kind::ConnectionReset, None));
-    assert_eq!(*sent.lock().unwrap(), 1);
+async fn retry_without_send_state_only_if_policy_says_so() {
+    let fixture = Fixture::new();
+    let says_so = fixture.layer().policy(|_: &RetryContext<'_>| Verdict::Retry);
+    for (layer, expected) in [(fixture.layer(), 1), (says_so, 3)] {
+        // Without an observe layer no failure has a send state.
+        let sent = Arc::new(Mutex::new(0));
+        let counter = sent.clone();
+        let client = tower::service_fn(move |_: Request<LeasedBody<RequestBody>>| {
+            *counter.lock().unwrap() += 1;
+            std::future::ready(Err::<Response<RequestBody>, _>(std::io::Error::from(
+                std::io::ErrorKind::ConnectionReset,
+            )))
+        });
+        let error = layer.layer(client).oneshot(post_to("http://peer.test/")).await.unwrap_err();
+        assert_eq!((error.failure().kind(), error.failure().send_state()), (Kind::ConnectionReset, None));
+        assert_eq!(*sent.lock().unwrap(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ const EACH: u64 = 10;
 enum Act {
     Answer,
     Busy,
-    /// Without reading: a request may have arrived.
+    /// Closes without reading: a request may have arrived.
     Close,
     ResetInHead,
     ResetAfterHead,
@@ -252,7 +252,7 @@ fn retry_ledger_idempotent_duplicates_only_idempotent() {
     assert!(totals.duplicates.load(Ordering::Relaxed) > 0);
 }
 
-/// Requests and the ends of connections cross on the way.
+/// Over real sockets, so that requests and closes cross in flight.
 #[test]
 fn retry_ledger_over_sockets_and_threads_never_duplicates() {
     let totals = Totals::default();

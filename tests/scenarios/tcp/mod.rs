@@ -2,8 +2,8 @@
 
 mod addresses;
 mod failures;
-mod limits;
 mod options;
+mod timeouts;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -17,24 +17,24 @@ use tower::{Service, service_fn};
 use tower_outbound::connect::{AddressOutcome, TcpConnectError};
 use tower_outbound::{Event, Outbound};
 
-/// What was told: of each address that was tried, how it went; and of a phase and a setup that they are over.
+/// Events as text: `ADDRESS OUTCOME` per tried address, `PHASE OUTCOME` per phase, and `ended`.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
+struct EventLog(Arc<Mutex<Vec<String>>>);
 
-impl Told {
+impl EventLog {
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-/// A stack whose addresses are told as `ADDRESS OUTCOME`, and what comes after them.
-fn watched() -> (Outbound, Recorder, Told) {
-    let (recorder, told) = (Recorder::new(), Told::default());
-    let kept = told.clone();
-    let watch = move |event: &Event<'_>| {
-        let mut told = kept.0.lock().unwrap();
+/// A stack with a recorder and a log of its connect events.
+fn recorded() -> (Outbound, Recorder, EventLog) {
+    let (recorder, events) = (Recorder::new(), EventLog::default());
+    let log = events.clone();
+    let observer = move |event: &Event<'_>| {
+        let mut events = log.0.lock().unwrap();
         match event {
-            Event::AddressAttempt { attempt, .. } => told.push(format!(
+            Event::AddressAttempt { attempt, .. } => events.push(format!(
                 "{} {}",
                 attempt.address,
                 match &attempt.outcome {
@@ -46,16 +46,16 @@ fn watched() -> (Outbound, Recorder, Told) {
                 }
             )),
             Event::ConnectPhase { phase, failure, .. } => {
-                told.push(format!("{phase} {}", failure.map_or("ok", |failure| failure.kind().as_str())));
+                events.push(format!("{phase} {}", failure.map_or("ok", |failure| failure.kind().as_str())));
             }
-            Event::ConnectEnded { .. } => told.push("ended".to_owned()),
+            Event::ConnectEnded { .. } => events.push("ended".to_owned()),
             _ => {}
         }
     };
-    (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, told)
+    (Outbound::builder().observer(recorder.clone()).observer(observer).build(), recorder, events)
 }
 
-/// Every name has these addresses; a URI without a port leaves the port to them.
+/// Resolves every name to these addresses. Their port is used if the URI has none.
 fn resolver(
     addresses: impl Into<Vec<SocketAddr>>,
 ) -> impl Service<
@@ -75,14 +75,14 @@ fn peer() -> Uri {
     "http://peer.test/".parse().unwrap()
 }
 
-/// A socket of this address that listens, and whose every connection is left to the kernel.
+/// A listening socket that accepts nothing: the kernel completes the handshakes.
 fn open(ip: impl Into<IpAddr>) -> (std::net::TcpListener, SocketAddr) {
     let listener = std::net::TcpListener::bind((ip.into(), 0)).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
-/// An address that does not answer: its backlog is full, and the kernel passes over who comes next.
+/// An address that does not answer: its backlog is full, so the kernel drops further handshakes.
 struct Silent {
     _listener: socket2::Socket,
     _first: std::net::TcpStream,
@@ -100,7 +100,7 @@ impl Silent {
     }
 }
 
-/// Our connector's error, wherever it is in the chain.
+/// Finds the error of `TcpConnector` in the chain.
 fn tcp_error<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a TcpConnectError {
     loop {
         match error.downcast_ref() {

@@ -1,4 +1,4 @@
-//! The sockets' options, as the system has them.
+//! The socket options, as the system reports them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tower_outbound::{Failure, Kind};
 
 use crate::log::Lines;
 
-use super::{open, peer, resolver, tcp_error, watched};
+use super::{open, peer, recorded, resolver, tcp_error};
 
 #[tokio::test]
 async fn tcp_options_default_to_nodelay_and_system_values() {
@@ -62,10 +62,10 @@ async fn tcp_local_address_seen_by_peer_and_limits_family() {
     let (listener, open) = open(Ipv4Addr::LOCALHOST);
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
     let local = Ipv4Addr::new(127, 0, 0, 3);
-    let (outbound, _recorder, told) = watched();
+    let (outbound, _recorder, events) = recorded();
     let tcp = TcpConnector::new().resolver(resolver([v6, open])).local_address(local.into());
     let io = outbound.connector(tcp.clone()).oneshot(peer()).await.unwrap();
-    assert_eq!(told.take(), ["dns ok", &format!("{open} connected"), "tcp ok", "ended"]);
+    assert_eq!(events.take(), ["dns ok", &format!("{open} connected"), "tcp ok", "ended"]);
     assert_eq!(listener.accept().unwrap().1.ip(), IpAddr::from(local));
     assert_eq!(io.connection().local_addr().unwrap().ip(), IpAddr::from(local));
 
@@ -79,12 +79,12 @@ async fn tcp_local_addresses_of_both_families_try_both() {
     let (listener, open) = open(Ipv4Addr::LOCALHOST);
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed_port().unwrap().port()));
     let local = Ipv4Addr::new(127, 0, 0, 3);
-    let (outbound, _recorder, told) = watched();
+    let (outbound, _recorder, events) = recorded();
     let tcp = TcpConnector::new().resolver(resolver([open, v6])).local_addresses(local, Ipv6Addr::LOCALHOST);
     outbound.connector(tcp).oneshot(peer()).await.unwrap();
-    let told = told.take();
-    assert!(told[1].starts_with(&format!("{v6} ")), "{told:?}");
-    assert_eq!(told[2], format!("{open} connected"));
+    let events = events.take();
+    assert!(events[1].starts_with(&format!("{v6} ")), "{events:?}");
+    assert_eq!(events[2], format!("{open} connected"));
     assert_eq!(listener.accept().unwrap().1.ip(), IpAddr::from(local));
 }
 
@@ -92,7 +92,7 @@ async fn tcp_local_addresses_of_both_families_try_both() {
 async fn tcp_required_option_failure_names_option_and_value() {
     let closed = closed_port().unwrap();
     let tcp = TcpConnector::new().resolver(resolver([closed]));
-    // Of the block for documentation (RFC 5737): no host has it.
+    // Reserved for documentation (RFC 5737): no host has this address.
     let cases = [
         (
             tcp.clone().local_address(Ipv4Addr::new(192, 0, 2, 1).into()),
@@ -104,7 +104,7 @@ async fn tcp_required_option_failure_names_option_and_value() {
         (tcp.interface("nosuch0"), "`interface` nosuch0 cannot be used", Kind::Connection, 19),
     ];
     for (tcp, message, kind, os_error) in cases {
-        let (outbound, ..) = watched();
+        let (outbound, ..) = recorded();
         let error = outbound.connector(tcp).oneshot(peer()).await.unwrap_err();
         let failure = Failure::of(&*error);
         assert_eq!((failure.kind(), failure.os_error()), (kind, Some(os_error)));
@@ -119,11 +119,11 @@ async fn tcp_optional_option_failure_connects_and_warns_once() {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
-    // More probes than any system allows.
+    // More probes than a system allows.
     let tcp = TcpConnector::new().resolver(resolver([open])).keepalive_retries(1_000_000);
     for _ in 0..2 {
         let io = tcp.clone().oneshot(peer()).await.unwrap();
-        assert!(SockRef::from(io.inner()).tcp_nodelay().unwrap(), "the others are set");
+        assert!(SockRef::from(io.inner()).tcp_nodelay().unwrap(), "the other options are set");
     }
     let log = lines.text();
     let warned = log.lines().filter(|line| line.contains("WARN tower_outbound: a socket option"));

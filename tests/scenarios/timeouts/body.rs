@@ -1,4 +1,4 @@
-//! In the response's body, on HTTP/1.
+//! Timeouts of the response's body, on HTTP/1.
 
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::timeouts::{TimeoutKind, Timeouts};
@@ -7,7 +7,7 @@ use super::*;
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// A head at once, and so many chunks, each after a pause; then nothing more.
+/// A head at once, then `count` chunks, each after a pause.
 fn chunks(count: usize, pause: Duration) -> Script {
     let head = Script::new().read_request().write(CHUNKED);
     (0..count).fold(head, |script, _| script.sleep(pause).write("3\r\nabc\r\n"))
@@ -68,13 +68,13 @@ async fn attempt_timeout_in_body_applies_without_pending_poll() {
     let client = stack(&outbound, outbound.connector(peer), false);
     let mut body = send(&client, get(&server)).await.unwrap().into_body();
     tokio::time::sleep(ms(950)).await;
-    // What is there already comes; what comes when the time is over does not.
+    // A frame that was received in time is returned, a later one is not.
     assert!(body.frame().await.unwrap().is_ok());
     tokio::time::sleep(ms(200)).await;
     let error = body.frame().await.unwrap().unwrap_err();
     check(&error, TimeoutKind::Attempt, SECOND);
     assert!(body.frame().await.is_none());
-    assert!(body.get_ref().is_none(), "the connection is let go before the caller does");
+    assert!(body.get_ref().is_none(), "the client's body is dropped before the caller drops this one");
     recorder.settled().await;
     assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
 }

@@ -1,4 +1,4 @@
-//! The making of a connection.
+//! Timeouts of a connect.
 
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Ended, Script, ScriptedServer};
@@ -16,16 +16,16 @@ fn recorded(
 }
 
 #[track_caller]
-fn check_connect(error: &Error, limit: TimeoutKind, after: Duration) {
+fn check_connect(error: &Error, kind: TimeoutKind, duration: Duration) {
     let mut source = error.source();
     while let Some(error) = source {
-        if let Some(hit) = error.downcast_ref::<TimeoutError>() {
-            assert_eq!((hit.limit(), hit.after()), (limit, after));
+        if let Some(timeout) = error.downcast_ref::<TimeoutError>() {
+            assert_eq!((timeout.kind(), timeout.duration()), (kind, duration));
             return;
         }
         source = error.source();
     }
-    panic!("no limit in {error:?}");
+    panic!("no TimeoutError in {error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,7 @@ async fn connect_timeout_defaults_to_10_s_and_zero_is_off() {
             (Kind::ConnectTimeout, Some(Class::Timeout))
         );
         assert!(error.failure().is_connect());
-        // Its phases cannot be seen.
+        // This connector reports no phases.
         assert_eq!(recorder.outcomes(), ["connect_timeout in acquire"]);
         assert_eq!(recorder.count("connect_failed"), 1);
         drop((client, outbound, error, server));
@@ -76,10 +76,10 @@ async fn connect_timeout_in_tcp_reports_phase_tcp() {
 #[tokio::test(start_paused = true)]
 async fn tls_timeout_on_hanging_handshake_closes_connection() {
     let certs = Certs::new("example.test");
-    for (connect, tls, limit) in
+    for (connect, tls, elapsed) in
         [(2 * SECOND, Duration::ZERO, 2 * SECOND), (2 * SECOND, SECOND, SECOND), (SECOND, HOUR, SECOND)]
     {
-        // The peer takes the client's hello, and says nothing.
+        // The peer reads the client hello and sends nothing.
         let (server, peer) = ScriptedServer::duplex(Script::new().read_to_end());
         let (outbound, recorder) = recorded(|builder| builder.connect_timeout(connect).tls_timeout(tls));
         let https = hyper_rustls::HttpsConnectorBuilder::new()
@@ -90,13 +90,13 @@ async fn tls_timeout_on_hanging_handshake_closes_connection() {
         let client = stack(&outbound, outbound.connector(https), false);
         let uri = server.uri_with("https", "example.test", "/");
         let (error, took) = fail(&client, secret::request(&uri, nothing())).await;
-        // The limit of the handshake counts from its beginning.
-        assert_eq!(took, if tls == SECOND { ms(400) + SECOND } else { limit });
-        check_connect(&error, TimeoutKind::Tls, limit);
+        // The TLS timeout counts from the start of the handshake.
+        assert_eq!(took, if tls == SECOND { ms(400) + SECOND } else { elapsed });
+        check_connect(&error, TimeoutKind::Tls, elapsed);
         assert_eq!(error.failure().kind(), Kind::TlsTimeout);
         assert_eq!(recorder.outcomes(), ["tls_timeout in tls"]);
         assert_eq!(recorder.phases()[..2], [(Phase::Tcp, "ok"), (Phase::Tls, "tls_timeout")]);
-        // While the error, the client and the stack are still there.
+        // Before the error, the client and the stack are dropped.
         server.wait_until(|log| log[0].ended == Some(Ended::PeerClosed)).await;
         drop((client, outbound, error, server));
         nothing_left(&recorder).await;

@@ -1,4 +1,4 @@
-//! Before the response's head, on HTTP/1.
+//! Timeouts before the response's head, on HTTP/1.
 
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::Reuse;
@@ -19,7 +19,7 @@ async fn first_byte_timeout_on_new_connection_fails_in_wait() {
     assert_eq!((attempt.reuse(), attempt.status()), (Reuse::New, None));
     assert!(attempt.connection_was_silent());
     assert_eq!(recorder.outcomes(), ["response_timeout in wait"]);
-    // The error is still there, and keeps nothing.
+    // The error keeps nothing alive.
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["silent"]);
     drop((client, outbound, error, server));
@@ -35,7 +35,7 @@ async fn first_byte_timeout_on_reused_connection_fails_in_wait() {
     succeed(&client, get(&server)).await;
     tokio::time::advance(ms(600)).await;
     let (error, took) = fail(&client, get(&server)).await;
-    assert_eq!(took, SECOND, "what the first has armed does not count for the second");
+    assert_eq!(took, SECOND, "the timer of the first attempt does not count for the second");
     check(&error, TimeoutKind::FirstByte, SECOND);
     assert_eq!(error.attempt().unwrap().reuse(), Reuse::Reused);
     assert!(error.attempt().unwrap().connection_was_silent(), "silent since this attempt began");
@@ -74,7 +74,7 @@ async fn first_byte_timeout_excludes_upload_time() {
     let slow = || post(&server, frames(5, 10, ms(700)));
     assert_eq!(succeed(&client, slow()).await, ms(3500 + 950));
     let (error, took) = fail(&client, slow()).await;
-    assert_eq!(took, ms(3500 + 1000), "a second after the last of the request");
+    assert_eq!(took, ms(3500 + 1000), "one second after the end of the request");
     check(&error, TimeoutKind::FirstByte, SECOND);
     assert_eq!(recorder.outcomes(), ["ok", "response_timeout in wait"]);
     drop((client, outbound, error, server));
@@ -102,7 +102,7 @@ async fn attempt_timeout_before_head_fails_in_current_phase() {
         assert_eq!((took, recorder.outcomes()), (SECOND, vec![outcome.to_owned()]));
         check(&error, TimeoutKind::Attempt, SECOND);
         drop((client, outbound, error, server));
-        // The client finishes a connect that nobody waits for.
+        // The client completes the abandoned connect.
         tokio::time::sleep(2 * SECOND).await;
         nothing_left(&recorder).await;
     }

@@ -1,4 +1,4 @@
-//! On HTTP/2: only the stream ends, and whether the connection was silent too.
+//! Timeouts on HTTP/2: only the stream is reset, and the attempt reports whether the connection was silent.
 
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::timeouts::{TimeoutKind, Timeouts};
@@ -10,12 +10,12 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// The peer's settings, and the acknowledgement of ours.
+/// The peer's settings, and the acknowledgement of the client's.
 fn settings() -> Vec<u8> {
     [frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat()
 }
 
-/// `:status: 200`, as the end of the response or with a body to come.
+/// `:status: 200`, with or without a body.
 fn ok(stream: u8, ends: bool) -> Vec<u8> {
     frame(1, if ends { 5 } else { 4 }, stream, &[0x88])
 }
@@ -60,16 +60,16 @@ async fn http2_first_byte_timeout_on_live_connection_is_not_silent() {
 
 #[tokio::test(start_paused = true)]
 async fn http2_body_timeout_ends_stream_and_keeps_connection() {
-    for (limits, limit, took) in [
+    for (timeouts, kind, took) in [
         (Timeouts::new().body_idle(SECOND), TimeoutKind::BodyIdle, ms(10 + 500 + 1000)),
         (Timeouts::new().attempt(SECOND), TimeoutKind::Attempt, SECOND),
     ] {
         let head = Script::new().write(settings()).sleep(ms(10)).write(ok(1, false));
         let (server, peer) = ScriptedServer::duplex(head.sleep(ms(500)).write(frame(0, 0, 1, b"abc")).hang());
-        let (outbound, recorder) = with(limits);
+        let (outbound, recorder) = with(timeouts);
         let client = stack(&outbound, outbound.connector(peer), true);
         let (error, after) = fail(&client, get(&server)).await;
-        check(&error, limit, SECOND);
+        check(&error, kind, SECOND);
         assert_eq!(after, took);
         assert_eq!(error.attempt().unwrap().response_body_bytes(), 3);
         assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
@@ -86,10 +86,10 @@ async fn http2_write_idle_timeout_on_closed_window_fails_in_send() {
     let client = stack(&outbound, outbound.connector(peer), true);
     let (error, took) = fail(&client, post(&server, frames(20, 10_000, ms(100)))).await;
     check(&error, TimeoutKind::WriteIdle, SECOND);
-    // The window is 65,535 bytes; the client takes a little more than fits, and then nothing.
+    // The window is 65,535 bytes; the client takes slightly more from the body, then nothing.
     let taken = error.attempt().unwrap().request_body_bytes();
     assert!((65_535..100_000).contains(&taken), "{taken} bytes taken");
-    assert_eq!(took, ms(taken / 100) + SECOND, "a second after the last frame that was taken");
+    assert_eq!(took, ms(taken / 100) + SECOND, "one second after the last frame taken");
     assert_eq!(recorder.outcomes(), ["write_timeout in send"]);
     drop((client, outbound, error, server));
     nothing_left(&recorder).await;

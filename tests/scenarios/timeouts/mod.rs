@@ -1,4 +1,4 @@
-//! Timeouts: what is hit when, what the error and the events say, and that nothing is left over.
+//! Timeouts: when each elapses, what the error and the events report, and that no task is left.
 
 mod body;
 mod connect;
@@ -31,7 +31,7 @@ use tower_outbound::observe::{Observe, ObserveBody, ObserveRequestBody};
 use tower_outbound::timeouts::{TimeoutError, TimeoutKind, Timeouts};
 use tower_outbound::{BoxError, Class, Error, Outbound};
 
-/// The body that these scenarios send.
+/// The request body of these scenarios.
 type Upload = UnsyncBoxBody<Bytes, BoxError>;
 type Stack<C> = Observe<InFlightLimit<Client<C, ObserveRequestBody<Upload>>>>;
 type Answer = Response<ObserveBody<InFlightLimitBody<hyper::body::Incoming>>>;
@@ -44,13 +44,13 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn with(limits: Timeouts) -> (Outbound, Recorder) {
+fn with(timeouts: Timeouts) -> (Outbound, Recorder) {
     let recorder = Recorder::new();
-    (Outbound::builder().observer(recorder.clone()).timeouts(limits).build(), recorder)
+    (Outbound::builder().observer(recorder.clone()).timeouts(timeouts).build(), recorder)
 }
 
 fn stack<C: Connect + Clone>(outbound: &Outbound, connector: C, http2: bool) -> Stack<C> {
-    // Without timers of its own: only the limits move the clock.
+    // Without timers of its own, so that only the timeouts move the clock.
     let client = Client::builder(TokioExecutor::new()).http2_only(http2).build(connector);
     outbound.attempt_layer().layer(client)
 }
@@ -59,7 +59,7 @@ fn nothing() -> Upload {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Frames of so many bytes, each given after a pause.
+/// `count` frames of `size` bytes, each after a pause.
 fn frames(count: usize, size: usize, pause: Duration) -> Upload {
     let frames = stream::unfold(0, move |at| async move {
         if at == count {
@@ -87,47 +87,47 @@ async fn send<C>(client: &Stack<C>, request: Request<Upload>) -> Result<Answer, 
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    // A test that hangs would not end.
-    tokio::time::timeout(100 * HOUR, client.clone().oneshot(request)).await.expect("it hangs")
+    // Fails instead of hanging.
+    tokio::time::timeout(100 * HOUR, client.clone().oneshot(request)).await.expect("the request hangs")
 }
 
-/// Sends and reads the whole; returns the error, and how long it took.
+/// Sends, reads the whole response, and returns the error and the time until it.
 async fn fail<C>(client: &Stack<C>, request: Request<Upload>) -> (Error, Duration)
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let begun = Instant::now();
+    let start = Instant::now();
     let error = match send(client, request).await {
-        Ok(answer) => answer.into_body().collect().await.expect_err("a limit is hit"),
+        Ok(answer) => answer.into_body().collect().await.expect_err("a timeout elapses"),
         Err(error) => error,
     };
-    (error, begun.elapsed())
+    (error, start.elapsed())
 }
 
 async fn succeed<C>(client: &Stack<C>, request: Request<Upload>) -> Duration
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = send(client, request).await.unwrap();
     answer.into_body().collect().await.unwrap();
-    begun.elapsed()
+    start.elapsed()
 }
 
-/// What every limit of an attempt has in common.
+/// Checks what all timeouts of an attempt have in common.
 #[track_caller]
-fn check(error: &Error, limit: TimeoutKind, after: Duration) {
-    let hit = error.source().unwrap().downcast_ref::<TimeoutError>().unwrap();
-    assert_eq!((hit.limit(), hit.after()), (limit, after));
+fn check(error: &Error, kind: TimeoutKind, duration: Duration) {
+    let timeout = error.source().unwrap().downcast_ref::<TimeoutError>().unwrap();
+    assert_eq!((timeout.kind(), timeout.duration()), (kind, duration));
     assert_eq!(error.failure().class(), Some(Class::Timeout));
     let attempt = error.attempt().unwrap();
     assert!(attempt.is_ended());
 }
 
-/// Every start has its end, and no task is there any more. To be called when everything else is dropped.
+/// Checks that every start has its end and that no task is left. Call it after everything else is dropped.
 async fn nothing_left(recorder: &Recorder) {
     recorder.settled().await;
-    // The recorder has the attempts, and so their stack: what was armed last falls due at most so late.
+    // The recorder keeps the attempts and thereby the timers, whose tasks end within an hour.
     tokio::time::sleep(HOUR).await;
     no_task_left().await;
 }

@@ -1,4 +1,4 @@
-//! What is set where.
+//! Timeouts set for all attempts and per request.
 
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::timeouts::Timeouts;
@@ -12,7 +12,7 @@ async fn timeouts_are_off_unless_set_and_at_zero() {
         .first_byte(Duration::ZERO)
         .write_idle(Duration::ZERO)
         .body_idle(Duration::ZERO);
-    for limits in [Timeouts::new(), zero] {
+    for timeouts in [Timeouts::new(), zero] {
         let slow = Script::new()
             .sleep(HOUR)
             .read_request()
@@ -22,7 +22,7 @@ async fn timeouts_are_off_unless_set_and_at_zero() {
             .write("ok")
             .hang();
         let (server, peer) = ScriptedServer::duplex(slow);
-        let (outbound, recorder) = with(limits);
+        let (outbound, recorder) = with(timeouts);
         let client = stack(&outbound, outbound.connector(peer), false);
         let upload = frames(1, 300_000, Duration::ZERO);
         assert_eq!(succeed(&client, post(&server, upload)).await, 3 * HOUR);
@@ -37,9 +37,9 @@ async fn timeouts_of_request_override_only_those_set() {
     let (server, peer) = ScriptedServer::duplex(script);
     let (outbound, recorder) = with(Timeouts::new().first_byte(SECOND).attempt(3 * SECOND));
     let client = stack(&outbound, outbound.connector(peer), false);
-    let own = |limits: Timeouts| {
+    let own = |timeouts: Timeouts| {
         let mut request = get(&server);
-        request.extensions_mut().insert(limits);
+        request.extensions_mut().insert(timeouts);
         request
     };
     let off = Timeouts::new().first_byte(Duration::ZERO).attempt(Duration::ZERO);
@@ -74,12 +74,12 @@ async fn timeout_not_reached_drop_is_cancelled() {
 #[tokio::test(start_paused = true)]
 async fn timeouts_leave_no_task_after_stack_is_dropped() {
     let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));
-    let limits = Timeouts::new().attempt(HOUR).first_byte(2 * HOUR).body_idle(3 * HOUR);
-    let outbound = Outbound::builder().timeouts(limits).build();
+    let timeouts = Timeouts::new().attempt(HOUR).first_byte(2 * HOUR).body_idle(3 * HOUR);
+    let outbound = Outbound::builder().timeouts(timeouts).build();
     let client = stack(&outbound, outbound.connector(peer), false);
-    let begun = Instant::now();
+    let start = Instant::now();
     succeed(&client, get(&server)).await;
     drop((client, outbound, server));
     no_task_left().await;
-    assert!(begun.elapsed() < SECOND);
+    assert!(start.elapsed() < SECOND);
 }

@@ -1,4 +1,4 @@
-//! While the request is written, on HTTP/1.
+//! Timeouts while the request is written, on HTTP/1.
 
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::timeouts::{TimeoutKind, Timeouts};
@@ -9,7 +9,7 @@ const MUCH: usize = 2_000_000;
 
 #[tokio::test(start_paused = true)]
 async fn write_idle_timeout_on_stalled_peer_fails_in_send() {
-    // In one piece, which is handed to the client at once, and in many.
+    // As one frame, which the client takes at once, and as many.
     for (count, size) in [(1, MUCH), (MUCH / 10_000, 10_000)] {
         let (server, peer) = ScriptedServer::duplex(Script::new().read_head().hang());
         let (outbound, recorder) = with(Timeouts::new().write_idle(SECOND).first_byte(ms(1)));

@@ -1,4 +1,4 @@
-//! What callers rely on, seen by the compiler.
+//! Auto traits of public types: they are part of the API.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -112,7 +112,7 @@ fn auto_traits_futures_and_io_are_unpin() {
     unpin::<InFlightLimitFuture<OutboundClient, MockBody, ClientFuture>>();
     unpin::<RequestBody>();
     unpin::<TrackedIo<MockIo>>();
-    // hyper-util asks this of every connector's future.
+    // hyper-util asks for `Unpin` of every connector's future.
     unpin::<ConnectFuture>();
     unpin::<TcpConnecting>();
 }

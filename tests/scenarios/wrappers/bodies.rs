@@ -1,4 +1,4 @@
-//! The bodies of an observed request and its response.
+//! The bodies of an observed request and of its response.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,21 +19,21 @@ use tower_outbound::{BoxError, Outbound, Timings};
 use super::context;
 use crate::support::recorded;
 
-/// Frames of data that are no `Bytes`, then trailers; ends by `None`, or says so before.
+/// Frames whose data is not `Bytes`, then trailers. It ends with `None`, or reports its end before by `is_end_stream`.
 #[derive(Debug)]
 pub(super) struct MockBody {
     frames: VecDeque<Result<Frame<io::Cursor<&'static [u8]>>, io::Error>>,
     hint: SizeHint,
-    says_its_end: bool,
+    reports_end: bool,
 }
 
 impl MockBody {
-    fn new(hint: SizeHint, says_its_end: bool) -> MockBody {
+    fn new(hint: SizeHint, reports_end: bool) -> MockBody {
         let data = |text: &'static str| Ok(Frame::data(io::Cursor::new(text.as_bytes())));
         let trailers =
             HeaderMap::from_iter([(HeaderName::from_static("checksum"), HeaderValue::from_static("7"))]);
         let frames = [data("abc"), data(""), data("defg"), Ok(Frame::trailers(trailers))];
-        MockBody { frames: frames.into(), hint, says_its_end }
+        MockBody { frames: frames.into(), hint, reports_end }
     }
 
     fn failing() -> MockBody {
@@ -56,7 +56,7 @@ impl Body for MockBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.says_its_end && self.frames.is_empty()
+        self.reports_end && self.frames.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -64,7 +64,7 @@ impl Body for MockBody {
     }
 }
 
-/// What a body gives until its end, each frame as text.
+/// All frames of a body, as text.
 fn drain<B: Body<Error: std::fmt::Display>>(body: B) -> Vec<String> {
     let mut body = pin!(body);
     let mut seen = Vec::new();
@@ -95,7 +95,7 @@ fn bounds(hint: &SizeHint) -> (u64, Option<u64>) {
 
 const FRAMES: [&str; 4] = ["abc", "", "defg", "{\"checksum\": \"7\"}"];
 
-/// Sends `request` and gets `response` through an observe layer; returns both as they come out.
+/// Passes both bodies through an observe layer.
 async fn observe(
     request: MockBody,
     response: MockBody,
@@ -117,8 +117,8 @@ async fn observe(
 #[tokio::test]
 async fn observed_bodies_forward_size_hint_and_end() {
     for hint in hints() {
-        for says_its_end in [false, true] {
-            let body = || MockBody::new(hint, says_its_end);
+        for reports_end in [false, true] {
+            let body = || MockBody::new(hint, reports_end);
             let (mut request, response, _recorder) = observe(body(), body()).await;
             let mut response = response.into_body();
             assert_eq!(bounds(&request.size_hint()), bounds(&hint));
@@ -127,7 +127,7 @@ async fn observed_bodies_forward_size_hint_and_end() {
                 assert!(!request.is_end_stream() && !response.is_end_stream());
                 assert!(Pin::new(&mut request).poll_frame(&mut context()).is_ready());
                 assert!(Pin::new(&mut response).poll_frame(&mut context()).is_ready());
-                let ended = says_its_end && left == 0;
+                let ended = reports_end && left == 0;
                 assert_eq!((request.is_end_stream(), response.is_end_stream()), (ended, ended));
             }
         }
@@ -136,8 +136,8 @@ async fn observed_bodies_forward_size_hint_and_end() {
 
 #[tokio::test]
 async fn observed_bodies_forward_all_frames_and_count_data() {
-    for says_its_end in [false, true] {
-        let body = || MockBody::new(SizeHint::new(), says_its_end);
+    for reports_end in [false, true] {
+        let body = || MockBody::new(SizeHint::new(), reports_end);
         let (request, response, recorder) = observe(body(), body()).await;
         let timings = response.extensions().get::<Timings>().unwrap().clone();
         assert_eq!(drain(request), FRAMES);
@@ -163,7 +163,7 @@ async fn observed_bodies_forward_errors_and_wrap_response_error() {
     recorder.assert_balanced();
 }
 
-/// Gets `response` through a limit of one request in flight.
+/// Passes the body through a limit of one request in flight.
 async fn limit(response: MockBody) -> InFlightLimitBody<MockBody> {
     let inner = Arc::new(Mutex::new(Some(response)));
     let inner = service_fn(move |_: Request<()>| {
@@ -178,13 +178,13 @@ async fn limit(response: MockBody) -> InFlightLimitBody<MockBody> {
 #[tokio::test]
 async fn in_flight_body_forwards_frames_size_end_and_error() {
     for hint in hints() {
-        for says_its_end in [false, true] {
-            let mut body = limit(MockBody::new(hint, says_its_end)).await;
+        for reports_end in [false, true] {
+            let mut body = limit(MockBody::new(hint, reports_end)).await;
             assert_eq!(bounds(&body.size_hint()), bounds(&hint));
             for left in (0..FRAMES.len()).rev() {
                 assert!(!body.is_end_stream());
                 assert!(Pin::new(&mut body).poll_frame(&mut context()).is_ready());
-                assert_eq!(body.is_end_stream(), says_its_end && left == 0);
+                assert_eq!(body.is_end_stream(), reports_end && left == 0);
             }
         }
     }

@@ -18,10 +18,10 @@ use tower_outbound::{Connection, Outbound};
 use super::context;
 use crate::support::recorded;
 
-/// What one read gives.
+/// The result of one read.
 type Reading = Poll<io::Result<&'static [u8]>>;
 
-/// Answers as it is told, and keeps what it was asked.
+/// A scripted IO that records its calls.
 #[derive(Clone, Default)]
 pub(super) struct MockIo {
     asked: Arc<Mutex<Vec<String>>>,
@@ -91,7 +91,7 @@ impl Connect for MockIo {
     }
 }
 
-/// The mock behind a tracked connector, whose connections a recorder watches.
+/// The mock behind a tracked connector, with a recorder.
 async fn tracked(mock: &MockIo) -> (TrackedIo<MockIo>, Outbound, Recorder) {
     let (outbound, recorder) = recorded();
     let mock = mock.clone();

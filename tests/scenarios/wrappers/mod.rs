@@ -1,4 +1,4 @@
-//! Every wrapper forwards every method of what it wraps, and is what callers must be able to rely on.
+//! Every wrapper forwards every method, and has the auto traits that callers need.
 
 mod auto_traits;
 mod bodies;
@@ -7,7 +7,7 @@ mod readiness;
 
 use std::task::{Context, Waker};
 
-/// For polls that nobody waits for.
+/// A context whose wake-ups are ignored.
 fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }

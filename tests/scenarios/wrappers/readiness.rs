@@ -1,4 +1,4 @@
-//! What layers do while the service below is not ready, or cannot be.
+//! Layers above a service that is not ready, or whose `poll_ready` fails.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -14,17 +14,17 @@ use super::context;
 use super::io::MockIo;
 use crate::support::Body;
 
-/// Ready at the second question, or never.
+/// A service that is ready at the second `poll_ready`, or fails.
 #[derive(Clone)]
 struct Slow {
-    questions: usize,
+    polls: usize,
     fails: bool,
 }
 
 impl Slow {
     fn ask(&mut self) -> Poll<io::Result<()>> {
-        self.questions += 1;
-        match (self.questions, self.fails) {
+        self.polls += 1;
+        match (self.polls, self.fails) {
             (1, _) => Poll::Pending,
             (_, true) => Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into())),
             (_, false) => Poll::Ready(Ok(())),
@@ -55,8 +55,8 @@ service!(Request<Body> => Response<Body>);
 service!(Uri => MockIo);
 service!(String => ());
 
-/// Pending first, then as `fails` says; the error of a failure.
-fn asked_twice<S: Service<R>, R>(mut service: S, fails: bool) -> Option<S::Error> {
+/// Polls until ready, and returns the error if `fails`.
+fn poll_until_ready<S: Service<R>, R>(mut service: S, fails: bool) -> Option<S::Error> {
     assert!(service.poll_ready(&mut context()).is_pending());
     match service.poll_ready(&mut context()) {
         Poll::Pending => panic!("not forwarded"),
@@ -71,13 +71,13 @@ fn asked_twice<S: Service<R>, R>(mut service: S, fails: bool) -> Option<S::Error
 fn readiness_and_its_failure_are_forwarded_by_layers() {
     let outbound = Outbound::new();
     for fails in [false, true] {
-        let slow = || Slow { questions: 0, fails };
-        let observe = asked_twice::<_, Request<Body>>(outbound.attempt_layer().layer(slow()), fails);
+        let slow = || Slow { polls: 0, fails };
+        let observe = poll_until_ready::<_, Request<Body>>(outbound.attempt_layer().layer(slow()), fails);
         let limit = outbound.in_flight_limit_layer().max_in_flight(1).layer(slow());
-        let limit = asked_twice::<_, Request<Body>>(limit, fails);
-        let track = asked_twice::<_, Uri>(outbound.track_layer().layer(slow()), fails);
-        let connect = asked_twice::<_, Uri>(outbound.connect_phase_layer().layer(slow()), fails);
-        let dns = asked_twice::<_, String>(PhaseLayer::dns().layer(slow()), fails);
+        let limit = poll_until_ready::<_, Request<Body>>(limit, fails);
+        let track = poll_until_ready::<_, Uri>(outbound.track_layer().layer(slow()), fails);
+        let connect = poll_until_ready::<_, Uri>(outbound.connect_phase_layer().layer(slow()), fails);
+        let dns = poll_until_ready::<_, String>(PhaseLayer::dns().layer(slow()), fails);
         if !fails {
             continue;
         }

@@ -16,7 +16,7 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
         return Some(error.failure().clone());
     }
     if let Some(error) = error.downcast_ref::<TimeoutError>() {
-        return Some(Failure::new(error.limit().kind()));
+        return Some(Failure::new(error.kind().kind()));
     }
     if error.is::<PoolTimeoutError>() {
         return Some(Failure::new(Kind::PoolTimeout).with_phase(Phase::Queue).unsent());

@@ -215,12 +215,14 @@ impl fmt::Debug for OutboundClient {
 
 impl Outbound {
     /// An HTTP client over this stack, with the defaults of [`ClientBuilder`].
+    #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
     #[must_use]
     pub fn client(&self) -> OutboundClient {
         self.client_builder().build()
     }
 
     /// An HTTP client over this stack, with options.
+    #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
     pub fn client_builder(&self) -> ClientBuilder {
         ClientBuilder::new(self.clone())
     }

@@ -1,11 +1,11 @@
-//! TLS for the client: the provider is always passed, so that two of them in one program do not clash.
+//! TLS of the client. The provider is always explicit: rustls panics if a program has two and no default.
 
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
 
-/// Which cryptography rustls uses.
+/// The cryptography that rustls uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsProvider {
@@ -14,10 +14,11 @@ pub enum TlsProvider {
     Ring,
     /// aws-lc-rs.
     #[cfg(feature = "aws-lc-rs")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
     AwsLcRs,
 }
 
-/// The system's roots, and Mozilla's where the system has none.
+/// The system's roots, or Mozilla's if the system has none.
 pub(super) fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -1,4 +1,4 @@
-//! URIs that cannot be sent, said plainly and without their secrets.
+//! Errors about URIs that cannot be sent. They show no user, password or query.
 
 use http::Uri;
 
@@ -20,7 +20,7 @@ pub(super) fn check(uri: &Uri) -> Result<(), Error> {
     )))
 }
 
-/// The text where a port should be and is none; the `http` crate lets it pass.
+/// The text after the host's colon if it is not a port; the `http` crate accepts any.
 fn stray_port(uri: &Uri) -> Option<&str> {
     let (_, after_host) = uri.authority()?.as_str().rsplit_once(uri.host()?)?;
     let port = after_host.strip_prefix(':').filter(|port| !port.is_empty())?;
@@ -31,7 +31,7 @@ pub(super) fn unparsable(error: &http::Error) -> Error {
     Error::invalid_request(format!("uri cannot be parsed: {error}"))
 }
 
-/// Without user, password and query.
+/// The URI without user, password and query.
 fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();

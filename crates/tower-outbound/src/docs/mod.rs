@@ -1,9 +1,46 @@
-//! Longer texts.
+//! Guides.
+//!
+//! | guide | content |
+//! | --- | --- |
+//! | [`clients`] | a program for each client, and what each client hides |
+//! | [`hyper`] | bare connections, and hyper-util's composable pools |
+//! | [`layers`] | the order of the layers, their settings, and where your own layers go |
+//! | [`recipes`] | one line of code for each wish |
+//! | [`retries`] | what is retried, how often, and what happens to the connection meanwhile |
+//! | [`failures`] | each kind of failure, and what each fault leads to |
+//! | [`on_call`] | which metric or span answers which question |
 
-/// A guide for each client: what goes where, a complete program, and what cannot be known there.
+/// A program for each client, and what each client hides.
+///
 #[doc = include_str!("clients.md")]
 pub mod clients {}
 
 /// Each kind of failure, and what each fault leads to.
+///
 #[doc = include_str!("failures.md")]
 pub mod failures {}
+
+/// Bare connections of hyper, and hyper-util's composable pools.
+///
+#[doc = include_str!("hyper.md")]
+pub mod hyper {}
+
+/// The order of the layers, their settings, and where your own layers go.
+///
+#[doc = include_str!("layers.md")]
+pub mod layers {}
+
+/// Which metric or span answers which question.
+///
+#[doc = include_str!("on_call.md")]
+pub mod on_call {}
+
+/// One line of code for each wish.
+///
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
+
+/// What is retried, how often, and what happens to the connection meanwhile.
+///
+#[doc = include_str!("retries.md")]
+pub mod retries {}

@@ -4,70 +4,70 @@ use std::time::Duration;
 
 use crate::record::Origin;
 
-/// How full a limit is when a request gets no slot.
+/// The requests in flight and waiting under the limit that kept a request from a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Occupancy {
-    /// Whether the limit of the origin is reached, or the total.
-    pub(crate) own: bool,
-    /// Requests in flight under that limit.
+    /// Whether the limit is that of the origin; otherwise it is the total.
+    pub(crate) of_origin: bool,
+    /// Requests in flight.
     pub(crate) held: usize,
     pub(crate) limit: usize,
-    /// Requests that wait under that limit.
+    /// Requests waiting, without this one.
     pub(crate) waiting: usize,
 }
 
-/// The accessors of both errors for how full the limit was.
+/// The common part of both errors.
 #[derive(Clone, Debug)]
-struct Full {
+struct NoSlot {
     origin: Origin,
-    crowd: Occupancy,
+    occupancy: Occupancy,
 }
 
-impl Full {
+impl NoSlot {
     const fn key(&self) -> &'static str {
-        if self.crowd.own { "max_in_flight_per_origin" } else { "max_in_flight" }
+        if self.occupancy.of_origin { "max_in_flight_per_origin" } else { "max_in_flight" }
     }
 }
 
-impl fmt::Display for Full {
+impl fmt::Display for NoSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Occupancy { own, held, limit, waiting } = self.crowd;
-        let whom = if own { "to it" } else { "to all origins" };
-        write!(f, "{held} of {limit} requests {whom} are in flight and {waiting} are waiting")
+        let Occupancy { of_origin, held, limit, waiting } = self.occupancy;
+        let target = if of_origin { "to it" } else { "to all origins" };
+        write!(f, "{held} of {limit} requests {target} are in flight and {waiting} are waiting")
     }
 }
 
-macro_rules! facts {
+macro_rules! no_slot_accessors {
     () => {
-        /// The origin of the request.
+        /// Returns the origin of the request.
         #[must_use]
         pub const fn origin(&self) -> &Origin {
-            &self.full.origin
+            &self.no_slot.origin
         }
 
-        /// The number of requests in flight under the limit that was reached.
+        /// Returns the number of requests in flight under the reached limit.
         #[must_use]
         pub const fn held(&self) -> usize {
-            self.full.crowd.held
+            self.no_slot.occupancy.held
         }
 
-        /// The limit that was reached: that of the origin, or the total.
+        /// Returns the reached limit: that of the origin, or the total.
         #[must_use]
         pub const fn limit(&self) -> usize {
-            self.full.crowd.limit
+            self.no_slot.occupancy.limit
         }
 
-        /// The number of other requests that waited under that limit.
+        /// Returns the number of other requests that waited under that limit.
         #[must_use]
         pub const fn waiting(&self) -> usize {
-            self.full.crowd.waiting
+            self.no_slot.occupancy.waiting
         }
 
-        /// The setting to raise: `max_in_flight_per_origin` or `max_in_flight` of
-        /// [`OutboundBuilder`](crate::outbound::OutboundBuilder).
+        /// Returns the name of the reached limit, `max_in_flight_per_origin` or `max_in_flight`: the method of
+        /// [`OutboundBuilder`](crate::outbound::OutboundBuilder) that raises it.
         #[must_use]
         pub const fn key(&self) -> &'static str {
-            self.full.key()
+            self.no_slot.key()
         }
     };
 }
@@ -75,21 +75,21 @@ macro_rules! facts {
 /// No slot became free in time: [`Kind::PoolTimeout`](crate::Kind::PoolTimeout), in the phase
 /// [`Queue`](crate::Phase::Queue).
 ///
-/// Nothing of the request was sent, and no connection was made for it.
+/// The request was not sent, and no connection was opened for it.
 #[derive(Clone, Debug)]
 pub struct PoolTimeoutError {
-    full: Full,
+    no_slot: NoSlot,
     waited: Duration,
 }
 
 impl PoolTimeoutError {
-    pub(crate) const fn new(origin: Origin, crowd: Occupancy, waited: Duration) -> Self {
-        Self { full: Full { origin, crowd }, waited }
+    pub(crate) const fn new(origin: Origin, occupancy: Occupancy, waited: Duration) -> Self {
+        Self { no_slot: NoSlot { origin, occupancy }, waited }
     }
 
-    facts!();
+    no_slot_accessors!();
 
-    /// How long the request waited: at least `acquire_timeout`.
+    /// Returns the duration of the wait, at least the `acquire_timeout`.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         self.waited
@@ -98,9 +98,9 @@ impl PoolTimeoutError {
 
 impl fmt::Display for PoolTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { full, waited } = self;
-        let (origin, key) = (&full.origin, full.key());
-        write!(f, "no slot for {origin} within {waited:.3?}: {full}; raise `{key}` or `acquire_timeout`")
+        let Self { no_slot, waited } = self;
+        let (origin, key) = (&no_slot.origin, no_slot.key());
+        write!(f, "no slot for {origin} within {waited:.3?}: {no_slot}; raise `{key}` or `acquire_timeout`")
     }
 }
 
@@ -109,25 +109,25 @@ impl StdError for PoolTimeoutError {}
 /// The queue for a slot was full: [`Kind::QueueFull`](crate::Kind::QueueFull), in the phase
 /// [`Queue`](crate::Phase::Queue).
 ///
-/// Nothing of the request was sent, and it did not wait.
+/// The request was not sent and has not waited.
 #[derive(Clone, Debug)]
 pub struct QueueFullError {
-    full: Full,
+    no_slot: NoSlot,
 }
 
 impl QueueFullError {
-    pub(crate) const fn new(origin: Origin, crowd: Occupancy) -> Self {
-        Self { full: Full { origin, crowd } }
+    pub(crate) const fn new(origin: Origin, occupancy: Occupancy) -> Self {
+        Self { no_slot: NoSlot { origin, occupancy } }
     }
 
-    facts!();
+    no_slot_accessors!();
 }
 
 impl fmt::Display for QueueFullError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { full } = self;
-        let (origin, key) = (&full.origin, full.key());
-        write!(f, "the queue for {origin} is full: {full}; raise `{key}` or `max_queued`")
+        let Self { no_slot } = self;
+        let (origin, key) = (&no_slot.origin, no_slot.key());
+        write!(f, "the queue for {origin} is full: {no_slot}; raise `{key}` or `max_queued`")
     }
 }
 

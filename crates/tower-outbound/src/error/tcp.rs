@@ -93,9 +93,9 @@ impl TcpConnectError {
         Self::new(format!("`{host}` has no address"), failure, None)
     }
 
-    pub(crate) fn lookup_limit(host: &str, limit: Duration) -> Self {
+    pub(crate) fn lookup_timed_out(host: &str, timeout: Duration) -> Self {
         let failure = Failure::new(Kind::ConnectTimeout).with_phase(Phase::Dns);
-        Self::new(format!("`{host}` was not resolved within {limit:?}"), failure, None)
+        Self::new(format!("`{host}` was not resolved within {timeout:?}"), failure, None)
     }
 
     pub(crate) fn no_local_address(host: &str) -> Self {
@@ -103,10 +103,10 @@ impl TcpConnectError {
         Self::new(format!("`{host}` has no address of the family of `local_address`"), failure, None)
     }
 
-    /// The timeout elapsed.
-    pub(crate) fn limit(authority: &str, limit: Duration, ended: Vec<AddressEnd>) -> Self {
+    /// The timeout has elapsed.
+    pub(crate) fn timed_out(authority: &str, timeout: Duration, ended: Vec<AddressEnd>) -> Self {
         let failure = Failure::new(Kind::ConnectTimeout).with_phase(Phase::Tcp);
-        let mut error = Self::new(format!("no connection to {authority} within {limit:?}"), failure, None);
+        let mut error = Self::new(format!("no connection to {authority} within {timeout:?}"), failure, None);
         error.0.attempts = ended.into_iter().map(|ended| ended.attempt).collect();
         error
     }

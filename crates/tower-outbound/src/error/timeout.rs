@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use crate::failure::Kind;
 
-/// The kind of a timeout of an attempt or a connect.
+/// Which timeout of an attempt or connect has elapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// The whole attempt, to the end of the response's body.
     Attempt,
-    /// From the end of the request to the head of the response.
+    /// From the end of the request to the response's head.
     FirstByte,
-    /// The peer accepts no data of the request.
+    /// The peer accepted no byte of the request.
     WriteIdle,
-    /// The peer sends no data of the response's body.
+    /// The peer sent no byte of the response's body.
     BodyIdle,
-    /// The connect, including TLS.
+    /// The connect: DNS, TCP, tunnel and TLS.
     Connect,
     /// The TLS handshake.
     Tls,
@@ -45,34 +45,34 @@ impl TimeoutKind {
     }
 }
 
-/// A timeout elapsed: the [`source`](StdError::source) of the [`Error`], instead of a client's error.
+/// A timeout has elapsed: the [`source`](StdError::source) of the [`Error`](crate::Error), in place of an error of the client.
 #[derive(Clone, Debug)]
 pub struct TimeoutError {
-    limit: TimeoutKind,
-    after: Duration,
+    kind: TimeoutKind,
+    duration: Duration,
 }
 
 impl TimeoutError {
-    pub(crate) const fn new(limit: TimeoutKind, after: Duration) -> Self {
-        Self { limit, after }
+    pub(crate) const fn new(kind: TimeoutKind, duration: Duration) -> Self {
+        Self { kind, duration }
     }
 
-    /// The timeout that elapsed.
+    /// Returns which timeout has elapsed.
     #[must_use]
-    pub const fn limit(&self) -> TimeoutKind {
-        self.limit
+    pub const fn kind(&self) -> TimeoutKind {
+        self.kind
     }
 
-    /// The duration of the timeout.
+    /// Returns the configured duration of the timeout.
     #[must_use]
-    pub const fn after(&self) -> Duration {
-        self.after
+    pub const fn duration(&self) -> Duration {
+        self.duration
     }
 }
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} within {:?}", self.limit.complaint(), self.after)
+        write!(f, "{} within {:?}", self.kind.complaint(), self.duration)
     }
 }
 

@@ -7,16 +7,16 @@ use pin_project_lite::pin_project;
 use super::permit::Permit;
 
 pin_project! {
-    /// The body of a response under limits: gives the slot back when it ends.
+    /// Response body of [`InFlightLimit`](super::InFlightLimit): releases the slot when the body ends.
     ///
-    /// A body counts as ended also when it says so by `is_end_stream`, since hyper drops it without polling it to
-    /// `None`, and when it fails. It adds no buffering and no allocation per frame.
+    /// The body has ended at `None`, at an error, and as soon as `is_end_stream` is true, since a caller may then drop
+    /// the body without another poll. Nothing is buffered or allocated per frame.
     ///
     /// # Cancel safety
-    /// Dropping it drops the client's body first, with what that does on the wire, and then gives the slot back.
+    /// Dropping it drops the client's body, with the effect of that on the wire, and then releases the slot.
     #[derive(Debug)]
     pub struct InFlightLimitBody<B> {
-        // Before `permit`, so that nothing of the request is left when the slot goes.
+        // Declared before `permit`, so that the request is gone when the slot is released.
         #[pin]
         inner: B,
         permit: Option<Permit>,
@@ -31,12 +31,12 @@ impl<B: Body> InFlightLimitBody<B> {
 }
 
 impl<B> InFlightLimitBody<B> {
-    /// The client's own body.
+    /// Returns a reference to the client's body.
     pub fn get_ref(&self) -> &B {
         &self.inner
     }
 
-    /// The client's own body; the slot goes back at once.
+    /// Returns the client's body. Releases the slot at once, although the body has not ended.
     pub fn into_inner(self) -> B {
         self.inner
     }

@@ -9,32 +9,33 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::InFlightLimitBody;
-use super::permit::{Permit, Wait};
+use super::acquire::Acquire;
+use super::permit::Permit;
 use crate::error::BoxError;
 
 pin_project! {
-    /// The future of a request under limits: waits for a slot, then for the response's head.
+    /// Response future of [`InFlightLimit`](super::InFlightLimit): waits for a slot, then for the response's head.
     ///
     /// # Cancel safety
-    /// Dropped while it waits, it leaves the queue, and a slot that it was just given goes to the next; nothing of
-    /// the request was sent. After that, dropping it drops the client's future first, with what that does on the
-    /// wire, and then gives the slot back.
+    /// Dropping it while the request waits removes the request from the queue; nothing was sent, and a slot that was
+    /// just granted goes to the next request. Later, dropping it drops the client's future, with the effect of that on
+    /// the wire, and then releases the slot.
     #[must_use = "futures do nothing unless polled"]
     pub struct InFlightLimitFuture<S, B, F> {
-        // In the order in which they are to be dropped: the slot goes when nothing of the request is left.
+        // Declared before `permit`, so that the request is gone when the slot is released.
         #[pin]
         called: Option<F>,
-        // Boxed, so that a request that need not wait carries a word.
+        // Boxed, since most requests do not wait.
         waiting: Option<Box<Waiting<S, B>>>,
         permit: Option<Permit>,
     }
 }
 
-/// A request that is not sent yet.
+/// A request that was not sent yet.
 struct Waiting<S, B> {
     inner: S,
     request: Option<Request<B>>,
-    wait: Wait,
+    acquire: Acquire,
 }
 
 impl<S, B, F> InFlightLimitFuture<S, B, F> {
@@ -42,8 +43,8 @@ impl<S, B, F> InFlightLimitFuture<S, B, F> {
         Self { called: Some(future), waiting: None, permit }
     }
 
-    pub(super) fn waiting(inner: S, request: Request<B>, wait: Wait) -> Self {
-        let waiting = Waiting { inner, request: Some(request), wait };
+    pub(super) fn waiting(inner: S, request: Request<B>, acquire: Acquire) -> Self {
+        let waiting = Waiting { inner, request: Some(request), acquire };
         Self { called: None, waiting: Some(Box::new(waiting)), permit: None }
     }
 }
@@ -83,7 +84,7 @@ where
     }
 }
 
-/// Waits for the slot, then for the client, and calls it.
+/// Waits for the slot, then for the inner service, and calls it.
 fn poll_send<S, B>(
     waiting: &mut Option<Box<Waiting<S, B>>>,
     permit: &mut Option<Permit>,
@@ -93,9 +94,9 @@ where
     S: Service<Request<B>>,
     S::Error: Into<BoxError>,
 {
-    let Waiting { inner, request, wait } = waiting.as_deref_mut().expect("polled after it was ready");
+    let Waiting { inner, request, acquire } = waiting.as_deref_mut().expect("polled after it was ready");
     if permit.is_none() {
-        *permit = Some(ready!(wait.poll(cx))?);
+        *permit = Some(ready!(acquire.poll(cx))?);
     }
     ready!(inner.poll_ready(cx)).map_err(Into::into)?;
     let future = inner.call(request.take().expect("sent once"));
@@ -105,7 +106,7 @@ where
 
 impl<S, B, F> fmt::Debug for InFlightLimitFuture<S, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.waiting.as_ref().map(|waiting| &waiting.wait);
+        let waiting = self.waiting.as_ref().map(|waiting| &waiting.acquire);
         f.debug_struct("InFlightLimitFuture")
             .field("waiting", &waiting)
             .field("permit", &self.permit)

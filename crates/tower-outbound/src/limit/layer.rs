@@ -1,26 +1,26 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_layer::Layer;
 
 use super::InFlightLimit;
-use super::permit::Limiter;
-use super::turns::Turns;
+use super::limiter::Limiter;
 use crate::record::Registry;
 use crate::settings::InFlightSettings;
 
-/// At most so many requests in flight, per origin and in total; the others wait for a slot.
+/// Limits the requests in flight, per origin and in total. Further requests wait for a slot.
 ///
-/// A slot is taken before the client is called and held to the end of the response's body, or to its drop: so what
-/// is in flight is bounded, and not only what waits for a head. Slots are granted in the order of arrival within an
-/// origin, and in turns over the origins that wait for the total; a request that waits holds nothing. The origin is
-/// that of the [`Attempt`](crate::Attempt) where an observe layer is above, else that of the request's URI.
+/// A slot is taken before the client is called. It is released when the response's body ends or is dropped, or when the
+/// request fails. Slots are granted in the order of arrival within an origin; origins that wait for the total take
+/// turns. A waiting request holds no slot and no connection. The origin is that of the [`Attempt`](crate::Attempt) if an
+/// observe layer is above, otherwise that of the request's URI.
 ///
-/// Services made by one layer, its clones and theirs share the limits. With both limits off it costs nothing.
-/// [`OutboundBuilder::max_in_flight_per_origin`](crate::outbound::OutboundBuilder::max_in_flight_per_origin) puts it into its
-/// place; by hand it goes below observe, around the client.
+/// The layer, its clones and their services share the limits, which follow the settings of their
+/// [`Outbound`](crate::Outbound). Each method below returns a layer with settings and slots of its own. Without limits, a
+/// request takes no lock and allocates nothing. Part of [`Outbound::layer`](crate::Outbound::layer); in a stack of your own, place it below observe and around
+/// the client.
 ///
-/// The time that a request waits is its phase [`Queue`](crate::Phase::Queue), which is zero where a slot was free.
+/// A request with a free slot has a phase [`Queue`](crate::Phase::Queue) of zero; without limits it has none.
 ///
 /// # Example
 /// ```
@@ -38,67 +38,56 @@ use crate::settings::InFlightSettings;
 /// ```
 #[derive(Clone, Debug)]
 pub struct InFlightLimitLayer {
-    registry: Registry,
-    /// The options of this layer; `None` follows those of its `Outbound`.
-    own: Option<InFlightSettings>,
-    /// Made by the first service; `None` where nothing is limited.
-    limiter: Arc<OnceLock<Option<Arc<Limiter>>>>,
+    limiter: Arc<Limiter>,
 }
 
 impl InFlightLimitLayer {
-    /// Follows the options of the registry, and reports to it.
+    /// Follows the settings of the registry.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, own: None, limiter: Arc::default() }
+        Self { limiter: Arc::new(Limiter::new(registry, None)) }
     }
 
-    /// A layer with other options is another limit.
-    fn set(self, change: impl FnOnce(&mut InFlightSettings)) -> Self {
-        let mut own = self.settings();
-        change(&mut own);
-        Self { registry: self.registry, own: Some(own), limiter: Arc::default() }
+    /// Makes a layer with settings and slots of its own.
+    fn with_settings(self, change: impl FnOnce(&mut InFlightSettings)) -> Self {
+        let mut settings = self.limiter.settings();
+        change(&mut settings);
+        Self { limiter: Arc::new(Limiter::new(self.limiter.registry().clone(), Some(settings))) }
     }
 
-    fn settings(&self) -> InFlightSettings {
-        self.own.unwrap_or_else(|| self.registry.settings().in_flight)
-    }
-
-    /// How many requests to one origin may be in flight: no limit unless set; zero is no limit.
+    /// Limits the requests in flight to one origin. Default: no limit. Zero is no limit.
     #[must_use]
     pub fn max_in_flight_per_origin(self, max_in_flight: usize) -> Self {
-        self.set(|own| own.max_in_flight_per_origin = max_in_flight)
+        self.with_settings(|settings| settings.max_in_flight_per_origin = max_in_flight)
     }
 
-    /// How many requests to all origins together may be in flight: no limit unless set; zero is no limit.
+    /// Limits the requests in flight to all origins together. Default: no limit. Zero is no limit.
     #[must_use]
     pub fn max_in_flight(self, max_in_flight: usize) -> Self {
-        self.set(|own| own.max_in_flight = max_in_flight)
+        self.with_settings(|settings| settings.max_in_flight = max_in_flight)
     }
 
-    /// How many requests to one origin may wait for a slot: 1,024 unless set; with zero none does. One more fails at
-    /// once with a [`QueueFullError`](crate::limit::QueueFullError).
+    /// Limits the requests to one origin that wait for a slot. Default: 1,024. With zero, no request waits.
+    ///
+    /// Further requests fail at once with a [`QueueFullError`](crate::limit::QueueFullError).
     #[must_use]
     pub fn max_queued(self, max_queued: usize) -> Self {
-        self.set(|own| own.max_queued = max_queued)
+        self.with_settings(|settings| settings.max_queued = max_queued)
     }
 
-    /// How long a request may wait for a slot: 30 s unless set; zero is no limit. It fails then with a
-    /// [`PoolTimeoutError`](crate::limit::PoolTimeoutError). It counts to the millisecond, and needs a runtime of tokio with
-    /// its time enabled: on another it is off.
+    /// Limits the time that a request waits for a slot. Default: 30 s. Zero disables the timeout.
+    ///
+    /// The request then fails with a [`PoolTimeoutError`](crate::limit::PoolTimeoutError). Millisecond resolution; without
+    /// a tokio runtime with time enabled, the timeout never fires.
     #[must_use]
     pub fn acquire_timeout(self, acquire_timeout: Duration) -> Self {
-        self.set(|own| own.acquire_timeout = acquire_timeout)
+        self.with_settings(|settings| settings.acquire_timeout = acquire_timeout)
     }
+}
 
-    fn limiter(&self) -> Option<Arc<Limiter>> {
-        let make = || {
-            let InFlightSettings { max_in_flight_per_origin, max_in_flight, max_queued, acquire_timeout } =
-                self.settings();
-            (max_in_flight_per_origin > 0 || max_in_flight > 0).then(|| {
-                let turns = Turns::new(max_in_flight_per_origin, max_in_flight, max_queued);
-                Arc::new(Limiter::new(self.registry.clone(), turns, acquire_timeout))
-            })
-        };
-        self.limiter.get_or_init(make).clone()
+#[cfg(test)]
+impl InFlightLimitLayer {
+    pub(super) fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 }
 
@@ -106,6 +95,6 @@ impl<S> Layer<S> for InFlightLimitLayer {
     type Service = InFlightLimit<S>;
 
     fn layer(&self, inner: S) -> InFlightLimit<S> {
-        InFlightLimit { inner, limiter: self.limiter() }
+        InFlightLimit { inner, limiter: Arc::clone(&self.limiter) }
     }
 }

@@ -5,33 +5,33 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::permit::{Holder, Limiter, Wait};
+use super::acquire::Acquire;
+use super::limiter::{Holder, Limiter};
 use super::{InFlightLimitBody, InFlightLimitFuture};
 use crate::error::BoxError;
 use crate::record::{Attempt, Setup};
 use crate::util::inner_service_accessors;
 
-/// A client with at most so many requests in flight: see [`InFlightLimitLayer`](super::InFlightLimitLayer).
+/// Middleware that limits the requests in flight: see [`InFlightLimitLayer`](super::InFlightLimitLayer).
 ///
-/// It is ready when the client is. Where a request has to wait, the readiness is given up, and another clone of the
-/// client is made ready once there is a slot.
+/// Ready when the inner service is. A request that has to wait gives that readiness up; a clone of the inner service is
+/// made ready after the slot was granted.
 ///
 /// # Errors
-/// [`PoolTimeoutError`](crate::limit::PoolTimeoutError) and [`QueueFullError`](crate::limit::QueueFullError), boxed as they are, and
-/// the client's own errors.
+/// A boxed [`PoolTimeoutError`](crate::limit::PoolTimeoutError) or [`QueueFullError`](crate::limit::QueueFullError), and the
+/// errors of the inner service.
 #[derive(Clone, Debug)]
 pub struct InFlightLimit<S> {
     pub(super) inner: S,
-    pub(super) limiter: Option<Arc<Limiter>>,
+    pub(super) limiter: Arc<Limiter>,
 }
 
 impl<S> InFlightLimit<S> {
     inner_service_accessors!();
 }
 
-/// Whose slot it will be.
 fn holder<B>(limiter: &Limiter, request: &Request<B>) -> Holder {
-    // A resolver or connector may well send requests of its own, inside the attempt that it works for.
+    // Not if a resolver or connector sends a request of its own: the current attempt is then another one.
     let attempt = Attempt::current().filter(|_| Setup::current().is_none());
     match attempt.filter(|attempt| attempt.registry().is(limiter.registry())) {
         Some(attempt) => Holder { origin: attempt.origin().clone(), attempt: Some(attempt) },
@@ -54,19 +54,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(limiter) = &self.limiter else {
+        let limiter = &self.limiter;
+        if limiter.is_unlimited() {
             return InFlightLimitFuture::called(self.inner.call(request), None);
-        };
-        match limiter.take(holder(limiter, &request)) {
+        }
+        match limiter.try_acquire(holder(limiter, &request)) {
             Ok(permit) => {
-                permit.had_at_once();
+                permit.skip_queue();
                 InFlightLimitFuture::called(self.inner.call(request), Some(permit))
             }
             Err(holder) => {
-                let wait = Wait::new(Arc::clone(limiter), holder);
-                // What was made ready may be a place in a queue of the client's: it is not held while waiting.
+                let acquire = Acquire::new(Arc::clone(limiter), holder);
+                // Readiness may reserve a place in the client's own queue: drop it while the request waits.
                 self.inner = self.inner.clone();
-                InFlightLimitFuture::waiting(self.inner.clone(), request, wait)
+                InFlightLimitFuture::waiting(self.inner.clone(), request, acquire)
             }
         }
     }

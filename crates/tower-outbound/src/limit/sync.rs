@@ -1,4 +1,4 @@
-//! The lock of the turns: std's, or the model checker's for the tests in `schedules`.
+//! The lock of the queue: std's, or the model checker's for the tests in `tests/schedules`.
 
 #[cfg(all(test, shuttle))]
 pub(super) use shuttle::sync::{Mutex, MutexGuard};

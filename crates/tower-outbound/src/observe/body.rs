@@ -12,8 +12,7 @@ use crate::failure::Failure;
 #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
 use crate::record::Attempt;
 use crate::record::AttemptScope;
-use crate::timeouts::attempt::Watch;
-use crate::timeouts::cut;
+use crate::timeouts::{AttemptTimers, finish_timed_out};
 
 pin_project! {
     /// The body of an observed response. The attempt ends with the body.
@@ -31,17 +30,17 @@ pin_project! {
         guard: Guard,
         #[pin]
         inner: Option<B>,
-        watch: Option<Box<Watch>>,
+        watch: Option<Box<AttemptTimers>>,
     }
 }
 
 impl<B: Body> ObserveBody<B> {
-    pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<Watch>>) -> Self {
+    pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<AttemptTimers>>) -> Self {
         if inner.is_end_stream() {
             guard.attempt().response().finish(&Outcome::Ok);
             watch = None;
         } else if let Some(watch) = &mut watch {
-            watch.head();
+            watch.on_head();
         }
         Self { guard, inner: Some(inner), watch }
     }
@@ -78,11 +77,11 @@ where
         };
         let hit = match &polled {
             Poll::Pending => this.watch.as_mut().and_then(|watch| watch.poll_body(attempt, cx)),
-            Poll::Ready(Some(Ok(_))) => this.watch.as_mut().and_then(|watch| watch.frame(attempt)),
+            Poll::Ready(Some(Ok(_))) => this.watch.as_mut().and_then(|watch| watch.on_frame(attempt)),
             Poll::Ready(_) => None,
         };
         if let Some(hit) = hit.filter(|_| !inner.is_end_stream()) {
-            let error = cut(attempt, hit);
+            let error = finish_timed_out(attempt, hit);
             this.inner.set(None);
             *this.watch = None;
             return Poll::Ready(Some(Err(error)));

@@ -13,8 +13,7 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
-use crate::timeouts::attempt::Watch;
-use crate::timeouts::cut;
+use crate::timeouts::{AttemptTimers, finish_timed_out};
 use crate::util::http::has_connection_option;
 
 /// Ends the attempt when dropped.
@@ -68,12 +67,12 @@ pin_project! {
         guard: Option<Guard>,
         #[pin]
         inner: Option<F>,
-        watch: Option<Box<Watch>>,
+        watch: Option<Box<AttemptTimers>>,
     }
 }
 
 impl<F> ObserveFuture<F> {
-    pub(super) fn new(inner: F, guard: Guard, watch: Option<Box<Watch>>) -> Self {
+    pub(super) fn new(inner: F, guard: Guard, watch: Option<Box<AttemptTimers>>) -> Self {
         Self { guard: Some(guard), inner: Some(inner), watch }
     }
 }
@@ -97,7 +96,7 @@ where
         let Poll::Ready(result) = polled else {
             let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(attempt, cx));
             let Some(hit) = hit else { return Poll::Pending };
-            let error = cut(attempt, hit);
+            let error = finish_timed_out(attempt, hit);
             this.inner.set(None);
             (*this.guard, *this.watch) = (None, None);
             return Poll::Ready(Err(error));
@@ -114,7 +113,7 @@ where
 fn respond<R: Body>(
     mut response: Response<R>,
     guard: Guard,
-    watch: Option<Box<Watch>>,
+    watch: Option<Box<AttemptTimers>>,
 ) -> Response<ObserveBody<R>> {
     let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::foreign::request_capture;
 use crate::record::{Attempt, AttemptScope, AttemptStart, Call, Origin, Registry, Setup, UrlTemplate};
 use crate::settings::Timeouts;
-use crate::timeouts::attempt::Watch;
+use crate::timeouts::AttemptTimers;
 use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
 use crate::util::inner_service_accessors;
 
@@ -94,11 +94,11 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let timeouts = self.timeouts.unwrap_or_else(|| self.registry.settings().timeouts);
         let own = request.extensions().get::<Timeouts>();
-        let watch = Watch::new(own.map_or(timeouts, |own| own.or(timeouts)));
+        let watch = AttemptTimers::new(own.map_or(timeouts, |own| own.or(timeouts)));
         let attempt = self.start(&mut request);
         request_capture(&attempt, &mut request);
         let length = body_length(&request);
-        let watched = watch.as_deref().is_some_and(Watch::watches_writes);
+        let watched = watch.as_deref().is_some_and(AttemptTimers::watch_writes);
         let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
         let guard = super::future::Guard::new(attempt);
         let inner = {

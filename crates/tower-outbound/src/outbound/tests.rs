@@ -16,11 +16,11 @@ fn retry_options_of_builder_each_reach_outbound_settings() {
     type Options = Box<dyn FnOnce(RetryLayer) -> RetryLayer>;
     type Changed = fn(&RetrySettings) -> bool;
     let options: Vec<(Options, Changed)> = vec![
-        (Box::new(|retry| retry.connect_only()), |it| it.connect_only && it.max_retries == 1),
+        (Box::new(RetryLayer::connect_only), |it| it.connect_only && it.max_retries == 1),
         (Box::new(|retry| retry.max_retries(7)), |it| it.max_retries == 7),
-        (Box::new(|retry| retry.idempotent()), |it| it.idempotent),
+        (Box::new(RetryLayer::idempotent), |it| it.idempotent),
         (Box::new(|retry| retry.status([StatusCode::LOCKED])), |it| it.statuses == [StatusCode::LOCKED]),
-        (Box::new(|retry| retry.grpc()), |it| it.grpc),
+        (Box::new(RetryLayer::grpc), |it| it.grpc),
         (Box::new(|retry| retry.replay_up_to(1)), |it| it.replay_up_to == 1),
         (Box::new(|retry| retry.longest_wait(Duration::ZERO)), |it| it.longest_wait.is_zero()),
         (Box::new(|retry| retry.release_within(1, Duration::ZERO)), |it| {
@@ -43,7 +43,7 @@ fn retry_options_of_builder_each_reach_outbound_settings() {
 
 #[test]
 fn retry_options_of_several_builder_calls_add_up() {
-    let outbound = Outbound::builder().retry(|retry| retry.grpc()).retry(|retry| retry.idempotent()).build();
+    let outbound = Outbound::builder().retry(RetryLayer::grpc).retry(RetryLayer::idempotent).build();
     let settings = outbound.retry_layer().settings();
     assert!(settings.grpc && settings.idempotent);
 }

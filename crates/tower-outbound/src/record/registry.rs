@@ -91,6 +91,12 @@ impl Registry {
         self.0.settings.load()
     }
 
+    /// Replaces the settings. Layers read them at the next request or connect.
+    #[cfg(test)]
+    pub(crate) fn store_settings(&self, settings: Settings) {
+        self.0.settings.store(Arc::new(settings));
+    }
+
     /// The origin of a URI; an origin without a host if the URI has none.
     pub(crate) fn origin(&self, uri: &Uri) -> Origin {
         let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };

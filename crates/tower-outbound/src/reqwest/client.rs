@@ -155,6 +155,7 @@ impl Outbound {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
     pub fn reqwest(&self, builder: reqwest::ClientBuilder) -> Result<ReqwestClient, reqwest::Error> {
         self.reqwest_by(builder, ReqwestResolver::system())
     }
@@ -163,6 +164,7 @@ impl Outbound {
     ///
     /// # Errors
     /// The error of `reqwest::ClientBuilder::build`.
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
     pub fn reqwest_with_resolver(
         &self,
         builder: reqwest::ClientBuilder,
@@ -207,6 +209,7 @@ impl Outbound {
     /// # fn check<S: tower::Service<http::Request<String>>>(_: S) {}
     /// # check(service);
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
     pub fn reqwest_connector(&self) -> ReqwestConnectorLayer {
         ReqwestConnectorLayer::new(self.registry().clone())
     }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::foreign::{SocketPairs, pair_of};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
-use crate::timeouts::connect::Watch;
+use crate::timeouts::ConnectTimers;
 use crate::util::inner_service_accessors;
 
 /// A layer for reqwest's `connector_layer`: it reports each connect, bounds its time, and remembers the socket addresses of
@@ -89,7 +89,7 @@ where
             let setup = Setup::start(attempt.origin().clone(), Some(&attempt), observers);
             // The start of the handshake is unknown.
             let timeouts = ConnectTimeouts { tls: std::time::Duration::ZERO, ..registry.settings().connect };
-            Report { setup, attempt, registry: registry.clone(), watch: Watch::new(timeouts) }
+            Report { setup, attempt, registry: registry.clone(), watch: ConnectTimers::new(timeouts) }
         });
         let inner = {
             let _scope = report.as_ref().map(|report| report.setup.enter());
@@ -104,7 +104,7 @@ struct Report {
     setup: Setup,
     attempt: Attempt,
     registry: Registry,
-    watch: Watch,
+    watch: ConnectTimers,
 }
 
 pin_project! {

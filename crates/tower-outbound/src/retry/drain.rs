@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::record::Release;
 use crate::settings::ReleaseBounds;
-use crate::timer::{Limit, Timers};
+use crate::timer::{Timeout, Timers};
 
 pin_project! {
     /// Reads a response body to its end, within bounds. Dropping the drain releases the body.
@@ -22,7 +22,7 @@ pin_project! {
         body: R,
         remaining: u64,
         start: Instant,
-        limit: Limit,
+        timeout: Timeout,
         http2: bool,
         polled: bool,
     }
@@ -33,8 +33,8 @@ impl<R: Body> Drain<R> {
         let (remaining, http2) = (bounds.bytes as u64, version == Version::HTTP_2);
         // No timer works outside of a tokio runtime.
         let time = if Handle::try_current().is_ok() { bounds.time } else { Duration::ZERO };
-        let limit = Limit::new(time);
-        Self { body, remaining, start: Instant::now(), limit, http2, polled: false }
+        let timeout = Timeout::new(time);
+        Self { body, remaining, start: Instant::now(), timeout, http2, polled: false }
     }
 
     pub(super) fn poll(self: Pin<&mut Self>, timers: &Timers, cx: &mut Context<'_>) -> Poll<Release> {
@@ -62,7 +62,8 @@ impl<R: Body> Drain<R> {
                 }
                 Poll::Pending => {
                     let start = *this.start;
-                    let elapsed = this.limit.after().is_zero() || this.limit.poll(timers, cx, || Some(start));
+                    let elapsed =
+                        this.timeout.duration().is_zero() || this.timeout.poll(timers, cx, || Some(start));
                     return if elapsed { Poll::Ready(cut_off) } else { Poll::Pending };
                 }
             }

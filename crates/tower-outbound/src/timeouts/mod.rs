@@ -1,8 +1,13 @@
-//! The timeouts of an attempt and of a connect.
+//! Timeouts of an attempt and of a connect.
+//!
+//! Differences from [`tower::timeout`](https://docs.rs/tower/latest/tower/timeout/index.html) and from tower-http's
+//! timeout layers: one layer covers the connect, the upload, the first byte, the body and the whole attempt, and the
+//! error says in which phase the attempt was and whether the request was sent.
 
-pub(crate) mod attempt;
-pub(crate) mod connect;
+mod attempt_timers;
+mod connect_timers;
 
-pub(crate) use self::attempt::cut;
+pub(crate) use self::attempt_timers::{AttemptTimers, finish_timed_out};
+pub(crate) use self::connect_timers::ConnectTimers;
 pub use crate::error::{TimeoutError, TimeoutKind};
 pub use crate::settings::Timeouts;

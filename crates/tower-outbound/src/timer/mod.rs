@@ -1,17 +1,17 @@
-//! Timeouts without a timer of their own: those of one duration share a queue and its one task.
+//! Timers that share one task: timers of one duration stand in one queue.
 //!
-//! Limits of one duration fall due in the order in which they were armed, so a list in that order is enough:
-//! arm and disarm are a lock and a few words, while a `Sleep` goes through the runtime's timer wheel. Each
-//! runtime has queues of its own, since each has its own clock. A queue's task sleeps until the first limit
-//! is due, wakes whoever is late, and ends when nothing is armed any more, at the latest one duration after
-//! the last was disarmed; it ends at once when nobody can arm it again.
+//! Timers of one duration fire in the order in which they were armed, so a list is enough: arming and disarming take a
+//! lock and a few words, while a `Sleep` goes through the runtime's timer wheel. Each runtime has queues of its own,
+//! since each runtime has its own clock. The task of a queue sleeps until the first timer is due and wakes the owners of
+//! due timers. It ends when nothing is armed, at the latest one duration after the last timer was disarmed, and at once
+//! when the queue is dropped.
 
 mod fifo;
-mod limit;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod timeout;
 mod timers;
 
-pub(crate) use self::limit::Limit;
+pub(crate) use self::timeout::Timeout;
 pub(crate) use self::timers::Timers;

@@ -1,4 +1,4 @@
-//! The limits of one duration on one runtime.
+//! [`Queue`]: the timers of one duration on one runtime, and the task that fires them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::fifo::Fifo;
 use crate::util::list::Key;
 
-/// Woken between two looks at the lock.
+/// Timers that are fired before the lock is released for a moment.
 const BATCH: usize = 32;
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Queue(Mutex<State>);
 #[derive(Debug)]
 struct State {
     fifo: Fifo,
-    /// A task is on its way to wake the first.
+    /// Whether a task is running, or is about to be spawned, that fires the first timer.
     driven: bool,
     driver: Option<AbortHandle>,
 }
@@ -33,18 +33,18 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the task that the state says is there.
-    fn drive(self: &Arc<Self>) {
-        let driver = Driver { queue: Arc::downgrade(self), over: false };
-        // Without a runtime the driver is dropped here, and the next look tries again.
+    /// Spawns the task that `State::driven` announces.
+    fn spawn_driver(self: &Arc<Self>) {
+        let driver = Driver { queue: Arc::downgrade(self), done: false };
+        // Without a runtime the driver is dropped here, and the next poll tries again.
         let Ok(runtime) = Handle::try_current() else { return };
-        // Without the lock: a runtime that is shutting down drops the task at once.
+        // Without the lock: a runtime that shuts down drops the task at once.
         let task = runtime.spawn(drive(driver));
         self.state().driver = Some(task.abort_handle());
     }
 
-    /// Wakes what is due; returns when the next is. `None` ends the driver.
-    fn wake_due(&self, now: Instant) -> Option<Instant> {
+    /// Fires the timers that are due. Returns the next deadline; `None` ends the driver.
+    fn fire_due(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut due = [const { None }; BATCH];
             let mut count = 0;
@@ -66,8 +66,9 @@ impl Queue {
         }
     }
 
+    /// Timers, capacity, and whether a task runs.
     #[cfg(test)]
-    pub(super) fn facts(&self) -> (usize, usize, bool) {
+    pub(super) fn counts(&self) -> (usize, usize, bool) {
         let state = self.state();
         (state.fifo.len(), state.fifo.capacity(), state.driven)
     }
@@ -81,16 +82,16 @@ impl Drop for Queue {
     }
 }
 
-/// Holds the queue weakly, so that nothing is kept by a task that sleeps.
+/// Holds the queue weakly, so that a sleeping task keeps nothing alive.
 struct Driver {
     queue: Weak<Queue>,
-    over: bool,
+    done: bool,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The runtime is gone, or the task was aborted: whoever looks next starts another.
-        if let Some(queue) = self.queue.upgrade().filter(|_| !self.over) {
+        // The runtime is gone or the task was aborted: the next poll spawns another task.
+        if let Some(queue) = self.queue.upgrade().filter(|_| !self.done) {
             queue.state().driven = false;
         }
     }
@@ -99,24 +100,24 @@ impl Drop for Driver {
 async fn drive(mut driver: Driver) {
     loop {
         let Some(queue) = driver.queue.upgrade() else { return };
-        let next = queue.wake_due(Instant::now());
+        let next = queue.fire_due(Instant::now());
         drop(queue);
         let Some(next) = next else {
-            driver.over = true;
+            driver.done = true;
             return;
         };
         sleep_until(next).await;
     }
 }
 
-/// A place in a queue; dropping it disarms.
+/// A timer in a queue. Dropping it disarms the timer.
 #[derive(Debug)]
-pub(super) struct Armed {
+pub(super) struct ArmedTimer {
     queue: Arc<Queue>,
     key: Key,
 }
 
-impl Armed {
+impl ArmedTimer {
     pub(super) fn new(queue: Arc<Queue>, deadline: Instant, waker: &Waker) -> Self {
         let waker = waker.clone();
         let mut state = queue.state();
@@ -124,33 +125,33 @@ impl Armed {
         let driven = std::mem::replace(&mut state.driven, true);
         drop(state);
         if !driven {
-            queue.drive();
+            queue.spawn_driver();
         }
         Self { queue, key }
     }
 
-    /// Whether it has fallen due; if not, the task is woken then.
+    /// Returns whether the timer has fired. If not, the task is woken when it does.
     pub(super) fn poll(&self, cx: &Context<'_>) -> bool {
         let mut state = self.queue.state();
-        let (due, previous) = state.fifo.poll(self.key, cx.waker());
-        let drive = !due && !std::mem::replace(&mut state.driven, true);
+        let (fired, previous) = state.fifo.poll(self.key, cx.waker());
+        let spawn = !fired && !std::mem::replace(&mut state.driven, true);
         drop(state);
         drop(previous);
-        if drive {
-            self.queue.drive();
+        if spawn {
+            self.queue.spawn_driver();
         }
-        due
+        fired
     }
 
-    /// Whether it has fallen due.
-    pub(super) fn is_due(&self) -> bool {
+    pub(super) fn has_fired(&self) -> bool {
         self.queue.state().fifo.has_fired(self.key)
     }
 }
 
-impl Drop for Armed {
+impl Drop for ArmedTimer {
     fn drop(&mut self) {
         let waker = self.queue.state().fifo.free(self.key);
+        // Without the lock: a waker may own a task.
         drop(waker);
     }
 }

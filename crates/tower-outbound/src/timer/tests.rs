@@ -1,4 +1,4 @@
-//! The queues under the paused clock, and what they cost.
+//! The queues under a paused clock, and their cost.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance};
 
-use super::queue::Armed;
-use super::{Limit, Timers};
+use super::queue::ArmedTimer;
+use super::{Timeout, Timers};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Counts how often it is woken.
+/// A waker that counts.
 #[derive(Default)]
-struct Bell(AtomicUsize);
+struct CountingWaker(AtomicUsize);
 
-impl Wake for Bell {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Bell {
-    fn rung(&self) -> usize {
+impl CountingWaker {
+    fn wakes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-fn arm(timers: &Timers, after: Duration) -> (Armed, Arc<Bell>) {
-    let bell = Arc::new(Bell::default());
-    (timers.arm(Instant::now(), after, &Waker::from(bell.clone())).unwrap(), bell)
+fn arm(timers: &Timers, after: Duration) -> (ArmedTimer, Arc<CountingWaker>) {
+    let waker = Arc::new(CountingWaker::default());
+    (timers.arm(Instant::now(), after, &Waker::from(waker.clone())).unwrap(), waker)
 }
 
-async fn due(armed: &Armed) {
+async fn due(armed: &ArmedTimer) {
     poll_fn(|cx| if armed.poll(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
@@ -62,12 +62,12 @@ fn paused() -> Runtime {
 async fn timer_is_due_exactly_at_deadline() {
     let timers = Timers::default();
     let begun = Instant::now();
-    let (first, bell) = arm(&timers, ms(100));
+    let (first, waker) = arm(&timers, ms(100));
     advance(ms(60)).await;
     let (second, _) = arm(&timers, ms(100));
     advance(ms(39)).await;
     settle().await;
-    assert_eq!((first.is_due(), bell.rung()), (false, 0));
+    assert_eq!((first.has_fired(), waker.wakes()), (false, 0));
     due(&first).await;
     assert_eq!(begun.elapsed(), ms(100));
     due(&second).await;
@@ -78,12 +78,12 @@ async fn timer_is_due_exactly_at_deadline() {
 async fn timer_disarmed_wakes_no_task_and_frees_memory() {
     let timers = Timers::default();
     let (kept, _) = arm(&timers, ms(100));
-    let bells: Vec<_> = (0..1_000).map(|_| arm(&timers, ms(100)).1).collect();
+    let wakers: Vec<_> = (0..1_000).map(|_| arm(&timers, ms(100)).1).collect();
     let [queue] = timers.queues().try_into().unwrap();
-    let (taken, room, _) = queue.facts();
+    let (taken, room, _) = queue.counts();
     assert!(taken == 1 && room <= 8, "{taken} taken of {room}");
     due(&kept).await;
-    assert_eq!(bells.iter().map(|bell| bell.rung()).sum::<usize>(), 0);
+    assert_eq!(wakers.iter().map(|waker| waker.wakes()).sum::<usize>(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,14 +94,14 @@ async fn timer_task_serves_100000_and_ends_after_last() {
     settle().await;
     assert_eq!(tasks(), 1);
     due(&armed[MANY - 1].0).await;
-    // The one that was waited for has the waiter's waker instead of its bell.
-    assert_eq!(armed.iter().map(|(_, bell)| bell.rung()).sum::<usize>(), MANY - 1);
-    assert!(armed.iter().all(|(armed, _)| armed.is_due()));
+    // The awaited timer has the waker of this task.
+    assert_eq!(armed.iter().map(|(_, waker)| waker.wakes()).sum::<usize>(), MANY - 1);
+    assert!(armed.iter().all(|(armed, _)| armed.has_fired()));
     settle().await;
     assert_eq!(tasks(), 0);
     drop(armed);
     let [queue] = timers.queues().try_into().unwrap();
-    assert_eq!(queue.facts(), (0, 0, false), "no room is kept, and no task runs");
+    assert_eq!(queue.counts(), (0, 0, false), "no memory is kept, and no task runs");
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +112,7 @@ async fn timer_task_ends_when_idle_and_restarts_when_armed() {
         settle().await;
         drop(armed);
         settle().await;
-        assert_eq!(tasks(), 1, "it stays until the first would have been due");
+        assert_eq!(tasks(), 1, "until the first timer would have fired");
         advance(ms(100)).await;
         settle().await;
         assert_eq!(tasks(), 0);
@@ -129,7 +129,7 @@ async fn timer_task_ends_at_once_when_owner_dropped() {
     settle().await;
     drop(timers);
     settle().await;
-    assert_eq!(tasks(), 1, "one that is armed still counts");
+    assert_eq!(tasks(), 1, "a timer is still armed");
     drop(armed);
     settle().await;
     assert_eq!(tasks(), 0);
@@ -139,14 +139,14 @@ async fn timer_task_ends_at_once_when_owner_dropped() {
 fn timer_queues_are_separate_per_runtime() {
     let timers = Timers::default();
     let (idle, other) = (paused(), paused());
-    let (left, bell) = idle.block_on(async {
+    let (left, waker) = idle.block_on(async {
         let left = arm(&timers, ms(100));
         settle().await;
         left
     });
-    // The first runtime is there, but nobody runs it.
+    // The first runtime exists, but nothing runs it.
     other.block_on(async { due(&arm(&timers, ms(100)).0).await });
-    assert_eq!((timers.queues().len(), left.is_due(), bell.rung()), (2, false, 0));
+    assert_eq!((timers.queues().len(), left.has_fired(), waker.wakes()), (2, false, 0));
     idle.block_on(due(&left));
 }
 
@@ -160,8 +160,8 @@ fn timer_of_dropped_runtime_continues_on_other_runtime() {
         armed
     });
     drop(first);
-    assert!(!timers.queues()[0].facts().2, "nothing drives it any more");
-    // The clock of the other one starts anew, perhaps behind.
+    assert!(!timers.queues()[0].counts().2, "no task is left");
+    // The clock of the other runtime may be behind.
     paused().block_on(async {
         due(&armed).await;
         settle().await;
@@ -190,7 +190,7 @@ fn timer_on_many_threads_never_early_and_never_lost() {
                 for round in 0..50 {
                     let begun = Instant::now();
                     let (armed, _) = arm(&timers, ms(1));
-                    // Some are disarmed, some before the task that wakes them has run.
+                    // Some timers are disarmed, partly before the driver has run.
                     if (task + round) % 3 > 0 {
                         due(&armed).await;
                         assert!(begun.elapsed() >= ms(1));
@@ -203,7 +203,7 @@ fn timer_on_many_threads_never_early_and_never_lost() {
         for task in tasks.collect::<Vec<_>>() {
             task.await.unwrap();
         }
-        assert_eq!(timers.queues()[0].facts().0, 0);
+        assert_eq!(timers.queues()[0].counts().0, 0);
     });
 }
 
@@ -211,8 +211,8 @@ fn timer_on_many_threads_never_early_and_never_lost() {
 fn timeout_without_runtime_never_fires() {
     let timers = Timers::default();
     assert!(timers.arm(Instant::now(), ms(1), Waker::noop()).is_none());
-    let mut limit = Limit::new(ms(1));
-    assert!(!limit.poll(&timers, &mut Context::from_waker(Waker::noop()), || Some(Instant::now())));
+    let mut timeout = Timeout::new(ms(1));
+    assert!(!timeout.poll(&timers, &mut Context::from_waker(Waker::noop()), || Some(Instant::now())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,7 +223,7 @@ async fn timer_unused_durations_are_bounded() {
         drop(arm(&timers, ms(at)));
     }
     assert!(timers.queues().len() <= 65, "{} queues", timers.queues().len());
-    // The runtime comes back here after some tens of tasks.
+    // The runtime returns here after some tens of tasks.
     for _ in 0..50 {
         settle().await;
     }
@@ -239,7 +239,7 @@ async fn timer_duration_beyond_clock_is_not_armed() {
 #[tokio::test(start_paused = true)]
 async fn timeout_counts_from_last_progress_and_pauses_without() {
     let (timers, begun) = (Timers::default(), Instant::now());
-    // Milliseconds since the beginning: progress at 40 and 130, none counts from 150 to 420.
+    // Progress at 40 and 130 ms, paused from 150 to 420 ms.
     let since = || match begun.elapsed().as_millis() {
         0..40 => Some(begun),
         40..130 => Some(begun + ms(40)),
@@ -247,27 +247,28 @@ async fn timeout_counts_from_last_progress_and_pauses_without() {
         150..420 => None,
         _ => Some(begun + ms(420)),
     };
-    let mut limit = Limit::new(ms(100));
-    let hit = poll_fn(|cx| if limit.poll(&timers, cx, since) { Poll::Ready(()) } else { Poll::Pending });
-    hit.await;
+    let mut timeout = Timeout::new(ms(100));
+    let elapsed =
+        poll_fn(|cx| if timeout.poll(&timers, cx, since) { Poll::Ready(()) } else { Poll::Pending });
+    elapsed.await;
     assert_eq!(begun.elapsed(), ms(520));
 }
 
 #[tokio::test(start_paused = true)]
 async fn timeout_of_zero_is_off() {
     let (timers, begun) = (Timers::default(), Instant::now());
-    let mut limit = Limit::new(Duration::ZERO);
-    assert!(!limit.poll(&timers, &mut Context::from_waker(Waker::noop()), || Some(begun)));
-    assert_eq!((timers.queues().len(), limit.is_over(begun)), (0, false));
+    let mut timeout = Timeout::new(Duration::ZERO);
+    assert!(!timeout.poll(&timers, &mut Context::from_waker(Waker::noop()), || Some(begun)));
+    assert_eq!((timers.queues().len(), timeout.has_elapsed(begun)), (0, false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn timeout_never_polled_is_over_in_time() {
-    let (begun, limit) = (Instant::now(), Limit::new(ms(100)));
+    let (begun, timeout) = (Instant::now(), Timeout::new(ms(100)));
     advance(ms(99)).await;
-    assert!(!limit.is_over(begun));
+    assert!(!timeout.has_elapsed(begun));
     advance(ms(1)).await;
-    assert!(limit.is_over(begun));
+    assert!(timeout.has_elapsed(begun));
 }
 
 #[derive(Clone, Debug)]
@@ -292,17 +293,17 @@ proptest! {
     ) {
         paused().block_on(async {
             let timers = Timers::default();
-            let mut live: Vec<(Instant, Armed, Arc<Bell>)> = Vec::new();
-            let mut gone: Vec<(usize, Arc<Bell>)> = Vec::new();
+            let mut live: Vec<(Instant, ArmedTimer, Arc<CountingWaker>)> = Vec::new();
+            let mut gone: Vec<(usize, Arc<CountingWaker>)> = Vec::new();
             for step in steps {
                 match step {
                     Step::Arm(after) => {
-                        let (armed, bell) = arm(&timers, ms(after));
-                        live.push((Instant::now() + ms(after), armed, bell));
+                        let (armed, waker) = arm(&timers, ms(after));
+                        live.push((Instant::now() + ms(after), armed, waker));
                     }
                     Step::Disarm(at) if !live.is_empty() => {
-                        let (_, _, bell) = live.swap_remove(at % live.len());
-                        gone.push((bell.rung(), bell));
+                        let (_, _, waker) = live.swap_remove(at % live.len());
+                        gone.push((waker.wakes(), waker));
                     }
                     Step::Disarm(_) => {}
                     Step::Advance(by) => {
@@ -311,11 +312,11 @@ proptest! {
                         settle().await;
                     }
                 }
-                for (deadline, armed, bell) in &live {
+                for (deadline, armed, waker) in &live {
                     let over = *deadline <= Instant::now();
-                    assert_eq!((armed.is_due(), bell.rung()), (over, usize::from(over)));
+                    assert_eq!((armed.has_fired(), waker.wakes()), (over, usize::from(over)));
                 }
-                assert!(gone.iter().all(|(before, bell)| bell.rung() == *before));
+                assert!(gone.iter().all(|(before, waker)| waker.wakes() == *before));
             }
             drop(live);
             advance(ms(500)).await;
@@ -327,7 +328,7 @@ proptest! {
 
 /// `cargo test --release -p tower-outbound --lib timer -- --ignored --nocapture`
 #[tokio::test]
-#[ignore = "prints what it takes and asserts nothing: to be run in release and alone"]
+#[ignore = "prints durations and asserts nothing: run it alone, in release"]
 async fn timer_arm_and_disarm_cost() {
     const ROUNDS: u32 = 1_000_000;
     let timers = Timers::default();

@@ -1,4 +1,4 @@
-//! The queues of a stack, by runtime and duration.
+//! [`Timers`]: the queues of a stack, by runtime and duration.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,12 +9,12 @@ use hashbrown::HashMap;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
-use super::queue::{Armed, Queue};
+use super::queue::{ArmedTimer, Queue};
 
-/// Queues kept beyond this many are swept when nothing is armed on them.
+/// Queues without armed timers are removed beyond this number.
 const QUEUES_KEPT: usize = 64;
 
-/// The queues of a stack. A duration has a queue on each runtime on which it was armed.
+/// The queues of a stack: one per duration and runtime.
 pub(crate) struct Timers(RwLock<Queues>);
 
 struct Queues {
@@ -23,11 +23,11 @@ struct Queues {
 }
 
 impl Timers {
-    /// Wakes this one so long after `now`; `None` where no runtime is running, or beyond what a clock can tell.
-    pub(super) fn arm(&self, now: Instant, after: Duration, waker: &Waker) -> Option<Armed> {
+    /// Arms a timer that fires `after` `now`. `None` without a tokio runtime, and if the deadline overflows.
+    pub(super) fn arm(&self, now: Instant, after: Duration, waker: &Waker) -> Option<ArmedTimer> {
         let deadline = now.checked_add(after)?;
         let runtime = Handle::try_current().ok()?.id();
-        Some(Armed::new(self.queue((runtime, after)), deadline, waker))
+        Some(ArmedTimer::new(self.queue((runtime, after)), deadline, waker))
     }
 
     fn queue(&self, key: (Id, Duration)) -> Arc<Queue> {
@@ -51,7 +51,7 @@ impl Timers {
 }
 
 impl Queues {
-    /// What is armed holds its queue.
+    /// Takes out the queues that no armed timer holds.
     fn sweep(&mut self) -> Vec<Arc<Queue>> {
         if self.by_duration.len() < self.sweep_at {
             return Vec::new();

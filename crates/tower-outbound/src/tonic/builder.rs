@@ -70,6 +70,7 @@ impl Outbound {
     /// # let _ = client;
     /// # }
     /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "tonic-channel")))]
     pub fn tonic(&self, endpoint: impl Into<Endpoint>) -> TonicBuilder {
         let endpoint = endpoint.into();
         let mut tcp = self.http_connector().nodelay(endpoint.get_tcp_nodelay());
@@ -127,6 +128,7 @@ impl TonicBuilder {
     /// # }
     /// ```
     #[cfg(feature = "client")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
     pub fn tls_config(
         self,
         mut config: rustls::ClientConfig,

@@ -1,4 +1,4 @@
-//! tower's `Retry`: it drops the refusal before it waits, unread, which closes the connection.
+//! tower's `Retry`: drops the refusal unread before it waits, which closes the connection.
 
 use tokio::time::{Sleep, sleep};
 use tower::retry::{Policy, Retry};
@@ -12,7 +12,7 @@ pub(crate) fn client(watch: Watch) -> Retry<Patience, OutboundClient> {
     Retry::new(Patience { retries: RETRIES }, client)
 }
 
-/// Waits as the server asks.
+/// Retries after the wait that the server asks for.
 #[derive(Clone)]
 pub(crate) struct Patience {
     retries: u32,

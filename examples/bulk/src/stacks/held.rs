@@ -1,4 +1,4 @@
-//! A loop around the client, as it is often written: the refusal is alive while it sleeps, and with it its slot.
+//! A loop around the client, as often written: it sleeps while the refusal, and so its slot, is alive.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The three stacks: one client, with the same slots, and three ways to send again.
+//! The three stacks: the same client with the same slots, and three ways to retry.
 
 pub(crate) mod dropped;
 pub(crate) mod held;
@@ -21,18 +21,18 @@ use crate::progress;
 use crate::server::{Log, Server};
 use crate::watch::{Seen, Watch};
 
-/// How many requests may be in flight: each has a connection.
+/// Requests in flight at most; each has a connection.
 const CONNECTIONS: usize = 4;
-/// How long a request may wait for its turn.
+/// How long a request may wait for a slot.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many times a request is sent again: so many that, with one in ten refused, none is refused to the last.
+/// Retries per request. With one attempt in ten refused, no request has its last attempt refused.
 const RETRIES: u32 = 9;
 
-/// What the workers send.
+/// The request of the workers.
 pub(crate) type Post = Request<Full<Bytes>>;
 type Answer = Response<ResponseBody>;
 
-/// All that is known of one run.
+/// The results of one run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) done: Done,
@@ -41,7 +41,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Runs the workload on a client that `make` makes, against a server of its own.
+    /// Runs the workload with the client that `make` returns, against a new server.
     pub(crate) async fn of<S>(
         name: &'static str,
         time: Duration,
@@ -61,7 +61,7 @@ impl Run {
     }
 }
 
-/// What all three have: so many slots, each held to the end of its response's body, and a limit to the wait for one.
+/// The settings of all three stacks.
 fn outbound(watch: Watch) -> OutboundBuilder {
     Outbound::builder().max_in_flight_per_origin(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).observer(watch)
 }
@@ -70,7 +70,7 @@ fn client(outbound: &Outbound) -> OutboundClient {
     outbound.client_builder().max_idle_per_origin(CONNECTIONS).build()
 }
 
-/// How long the server asks to wait, for the two that are not ours.
+/// The wait that the server asks for, in the two stacks without the retry layer.
 fn asked<R>(response: &Response<R>) -> Option<Duration> {
     if response.status() != StatusCode::TOO_MANY_REQUESTS {
         return None;

@@ -1,4 +1,4 @@
-//! tower-outbound's own: the refusal is read to its end, slot and connection are given back, and then it waits.
+//! The retry layer of tower-outbound: reads the refusal to its end, returns slot and connection, and then waits.
 
 use http::StatusCode;
 use tower_outbound::OutboundClient;
@@ -6,7 +6,7 @@ use tower_outbound::OutboundClient;
 use super::RETRIES;
 use crate::watch::Watch;
 
-/// The budget is the default: 20 % of the requests may be retries, and a tenth are refused.
+/// The default budget suffices: it allows retries of 20 % of the requests, and 10 % are refused.
 pub(crate) fn client(watch: Watch) -> OutboundClient {
     let outbound = super::outbound(watch)
         .retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS]).max_retries(RETRIES))

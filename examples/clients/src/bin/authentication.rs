@@ -1,12 +1,11 @@
-//! A bearer token on each request, above the retry layer and below it: `authentication URI`.
+//! A bearer token above the retry layer, and below it: `cargo run -p clients --bin authentication -- URI`.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderValue, Request, StatusCode, header::AUTHORIZATION};
-use http_body_util::BodyExt;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -15,7 +14,7 @@ async fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Stands for a token that a task renews ahead of time, so that no request waits for it.
+/// Adds a token. In your service a task renews the token ahead of time, so that no request waits for it.
 fn sign<B>(mut request: Request<B>) -> Request<B> {
     static TOKENS: AtomicU64 = AtomicU64::new(1);
     let token = format!("Bearer token-{}", TOKENS.fetch_add(1, Ordering::Relaxed));
@@ -25,17 +24,17 @@ fn sign<B>(mut request: Request<B>) -> Request<B> {
 
 async fn run() -> Result<(), BoxError> {
     let uri = std::env::args().nth(1).expect("a URI as argument");
-    let again = [StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE];
-    let outbound = Outbound::builder().retry(|retry| retry.status(again).max_retries(0)).build();
-    let client = outbound.client(); // sends nothing again: the layer here does
+    let retried = [StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE];
+    let outbound = Outbound::builder().retry(|retry| retry.status(retried).max_retries(0)).build();
+    let client = outbound.client(); // without retries: `retry`, outside, does them
     let retry = outbound.retry_layer().max_retries(2);
-    let once = ServiceBuilder::new().map_request(sign).layer(retry.clone()).service(client.clone());
-    let anew = ServiceBuilder::new().layer(retry).map_request(sign).service(client);
-    for service in [once.boxed_clone(), anew.boxed_clone()] {
+    let same_token = ServiceBuilder::new().map_request(sign).layer(retry.clone()).service(client.clone());
+    let fresh_token = ServiceBuilder::new().layer(retry).map_request(sign).service(client);
+    for service in [same_token.boxed_clone(), fresh_token.boxed_clone()] {
         let response = service.oneshot(Request::get(&*uri).body(String::new())?).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // complete when the body has ended
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().bytes().await?;
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }

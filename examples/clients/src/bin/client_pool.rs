@@ -1,4 +1,5 @@
-//! hyper-util's composable pools: one HTTP/2 connection for each origin: `client_pool http://HOST:PORT/PATH`.
+//! hyper-util's composable pools, with one HTTP/2 connection per origin:
+//! `cargo run -p clients --bin client_pool -- http://HOST:PORT/PATH`.
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -10,9 +11,9 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_outbound::hyper::HandshakeLayer;
 use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::retry::LeasedBody;
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
-/// What the layers above the pool send.
+/// The body of a request below the layers.
 type Sent = ObserveRequestBody<LeasedBody<String>>;
 
 #[tokio::main]
@@ -36,16 +37,16 @@ async fn run() -> Result<(), BoxError> {
                 let mut connection = origin.ready().await?.call(request.uri().clone()).await?;
                 if connection.ready().await.is_ok() {
                     return Ok::<_, BoxError>(connection.call(request).await?);
-                } // else the peer has closed it, and the pool has let it go
+                } // otherwise the peer closed it, and the pool removed it
             }
         }
     });
     let service = ServiceBuilder::new().layer(outbound.layer()).service(client);
     for _ in 0..2 {
         let response = service.clone().oneshot(Request::get(&uri).body(String::new())?).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // complete when the body has ended
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().collect().await?;
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }

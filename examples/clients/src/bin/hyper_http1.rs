@@ -1,4 +1,4 @@
-//! One HTTP/1 connection of hyper, without a pool: `hyper_http1 http://HOST:PORT/PATH`.
+//! One HTTP/1 connection of hyper: `cargo run -p clients --bin hyper_http1 -- http://HOST:PORT/PATH`.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1;
 use tower::{Layer, Service, ServiceExt};
 use tower_outbound::hyper::HyperService;
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,15 +23,15 @@ async fn run() -> Result<(), BoxError> {
     let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await?;
     let (sender, driver) = http1::handshake(io).await?;
     tokio::spawn(driver);
-    // The sender is one connection and cannot be cloned: no limits and no retries around it.
+    // The sender cannot be cloned, so neither retries nor limits go around it.
     let mut service = outbound.observe_layer().origin(&uri).layer(HyperService::new(sender));
     for _ in 0..2 {
-        // hyper sends what it is given: the path, and `Host`.
+        // hyper sends the request as it is, so it needs the path only, and `Host`.
         let request = Request::get(uri.path()).header(HOST, uri.authority().unwrap().as_str());
         let response = service.ready().await?.call(request.body(String::new())?).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // frees the connection, and completes the timings
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().collect().await?; // frees the connection
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }

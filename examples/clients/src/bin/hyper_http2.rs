@@ -1,4 +1,4 @@
-//! One HTTP/2 connection of hyper, without a pool: `hyper_http2 http://HOST:PORT/PATH`.
+//! One HTTP/2 connection of hyper: `cargo run -p clients --bin hyper_http2 -- http://HOST:PORT/PATH`.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_outbound::hyper::HyperService;
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,13 +23,13 @@ async fn run() -> Result<(), BoxError> {
     let io = outbound.connector(outbound.http_connector()).oneshot(uri.clone()).await?;
     let connection = io.connection().clone();
     let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await?;
-    tokio::spawn(connection.drive(driver)); // so that attempts know their connection
+    tokio::spawn(connection.drive(driver)); // names the connection to its attempts
     let service = ServiceBuilder::new().layer(outbound.layer()).service(HyperService::new(sender));
     for _ in 0..2 {
         let response = service.clone().oneshot(Request::get(&uri).body(String::new())?).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // complete when the body has ended
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().collect().await?;
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
-//! A pooled client with TLS and every layer in its place: `outbound_client URI`.
+//! A pooled client with TLS and all layers in place: `cargo run -p clients --bin outbound_client -- URI`.
 
 use std::process::ExitCode;
 
-use http_body_util::BodyExt;
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,9 +16,9 @@ async fn run() -> Result<(), BoxError> {
     let client = Outbound::new().client();
     for _ in 0..2 {
         let response = client.get(&*uri).await?;
-        let timings = response.extensions().get::<Timings>().cloned().unwrap();
-        response.into_body().collect().await?; // complete when the body has ended
-        println!("{timings}");
+        let timings = response.timings().cloned().expect("the observe layer adds them");
+        response.into_body().bytes().await?;
+        println!("{timings}"); // complete, because the body has ended
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use axum::body::Body;
 use axum::http::{Request, Uri};
 use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
+use outbound_tests::faults::Upload;
+use outbound_tests::gate::Gate;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ClientConfig;
 use tower_outbound::connect::TcpConnector;
@@ -14,7 +16,6 @@ use tower_outbound::retry::{RetryContext, Verdict};
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Connection, Event, Outbound, OutboundClient};
 
-use super::request::get;
 use super::told::{Judged, Told};
 
 /// What a fault that shows by a timeout waits for.
@@ -31,10 +32,6 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn new(http2: bool) -> Options {
         Options { http2, tls: None, limits: |builder| builder, tcp: Box::new(|tcp| tcp) }
-    }
-
-    pub(super) fn tls(http2: bool, config: ClientConfig) -> Options {
-        Options { tls: Some(config), ..Options::new(http2) }
     }
 }
 
@@ -96,7 +93,14 @@ impl Caller {
     }
 
     pub(super) async fn get(&self, uri: &Uri) {
-        self.send(get(uri), || {}).await;
+        self.send(Upload::None.request(uri, &Gate::new()).map(Body::new), || {}).await;
+    }
+
+    /// Returns once the retry layer has decided to send again.
+    pub(super) async fn retried(&self) {
+        let mut told = self.told.subscribe();
+        // It cannot fail: `self` keeps the sender.
+        let _ = told.wait_for(|told| matches!(told.decision, Some((_, Ok(_))))).await;
     }
 
     /// Forgets what was told.

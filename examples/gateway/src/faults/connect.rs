@@ -1,40 +1,31 @@
 //! Faults before there is a connection.
 
-use std::future::{Ready, pending, ready};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::http::Uri;
-use hyper_util::client::legacy::connect::dns::Name;
+use outbound_tests::faults::connect::{
+    FullBacklog, NO_ROUTE, NOT_LOCAL, dns_failure, failing_resolver, silent_resolver,
+};
+use outbound_tests::gate::Gate;
 use outbound_tests::server::closed_port;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tower::service_fn;
-use tower_outbound::BoxError;
-use tower_outbound::connect::{ResolveError, TcpConnector};
-use tower_outbound::failure::DnsFailure;
+use tower_outbound::connect::TcpConnector;
 
 use super::caller::{Caller, LIMIT, Options};
 use super::told::Told;
 use super::{Fault, fault, uri};
 
-type Addresses = std::vec::IntoIter<SocketAddr>;
-
 const NAME: &str = "http://peer.test/";
-/// TCP knows no way to a multicast address.
-const MULTICAST: &str = "http://224.0.0.1/";
 const LOOPBACK: &str = "http://127.0.0.1:1/";
-/// An address that this host does not have (RFC 5737).
-const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
 pub(super) fn faults() -> Vec<Fault> {
     vec![
-        fault("name-not-found", resolving(DnsFailure::HostNotFound)),
-        fault("dns-no-recovery", resolving(DnsFailure::NoRecovery)),
-        fault("dns-try-again", resolving(DnsFailure::TryAgain)),
-        fault("dns-stalled", silent_resolver()),
+        fault("name-not-found", failing_name("name-not-found")),
+        fault("dns-no-recovery", failing_name("dns-no-recovery")),
+        fault("dns-try-again", failing_name("dns-try-again")),
+        fault("dns-stalled", silent_name()),
         fault("connect-refused", refused()),
         fault("connect-backlog-full", backlog_full()),
-        fault("network-unreachable", get(Uri::from_static(MULTICAST), Options::new(false))),
+        fault("network-unreachable", no_route()),
         fault("local-address-not-ours", get(Uri::from_static(LOOPBACK), from_elsewhere())),
     ]
 }
@@ -45,40 +36,31 @@ async fn get(uri: Uri, options: Options) -> io::Result<Told> {
     Ok(caller.told().await)
 }
 
-/// A resolver of ours that says why.
-async fn resolving(failure: DnsFailure) -> io::Result<Told> {
-    let resolver = service_fn(move |_: Name| -> Ready<Result<Addresses, BoxError>> {
-        ready(Err(ResolveError::new(failure).into()))
-    });
-    get(Uri::from_static(NAME), with_tcp(move |tcp| tcp.resolver(resolver))).await
+async fn failing_name(slug: &str) -> io::Result<Told> {
+    let failure = dns_failure(slug).ok_or(io::ErrorKind::InvalidInput)?;
+    get(Uri::from_static(NAME), with_tcp(move |tcp| failing_resolver(tcp, failure))).await
 }
 
-/// A resolver of ours that says nothing.
-async fn silent_resolver() -> io::Result<Told> {
-    let resolver = service_fn(|_: Name| pending::<Result<Addresses, BoxError>>());
-    get(Uri::from_static(NAME), in_time(with_tcp(move |tcp| tcp.resolver(resolver)))).await
+async fn silent_name() -> io::Result<Told> {
+    let options = with_tcp(|tcp| silent_resolver(tcp, &Gate::new()));
+    get(Uri::from_static(NAME), in_time(options)).await
 }
 
 async fn refused() -> io::Result<Told> {
     get(uri("http", closed_port()?), Options::new(false)).await
 }
 
-/// A port whose backlog is full: a further connection gets no answer.
 async fn backlog_full() -> io::Result<Told> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let listener: TcpListener = socket.listen(0)?;
-    let address = listener.local_addr()?;
-    let _first = TcpStream::connect(address).await?;
-    let second = tokio::spawn(TcpStream::connect(address));
-    tokio::task::yield_now().await;
-    let told = get(uri("http", address), in_time(Options::new(false))).await;
-    second.abort();
-    told
+    let full = FullBacklog::new()?;
+    get(uri("http", full.address()), in_time(Options::new(false))).await
+}
+
+async fn no_route() -> io::Result<Told> {
+    get(uri("http", (NO_ROUTE, 80).into()), Options::new(false)).await
 }
 
 fn from_elsewhere() -> Options {
-    with_tcp(|tcp| tcp.local_address(ELSEWHERE.into()))
+    with_tcp(|tcp| tcp.local_address(NOT_LOCAL.into()))
 }
 
 fn with_tcp(change: impl FnOnce(TcpConnector) -> TcpConnector + 'static) -> Options {

@@ -1,12 +1,10 @@
-//! One request into each fault that needs nothing but this process, and what is told of it.
+//! One request into each fault that needs only this process, and what is reported.
 
 mod caller;
 mod connect;
-mod http1;
-mod http2;
 mod own;
+mod peer;
 mod report;
-mod request;
 mod tls;
 mod told;
 
@@ -24,12 +22,12 @@ use self::report::{Row, Table};
 use self::told::Told;
 use crate::progress;
 
-/// A fault that takes longer hangs; each takes two timeouts at most.
+/// A fault that takes longer hangs. Each takes two timeouts at most.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// All of them together.
 const IN_ALL: Duration = Duration::from_secs(18);
 
-/// A fault, its name that of the document.
+/// A fault by its name in the document.
 struct Fault {
     name: &'static str,
     http2: bool,
@@ -47,15 +45,12 @@ impl Fault {
 }
 
 fn all() -> Vec<Fault> {
-    [connect::faults(), tls::faults(), http1::faults(), http2::faults(), own::faults()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [connect::faults(), tls::faults(), peer::faults(), own::faults()].into_iter().flatten().collect()
 }
 
-/// Meets every fault and prints what was told; a failure if any was told otherwise than the document says.
+/// Meets every fault and prints what was reported. Fails if a report deviates from the document.
 ///
-/// On one thread, so that peer and client take turns: some faults are a matter of who comes first.
+/// On one thread, so that peer and client take turns: the order decides some faults.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(json: bool) -> ExitCode {
     let rows = match meet(all(), json).await {
@@ -98,7 +93,7 @@ async fn meet(faults: Vec<Fault>, quiet: bool) -> io::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What the document says of it, if anything.
+/// The row of the document, if there is one.
 fn expected<'a>(
     document: &'a [(String, [Option<Expected>; 2])],
     name: &str,

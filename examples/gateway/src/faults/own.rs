@@ -1,4 +1,4 @@
-//! Faults of this side: its own limits, and the request's own body.
+//! Faults of the client's own limits.
 
 use std::io;
 
@@ -8,7 +8,6 @@ use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::outbound::OutboundBuilder;
 
 use super::caller::{Caller, LIMIT, Options, cancelled};
-use super::request::failing;
 use super::told::Told;
 use super::{Fault, fault};
 
@@ -17,7 +16,6 @@ pub(super) fn faults() -> Vec<Fault> {
     let late = |builder: OutboundBuilder| builder.max_in_flight_per_origin(1).acquire_timeout(LIMIT);
     let one = |builder: OutboundBuilder| builder.max_in_flight_per_origin(1);
     vec![
-        fault("request-body-error", body_fails()),
         fault("queue-full", behind_another(full, async |caller, uri| caller.get(uri).await)),
         fault("pool-timeout", behind_another(late, async |caller, uri| caller.get(uri).await)),
         fault(
@@ -29,17 +27,7 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Amid the upload.
-async fn body_fails() -> io::Result<Told> {
-    let arrived = Gate::new();
-    let script = Script::new().read_head().read_exact(1_000).open(&arrived).read_to_end();
-    let server = ScriptedServer::tcp(script).await?;
-    let caller = Caller::new(Options::new(false));
-    caller.send(failing(&server.uri("/"), arrived), || {}).await;
-    Ok(caller.told().await)
-}
-
-/// A request while another one, which is not answered, has the only slot.
+/// A request while another one has the only slot and is not answered.
 async fn behind_another(
     limits: fn(OutboundBuilder) -> OutboundBuilder,
     second: impl AsyncFnOnce(&Caller, &Uri),
@@ -52,7 +40,7 @@ async fn behind_another(
         arrived.wait().await;
         second(&caller, &uri).await;
     };
-    // The first one is given up when the second is over.
+    // The first request is cancelled when the second has ended.
     cancelled(caller.get(&uri), second).await;
     Ok(caller.told().await)
 }

@@ -6,22 +6,22 @@ use outbound_tests::otlp::{Metric, Point, Value};
 
 use super::Role;
 
-/// What the metrics say of one host.
+/// The metrics of one host.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) scheme: String,
-    /// What it is, where that is worth telling.
+    /// Its role in the run, if the address does not show it.
     pub(super) role: Option<&'static str>,
     pub(super) requests: f64,
     pub(super) reused: f64,
     pub(super) unknown: f64,
     pub(super) errors: f64,
     pub(super) connections: f64,
-    /// Connections that lost the race for the request that had asked for them.
+    /// Connects that were overtaken by another connection.
     pub(super) wasted: f64,
-    /// Reason and count, the most frequent first.
+    /// Close reason and count, the most frequent first.
     pub(super) closed: Vec<(String, f64)>,
     pub(super) connect: Percentiles,
     pub(super) ttfb: Percentiles,
@@ -36,13 +36,13 @@ pub(super) struct Percentiles {
 }
 
 impl Host {
-    /// The share of requests that an existing connection served; none where the client does not say which did.
+    /// Share of requests on a reused connection. `None` if the client does not expose which connection served.
     pub(super) fn reuse_rate(&self) -> Option<f64> {
         (self.requests > self.unknown).then(|| self.reused / self.requests)
     }
 }
 
-/// Every host that a request was made to, by name; what has a role comes last.
+/// All hosts with requests, by name; those with a role last.
 pub(super) fn of(metrics: &[Metric], roles: &[Role]) -> Vec<Host> {
     let requests = points(metrics, "outbound.requests");
     let mut keys: Vec<_> = requests.iter().filter_map(key).collect();
@@ -60,7 +60,7 @@ fn host(metrics: &[Metric], own_key: &Key, roles: &[Role]) -> Host {
         points.filter(|point| key(point).as_ref() == Some(own_key)).collect()
     };
     let requests = own("outbound.requests");
-    // A connect that failed is counted apart: its time is the timeout's.
+    // Without failed connects: their duration is that of a timeout.
     let connects: Vec<_> = own("outbound.connect.duration")
         .into_iter()
         .filter(|point| point.attr("error.type").is_none())
@@ -99,7 +99,7 @@ fn with<'a>(points: &'a [Point], key: &'a str, value: &'a str) -> impl Iterator<
 }
 
 fn sum<'a>(points: impl IntoIterator<Item = &'a Point>) -> f64 {
-    // The sum of no floats is -0.
+    // `Sum` of no floats is -0.
     points.into_iter().map(count).fold(0.0, |sum, count| sum + count)
 }
 
@@ -121,7 +121,7 @@ fn reasons(points: &[Point]) -> Vec<(String, f64)> {
     reasons
 }
 
-/// Of several series together: their buckets are the same, so that they add up.
+/// Percentiles of several series together. Their buckets are the same.
 fn percentiles(points: &[Point]) -> Percentiles {
     let Some(whole) = points.iter().map(|point| point.value.clone()).reduce(add) else {
         return Percentiles::default();

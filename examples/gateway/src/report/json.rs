@@ -1,4 +1,4 @@
-//! The report for a program.
+//! The report as JSON.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::Report;
 
-/// One object; times are in seconds, and upper bounds, since they come from buckets.
+/// Times are in seconds, and are upper bounds of histogram buckets.
 #[derive(Serialize)]
 pub(crate) struct Json<'a> {
     source: &'a str,
-    /// Null where somebody else received them.
+    /// Null if another receiver has them.
     traces: Option<usize>,
     spans: Option<usize>,
     hosts: Vec<Host<'a>>,
@@ -24,7 +24,7 @@ struct Host<'a> {
     role: Option<&'static str>,
     scheme: &'a str,
     requests: u64,
-    /// Null where the client does not say which connection served.
+    /// Null if the client does not expose which connection served.
     reuse_rate: Option<f64>,
     connections: u64,
     connect_p50_s: Option<f64>,
@@ -36,7 +36,7 @@ struct Host<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// What was received, if it was received here.
+    /// `report` is `None` if another receiver has the telemetry.
     pub(crate) fn new(source: &'a str, report: Option<&'a Report>) -> Json<'a> {
         Json {
             source,

@@ -1,4 +1,4 @@
-//! What a person wants to look at, made of nothing but what the receiver received.
+//! The report, made only of what the receiver received.
 
 mod hosts;
 mod json;
@@ -21,30 +21,31 @@ pub(crate) use self::table::frameless;
 use self::traces::Wholeness;
 use crate::traffic::Traffic;
 
+const DEMONSTRATION: &str = "A demonstration, not a template. To write a service, copy examples/axum.";
 const HOW_TO_READ: &str = "\
-Bars show when each span ran, indented below the one that it is part of, all requests on one scale:
-the longest of the innermost bars is where the time went. send: until the request's last byte was
-written; wait: the upstream's share; body: from the head to the last byte.
+Each bar shows when a span ran, below the span that contains it. All requests have one scale. The
+longest of the innermost bars is where the time went. send: until the last byte of the request was
+written; wait: the upstream's share; body: from the response head to its last byte.
 ";
-const OFF: &str = "they may be turned off by OTEL_SDK_DISABLED, ";
+const OFF: &str = "check OTEL_SDK_DISABLED and ";
 /// Columns of everything printed.
 const WIDTH: usize = 100;
 
-/// What was received of a run.
+/// What the receiver received in a run.
 pub(crate) struct Report {
     spans: Vec<Span>,
     traces: usize,
-    /// Traces of a connect alone: the request that started it was served by another connection.
+    /// Number of traces that contain only a connect: another connection served the request that started it.
     connects: usize,
     hosts: Vec<Host>,
     metrics: BTreeSet<String>,
 }
 
-/// What a host is to the run, where its address alone does not say it.
+/// The address of a host and its role in the run.
 pub(crate) type Role = (SocketAddr, &'static str);
 
 impl Report {
-    /// Asks the receiver.
+    /// Reads the receiver.
     pub(crate) fn new(receiver: &Receiver, roles: &[Role]) -> Report {
         let spans = receiver.spans();
         let traces: HashSet<_> = spans.iter().map(|span| &span.span.trace_id).collect();
@@ -59,12 +60,12 @@ impl Report {
         }
     }
 
-    /// Compares what was received with what the caller sent and the upstream saw.
+    /// Compares the received spans with the requests of the caller and the `traceparent`s of the upstreams.
     pub(crate) fn wholeness(&self, traffic: &Traffic) -> Wholeness {
         Wholeness::of(&traffic.sent, &self.spans)
     }
 
-    /// The whole of it, for a person.
+    /// The report as text.
     pub(crate) fn text<'a>(&'a self, traffic: &'a Traffic) -> impl fmt::Display + 'a {
         Text { report: self, traffic }
     }
@@ -78,9 +79,9 @@ struct Text<'a> {
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Text { report, traffic } = self;
-        writeln!(f, "{traffic}\n")?;
+        writeln!(f, "{DEMONSTRATION}\n\n{traffic}\n")?;
         if report.spans.is_empty() {
-            writeln!(f, "No spans were received: {OFF}OTEL_TRACES_EXPORTER or OTEL_TRACES_SAMPLER.\n")?;
+            writeln!(f, "No spans were received: {OFF}OTEL_TRACES_EXPORTER, OTEL_TRACES_SAMPLER.\n")?;
         } else {
             let waterfall = [("COLD", traffic.cold), ("WARM", traffic.warm), ("TWIN", traffic.twin)]
                 .into_iter()
@@ -97,12 +98,12 @@ impl fmt::Display for Text<'_> {
         writeln!(f, "{}.", report.wholeness(traffic))?;
         writeln!(
             f,
-            "All of this is from the embedded OTLP receiver: {} spans in {} traces ({} of them connects\n\
-             that did not serve the request that started them, and are linked to it) and {} metrics.",
+            "Source: the embedded OTLP receiver, with {} spans in {} traces and {} metrics. {} of the traces\n\
+             are connects that did not serve the request that started them; they are linked to it.",
             report.spans.len(),
             report.traces,
-            report.connects,
-            report.metrics.len()
+            report.metrics.len(),
+            report.connects
         )
     }
 }

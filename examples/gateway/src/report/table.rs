@@ -1,4 +1,4 @@
-//! Tables, and the one with a row for each host.
+//! The table of hosts.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ const HEADER: [&str; 9] = [
 ];
 const NUMBERS: [usize; 6] = [1, 2, 3, 6, 7, 8];
 
-/// The hosts, and how to read them.
+/// The hosts, and how to read the table.
 pub(super) struct Table<'a>(pub(super) &'a [Host]);
 
 impl fmt::Display for Table<'_> {
@@ -28,15 +28,15 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "{}\n", frameless(HEADER, self.0.iter().map(row), &NUMBERS))?;
         writeln!(
             f,
-            "≤ is the upper bound of a histogram's bucket: the true percentile is at most that. failed: answered\n\
-             with 4xx or 5xx, or not at all. Where few requests are reused, `closed because` has the cause; each\n\
-             connection opened cost a connect, which the first byte of its request includes. A wasted connect\n\
-             was overtaken by another connection."
+            "≤ is the upper bound of a histogram bucket: the true percentile is at most that. failed: a response\n\
+             with 4xx or 5xx, or none. If `reused` is low, `closed because` has the cause. Each opened connection\n\
+             cost a connect, which is part of its request's first byte. A wasted connect was overtaken by another\n\
+             connection."
         )
     }
 }
 
-/// With a line below the header and none elsewhere; the columns of numbers to the right.
+/// A table with a line below the header. The columns in `numbers` are aligned to the right.
 pub(crate) fn frameless<const N: usize>(
     header: [&str; N],
     rows: impl Iterator<Item = [String; N]>,

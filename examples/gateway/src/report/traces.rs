@@ -1,4 +1,4 @@
-//! Whether each trace is whole: the caller's id at the gateway, at its client, at the twin and at each upstream.
+//! Checks that each trace is whole: gateway, client, twin and upstreams have the caller's trace id.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,11 +7,11 @@ use outbound_tests::otlp::{Span, SpanKind};
 
 use crate::traffic::Sent;
 
-/// How many of the caller's traces are whole, and what the others lack.
+/// How many traces of the caller are whole, and what the others lack.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Wholeness {
     sent: usize,
-    /// Those that the twin's span is in.
+    /// Traces with a span of the twin.
     by_twin: usize,
     no_gateway_span: usize,
     no_client_span: usize,
@@ -62,13 +62,13 @@ impl Wholeness {
         self.no_gateway_span + self.no_client_span + self.no_twin_span + self.not_seen_upstream
     }
 
-    /// Whether nothing is missing.
+    /// Whether all traces are whole.
     pub(crate) fn is_whole(&self) -> bool {
         self.broken() == 0
     }
 }
 
-/// Spans by their trace and their parent.
+/// Spans by trace and parent.
 type Children<'a> = HashMap<(&'a [u8], &'a [u8]), Vec<&'a Span>>;
 
 fn below<'a>(children: &Children<'a>, trace: &[u8], parent: &[u8], kind: SpanKind) -> Vec<&'a Span> {
@@ -137,7 +137,7 @@ mod tests {
         let whole = Wholeness::of(&[sent([5, 6])], &by_twin());
         assert_eq!(whole, Wholeness { sent: 1, by_twin: 1, ..Wholeness::default() });
         assert!(whole.is_whole());
-        // One upstream that saw another's id, and both with the same.
+        // One upstream received a foreign id; both received the same id.
         for seen in [[5, 9], [5, 5]] {
             assert_eq!(Wholeness::of(&[sent(seen)], &by_twin()).not_seen_upstream, 1, "{seen:?}");
         }

@@ -1,6 +1,6 @@
 //! Numbers with their units.
 
-/// A percentile from buckets, in seconds: the true value is at most the bound.
+/// A percentile from histogram buckets: the true value is at most the bound.
 pub(super) fn bound(seconds: Option<f64>) -> String {
     match seconds {
         None => "–".to_owned(),
@@ -10,7 +10,7 @@ pub(super) fn bound(seconds: Option<f64>) -> String {
     }
 }
 
-/// At most two decimals, and none that say nothing.
+/// At most two decimals, without trailing zeros.
 fn decimal(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

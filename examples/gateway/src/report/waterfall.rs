@@ -1,4 +1,4 @@
-//! Requests as they ran, from their spans.
+//! Requests as bars, from their spans.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanId, TraceId};
 use outbound_tests::otlp::{Span, SpanKind};
 use tower_outbound_telemetry::console::{Bar, Waterfall};
 
-/// Adds what was received of a trace.
+/// Adds the received spans of a trace.
 pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Span]) -> Waterfall {
     let trace = trace.to_bytes();
     let spans: Vec<_> = spans.iter().filter(|span| span.span.trace_id == trace).collect();
@@ -25,12 +25,12 @@ fn bar(span: &Span) -> Bar {
     bar.child_of(id(&span.span.parent_span_id))
 }
 
-/// A root has none in place of its parent's.
+/// The parent id of a root span is empty.
 fn id(bytes: &[u8]) -> SpanId {
     bytes.try_into().map_or(SpanId::INVALID, SpanId::from_bytes)
 }
 
-/// What the attempt says of its connection.
+/// The connection of the attempt.
 fn connection(spans: &[&Span]) -> String {
     let clients = spans.iter().filter(|span| span.kind() == SpanKind::Client);
     let Some(span) = clients.min_by_key(|span| span.start()) else {
@@ -43,7 +43,7 @@ fn connection(spans: &[&Span]) -> String {
         ("new", "true") => format!("{connection}, new: this request paid for its setup"),
         ("reused", _) => format!("{connection}, reused: no setup to pay for"),
         ("unknown", _) => {
-            format!("HTTP/{}, its client does not say on which connection", attr("network.protocol.version"))
+            format!("HTTP/{}, its client does not expose the connection", attr("network.protocol.version"))
         }
         (reuse, _) => format!("{connection}, {reuse}"),
     }

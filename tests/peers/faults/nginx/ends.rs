@@ -7,7 +7,7 @@ use outbound_tests::peers::{NGINX, Nginx};
 use tower_outbound::SendState;
 
 use super::super::caller::{Options, fed, request, until};
-use super::super::document::Http;
+use super::super::http::Http;
 use super::{PEER, Pair, ways};
 use crate::runner::Check;
 
@@ -16,15 +16,15 @@ const PIECE: usize = 64 << 10;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_closes_without_an_answer", NGINX, closes),
-        Check::new("nginx_resets_without_an_answer", NGINX, resets),
-        Check::new("nginx_resets_amid_an_upload", NGINX, resets_uploads),
-        Check::new("nginx_killed_amid_an_upload", NGINX, killed_amid_upload),
-        Check::new("nginx_killed_before_it_has_read_a_request", NGINX, killed_before_reading),
-        Check::new("nginx_killed_before_it_has_accepted", NGINX, killed_before_accepting),
-        Check::new("nginx_killed_amid_a_body", NGINX, killed_amid_body),
-        Check::new("nginx_killed_amid_a_body_and_an_upload", NGINX, killed_amid_both),
-        Check::new("nginx_killed_refuses", NGINX, refuses),
+        Check::new("closes_without_an_answer", NGINX, closes),
+        Check::new("resets_without_an_answer", NGINX, resets),
+        Check::new("resets_amid_an_upload", NGINX, resets_uploads),
+        Check::new("killed_amid_an_upload", NGINX, killed_amid_upload),
+        Check::new("killed_before_it_has_read_a_request", NGINX, killed_before_reading),
+        Check::new("killed_before_it_has_accepted", NGINX, killed_before_accepting),
+        Check::new("killed_amid_a_body", NGINX, killed_amid_body),
+        Check::new("killed_amid_a_body_and_an_upload", NGINX, killed_amid_both),
+        Check::new("killed_refuses", NGINX, refuses),
     ]
 }
 

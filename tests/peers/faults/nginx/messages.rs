@@ -5,25 +5,25 @@ use outbound_tests::peers::{NGINX, Nginx};
 use tower_outbound::SendState;
 
 use super::super::caller::{Caller, Options, empty};
-use super::super::document::Http;
+use super::super::http::Http;
 use super::{LONG, PEER, Pair, long, paused, ways};
 use crate::runner::Check;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_sends_a_head_that_is_too_large", NGINX, large_head),
-        Check::new("nginx_sends_a_head_that_is_not_told_to_be_too_large", NGINX, somewhat_large_head),
-        Check::new("nginx_sends_two_content_lengths", NGINX, two_content_lengths),
-        Check::new("nginx_sends_a_content_length_that_is_no_number", NGINX, bad_content_length),
-        Check::new("nginx_sends_more_than_the_content_length", NGINX, longer_body),
-        Check::new("nginx_sends_less_than_the_content_length", NGINX, shorter_body),
-        Check::new("nginx_sends_a_bad_chunk", NGINX, bad_chunk),
-        Check::new("nginx_speaks_http_2_to_a_client_of_http_1", NGINX, http_2_to_http_1),
-        Check::new("nginx_speaks_http_1_to_a_client_of_http_2", NGINX, http_1_to_http_2),
-        Check::new("nginx_switches_protocols_unasked", NGINX, switches),
-        Check::new("nginx_answers_413_before_the_upload_is_whole", NGINX, early),
-        Check::new("nginx_refuses_a_large_request_head_by_an_answer", NGINX, large_request_head),
-        Check::new("nginx_answers_429_over_its_limit", NGINX, too_many),
+        Check::new("sends_a_head_that_is_too_large", NGINX, large_head),
+        Check::new("sends_a_head_that_is_reported_as_protocol_error", NGINX, somewhat_large_head),
+        Check::new("sends_two_content_lengths", NGINX, two_content_lengths),
+        Check::new("sends_a_content_length_that_is_no_number", NGINX, bad_content_length),
+        Check::new("sends_more_than_the_content_length", NGINX, longer_body),
+        Check::new("sends_less_than_the_content_length", NGINX, shorter_body),
+        Check::new("sends_a_bad_chunk", NGINX, bad_chunk),
+        Check::new("speaks_http2_to_a_client_of_http1", NGINX, http_2_to_http_1),
+        Check::new("speaks_http1_to_a_client_of_http2", NGINX, http_1_to_http_2),
+        Check::new("switches_protocols_unasked", NGINX, switches),
+        Check::new("answers_413_before_the_upload_is_whole", NGINX, early),
+        Check::new("refuses_a_large_request_head_by_an_answer", NGINX, large_request_head),
+        Check::new("answers_429_over_its_limit", NGINX, too_many),
     ]
 }
 

@@ -10,7 +10,7 @@ use outbound_tests::certs::Certs;
 use outbound_tests::peers::{NGINX, Nginx, NginxConfig};
 
 use super::caller::{Caller, Options, Told, empty, until};
-use super::document::Http;
+use super::http::Http;
 use crate::runner::Check;
 
 pub(crate) fn checks() -> Vec<Check> {

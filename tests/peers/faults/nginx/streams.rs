@@ -6,17 +6,17 @@ use outbound_tests::peers::{Access, NGINX, Nginx};
 use tower_outbound::SendState;
 
 use super::super::caller::{Options, Told, empty};
-use super::super::document::Http;
+use super::super::http::Http;
 use super::{PEER, Pair, paused};
 use crate::runner::Check;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_goes_away_amid_requests", NGINX, goes_away),
-        Check::new("nginx_goes_away_with_an_error_amid_requests", NGINX, goes_away_with_an_error),
-        Check::new("nginx_goes_away_after_every_second_request", NGINX, goes_away_again_and_again),
-        Check::new("nginx_refuses_streams_over_its_limit", NGINX, refuses_streams),
-        Check::new("nginx_refuses_an_upload_before_its_settings_are_known", NGINX, refuses_an_upload),
+        Check::new("goes_away_amid_requests", NGINX, goes_away),
+        Check::new("goes_away_with_an_error_amid_requests", NGINX, goes_away_with_an_error),
+        Check::new("goes_away_after_every_second_request", NGINX, goes_away_again_and_again),
+        Check::new("refuses_streams_over_its_limit", NGINX, refuses_streams),
+        Check::new("refuses_an_upload_before_its_settings_are_known", NGINX, refuses_an_upload),
     ]
 }
 

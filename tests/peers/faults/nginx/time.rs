@@ -8,7 +8,7 @@ use tower_outbound::SendState;
 use tower_outbound::timeouts::Timeouts;
 
 use super::super::caller::{Caller, Options, endless, request};
-use super::super::document::Http;
+use super::super::http::Http;
 use super::{PEER, Pair, ways};
 use crate::runner::Check;
 
@@ -21,11 +21,11 @@ const SERVER: &str = "client_max_body_size 0; location = /warm { return 200 'hel
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_sends_a_head_too_slowly", NGINX, slow_head),
-        Check::new("nginx_sends_a_body_too_slowly", NGINX, slow_body),
-        Check::new("nginx_paused_does_not_answer", NGINX, no_answer),
-        Check::new("nginx_paused_takes_no_more_of_an_upload", NGINX, slow_upload),
-        Check::new("nginx_paused_with_a_full_backlog", NGINX, backlog_full),
+        Check::new("sends_a_head_too_slowly", NGINX, slow_head),
+        Check::new("sends_a_body_too_slowly", NGINX, slow_body),
+        Check::new("paused_does_not_answer", NGINX, no_answer),
+        Check::new("paused_takes_no_more_of_an_upload", NGINX, slow_upload),
+        Check::new("paused_with_a_full_backlog", NGINX, backlog_full),
     ]
 }
 

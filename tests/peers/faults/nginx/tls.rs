@@ -12,7 +12,7 @@ use tower_outbound::SendState;
 use tower_outbound::failure::CertificateProblem;
 
 use super::super::caller::{Caller, Options, Told};
-use super::super::document::Http;
+use super::super::http::Http;
 use super::{LONG, PEER, Pair, long, paused};
 use crate::runner::Check;
 
@@ -21,15 +21,15 @@ const HANDSHAKE: Duration = Duration::from_millis(500);
 
 pub(super) fn checks() -> Vec<Check> {
     vec![
-        Check::new("nginx_certificate_expired", NGINX, expired),
-        Check::new("nginx_certificate_for_another_host", NGINX, wrong_host),
-        Check::new("nginx_certificate_not_trusted", NGINX, untrusted),
-        Check::new("nginx_rejects_the_handshake_of_an_unknown_name", NGINX, unrecognized_name),
-        Check::new("nginx_answers_400_where_a_client_certificate_lacks", NGINX, without_certificate),
-        Check::new("nginx_does_not_offer_http_2", NGINX, alpn),
-        Check::new("nginx_gets_tls_on_its_plain_port", NGINX, tls_on_plain),
-        Check::new("nginx_answers_400_to_plain_http_on_its_tls_port", NGINX, plain_on_tls),
-        Check::new("nginx_paused_amid_the_handshake", NGINX, stalled),
+        Check::new("certificate_expired", NGINX, expired),
+        Check::new("certificate_for_another_host", NGINX, wrong_host),
+        Check::new("certificate_not_trusted", NGINX, untrusted),
+        Check::new("rejects_the_handshake_of_an_unknown_name", NGINX, unrecognized_name),
+        Check::new("answers_400_without_a_client_certificate", NGINX, without_certificate),
+        Check::new("does_not_offer_http2", NGINX, alpn),
+        Check::new("gets_tls_on_its_plain_port", NGINX, tls_on_plain),
+        Check::new("answers_400_to_plain_http_on_its_tls_port", NGINX, plain_on_tls),
+        Check::new("paused_amid_the_handshake", NGINX, stalled),
     ]
 }
 

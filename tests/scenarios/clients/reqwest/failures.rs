@@ -1,3 +1,5 @@
+//! Failures of reqwest: kind, phase and send state.
+
 use std::time::Duration;
 
 use http::Request;
@@ -23,7 +25,7 @@ fn stack(options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) -> (Outbound,
 async fn reqwest_failed_connect_fails_setup_in_its_phase() {
     let port = closed_port().unwrap().port();
     for (uri, expected) in [
-        // Below the resolver nothing is timed, so no phase is named.
+        // Only the resolver is timed, so the phase of a later failure is unknown.
         (format!("http://peer.test:{port}/"), "connection_refused in acquire"),
         (format!("https://peer.test:{port}/"), "connection_refused in acquire"),
         ("http://unknown.test/".to_owned(), "name_resolution_error in dns"),

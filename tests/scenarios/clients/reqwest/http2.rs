@@ -1,4 +1,4 @@
-//! HTTP/2: many attempts share a connection.
+//! HTTP/2: attempts share a connection.
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -1,3 +1,5 @@
+//! Connections of reqwest are identified by their socket addresses.
+
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use outbound_tests::certs::Certs;
@@ -13,7 +15,7 @@ use super::super::hyper_util::HTTP_1;
 use super::{ANSWER, Hosts, builder, builder_trusting, client, get};
 use crate::support::recorded;
 
-/// Id, use and reuse of the connection, and whether its setup was paid for.
+/// Id, use number and reuse of the connection, and whether this attempt paid for its setup.
 fn served(timings: &Timings) -> (u64, u64, Reuse, bool) {
     let (connection, usage) = (timings.connection().unwrap(), timings.usage().unwrap());
     (connection.id(), usage.number(), timings.reuse(), timings.setup_paid())
@@ -46,14 +48,14 @@ async fn reqwest_response_reports_connection_reuse_and_setup_paid() {
         assert_eq!(timings.attempt().request_body_bytes(), 6);
         assert_eq!(timings.attempt().response_body_bytes(), ANSWER.len() as u64);
     }
-    // The wrapped body has kept its length.
+    // The wrapped body keeps its length.
     let heads = server.log().remove(0).heads;
     assert!(heads.iter().all(|head| head.to_lowercase().contains("content-length: 6\r\n")), "{heads:?}");
 
     drop(client);
     recorder.settled().await;
     assert_eq!(recorder.outcomes(), ["ok", "ok"]);
-    assert_eq!(recorder.count("Misplaced"), 0, "no advice that cannot be followed");
+    assert_eq!(recorder.count("Misplaced"), 0, "no warning about what reqwest cannot do");
 }
 
 #[tokio::test]
@@ -127,7 +129,7 @@ async fn reqwest_wasted_connect_is_new_to_other_request() {
         async move { get(&client, &uri).await }
     });
     server.wait_until(|log| log[0].requests == 2).await;
-    // The third begins to connect, and gets the first connection before its own is there.
+    // The third request starts a connect, and gets the first connection before its own is open.
     let third = tokio::spawn({
         let (client, uri) = (client.clone(), uri.clone());
         async move { get(&client, &uri).await }
@@ -142,7 +144,7 @@ async fn reqwest_wasted_connect_is_new_to_other_request() {
     recorder.wait_until(|recorder| recorder.count("ConnectWasted") == 1).await;
     recorder.settled().await;
 
-    // The task that has connected takes a few polls to give its connection to the pool.
+    // The connecting task needs a few polls to give its connection to the pool.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -167,7 +169,7 @@ async fn reqwest_redirected_response_has_no_connection() {
     assert_eq!(server.log()[0].requests, 2);
 
     let next = get(&client, &server.uri("/there")).await;
-    assert_eq!(next.reuse(), Reuse::Reused, "a redirect has used it");
+    assert_eq!(next.reuse(), Reuse::Reused, "a redirect used the connection");
     assert_eq!(recorder.count("ConnectWasted"), 0);
     recorder.settled().await;
 }
@@ -182,7 +184,7 @@ async fn reqwest_redirect_target_connection_reuse_is_unknown() {
     assert_eq!(get(&client, &here.uri("/")).await.reuse(), Reuse::Unknown);
     let next = get(&client, &there.uri("/")).await;
     assert_eq!((next.connection(), next.reuse()), (None, Reuse::Unknown));
-    assert_eq!(there.accepted(), 1, "it was that connection");
+    assert_eq!(there.accepted(), 1, "the same connection");
     recorder.settled().await;
 }
 
@@ -193,7 +195,7 @@ async fn reqwest_connection_made_by_inner_client_is_unknown() {
     let client = client(&outbound);
     let past = client.get_ref().get(server.uri("/").to_string()).send().await.unwrap();
     assert_eq!(past.text().await.unwrap(), ANSWER);
-    assert_eq!(recorder.names(), [""; 0], "nothing is told of it");
+    assert_eq!(recorder.names(), [""; 0], "nothing is reported");
 
     let timings = get(&client, &server.uri("/")).await;
     assert_eq!((timings.connection(), timings.reuse()), (None, Reuse::Unknown));
@@ -202,7 +204,7 @@ async fn reqwest_connection_made_by_inner_client_is_unknown() {
     recorder.settled().await;
 }
 
-/// An IO that has the addresses of another one.
+/// An IO with the addresses of another IO.
 struct Twin(HttpInfo);
 
 impl Connection for Twin {

@@ -1,3 +1,5 @@
+//! The parts of a stack with reqwest, put together by hand.
+
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use outbound_tests::recorder::Recorder;

@@ -1,3 +1,5 @@
+//! reqwest behind a proxy.
+
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::Reuse;

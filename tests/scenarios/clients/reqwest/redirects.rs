@@ -1,4 +1,4 @@
-//! Redirects are followed inside reqwest: what its error says of the last request says nothing of the first.
+//! reqwest follows redirects itself: its error about the last request proves nothing about the first.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use super::super::hyper_util::HTTP_1;
 use super::{Hosts, builder, client, get};
 use crate::support::recorded;
 
-/// Sends again at once whatever may be sent again.
+/// Retries everything that may be retried, without a backoff.
 fn eager() -> (Outbound, Recorder) {
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone());
@@ -29,13 +29,13 @@ fn eager() -> (Outbound, Recorder) {
     (outbound.build(), recorder)
 }
 
-/// Answers each POST by sending the client elsewhere.
+/// Answers each POST with a redirect.
 async fn sending_to(location: &str) -> ScriptedServer {
     let redirect = format!("HTTP/1.1 303 See Other\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
     ScriptedServer::tcp(Script::answering(redirect)).await.unwrap()
 }
 
-/// Nobody listens there, and no server gets that port as long as the socket lives.
+/// An address without a listener. No server gets the port while the socket is open.
 fn nowhere() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -43,7 +43,7 @@ fn nowhere() -> (TcpSocket, String) {
     (socket, uri)
 }
 
-/// Processes each POST and answers 303; refuses what comes after it.
+/// Processes each POST and answers 303; refuses every later request.
 async fn refusing(stream: TcpStream, seen: Arc<Mutex<Vec<Method>>>) {
     stream.set_nodelay(true).unwrap();
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
@@ -59,7 +59,7 @@ async fn refusing(stream: TcpStream, seen: Arc<Mutex<Vec<Method>>>) {
     }
 }
 
-/// An HTTP/2 client, the URI of a peer that is [`refusing`], and what the peer has seen.
+/// An HTTP/2 client, the URI of a [`refusing`] peer, and the methods that the peer has seen.
 async fn refused(outbound: &Outbound) -> (ReqwestClient, String, Arc<Mutex<Vec<Method>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
@@ -129,7 +129,7 @@ async fn reqwest_redirect_with_replaced_body_is_not_retried() {
         .unwrap();
     let service = ServiceBuilder::new()
         .layer(outbound.layer())
-        // What was read or dropped above says nothing of the sending.
+        // A body that was read or dropped above does not show what was sent.
         .map_request(|request: Request<_>| request.map(|_| String::from("upload")))
         .service(connector.service(client));
     let request = Request::post(server.uri("/")).body(String::from("plain")).unwrap();
@@ -137,7 +137,7 @@ async fn reqwest_redirect_with_replaced_body_is_not_retried() {
     assert_eq!((server.requests(), recorder.outcomes().len()), (1, 1));
     assert_eq!(error.failure().send_state(), Some(SendState::Unknown));
 
-    // Nothing of this one was sent.
+    // Nothing of this request was sent.
     let lookups = AtomicUsize::new(0);
     let hosts = Hosts::answering(move |_| match lookups.fetch_add(1, Ordering::Relaxed) {
         0 => Err("no such host".into()),
@@ -151,8 +151,8 @@ async fn reqwest_redirect_with_replaced_body_is_not_retried() {
     assert_eq!(recorder.outcomes()[1..], ["name_resolution_error in dns", "ok"]);
 }
 
-/// A client with a connection that has been used, and one that has not and was given back last; its peer answers the
-/// first request on that one with `redirect`.
+/// A client with two idle connections: one used, and one unused that was returned last. The peer answers the first
+/// request on the unused one with `redirect`.
 async fn with_a_spare_connection(
     outbound: &Outbound,
     recorder: &Recorder,
@@ -168,7 +168,7 @@ async fn with_a_spare_connection(
     let client = outbound.reqwest_with_resolver(builder(), hosts).unwrap();
     let uri = server.uri_with("http", "peer.test", "/");
 
-    // The third connects in vain, since the second's connection becomes free: so there is a spare one.
+    // The third request starts a connect, but is served by the second's connection: the new connection is spare.
     get(&client, &uri).await;
     let spawn = || {
         let (client, uri) = (client.clone(), uri.clone());
@@ -183,7 +183,7 @@ async fn with_a_spare_connection(
     third.await.unwrap();
     found.open();
     recorder.wait_until(|recorder| recorder.count("ConnectWasted") == 1).await;
-    // The task that has connected takes a few polls to give its connection to the pool.
+    // The connecting task needs a few polls to give its connection to the pool.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -1,3 +1,5 @@
+//! Retries of requests through reqwest.
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tower_outbound::{BoxError, Outbound, Timings};
 use super::super::hyper_util::HTTP_1;
 use super::{Hosts, builder, client};
 
-/// A body of two frames that cannot be had twice.
+/// A body of two frames that cannot be cloned.
 fn streaming() -> impl http_body::Body<Data = Bytes, Error = BoxError> + Send + Sync + 'static {
     let frames = ["up", "load"].map(|part| Ok(Frame::data(Bytes::from(part))));
     StreamBody::new(stream::iter(frames))
@@ -31,7 +33,7 @@ fn stack(retries: u32) -> (Outbound, Recorder) {
 async fn reqwest_unsent_streaming_request_is_retried() {
     let server = ScriptedServer::tcp(Script::answering(HTTP_1)).await.unwrap();
     let (outbound, recorder) = stack(2);
-    // Nothing listens on the first address.
+    // The first address has no listener.
     let lookups = AtomicUsize::new(0);
     let hosts = Hosts::answering(move |_| {
         let first = lookups.fetch_add(1, Ordering::Relaxed) == 0;
@@ -74,7 +76,7 @@ async fn reqwest_retry_exhausted_returns_request_with_body() {
 
 #[tokio::test]
 async fn reqwest_possibly_processed_request_is_not_retried() {
-    // Both on a new and on a reused connection.
+    // On a new and on a reused connection.
     let dying = Script::new().read_request().write(HTTP_1).read_request().close();
     let server = ScriptedServer::tcp([Script::new().read_request().close(), dying]).await.unwrap();
     let (outbound, recorder) = stack(2);

@@ -4,14 +4,14 @@ use super::PhaseTimer;
 use crate::failure::Phase;
 use crate::record::Registry;
 
-/// Times one stage of a connect: the resolver, TCP, the tunnel, TLS, or the whole.
+/// Times one phase of a connect: name resolution, TCP, the tunnel or TLS.
 ///
-/// It fits anything that is a `Service<Dst>` and leaves the response alone, so it goes onto a resolver, a
-/// connector, and reqwest's `connector_layer`. It reports to the [`Setup`](crate::connect::Setup) that
-/// [`TrackLayer`](crate::connect::TrackLayer) has opened above it, also where the client has spawned the connect.
+/// Wraps any `Service<Dst>` and does not change the response: a resolver, a connector, or reqwest's `connector_layer`.
+/// Reports to the [`Setup`](crate::connect::Setup) of the [`TrackLayer`](crate::connect::TrackLayer) above, also if the
+/// client has spawned the connect.
 ///
-/// A stage begins where the stage inside it ends: a TCP connector resolves first, a TLS connector connects
-/// first, and neither is charged for that.
+/// A phase begins when the phase inside it ends: a TCP connector that resolves first is charged only for TCP, a TLS
+/// connector only for TLS.
 ///
 /// # Example
 /// ```
@@ -26,15 +26,14 @@ use crate::record::Registry;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PhaseLayer {
-    pub(super) stage: Stage,
+    pub(super) timed: Timed,
 }
 
-/// What is timed.
 #[derive(Clone, Debug)]
-pub(super) enum Stage {
-    /// One phase of the setup in whose scope it runs.
+pub(super) enum Timed {
+    /// One phase of the current setup.
     Phase(Phase),
-    /// A whole connect: opens a setup of its own, from the attempt in whose scope it runs.
+    /// A whole connect. Opens a setup, for the current attempt.
     Connect(Registry),
 }
 
@@ -42,36 +41,35 @@ impl PhaseLayer {
     /// For a resolver.
     #[must_use]
     pub const fn dns() -> Self {
-        Self { stage: Stage::Phase(Phase::Dns) }
+        Self { timed: Timed::Phase(Phase::Dns) }
     }
 
-    /// For a TCP connector, which may have a resolver inside.
+    /// For a TCP connector, with or without a resolver inside.
     #[must_use]
     pub const fn tcp() -> Self {
-        Self { stage: Stage::Phase(Phase::Tcp) }
+        Self { timed: Timed::Phase(Phase::Tcp) }
     }
 
-    /// For a connector that makes a tunnel through a proxy (`CONNECT`), with a TCP connector inside.
+    /// For a connector that opens a tunnel through a proxy (`CONNECT`), with a TCP connector inside.
     #[must_use]
     pub const fn tunnel() -> Self {
-        Self { stage: Stage::Phase(Phase::Tunnel) }
+        Self { timed: Timed::Phase(Phase::Tunnel) }
     }
 
-    /// For a TLS connector, which may have a TCP connector inside.
+    /// For a TLS connector, with or without a TCP connector inside.
     ///
-    /// Not needed below [`TrackLayer`](crate::connect::TrackLayer), which times TLS itself where it can see TCP.
+    /// Not needed below a [`TrackLayer`](crate::connect::TrackLayer), which times TLS itself if the TCP phase is known.
     #[must_use]
     pub const fn tls() -> Self {
-        Self { stage: Stage::Phase(Phase::Tls) }
+        Self { timed: Timed::Phase(Phase::Tls) }
     }
 
-    /// For a whole connector whose IO cannot be wrapped: the connect is an event, its connection stays unknown. For
-    /// reqwest there is better: `ReqwestConnectorLayer` (feature `reqwest`).
+    /// For a whole connector whose IO cannot be wrapped: the connect is reported, its connection is not tracked.
     ///
-    /// Only a connect that an attempt makes run is told: without one, nothing here knows where it goes.
+    /// A connect outside of an attempt is not reported, since its origin is unknown.
     #[must_use]
     pub(crate) fn connect(registry: &Registry) -> Self {
-        Self { stage: Stage::Connect(registry.clone()) }
+        Self { timed: Timed::Connect(registry.clone()) }
     }
 }
 
@@ -79,6 +77,6 @@ impl<S> Layer<S> for PhaseLayer {
     type Service = PhaseTimer<S>;
 
     fn layer(&self, inner: S) -> PhaseTimer<S> {
-        PhaseTimer { inner, stage: self.stage.clone() }
+        PhaseTimer { inner, timed: self.timed.clone() }
     }
 }

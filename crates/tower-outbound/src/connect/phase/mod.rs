@@ -1,4 +1,6 @@
-//! Times one stage of a connect; the setup that it belongs to is found by the poll scope.
+//! Times one phase of a connect, or a whole connect.
+//!
+//! The setup that the phase belongs to is the one whose poll is running on this thread.
 
 mod future;
 mod layer;

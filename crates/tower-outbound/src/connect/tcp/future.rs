@@ -8,13 +8,13 @@ use crate::error::TcpConnectError;
 
 type Connecting = dyn Future<Output = Result<TcpIo, TcpConnectError>> + Send;
 
-/// The future of a TCP connect.
+/// Future of a [`TcpConnector`](crate::connect::TcpConnector).
 ///
 /// # Cancel safety
-/// Dropping it gives up the resolver's future and every address that is being tried, and closes their sockets:
-/// a peer may have seen a connection without a byte on it. Each of them ends as cancelled.
+/// Dropping it drops the resolver's future or closes the sockets of all running attempts, which are reported as
+/// cancelled. A peer may have accepted a connection on which no byte was sent.
 #[must_use = "futures do nothing unless polled"]
-// Boxed: hyper-util wants its connectors' futures `Unpin`.
+// Boxed, since hyper-util requires `Unpin` futures of connectors.
 pub struct TcpConnecting(Pin<Box<Connecting>>);
 
 impl TcpConnecting {

@@ -9,45 +9,45 @@ use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-/// How much of an unexpected message is read at once.
-const UNEXPECTED: usize = 64;
+/// Bytes that one direct read takes.
+const DIRECT_READ: usize = 64;
 
 /// A TCP connection of a [`TcpConnector`](crate::connect::TcpConnector).
 ///
-/// It is tokio's, but for one thing: where a connection has been idle, it asks the system itself whether the peer has
-/// closed it. The runtime may not have heard of that yet, so that a request would be written to a connection that is
-/// known to be dead, and nobody could tell then whether it was processed.
+/// Like tokio's `TcpStream`, except that a read on an idle connection also asks the system, not only the runtime. The
+/// runtime learns late that a peer has closed the connection. A request would then be written to a dead connection, and
+/// whether it was processed would be unknown.
 pub struct TcpIo {
     stream: TokioIo<TcpStream>,
-    /// It was read from, and not written to since.
+    /// Bytes were read after the last write.
     answered: bool,
-    /// There was nothing to read the last time.
-    waits: bool,
+    /// The last read found nothing.
+    read_pending: bool,
 }
 
 impl TcpIo {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream: TokioIo::new(stream), answered: false, waits: false }
+        Self { stream: TokioIo::new(stream), answered: false, read_pending: false }
     }
 
-    /// tokio's stream.
+    /// Returns a reference to tokio's stream.
     #[must_use]
     pub fn inner(&self) -> &TcpStream {
         self.stream.inner()
     }
 
-    /// tokio's stream.
+    /// Returns tokio's stream.
     #[must_use]
     pub fn into_inner(self) -> TcpStream {
         self.stream.into_inner()
     }
 
-    /// What the peer has sent or done while the connection was idle; `None` if nothing.
-    fn unexpected(&self, buf: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
+    /// Reads from the system directly. Returns `None` if there is nothing to read.
+    fn read_directly(&self, buf: &mut ReadBufCursor<'_>) -> Option<io::Result<()>> {
         let socket = SockRef::from(self.stream.inner());
-        let mut bytes = [0; UNEXPECTED];
-        let room = bytes.len().min(buf.remaining());
-        match (&*socket).read(&mut bytes[..room]) {
+        let mut bytes = [0; DIRECT_READ];
+        let capacity = bytes.len().min(buf.remaining());
+        match (&*socket).read(&mut bytes[..capacity]) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
             Err(error) => Some(Err(error)),
             Ok(count) => {
@@ -64,15 +64,15 @@ impl Read for TcpIo {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // Where the runtime knows of something to read, it reads as always.
-        let idle = self.answered && self.waits && buf.remaining() > 0;
+        // If the runtime knows of something to read, the normal path reads it.
+        let idle = self.answered && self.read_pending && buf.remaining() > 0;
         if idle && self.stream.inner().poll_read_ready(cx).is_pending() {
-            let unexpected = self.unexpected(&mut buf);
-            self.waits = unexpected.is_none();
-            return unexpected.map_or(Poll::Pending, Poll::Ready);
+            let read = self.read_directly(&mut buf);
+            self.read_pending = read.is_none();
+            return read.map_or(Poll::Pending, Poll::Ready);
         }
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.waits = polled.is_pending();
+        self.read_pending = polled.is_pending();
         self.answered |= polled.is_ready();
         polled
     }

@@ -1,17 +1,21 @@
-//! The connector below TLS: a resolver, and TCP to the first address that answers.
+//! A TCP connector: resolves a host and connects to the first address that answers (RFC 8305).
 //!
-//! hyper-util's `HttpConnector` races two families and shows only the winner. This one follows RFC 8305 over
-//! all addresses, and every address that it tries is told with its time and its error.
+//! Differences from hyper-util's `HttpConnector`:
+//!
+//! - Attempts overlap across all addresses and the families alternate; `HttpConnector` races two families and tries the
+//!   addresses of each one by one.
+//! - Every tried address is reported with its times and its error, not only the winner.
+//! - The address of a host that failed last is tried last for ten minutes.
 
 mod connector;
+mod failed_addresses;
 mod future;
 mod io;
-mod memory;
 mod options;
 mod order;
 mod race;
 mod resolver;
-mod stage;
+mod running_phase;
 mod target;
 #[cfg(test)]
 mod tests;

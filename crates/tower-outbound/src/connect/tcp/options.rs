@@ -1,4 +1,4 @@
-//! The options of the sockets.
+//! [`TcpOptions`]: the options of a connector and its sockets.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,12 +15,13 @@ use super::FirstFamily;
 use crate::event::log;
 use crate::settings::CONNECT;
 
-/// RFC 8305, section 8: recommended, and the least that is allowed.
+/// Recommended delay between attempts (RFC 8305, section 8).
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-pub(super) const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
+/// Minimum delay between attempts (RFC 8305, section 8).
+pub(super) const MIN_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Debug)]
-pub(super) struct Options {
+pub(super) struct TcpOptions {
     pub(super) connect_timeout: Duration,
     pub(super) attempt_delay: Duration,
     pub(super) first_family: Option<FirstFamily>,
@@ -38,11 +39,11 @@ pub(super) struct Options {
     pub(super) interface: Option<String>,
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     pub(super) tcp_user_timeout: Option<Duration>,
-    /// A bit for each option whose failure was told: once is enough.
-    told: Arc<AtomicU8>,
+    /// One bit per option whose failure was logged, so that each is logged once.
+    logged: Arc<AtomicU8>,
 }
 
-impl Default for Options {
+impl Default for TcpOptions {
     fn default() -> Self {
         Self {
             connect_timeout: CONNECT,
@@ -62,19 +63,19 @@ impl Default for Options {
             interface: None,
             #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
             tcp_user_timeout: None,
-            told: Arc::default(),
+            logged: Arc::default(),
         }
     }
 }
 
-impl Options {
-    /// `None` where addresses are tried one at a time.
+impl TcpOptions {
+    /// The delay between attempts; `None` if addresses are tried one at a time.
     pub(super) fn delay(&self) -> Option<Duration> {
-        (!self.attempt_delay.is_zero()).then(|| self.attempt_delay.max(LEAST_ATTEMPT_DELAY))
+        (!self.attempt_delay.is_zero()).then(|| self.attempt_delay.max(MIN_ATTEMPT_DELAY))
     }
 
-    /// Whether the local addresses allow this family: one of one family rules the other out.
-    pub(super) fn allow(&self, address: &SocketAddr) -> bool {
+    /// Whether the local addresses allow this family. A local address of one family excludes the other.
+    pub(super) fn allows(&self, address: &SocketAddr) -> bool {
         match (self.local_ipv4, self.local_ipv6) {
             (Some(_), None) => address.is_ipv4(),
             (None, Some(_)) => address.is_ipv6(),
@@ -82,17 +83,17 @@ impl Options {
         }
     }
 
-    /// A socket that is ready to connect to this address.
+    /// Makes a socket to connect to this address.
     pub(super) fn socket(&self, address: SocketAddr) -> io::Result<TcpSocket> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
-        self.tune(&socket);
+        self.set_optional(&socket);
         self.bind(&socket, address)?;
         Ok(TcpSocket::from_std_stream(socket.into()))
     }
 
-    /// What a connection can do without.
-    fn tune(&self, socket: &Socket) {
+    /// Sets the options without which a connection still works. Failures are logged.
+    fn set_optional(&self, socket: &Socket) {
         let tried = [
             ("nodelay", self.nodelay.then(|| socket.set_tcp_nodelay(true))),
             ("keepalive", self.keepalive().map(|keepalive| socket.set_tcp_keepalive(&keepalive))),
@@ -107,7 +108,7 @@ impl Options {
             Some((1 << at, option, error))
         });
         for (bit, option, error) in failed {
-            if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+            if self.logged.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
                 log::socket_option(option, &error);
             }
         }
@@ -121,7 +122,7 @@ impl Options {
         if let Some(time) = self.keepalive {
             keepalive = keepalive.with_time(time);
         }
-        // Not on systems where socket2 has neither.
+        // socket2 has neither on these systems.
         #[cfg(not(any(target_os = "openbsd", target_os = "redox", target_os = "haiku", windows)))]
         {
             if let Some(interval) = self.keepalive_interval {
@@ -134,7 +135,7 @@ impl Options {
         Some(keepalive)
     }
 
-    /// What a connection cannot do without: from elsewhere it would be another one.
+    /// Binds the socket. A failure fails the connect, since the application relies on the local address or interface.
     fn bind(&self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         if let Some(interface) = &self.interface {
@@ -144,7 +145,7 @@ impl Options {
         let local: SocketAddr = match (address, self.local_ipv4, self.local_ipv6) {
             (SocketAddr::V4(_), Some(local), _) => (local, 0).into(),
             (SocketAddr::V6(_), _, Some(local)) => (local, 0).into(),
-            // Windows connects only what is bound.
+            // Windows connects only bound sockets.
             (SocketAddr::V4(_), ..) if cfg!(windows) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             (SocketAddr::V6(_), ..) if cfg!(windows) => (Ipv6Addr::UNSPECIFIED, 0).into(),
             _ => return Ok(()),
@@ -153,7 +154,7 @@ impl Options {
     }
 }
 
-/// An option that cannot be had.
+/// A socket option that the system refused.
 #[derive(Debug)]
 struct OptionError {
     message: String,
@@ -186,8 +187,9 @@ mod tests {
 
     #[test]
     fn attempt_delay_is_at_least_10_ms_and_zero_is_none() {
-        let delay = |ms| Options { attempt_delay: Duration::from_millis(ms), ..Options::default() }.delay();
-        assert_eq!(Options::default().delay(), Some(Duration::from_millis(250)));
+        let delay =
+            |ms| TcpOptions { attempt_delay: Duration::from_millis(ms), ..TcpOptions::default() }.delay();
+        assert_eq!(TcpOptions::default().delay(), Some(Duration::from_millis(250)));
         assert_eq!(
             [delay(0), delay(1), delay(10), delay(2000)],
             [

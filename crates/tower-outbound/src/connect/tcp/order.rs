@@ -1,21 +1,21 @@
-//! In which order addresses are tried (RFC 8305, section 4).
+//! [`order`]: sorts the addresses of a host (RFC 8305, section 4).
 
 use std::net::SocketAddr;
 
-/// Which family's address is tried first; after it the families take turns.
+/// The address family that is tried first; then the families alternate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FirstFamily {
-    /// IPv6: the default with a resolver of your own.
+    /// IPv6. Default with a custom resolver.
     Ipv6,
     /// IPv4.
     Ipv4,
-    /// That of the resolver's first address: the default with the system's resolver, which sorts by what this
-    /// host can reach (RFC 6724).
+    /// The family of the resolver's first address. Default with the system's resolver, which sorts addresses by
+    /// reachability (RFC 6724).
     AsResolved,
 }
 
-/// The families take turns, each in the resolver's order; `last` goes last.
+/// Alternates the families, each in the resolver's order. `last` goes last.
 pub(super) fn order(
     addresses: Vec<SocketAddr>,
     first: FirstFamily,
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(
             order(addresses(&[B6, A4]), FirstFamily::AsResolved, None),
             addresses(&[B6, A4]),
-            "IPv6 where it was resolved first"
+            "IPv6 was resolved first"
         );
     }
 
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(last(A6), addresses(&[A4, B4, A6]));
         assert_eq!(last(A4), addresses(&[A6, B4, A4]));
         assert_eq!(last(B4), addresses(&[A6, A4, B4]));
-        assert_eq!(last(C4), addresses(&[A6, A4, B4]), "it is not resolved any more");
+        assert_eq!(last(C4), addresses(&[A6, A4, B4]), "not among the resolved addresses");
     }
 }

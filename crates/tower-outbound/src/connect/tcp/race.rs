@@ -1,4 +1,4 @@
-//! Connection attempts that overlap (RFC 8305, section 5).
+//! [`Race`]: overlapping connection attempts (RFC 8305, section 5).
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,17 +16,17 @@ use crate::record::{AddressAttempt, AddressOutcome, Setup};
 
 /// Tries addresses one after the other and keeps the first connection.
 ///
-/// The next address is due when the one before has failed or the delay has passed, whichever is first. Every
-/// attempt that was begun is told once: at its end, or when the race is over or dropped.
+/// The next attempt starts when the previous one has failed or the delay has passed, whichever is first. Every started
+/// attempt is reported once: at its end, or when the race is decided or dropped.
 pub(super) struct Race<C, F> {
     connect: C,
     setup: Option<Setup>,
-    rest: vec::IntoIter<SocketAddr>,
+    remaining: vec::IntoIter<SocketAddr>,
     delay: Option<Duration>,
-    /// When the next address is due.
+    /// When the next attempt starts.
     next: Option<Pin<Box<Sleep>>>,
-    limit: Option<Pin<Box<Sleep>>>,
-    /// In the order in which they were begun.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// In the order of their start.
     running: Vec<Running<F>>,
     ended: Vec<AddressEnd>,
 }
@@ -40,10 +40,10 @@ struct Running<F> {
 /// Why a race has no winner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoWinner {
-    /// Every address has failed, or there was none.
+    /// Every address failed, or there was none.
     AllFailed,
-    /// The timeout was hit.
-    Limit,
+    /// The deadline has passed.
+    TimedOut,
 }
 
 impl<C, F, T> Race<C, F>
@@ -51,27 +51,27 @@ where
     C: FnMut(SocketAddr) -> F,
     F: Future<Output = io::Result<T>>,
 {
-    /// Without a delay an address waits until the one before has failed.
+    /// Without a delay, the next attempt starts only when the previous one has failed.
     pub(super) fn new(
         connect: C,
         addresses: Vec<SocketAddr>,
         delay: Option<Duration>,
-        limit: Option<Instant>,
+        deadline: Option<Instant>,
         setup: Option<Setup>,
     ) -> Self {
         Self {
             connect,
             setup,
-            rest: addresses.into_iter(),
+            remaining: addresses.into_iter(),
             delay,
             next: None,
-            limit: limit.map(|limit| Box::pin(tokio::time::sleep_until(limit))),
+            deadline: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
             running: Vec::new(),
             ended: Vec::new(),
         }
     }
 
-    /// Runs the race; also gives the attempts, in the order in which they ended.
+    /// Runs the race. Also returns the attempts, in the order of their end.
     pub(super) async fn run(mut self) -> (Result<T, NoWinner>, Vec<AddressEnd>) {
         let result = poll_fn(|cx| self.poll(cx)).await;
         (result, std::mem::take(&mut self.ended))
@@ -90,40 +90,40 @@ where
                         return Poll::Ready(Ok(connection));
                     }
                     Poll::Ready(Err(error)) => {
-                        // The last one that runs is the last that was begun: the next begins when it fails.
+                        // The failure of the attempt that started last starts the next one.
                         is_due |= at + 1 == self.running.len();
                         let failure = Failure::of(&error).in_setup(Some(Phase::Tcp));
                         self.end(at, AddressOutcome::Failed(failure), Some(error));
                     }
                 }
             }
-            if self.running.is_empty() && self.rest.len() == 0 {
+            if self.running.is_empty() && self.remaining.len() == 0 {
                 return Poll::Ready(Err(NoWinner::AllFailed));
             }
-            if is_over(&mut self.limit, cx) {
+            if has_fired(&mut self.deadline, cx) {
                 let failure = Failure::new(Kind::ConnectTimeout).with_phase(Phase::Tcp);
                 self.end_all(&AddressOutcome::Failed(failure));
-                return Poll::Ready(Err(NoWinner::Limit));
+                return Poll::Ready(Err(NoWinner::TimedOut));
             }
-            if !is_due && !is_over(&mut self.next, cx) {
+            if !is_due && !has_fired(&mut self.next, cx) {
                 return Poll::Pending;
             }
-            self.begin_next();
+            self.start_next();
         }
     }
 
-    fn begin_next(&mut self) {
-        let Some(address) = self.rest.next() else { return };
+    fn start_next(&mut self) {
+        let Some(address) = self.remaining.next() else { return };
         let future = Box::pin((self.connect)(address));
         self.running.push(Running { address, start: Instant::now(), future });
-        let delay = self.delay.filter(|_| self.rest.len() > 0);
+        let delay = self.delay.filter(|_| self.remaining.len() > 0);
         self.next = delay.map(|delay| Box::pin(tokio::time::sleep(delay)));
     }
 }
 
 impl<C, F> Race<C, F> {
     fn end(&mut self, at: usize, outcome: AddressOutcome, error: Option<io::Error>) {
-        // Its socket is closed before anybody is told.
+        // Closes the socket before the attempt is reported.
         let Running { address, start, .. } = self.running.remove(at);
         let attempt = AddressAttempt { address, start, end: Instant::now(), outcome };
         if let Some(setup) = &self.setup {
@@ -145,6 +145,6 @@ impl<C, F> Drop for Race<C, F> {
     }
 }
 
-fn is_over(timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
+fn has_fired(timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
     timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
 }

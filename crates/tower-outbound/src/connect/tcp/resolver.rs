@@ -1,4 +1,4 @@
-//! Any resolver service, behind one type: the client's type does not depend on it.
+//! [`Resolver`]: any resolver service behind one type, which keeps it out of the client's type.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::error::BoxError;
 
-/// Addresses of an answer beyond this many are passed over.
+/// Further addresses of an answer are ignored.
 const MAX_ADDRESSES: usize = 64;
 
 type Lookup = Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, BoxError>> + Send>>;
@@ -36,14 +36,14 @@ impl Resolver {
         }))
     }
 
-    /// The addresses of a name.
+    /// Resolves a host to at most [`MAX_ADDRESSES`] addresses.
     pub(super) async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, BoxError> {
         let name: Name = host.parse()?;
         (self.0)(name).await
     }
 }
 
-/// Each item once, where it comes first.
+/// Removes duplicates; the first occurrence stays.
 pub(super) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut kept = Vec::new();
     for item in items {

@@ -1,4 +1,4 @@
-//! Where to: what a URI says.
+//! [`Target`]: the host and port of a URI.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,11 +11,11 @@ use crate::util::http::HostPort;
 
 pub(super) struct Target {
     pub(super) host: String,
-    /// Host and port as people write them; in lower case.
+    /// `host:port` in lower case, with brackets around an IPv6 address.
     pub(super) authority: String,
     port: u16,
-    /// Whether the URI names the port: then the resolver's does not count.
-    port_is_named: bool,
+    /// Whether the URI has a port. A resolved port is then ignored.
+    has_port: bool,
 }
 
 impl Target {
@@ -36,22 +36,17 @@ impl Target {
         }
         let mut authority = HostPort { host: parts.host, port: parts.port }.to_string();
         authority.make_ascii_lowercase();
-        Ok(Self {
-            host: parts.host.to_owned(),
-            authority,
-            port: parts.port,
-            port_is_named: uri.port().is_some(),
-        })
+        Ok(Self { host: parts.host.to_owned(), authority, port: parts.port, has_port: uri.port().is_some() })
     }
 
-    /// The address, where the URI names one instead of a host.
+    /// The address, if the host is an IP address.
     pub(super) fn literal(&self) -> Option<SocketAddr> {
         self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
     }
 
-    /// A resolver that knows the port (of a service record, say) names it; most leave 0.
-    pub(super) fn at(&self, mut resolved: SocketAddr) -> SocketAddr {
-        if self.port_is_named || resolved.port() == 0 {
+    /// Sets the port of a resolved address, unless the resolver gave one (from a service record, say) and the URI none.
+    pub(super) fn with_port(&self, mut resolved: SocketAddr) -> SocketAddr {
+        if self.has_port || resolved.port() == 0 {
             resolved.set_port(self.port);
         }
         resolved

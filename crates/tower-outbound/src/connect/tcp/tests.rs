@@ -1,4 +1,4 @@
-//! The race, with scripted connects under the paused clock; and the errors that it ends with.
+//! The race, with scripted connects under a paused clock, and the errors of a connect.
 
 use std::future::{Future, pending};
 use std::io;
@@ -15,7 +15,7 @@ use crate::event::{Event, Observers, ObserversBuilder};
 use crate::failure::{Failure, Kind, Phase};
 use crate::record::{AddressAttempt, AddressOutcome, Registry, Setup};
 
-/// What becomes of an attempt, after so many milliseconds.
+/// The result of an attempt, after this number of milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Play {
     Connects(u64),
@@ -25,16 +25,17 @@ enum Play {
 
 use Play::{Connects, Fails, Never};
 
-/// How an attempt ended; times in milliseconds since the race began.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Connected,
     Refused,
-    Limit,
+    TimedOut,
     Lost,
     Cancelled,
 }
 
+/// Address, start and end in milliseconds since the race began, and how it ended.
 type Row = (usize, u64, u64, End);
 
 fn ms(ms: u64) -> Duration {
@@ -45,20 +46,20 @@ fn address(at: usize) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 1 + at as u16).into()
 }
 
-/// A race over scripted addresses that counts the attempts that were begun and those that run.
+/// A race over scripted addresses. Counts started and running attempts.
 struct Rig {
     begun: Instant,
     setup: Setup,
-    told: Arc<Mutex<Vec<AddressAttempt>>>,
+    reported: Arc<Mutex<Vec<AddressAttempt>>>,
     starts: Arc<Mutex<Vec<usize>>>,
-    /// One more for each future of an attempt that is there.
+    /// Cloned by the future of each attempt.
     alive: Arc<()>,
 }
 
 impl Rig {
     fn new() -> Self {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let kept = told.clone();
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let kept = reported.clone();
         let mut observers = ObserversBuilder::default();
         observers.push(move |event: &Event<'_>| {
             if let Event::AddressAttempt { attempt, .. } = event {
@@ -68,7 +69,7 @@ impl Rig {
         let observers = observers.build();
         let registry = Registry::new(Observers::default(), crate::settings::Settings::default());
         let setup = Setup::start(registry.origin(&"http://a.example/".parse().unwrap()), None, observers);
-        Self { begun: Instant::now(), setup, told, starts: Arc::default(), alive: Arc::new(()) }
+        Self { begun: Instant::now(), setup, reported, starts: Arc::default(), alive: Arc::new(()) }
     }
 
     fn race(
@@ -89,19 +90,21 @@ impl Rig {
         async { race.run().await.0 }
     }
 
-    /// The attempts by address; checks that each was told once, and that none is left.
+    /// The attempts by address. Checks that each was reported once, and that none runs.
     fn rows(&self) -> Vec<Row> {
         assert_eq!(Arc::strong_count(&self.alive), 1, "an attempt still runs");
         let since = |instant: Instant| (instant - self.begun).as_millis() as u64;
         let mut rows: Vec<_> = self
-            .told
+            .reported
             .lock()
             .unwrap()
             .iter()
             .map(|attempt| {
                 let end = match &attempt.outcome {
                     AddressOutcome::Connected => End::Connected,
-                    AddressOutcome::Failed(failure) if failure.kind() == Kind::ConnectTimeout => End::Limit,
+                    AddressOutcome::Failed(failure) if failure.kind() == Kind::ConnectTimeout => {
+                        End::TimedOut
+                    }
                     AddressOutcome::Failed(failure) => {
                         assert_eq!(failure.kind(), Kind::ConnectionRefused);
                         End::Refused
@@ -114,8 +117,8 @@ impl Rig {
             .collect();
         rows.sort_unstable();
         let begun: Vec<_> = rows.iter().map(|row| row.0).collect();
-        assert_eq!(*self.starts.lock().unwrap(), begun, "each that was begun has one end, in order");
-        assert_eq!(self.setup.attempts().len(), rows.len(), "the setup keeps them");
+        assert_eq!(*self.starts.lock().unwrap(), begun, "each started attempt has one end, in order");
+        assert_eq!(self.setup.attempts().len(), rows.len(), "the setup keeps all attempts");
         rows
     }
 }
@@ -167,7 +170,7 @@ async fn race_next_address_starts_at_once_after_failure() {
 #[tokio::test(start_paused = true)]
 async fn race_older_failure_starts_nothing_delay_from_latest_start() {
     let rig = Rig::new();
-    // 1 begins by the delay and fails at once, so 2 begins at 260; 0 fails at 300, while 2 has its time to 510.
+    // Attempt 1 starts after the delay and fails at 260, so 2 starts; 0 fails at 300, while 2 has until 510.
     let script = [Fails(300), Fails(10), Never, Connects(1)];
     assert_eq!(rig.race(&script, Some(250), None).await, Ok(3));
     assert_eq!(
@@ -199,8 +202,11 @@ async fn race_without_delay_tries_addresses_sequentially() {
 async fn race_timeout_ends_all_attempts_and_starts_no_more() {
     let rig = Rig::new();
     let script = [Never, Fails(10), Never, Never, Never];
-    assert_eq!(rig.race(&script, Some(250), Some(510)).await, Err(NoWinner::Limit));
-    assert_eq!(rig.rows(), [(0, 0, 510, End::Limit), (1, 250, 260, End::Refused), (2, 260, 510, End::Limit)]);
+    assert_eq!(rig.race(&script, Some(250), Some(510)).await, Err(NoWinner::TimedOut));
+    assert_eq!(
+        rig.rows(),
+        [(0, 0, 510, End::TimedOut), (1, 250, 260, End::Refused), (2, 260, 510, End::TimedOut)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,7 +244,7 @@ async fn race_panic_in_attempt_ends_all_attempts() {
     assert_eq!(rig.rows(), [(0, 0, 250, End::Cancelled), (1, 250, 250, End::Cancelled)]);
 }
 
-/// What RFC 8305 makes of a script: every attempt, and who wins, if anyone does before the limit or the drop.
+/// The attempts that RFC 8305 prescribes for a script, up to the deadline or the drop.
 fn expected(script: &[Play], delay: Option<u64>, limit: Option<u64>, dropped: u64) -> Vec<Row> {
     let mut start = Some(0);
     let begins: Vec<(u64, Option<u64>)> = script
@@ -271,7 +277,7 @@ fn expected(script: &[Play], delay: Option<u64>, limit: Option<u64>, dropped: u6
                 Some(end) if winner == Some(at) => (end, End::Connected),
                 Some(end) => (end, End::Refused),
                 None if winner.is_some() => (over, End::Lost),
-                None if limit == Some(over) => (over, End::Limit),
+                None if limit == Some(over) => (over, End::TimedOut),
                 None => (over, End::Cancelled),
             };
             (at, *begin, end, how)
@@ -293,7 +299,7 @@ proptest! {
         script in prop::collection::vec(a_play(), 0..9),
         delay in prop::option::of(even(400).prop_map(|delay| delay.max(10))),
         limit in prop::option::of(even(2000)),
-        // Odd, so that nothing else happens at that time.
+        // Odd, so that nothing else happens at the same time.
         dropped in even(3000).prop_map(|time| time + 1),
     ) {
         let runtime =

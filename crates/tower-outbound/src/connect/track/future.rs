@@ -15,7 +15,7 @@ use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
-use crate::timeouts::connect::Watch;
+use crate::timeouts::ConnectTimers;
 
 pin_project! {
     /// The future of a tracked connect.
@@ -31,7 +31,7 @@ pin_project! {
         setup: Setup,
         attempt: Option<Attempt>,
         registry: Registry,
-        watch: Watch,
+        watch: ConnectTimers,
         tls_info: InspectTls,
     }
 
@@ -54,7 +54,7 @@ impl<F> TrackFuture<F> {
         timeouts: ConnectTimeouts,
         tls_info: InspectTls,
     ) -> Self {
-        Self { inner: Some(inner), setup, attempt, registry, watch: Watch::new(timeouts), tls_info }
+        Self { inner: Some(inner), setup, attempt, registry, watch: ConnectTimers::new(timeouts), tls_info }
     }
 }
 
@@ -90,7 +90,7 @@ where
             Ok(io) => {
                 end_tls(this.setup, at, None);
                 let connection =
-                    open(this.registry, this.setup, this.watch.limits(), &io, *this.tls_info, at);
+                    open(this.registry, this.setup, this.watch.timeouts(), &io, *this.tls_info, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
                     attempt.io().setup_connected(this.setup, &connection);
