@@ -12,6 +12,7 @@ mod walk;
 use std::error::Error as StdError;
 
 pub(crate) use self::walk::connect_extras;
+use crate::error::{BoxError, Error};
 use crate::failure::Failure;
 
 impl Failure {
@@ -25,5 +26,15 @@ impl Failure {
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
         walk::failure_of(error)
+    }
+}
+
+impl Error {
+    /// Wraps the error of the service below, unless it is an `Error` already.
+    pub(crate) fn from_client(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::new(Failure::of(&*error), None, error),
+        }
     }
 }

@@ -44,14 +44,6 @@ impl Error {
         Self(Box::new(Inner { failure, attempt, message, source, history: Vec::new(), request: None }))
     }
 
-    /// Wraps the error of the service below, unless it is an `Error` already.
-    pub(crate) fn from_client(error: BoxError) -> Self {
-        match error.downcast::<Self>() {
-            Ok(error) => *error,
-            Err(error) => Self::new(Failure::of(&*error), None, error),
-        }
-    }
-
     pub(crate) fn with_history(mut self, history: Vec<FailedAttempt>) -> Self {
         self.0.history = history;
         self

@@ -83,8 +83,7 @@ impl TcpConnectError {
         )
     }
 
-    pub(crate) fn lookup(host: &str, error: BoxError) -> Self {
-        let failure = Failure::of(&*error).in_setup(Some(Phase::Dns));
+    pub(crate) fn lookup(host: &str, failure: Failure, error: BoxError) -> Self {
         Self::new(format!("`{host}` could not be resolved"), failure, Some(error))
     }
 

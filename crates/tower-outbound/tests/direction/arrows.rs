@@ -41,7 +41,12 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn add(&mut self, line: usize, path: &[String]) {
-        if let Some(target) = self.modules.resolve(&self.module, path) {
+        let modules = self.modules;
+        if let Some(target) = modules.resolve(&self.module, path) {
+            self.point(line, path.join("::"), target.to_owned());
+        }
+        // An `impl` may be in another folder than its type.
+        if let Some(target) = modules.function(path) {
             self.point(line, path.join("::"), target.to_owned());
         }
     }
@@ -91,9 +96,10 @@ impl Walk<'_> {
     fn invoke(&mut self, line: usize, path: &[String]) {
         let Some(name) = path.last() else { return };
         let files = self.modules.macros.get(name).map_or(&[][..], Vec::as_slice);
-        if let [first, ..] = files
-            && !files.iter().any(|file| file == self.file)
-        {
+        if files.iter().any(|file| file == self.file) {
+            return;
+        }
+        if let Some(first) = files.first() {
             self.point(line, format!("{name}!"), first.clone());
         }
     }

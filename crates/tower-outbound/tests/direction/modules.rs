@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syn::{Ident, Item, UseTree};
+use syn::{Ident, ImplItem, Item, ItemImpl, Type, UseTree};
 
 use crate::Source;
 
@@ -22,6 +22,8 @@ pub(crate) struct Module {
 pub(crate) struct Modules {
     modules: BTreeMap<Path, Module>,
     pub(crate) macros: BTreeMap<String, Vec<String>>,
+    /// Functions of a type whose `impl` is in this file, by type and name.
+    functions: BTreeMap<(String, String), Vec<String>>,
 }
 
 /// The module path of a file.
@@ -35,7 +37,8 @@ pub(crate) fn path_of(file: &str) -> Path {
 
 impl Modules {
     pub(crate) fn of(sources: &[(&Source, syn::File)]) -> Self {
-        let mut modules = Self { modules: BTreeMap::new(), macros: BTreeMap::new() };
+        let mut modules =
+            Self { modules: BTreeMap::new(), macros: BTreeMap::new(), functions: BTreeMap::new() };
         for (source, file) in sources {
             modules.add(path_of(&source.path), &source.path, &file.items);
         }
@@ -61,6 +64,10 @@ impl Modules {
                     }
                     continue;
                 }
+                Item::Impl(item) => {
+                    self.add_functions(file, item);
+                    continue;
+                }
                 Item::Use(item) => {
                     for used in flatten(&item.tree) {
                         match used.name {
@@ -82,6 +89,26 @@ impl Modules {
             module.items.insert(ident.to_string());
         }
         self.modules.insert(path, module);
+    }
+
+    fn add_functions(&mut self, file: &str, item: &ItemImpl) {
+        let (None, Type::Path(of)) = (&item.trait_, &*item.self_ty) else { return };
+        let Some(of) = of.path.segments.last() else { return };
+        for function in &item.items {
+            if let ImplItem::Fn(function) = function {
+                let key = (of.ident.to_string(), function.sig.ident.to_string());
+                self.functions.entry(key).or_default().push(file.to_owned());
+            }
+        }
+    }
+
+    /// The file of the function that a path ends with, `Type::function`, if there is one of that name.
+    pub(crate) fn function(&self, path: &[String]) -> Option<&str> {
+        let [.., of, name] = path else { return None };
+        match self.functions.get(&(of.clone(), name.clone()))?.as_slice() {
+            [file] => Some(file),
+            _ => None,
+        }
     }
 
     /// The path from the root; `None` for another crate's.

@@ -74,6 +74,17 @@ fn direction_back_arrow_found_in_macro() {
 }
 
 #[test]
+fn direction_function_counts_as_folder_of_impl() {
+    let report = planted(&[
+        ("record/call.rs", "pub struct Call; fn of() { Call::classify(); }"),
+        ("retry/mod.rs", "use crate::record::Call; fn of() { Call::classify(); }"),
+        ("classify/call.rs", "use crate::record::Call; impl Call { pub(crate) fn classify() {} }"),
+    ]);
+    assert_eq!(report.violations.len(), 1, "{:?}", report.violations);
+    assert!(report.violations[0].contains("record -> classify runs up"));
+}
+
+#[test]
 fn direction_sideways_arrow_and_circle_found() {
     let report = planted(&[
         ("record/call.rs", "pub struct Call; use crate::classify::Walk;"),
