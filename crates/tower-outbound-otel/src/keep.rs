@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use tower_outbound::{Attempt, Outcome};
-
-use crate::attempt_span::error_type;
-use crate::names;
+use crate::ended::Ended;
+use crate::semconv;
 
 /// The attribute of the spans that are exported although their trace is not sampled: `error`, `slow` or `retry`.
-pub const KEPT: &str = names::outbound::KEPT;
+pub const KEPT: &str = semconv::outbound::KEPT;
 
 /// Marks the parent context of a span that may be kept.
 ///
@@ -56,14 +54,14 @@ impl Keep {
     }
 
     /// Why this one is kept, if it is: the value of `outbound.kept`.
-    pub(crate) fn reason(&self, attempt: &Attempt, outcome: &Outcome) -> Option<&'static str> {
-        if self.errors && error_type(attempt, outcome).is_some() {
+    pub(crate) fn reason(&self, ended: &Ended<'_>) -> Option<&'static str> {
+        if self.errors && ended.error_type().is_some() {
             return Some("error");
         }
-        if self.retries && attempt.ordinal() > 0 {
+        if self.retries && ended.attempt.ordinal() > 0 {
             return Some("retry");
         }
-        let timings = attempt.timings();
+        let timings = ended.attempt.timings();
         // Without a first byte, the attempt has waited for one until its end.
         let waited = timings.cumulative().first_byte.or_else(|| timings.total());
         let slow = self.first_byte_above.zip(waited).is_some_and(|(limit, waited)| waited > limit);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::StringValue;
 use tower_outbound::{Origin, UrlTemplate};
 
-use crate::names::OTHER;
+use crate::semconv::OTHER;
 use crate::target::Target;
 
 /// A `url.template` as a value, without a copy.

@@ -102,14 +102,13 @@
 //!
 //! 1.85.
 
-mod attempt_span;
-mod call_state;
-mod clock;
+mod builder;
+mod ended;
+mod error_type;
 pub mod keep;
 mod labels;
 mod methods;
 mod metrics;
-mod names;
 mod observer;
 mod opt_in;
 mod options;
@@ -117,14 +116,17 @@ mod phases;
 mod propagate;
 mod redact;
 mod rpc;
-mod setup_span;
+mod semconv;
+mod span;
 mod target;
 
 pub use tower_outbound::attempt::NoPropagation;
 
+pub use self::builder::OtelObserverBuilder;
 pub use self::labels::Hosts;
-pub use self::observer::{OtelObserver, scope};
+pub use self::observer::OtelObserver;
 pub use self::opt_in::SpanAttribute;
-pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
+pub use self::options::{MetricLabel, Metrics, Phases};
 pub use self::propagate::{Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;
+pub use self::semconv::scope;

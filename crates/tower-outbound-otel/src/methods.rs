@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::names::OTHER;
+use crate::semconv::OTHER;
 
 /// The variable that replaces the convention's list: methods with case, separated by commas.
 pub(crate) const VARIABLE: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";

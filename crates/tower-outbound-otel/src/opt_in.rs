@@ -8,8 +8,8 @@ use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use tower_outbound::Attempt;
 use tower_outbound::event::RequestHead;
 
-use crate::names::attribute as a;
 use crate::redact::REDACTED;
+use crate::semconv::attribute as a;
 
 /// Named or not, their values stay hidden, as do those that are marked as sensitive.
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];

@@ -140,8 +140,7 @@ async fn metrics_buckets_and_scope_match_table() {
     }
     let attempts = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
     assert_eq!(bounds("outbound.connection.requests"), attempts);
-    let schema = opentelemetry_semantic_conventions::SCHEMA_URL;
-    assert_eq!(rig.metric_scope(), (Some(env!("CARGO_PKG_VERSION").into()), Some(schema.into())));
+    assert_eq!(rig.metric_scope(), (Some(env!("CARGO_PKG_VERSION").into()), Some(SCHEMA.into())));
 }
 
 #[tokio::test]

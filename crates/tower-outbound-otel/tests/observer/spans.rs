@@ -46,7 +46,7 @@ async fn attempt_span_ok_has_exactly_documented_attributes() {
     );
     assert_eq!(span.instrumentation_scope.name(), "tower-outbound-otel");
     assert_eq!(span.instrumentation_scope.version(), Some(env!("CARGO_PKG_VERSION")));
-    assert_eq!(span.instrumentation_scope.schema_url(), Some(opentelemetry_semantic_conventions::SCHEMA_URL));
+    assert_eq!(span.instrumentation_scope.schema_url(), Some(SCHEMA));
 }
 
 #[tokio::test]
@@ -91,7 +91,23 @@ async fn connection_reuse_has_no_wait_span_and_links_to_setup() {
     assert_eq!(reused["outbound.connection.reuse"], "reused");
     assert_eq!(reused["outbound.connection.uses"], "3");
     assert_eq!(reused["outbound.connection.setup_paid"], "false");
-    assert!(reused["outbound.connection.idle_time"].parse::<f64>().unwrap() >= 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_reuse_idle_time_is_time_between_requests() {
+    let rig = Rig::new();
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let outbound = rig.outbound();
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(duplex));
+    let service = outbound.attempt_layer().layer(client);
+    let idle = Duration::from_millis(250);
+    for _ in 0..2 {
+        assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
+        tokio::time::sleep(idle).await;
+    }
+    let spans = rig.spans().into_iter().filter(|span| span.name == "GET");
+    let times: Vec<_> = spans.map(|span| attributes(&span).remove("outbound.connection.idle_time")).collect();
+    assert_eq!(times, [None, Some("0.25".to_owned())], "in seconds; a new connection was never idle");
 }
 
 #[tokio::test]

@@ -21,8 +21,9 @@ use tower_outbound_otel::{OtelObserver, OtelObserverBuilder};
 
 pub(crate) type Body = Empty<Bytes>;
 pub(crate) type Answer = Full<Bytes>;
-/// What spans and metrics come under.
+/// The instrumentation scope of spans and metrics, and its schema.
 pub(crate) const SCOPE: &str = "tower-outbound-otel";
+pub(crate) const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
 
 pub(crate) type Attributes = BTreeMap<String, String>;
 
