@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
@@ -10,7 +8,7 @@ use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::pipeline::Pipeline;
-use crate::{Report, TelemetryBuilder, TelemetryError, Warning, subscriber};
+use crate::{Report, TelemetryError, Warning, subscriber};
 
 /// Traces, metrics, propagation and a `tracing` subscriber, from the `OTEL_*` variables.
 ///
@@ -57,21 +55,6 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Builds the pipeline that the environment asks for and makes it the process's.
-    ///
-    /// # Errors
-    /// When the process has a global provider or a subscriber already: it is left as it is, and the error says what
-    /// to do instead. When the system gives no thread. No value of a variable is an error: see
-    /// [`warnings`](Self::warnings).
-    pub fn from_env(service: impl Into<String>) -> Result<Self, TelemetryError> {
-        Self::builder(service).build()
-    }
-
-    /// Starts a pipeline with options.
-    pub fn builder(service: impl Into<String>) -> TelemetryBuilder {
-        TelemetryBuilder::new(service.into())
-    }
-
     pub(crate) fn new(pipeline: Pipeline) -> Self {
         Self { pipeline: Some(pipeline) }
     }
@@ -132,7 +115,7 @@ impl Telemetry {
 
     /// What was delivered and what was lost so far.
     pub fn report(&self) -> Report {
-        self.pipeline.as_ref().map(|pipeline| pipeline.ledger.report()).unwrap_or_default()
+        self.pipeline.as_ref().map(|pipeline| pipeline.stats.report()).unwrap_or_default()
     }
 
     /// Sends what was not sent yet, and says what was delivered and lost so far; blocks for at most five seconds
@@ -146,23 +129,23 @@ impl Telemetry {
     }
 
     /// Sends what was not sent yet and ends, within the limit of the
-    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds), without blocking the caller's runtime.
+    /// [builder](crate::TelemetryBuilder::shutdown_limit) (five seconds), without blocking the caller's runtime.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the shutdown to finish on its own thread.
     pub async fn shutdown(self) -> Report {
         let (done, wait) = oneshot::channel();
-        let ledger = self.pipeline.as_ref().map(|pipeline| pipeline.ledger.clone()).unwrap_or_default();
+        let stats = self.pipeline.as_ref().map(|pipeline| pipeline.stats.clone()).unwrap_or_default();
         let thread = std::thread::Builder::new().name("otlp-shutdown".into());
         // Without a thread, dropping what it was to run is the shutdown.
         let _ = thread.spawn(move || {
             let _ = done.send(self.shutdown_blocking());
         });
-        wait.await.unwrap_or_else(|_| ledger.report())
+        wait.await.unwrap_or_else(|_| stats.report())
     }
 
     /// Sends what was not sent yet and ends; blocks for at most the limit of the
-    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds).
+    /// [builder](crate::TelemetryBuilder::shutdown_limit) (five seconds).
     pub fn shutdown_blocking(mut self) -> Report {
         self.pipeline.take().map(|mut pipeline| pipeline.end()).unwrap_or_default()
     }
@@ -179,14 +162,10 @@ impl Drop for Telemetry {
     }
 }
 
-/// The default of [`TelemetryBuilder::shutdown_limit`].
-pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// As long as any timeout of the variables: 24 days.
-pub(crate) const LONGEST_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 
@@ -200,11 +179,11 @@ mod tests {
         let builder = builder.endpoint(format!("http://{}", hanging.local_addr().unwrap()));
         let mut telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
         let mut pipeline = telemetry.pipeline.take().unwrap();
-        let (ledger, tracer) = (pipeline.ledger.clone(), pipeline.traces.clone().unwrap().tracer("test"));
+        let (stats, tracer) = (pipeline.stats.clone(), pipeline.traces.clone().unwrap().tracer("test"));
         let mut ended = 0;
         let report = std::thread::scope(|scope| {
             let end = scope.spawn(|| pipeline.end());
-            while ledger.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {
+            while stats.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {
                 let mut span = tracer.start("a span");
                 ended += u64::from(span.is_recording());
                 span.end();

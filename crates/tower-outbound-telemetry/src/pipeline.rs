@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
-use crate::export::{EndBy, ExportThread, Exporters, FLUSH, Ledger, SelfMetrics, SpanQueue};
+use crate::export::{EndBy, ExportStats, ExportThread, Exporters, SelfMetrics, SpanQueue};
 use crate::sampler::KeepingSampler;
-use crate::settings::Settings;
+use crate::settings::{FLUSH_LIMIT, Settings};
 use crate::{Report, TelemetryError, Warning, globals, subscriber};
 
 /// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
@@ -54,7 +54,7 @@ pub(crate) struct Pipeline {
     pub(crate) traces: Option<SdkTracerProvider>,
     pub(crate) metrics: Option<SdkMeterProvider>,
     pub(crate) warnings: Vec<Warning>,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) stats: Arc<ExportStats>,
     pub(crate) keep: Option<Keep>,
     limit: Duration,
     client: Option<OutboundClient>,
@@ -64,9 +64,9 @@ pub(crate) struct Pipeline {
     ended: bool,
 }
 
-/// What only the code says.
+/// Options without a variable.
 #[derive(Debug)]
-pub(crate) struct Choices {
+pub(crate) struct PipelineOptions {
     /// Whether providers and propagator become the process's.
     pub(crate) globals: bool,
     pub(crate) subscriber: bool,
@@ -76,16 +76,16 @@ pub(crate) struct Choices {
 }
 
 impl Pipeline {
-    pub(crate) fn build(settings: &Settings, choices: Choices) -> Result<Self, TelemetryError> {
-        if choices.globals {
+    pub(crate) fn build(settings: &Settings, options: PipelineOptions) -> Result<Self, TelemetryError> {
+        if options.globals {
             globals::check_unset()?;
         }
         let mut pipeline = Self::default();
-        (pipeline.limit, pipeline.client) = (choices.shutdown_limit, choices.client);
-        pipeline.keep = choices.keep;
+        (pipeline.limit, pipeline.client) = (options.shutdown_limit, options.client);
+        pipeline.keep = options.keep;
         pipeline.providers(settings)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
-        if choices.subscriber {
+        if options.subscriber {
             let filter = settings.log_filter.as_deref();
             match subscriber::install(pipeline.traces.as_ref(), filter) {
                 Ok(warning) => pipeline.warnings.extend(warning),
@@ -97,7 +97,7 @@ impl Pipeline {
                 }
             }
         }
-        if choices.globals {
+        if options.globals {
             if let Some(traces) = &pipeline.traces {
                 global::set_tracer_provider(traces.clone());
             }
@@ -170,17 +170,17 @@ impl Pipeline {
         let provider = provider.build();
         if let Some(export) = &settings.metrics.otlp {
             let traces = settings.traces.otlp.as_ref().map(|export| export.protocol);
-            let ledger = Arc::clone(&self.ledger);
-            let own = SelfMetrics { ledger, traces, metrics: export.protocol };
+            let stats = Arc::clone(&self.stats);
+            let own = SelfMetrics { stats, traces, metrics: export.protocol };
             own.register(&provider.meter_with_scope(scope()));
         }
         Ok(provider)
     }
 
     fn exporters(&mut self) -> Option<Exporters<'_>> {
-        let Self { thread, ledger, warnings, client, .. } = self;
+        let Self { thread, stats, warnings, client, .. } = self;
         let client = client.as_ref();
-        thread.as_ref().map(|thread| Exporters { thread, client, ledger, warnings })
+        thread.as_ref().map(|thread| Exporters { thread, client, stats, warnings })
     }
 
     /// Once: where everything goes, and what was not understood.
@@ -223,7 +223,7 @@ impl Pipeline {
                 thread.stop();
             }
         }
-        self.ledger.report()
+        self.stats.report()
     }
 }
 
@@ -247,7 +247,7 @@ fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
         let _ = done.send(metrics.force_flush());
     });
     started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
-    wait.recv_timeout(FLUSH).unwrap_or(Err(OTelSdkError::Timeout(FLUSH)))
+    wait.recv_timeout(FLUSH_LIMIT).unwrap_or(Err(OTelSdkError::Timeout(FLUSH_LIMIT)))
 }
 
 /// One view for both, since each that fits makes a stream of its own.

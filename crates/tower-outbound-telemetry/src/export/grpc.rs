@@ -14,17 +14,18 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use tower_outbound::BoxError;
 
-use super::transport::{Again, Answer, Signal, Transport};
+use super::answer::{Again, Answer, Signal};
+use super::receiver::Receiver;
 
-pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer, BoxError> {
-    let mut client = Grpc::with_origin(transport.client.clone(), transport.uri.clone());
-    if transport.gzip {
+pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, BoxError> {
+    let mut client = Grpc::with_origin(receiver.client.clone(), receiver.uri.clone());
+    if receiver.gzip {
         client = client.send_compressed(CompressionEncoding::Gzip);
     }
     let mut request = Request::new(message);
-    *request.metadata_mut() = MetadataMap::from_headers(transport.headers.clone());
-    match client.unary(request, path(transport.signal), Encoded).await {
-        Ok(answer) => Ok(Answer::Taken { rejected: transport.signal.rejected(answer.get_ref()) }),
+    *request.metadata_mut() = MetadataMap::from_headers(receiver.headers.clone());
+    match client.unary(request, path(receiver.signal), Encoded).await {
+        Ok(answer) => Ok(Answer::Taken { rejected: receiver.signal.rejected(answer.get_ref()) }),
         // With a source it is tonic's, for an answer that did not come.
         Err(status) if status.source().is_some() => Err(NoAnswer(status).into()),
         Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::Ledger;
-use super::transport::Signal;
+use super::answer::Signal;
+use super::stats::ExportStats;
 
 /// Between two warnings about one thing.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -17,7 +17,7 @@ const TARGET: &str = "tower_outbound_telemetry";
 pub(super) struct Health {
     endpoint: String,
     signal: Signal,
-    ledger: Arc<Ledger>,
+    stats: Arc<ExportStats>,
     told: Mutex<Told>,
 }
 
@@ -31,8 +31,8 @@ struct Told {
 }
 
 impl Health {
-    pub(super) fn new(endpoint: String, signal: Signal, ledger: Arc<Ledger>) -> Self {
-        Self { endpoint, signal, ledger, told: Mutex::default() }
+    pub(super) fn new(endpoint: String, signal: Signal, stats: Arc<ExportStats>) -> Self {
+        Self { endpoint, signal, stats, told: Mutex::default() }
     }
 
     /// An attempt failed.
@@ -77,8 +77,8 @@ impl Health {
 
     fn lost(&self) -> u64 {
         match self.signal {
-            Signal::Traces => self.ledger.spans.tally().lost(),
-            Signal::Metrics => self.ledger.metric_exports.tally().lost(),
+            Signal::Traces => self.stats.spans.tally().lost(),
+            Signal::Metrics => self.stats.metric_exports.tally().lost(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use http::Uri;
 
+use super::choices::OtlpProtocol;
 use super::reader::Reader;
-use super::signal::Signal;
-use crate::OtlpProtocol;
+use super::variables::SignalVariables;
 use crate::warning::without_user;
 
 const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -12,7 +12,7 @@ const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 impl Reader<'_> {
     pub(super) fn endpoint(
         &mut self,
-        signal: &Signal,
+        signal: &SignalVariables,
         protocol: OtlpProtocol,
         given: Option<&str>,
     ) -> String {

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::choices::Lookup;
 use crate::Warning;
-use crate::builder::Lookup;
 
 /// The specification's integers.
 pub(super) const MAX: u32 = i32::MAX as u32;

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::reader::Reader;
-use super::signal::Signal;
+use super::variables::SignalVariables;
 use crate::Warning;
 
 /// Far above any list of certificates, far below what hurts.
@@ -34,7 +34,7 @@ struct File<T> {
 }
 
 impl Reader<'_> {
-    pub(super) fn tls(&mut self, signal: &Signal) -> Tls {
+    pub(super) fn tls(&mut self, signal: &SignalVariables) -> Tls {
         let roots = [signal.certificate, "OTEL_EXPORTER_OTLP_CERTIFICATE"];
         Tls {
             roots: self.file(&roots, "the system's roots", trusted).map(|file| file.holds),
@@ -42,7 +42,10 @@ impl Reader<'_> {
         }
     }
 
-    fn client(&mut self, signal: &Signal) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    fn client(
+        &mut self,
+        signal: &SignalVariables,
+    ) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
         let certificates = [signal.client_certificate, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
         let keys = [signal.client_key, "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
         let chain = self.file(&certificates, NO_CLIENT, chain);

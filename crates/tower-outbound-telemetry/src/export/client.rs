@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower_outbound::{BoxError, Class, Failure, Kind, Phase};
 
+use super::answer::{Again, Answer};
 use super::health::Health;
-use super::transport::{Again, Answer, Transport};
+use super::transport::Transport;
 use crate::Loss;
 
 /// The wait before the second attempt; it doubles up to the longest, each with a random part of a fifth.
@@ -21,7 +22,7 @@ pub(super) type Cutoff = watch::Receiver<Option<Instant>>;
 
 /// Delivers messages of one signal.
 #[derive(Debug)]
-pub(super) struct Courier {
+pub(super) struct ExportClient {
     pub(super) transport: Transport,
     pub(super) health: Health,
     /// For one message with all its attempts.
@@ -29,7 +30,7 @@ pub(super) struct Courier {
     pub(super) cutoff: Cutoff,
 }
 
-impl Courier {
+impl ExportClient {
     /// How many of it the receiver rejected, or why it has none: at the end of a shutdown, what was so far.
     ///
     /// It is sent again where no acknowledgement came, as OTLP asks: a span and a cumulative point are the same

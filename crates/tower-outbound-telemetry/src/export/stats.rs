@@ -6,7 +6,7 @@ use crate::{Loss, Report, Tally};
 
 /// Shared by whoever gains or loses something.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct ExportStats {
     pub(super) spans: Account,
     pub(super) metric_exports: Account,
     pub(super) data_points: Account,
@@ -48,7 +48,7 @@ impl Account {
     }
 }
 
-impl Ledger {
+impl ExportStats {
     pub(crate) fn report(&self) -> Report {
         Report { spans: self.spans.tally(), metric_exports: self.metric_exports.tally() }
     }
