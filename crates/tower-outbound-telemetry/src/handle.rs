@@ -10,16 +10,16 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::pipeline::Pipeline;
 use crate::{Report, TelemetryError, Warning, subscriber};
 
-/// Traces, metrics, propagation and a `tracing` subscriber, from the `OTEL_*` variables.
+/// A pipeline of traces, metrics and propagation, with a `tracing` subscriber.
 ///
-/// Keep it until the process ends and call [`shutdown`](Self::shutdown): what was not exported is then sent, and
-/// the [`Report`] says what was lost. Export and shutdown work on every flavour of runtime and without one, and
-/// never hold up the service: a span that finds the queue full is counted and gone. That the receiver does not
-/// take what is sent is told as a `tracing` warning once, and then at most every 60 s; the counts are metrics too
-/// (`otel.sdk.exporter.span.exported` and the other two with `error.type`).
+/// Keep the value until the process ends, then call [`shutdown`](Self::shutdown): it exports pending telemetry and returns
+/// a [`Report`] of losses. Export and shutdown work on every tokio runtime and without one, and never block the service: a
+/// span that finds the queue full is dropped and counted. Failed exports are logged as a `tracing` warning, at most once in
+/// 60 s, and counted in the metrics `otel.sdk.exporter.span.exported`, `otel.sdk.exporter.metric_data_point.exported` and
+/// `otel.sdk.processor.span.processed` by `error.type`.
 ///
 /// # Example
-/// A service that ends with SIGTERM:
+/// A service that stops on SIGTERM:
 /// ```no_run
 /// use tokio::signal::unix::{SignalKind, signal};
 /// use tower_outbound_telemetry::Telemetry;
@@ -42,15 +42,15 @@ use crate::{Report, TelemetryError, Warning, subscriber};
 /// ```
 ///
 /// # Cancel safety
-/// Dropping it does what a shutdown does. Inside a runtime it is done on one of its blocking threads, so no worker
-/// is held up, and the end of the runtime waits for it; elsewhere the drop waits.
+/// A drop shuts the pipeline down. Inside a tokio runtime, the shutdown runs on a blocking thread, and the runtime waits for
+/// it when it stops; outside, the drop blocks.
 ///
 /// # Variables
 #[doc = include_str!("variables.md")]
 #[derive(Debug)]
-#[must_use = "dropping it ends the export"]
+#[must_use = "a drop shuts the pipeline down"]
 pub struct Telemetry {
-    /// Taken by the end.
+    /// Taken by the shutdown.
     pipeline: Option<Pipeline>,
 }
 
@@ -59,25 +59,25 @@ impl Telemetry {
         Self { pipeline: Some(pipeline) }
     }
 
-    /// What was not understood; told as `tracing` warnings too.
+    /// Variables that could not be used. They are logged as `tracing` warnings too.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         self.pipeline.as_ref().map_or(&[], |pipeline| &pipeline.warnings)
     }
 
-    /// The provider of tracers; `None` where traces are off.
+    /// The tracer provider; `None` if traces are off.
     #[must_use]
     pub fn tracer_provider(&self) -> Option<&SdkTracerProvider> {
         self.pipeline.as_ref()?.traces.as_ref()
     }
 
-    /// The provider of meters; `None` where metrics are off.
+    /// The meter provider; `None` if metrics are off.
     #[must_use]
     pub fn meter_provider(&self) -> Option<&SdkMeterProvider> {
         self.pipeline.as_ref()?.metrics.as_ref()
     }
 
-    /// An observer with these providers, whatever the global ones are.
+    /// Starts an observer that uses this pipeline's providers.
     ///
     /// # Example
     /// ```
@@ -103,8 +103,7 @@ impl Telemetry {
         observer
     }
 
-    /// The layer that makes `tracing` spans OpenTelemetry's, for a subscriber of your own; `None` (which is a
-    /// layer too) where traces are off.
+    /// The layer that exports `tracing` spans, for a subscriber of your own; `None`, which is a layer too, if traces are off.
     #[must_use]
     pub fn layer<S>(&self) -> Option<OpenTelemetryLayer<S, SdkTracer>>
     where
@@ -113,39 +112,39 @@ impl Telemetry {
         self.tracer_provider().map(subscriber::layer)
     }
 
-    /// What was delivered and what was lost so far.
+    /// The numbers of delivered and lost items so far.
     pub fn report(&self) -> Report {
         self.pipeline.as_ref().map(|pipeline| pipeline.stats.report()).unwrap_or_default()
     }
 
-    /// Sends what was not sent yet, and says what was delivered and lost so far; blocks for at most five seconds
-    /// for each signal. A batch that is lost ends it: what is behind that waits for the next export.
+    /// Exports pending telemetry and returns the numbers of delivered and lost items so far. Blocks for at most five seconds
+    /// per signal. Stops at the first lost batch; later spans wait for the next export.
     ///
     /// # Errors
-    /// When the time is up. What was lost is in the report.
+    /// If the time is up. Losses are not errors: they are in the report.
     pub fn force_flush(&self) -> Result<Report, TelemetryError> {
         self.pipeline.as_ref().map_or(Ok(()), Pipeline::flush)?;
         Ok(self.report())
     }
 
-    /// Sends what was not sent yet and ends, within the limit of the
-    /// [builder](crate::TelemetryBuilder::shutdown_limit) (five seconds), without blocking the caller's runtime.
+    /// Exports pending telemetry and ends the pipeline, within
+    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit). Does not block the runtime.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the shutdown to finish on its own thread.
+    /// If the future is dropped, the shutdown continues on a thread of its own.
     pub async fn shutdown(self) -> Report {
         let (done, wait) = oneshot::channel();
         let stats = self.pipeline.as_ref().map(|pipeline| pipeline.stats.clone()).unwrap_or_default();
         let thread = std::thread::Builder::new().name("otlp-shutdown".into());
-        // Without a thread, dropping what it was to run is the shutdown.
+        // If no thread can be started, the closure is dropped, which shuts the pipeline down.
         let _ = thread.spawn(move || {
             let _ = done.send(self.shutdown_blocking());
         });
         wait.await.unwrap_or_else(|_| stats.report())
     }
 
-    /// Sends what was not sent yet and ends; blocks for at most the limit of the
-    /// [builder](crate::TelemetryBuilder::shutdown_limit) (five seconds).
+    /// Exports pending telemetry and ends the pipeline. Blocks for at most
+    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit).
     pub fn shutdown_blocking(mut self) -> Report {
         self.pipeline.take().map(|mut pipeline| pipeline.end()).unwrap_or_default()
     }
@@ -155,7 +154,7 @@ impl Drop for Telemetry {
     fn drop(&mut self) {
         let Some(pipeline) = self.pipeline.take() else { return };
         match Handle::try_current() {
-            // One that ends before it begins drops what it was to run, which is the same.
+            // A runtime that stops first drops the closure, which shuts the pipeline down.
             Ok(runtime) => drop(runtime.spawn_blocking(move || drop(pipeline))),
             Err(_) => drop(pipeline),
         }
@@ -180,7 +179,9 @@ mod tests {
         let mut telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
         let mut pipeline = telemetry.pipeline.take().unwrap();
         let (stats, tracer) = (pipeline.stats.clone(), pipeline.traces.clone().unwrap().tracer("test"));
-        let mut ended = 0;
+        // The shutdown waits for this span, whose receiver never answers: time enough for another span to end.
+        tracer.start("queued").end();
+        let mut ended = 1;
         let report = std::thread::scope(|scope| {
             let end = scope.spawn(|| pipeline.end());
             while stats.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {

@@ -20,13 +20,13 @@ use super::transport::Transport;
 use crate::settings::{Batch, Export};
 use crate::{TelemetryError, Warning};
 
-/// Sets the time at which everything of a signal must have ended.
+/// Sets the end of a signal's deliveries.
 pub(crate) type EndBy = watch::Sender<Option<Instant>>;
 
-/// What both signals' exporters are made with.
+/// The parts that both exporters use.
 pub(crate) struct Exporters<'a> {
     pub(crate) thread: &'a ExportThread,
-    /// In place of one for each signal.
+    /// The given client; `None`: one for each signal.
     pub(crate) client: Option<&'a OutboundClient>,
     pub(crate) stats: &'a Arc<ExportStats>,
     pub(crate) warnings: &'a mut Vec<Warning>,

@@ -1,6 +1,6 @@
 //! OTLP over gRPC.
 //!
-//! Source: the OTLP specification, section OTLP/gRPC, with its table of codes that may be sent again.
+//! Source: the OTLP specification, section OTLP/gRPC, with its table of retryable codes.
 
 use std::error::Error;
 use std::fmt;
@@ -26,13 +26,13 @@ pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, 
     *request.metadata_mut() = MetadataMap::from_headers(receiver.headers.clone());
     match client.unary(request, path(receiver.signal), Encoded).await {
         Ok(answer) => Ok(Answer::Taken { rejected: receiver.signal.rejected(answer.get_ref()) }),
-        // With a source it is tonic's, for an answer that did not come.
+        // A status with a source is made by tonic: the receiver did not answer.
         Err(status) if status.source().is_some() => Err(NoAnswer(status).into()),
         Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),
     }
 }
 
-/// Without the `Debug` output of the source, which is a part of the status's own text.
+/// Displays the message only: the status's text contains the source's `Debug` output.
 #[derive(Debug)]
 struct NoAnswer(Status);
 
@@ -72,7 +72,7 @@ fn again(status: &Status) -> Again {
     }
 }
 
-/// Messages that are encoded already: once for all attempts.
+/// Passes encoded messages through.
 struct Encoded;
 
 impl Codec for Encoded {

@@ -16,7 +16,7 @@ use tower_outbound::BoxError;
 use super::answer::{Again, Answer};
 use super::receiver::Receiver;
 
-/// More than any answer of OTLP.
+/// Larger than any OTLP answer.
 const LARGEST_ANSWER: usize = 64 << 10;
 
 pub(super) fn compressed(message: &[u8]) -> Bytes {
@@ -39,7 +39,7 @@ pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, 
     let (head, body) = response.into_parts();
     let body = Limited::new(body, LARGEST_ANSWER).collect().await;
     if head.status.is_success() {
-        // The head is the acknowledgement: what the body lacks, it would only have added.
+        // The head is the acknowledgement, even if the body is missing.
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         return Ok(Answer::Taken { rejected: receiver.signal.rejected(&body) });
     }
@@ -53,7 +53,7 @@ pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, 
     Ok(Answer::Refused { said: head.status.to_string(), again })
 }
 
-/// Seconds or a date (RFC 9110, section 10.2.3); anything else is as if it were not there.
+/// Seconds or a date (RFC 9110, section 10.2.3). Other values are ignored.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

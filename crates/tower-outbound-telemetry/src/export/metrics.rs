@@ -1,4 +1,4 @@
-//! Exports what the SDK's reader collects.
+//! Exports the metrics that the SDK's reader collects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::client::ExportClient;
 use super::stats::ExportStats;
 use crate::Loss;
 
-/// Called from the reader's own thread, which waits for the export thread; never longer than the client takes.
+/// Called on the reader's thread, which waits for the export thread.
 pub(crate) struct MetricExporter {
     pub(super) export_thread: Handle,
     pub(super) client: Arc<ExportClient>,
@@ -40,7 +40,7 @@ impl PushMetricExporter for MetricExporter {
             Err(loss) => Err(loss),
         };
         self.stats.metric_exports.settle(1, whole);
-        // Losses are counted and told here; the SDK would only log each of them once more.
+        // Losses are counted and logged here; the SDK would log them again.
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The pipeline's own metrics: what was lost is seen where everything else is.
+//! The pipeline's own metrics.
 //!
 //! Source: the semantic conventions for OpenTelemetry SDK metrics, `otel.sdk.*`.
 
@@ -15,16 +15,16 @@ const COMPONENT_NAME: &str = "otel.component.name";
 const COMPONENT_TYPE: &str = "otel.component.type";
 const ERROR_TYPE: &str = "error.type";
 
-/// What the metrics are made of.
+/// The sources of the metrics.
 pub(crate) struct SelfMetrics {
     pub(crate) stats: Arc<ExportStats>,
-    /// How spans travel, if they do.
+    /// The protocol of spans; `None` if they are not exported.
     pub(crate) traces: Option<OtlpProtocol>,
     pub(crate) metrics: OtlpProtocol,
 }
 
 impl SelfMetrics {
-    /// Observed at each collection, so that counting costs nothing meanwhile.
+    /// Registers observable counters, which cost nothing between collections.
     pub(crate) fn register(self, meter: &Meter) {
         if let Some(protocol) = self.traces {
             let processor = Component { name: "batching_span_processor/0", kind: "batching_span_processor" };
@@ -32,7 +32,7 @@ impl SelfMetrics {
             meter
                 .u64_observable_counter("otel.sdk.processor.span.processed")
                 .with_unit("{span}")
-                .with_description("Spans that were taken for export, or dropped before it")
+                .with_description("Spans accepted for export, or dropped before")
                 .with_callback(move |observer| {
                     let tally = stats.spans.tally();
                     let dropped = [Loss::QueueFull, Loss::ShutDown];
@@ -47,7 +47,7 @@ impl SelfMetrics {
             meter
                 .u64_observable_counter("otel.sdk.exporter.span.exported")
                 .with_unit("{span}")
-                .with_description("Spans that the receiver acknowledged, or that were lost on the way")
+                .with_description("Spans that the receiver acknowledged, or that were lost")
                 .with_callback(move |observer| exporter.observe(observer, &stats.spans.tally()))
                 .build();
         }
@@ -55,13 +55,13 @@ impl SelfMetrics {
         meter
             .u64_observable_counter("otel.sdk.exporter.metric_data_point.exported")
             .with_unit("{data_point}")
-            .with_description("Points that the receiver acknowledged, or that were lost on the way")
+            .with_description("Data points that the receiver acknowledged, or that were lost")
             .with_callback(move |observer| exporter.observe(observer, &stats.data_points.tally()))
             .build();
     }
 }
 
-/// A part of the pipeline, as the convention names it.
+/// A component of the pipeline, with the convention's names.
 struct Component {
     name: &'static str,
     kind: &'static str,

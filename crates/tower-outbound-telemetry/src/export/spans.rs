@@ -1,4 +1,4 @@
-//! The queue between the spans that end and the thread that exports them.
+//! The queue between ended spans and the export thread.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -22,9 +22,9 @@ use crate::Loss;
 use crate::sampler::is_exported;
 use crate::settings::{Batch, FLUSH_LIMIT, LONGEST_LIMIT};
 
-/// Takes spans that have ended, without waiting: one that finds the queue full is counted and gone.
+/// Queues ended spans without waiting. A span that finds the queue full is dropped and counted.
 ///
-/// The SDK's own processor says neither what it dropped nor what its exporter lost.
+/// The SDK's processor does not report dropped and lost spans.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanQueue {
     queue: SyncSender<SpanData>,
@@ -36,9 +36,9 @@ pub(crate) struct SpanQueue {
 #[derive(Debug)]
 struct Shared {
     queued: AtomicUsize,
-    /// Set by the shutdown.
+    /// The shutdown has begun.
     closed: AtomicBool,
-    /// Of a batch.
+    /// Spans per batch.
     size: usize,
     full_batch: Notify,
     stats: Arc<ExportStats>,
@@ -59,7 +59,7 @@ struct Exporter {
 }
 
 impl SpanQueue {
-    /// `cutoff` is what the client watches.
+    /// `cutoff` ends the client's deliveries.
     pub(super) fn start(
         thread: &ExportThread,
         client: ExportClient,
@@ -79,9 +79,9 @@ impl SpanQueue {
         Self { queue, shared, commands, cutoff }
     }
 
-    /// Puts it there, or says why not.
+    /// Queues a span, or returns why it is lost.
     fn add(&self, span: SpanData) -> Result<(), Loss> {
-        // Counted first, so that the exporter never takes off what was not yet added, nor ends before it is there.
+        // Counted first: the exporter must not subtract a span before it is added, nor end before it is queued.
         let queued = self.shared.queued.fetch_add(1, SeqCst) + 1;
         if self.shared.closed.load(SeqCst) {
             return Err(Loss::ShutDown);
@@ -94,7 +94,7 @@ impl SpanQueue {
                 Ok(())
             }
             Err(TrySendError::Full(_)) => {
-                // The span that made the batch full may be this one, overtaken.
+                // Another thread may have counted this span as the one that fills a batch.
                 self.shared.full_batch.notify_one();
                 Err(Loss::QueueFull)
             }
@@ -102,7 +102,7 @@ impl SpanQueue {
         }
     }
 
-    /// Whether it was done in time.
+    /// Waits for the exporter; an error if the time is up.
     fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command, limit: Duration) -> OTelSdkResult {
         let (done, wait) = mpsc::channel();
         self.commands.send(command(done)).map_err(|_| OTelSdkError::AlreadyShutdown)?;
@@ -136,7 +136,7 @@ impl SpanProcessor for SpanQueue {
         }
         let limit = limit.min(LONGEST_LIMIT);
         self.cutoff.send_replace(Some(Instant::now() + limit));
-        // The exporter keeps to the time by itself; the rest is for what it has to count then.
+        // The exporter keeps the limit; the rest is for its counting.
         self.command(Command::ShutDown, limit + Duration::from_millis(200))
     }
 }
@@ -171,7 +171,7 @@ impl Exporter {
         }
     }
 
-    /// What waits now, until a batch is lost.
+    /// Exports the spans queued now; stops at the first lost batch.
     async fn drain(&mut self) {
         for _ in 0..self.shared.queued.load(Relaxed).div_ceil(self.shared.size) {
             let batch = self.take();
@@ -181,13 +181,13 @@ impl Exporter {
         }
     }
 
-    /// The rest goes the way of a batch that found nobody there, or that ran out of time.
+    /// Exports the rest. After a batch that was refused, or when the time is up, further batches are lost alike.
     async fn last_batches(&mut self) {
         let mut gone = None;
         loop {
             let batch = self.take();
             match (batch.len(), gone) {
-                // Nobody is about to add one, and whoever comes now finds it closed.
+                // No span is being added, and the queue is closed for new ones.
                 (0, _) if self.shared.queued.load(SeqCst) == 0 => return,
                 (0, _) => tokio::task::yield_now().await,
                 (count, Some(reason)) => self.settle(count, Err(reason)),
@@ -199,7 +199,7 @@ impl Exporter {
         }
     }
 
-    /// Up to one batch of what waits.
+    /// Takes up to one batch.
     fn take(&self) -> Vec<SpanData> {
         let mut batch = Vec::new();
         while batch.len() < self.shared.size {
@@ -223,7 +223,7 @@ impl Exporter {
         outcome.map(drop)
     }
 
-    /// What was taken is neither queued nor uncounted for a moment.
+    /// Counts first: a span must not be missing from both counts at any moment.
     fn settle(&self, count: usize, outcome: Result<u64, Loss>) {
         self.shared.stats.spans.settle(count as u64, outcome);
         self.shared.queued.fetch_sub(count, SeqCst);

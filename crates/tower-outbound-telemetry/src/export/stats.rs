@@ -1,10 +1,10 @@
-//! Counts what became of everything.
+//! Counts delivered and lost items.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::{Loss, Report, Tally};
 
-/// Shared by whoever gains or loses something.
+/// Shared by both exporters.
 #[derive(Debug, Default)]
 pub(crate) struct ExportStats {
     pub(super) spans: Account,
@@ -12,7 +12,7 @@ pub(crate) struct ExportStats {
     pub(super) data_points: Account,
 }
 
-/// One kind of thing.
+/// The counts of one kind of item.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     delivered: AtomicU64,
@@ -28,7 +28,7 @@ impl Account {
         self.lost[reason as usize].fetch_add(count, Relaxed);
     }
 
-    /// An answer: of so many, these were rejected.
+    /// Counts an export of `count` items; `Ok` is the number of rejected ones.
     pub(super) fn settle(&self, count: u64, outcome: Result<u64, Loss>) {
         match outcome {
             Ok(rejected) => {

@@ -1,4 +1,4 @@
-//! Where a signal goes, and how.
+//! The destinations of a signal.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::tls::Tls;
 use super::variables::SignalVariables;
 
-/// Where one signal goes; neither: it is off.
+/// The destinations of a signal. Without any, the signal is off.
 #[derive(Debug, Default)]
 pub(crate) struct Destinations {
     pub(crate) otlp: Option<Export>,
@@ -19,10 +19,10 @@ pub(crate) struct Destinations {
     pub(crate) console: bool,
 }
 
-/// How OTLP gets there.
+/// The settings of an OTLP export.
 pub(crate) struct Export {
     pub(crate) protocol: OtlpProtocol,
-    /// Complete: over HTTP with its path.
+    /// The full URL; with HTTP, including the path.
     pub(crate) endpoint: String,
     pub(crate) timeout: Duration,
     /// Marked as sensitive.
@@ -61,7 +61,7 @@ const EXPORTERS: &[&str] = if cfg!(feature = "console") { &[OTLP, CONSOLE] } els
 
 impl Reader<'_> {
     pub(super) fn destinations(&mut self, signal: &SignalVariables, choices: &Choices) -> Destinations {
-        // Asked only of a name that is not known: with the feature, `console` is.
+        // With the feature, `console` is a known name.
         let note = |name: &str| {
             name.eq_ignore_ascii_case(CONSOLE).then_some("`console` needs the cargo feature `console`")
         };
@@ -94,7 +94,7 @@ impl Reader<'_> {
     }
 }
 
-/// Without what the endpoint says of a user; of a sensitive header only the name is told.
+/// Hides the endpoint's user, and the values of sensitive headers.
 impl fmt::Debug for Export {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Export")

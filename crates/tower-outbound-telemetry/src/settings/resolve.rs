@@ -17,7 +17,7 @@ use super::reader::Reader;
 use super::variables::{METRICS, TRACES};
 use crate::Warning;
 
-/// Resolved settings.
+/// The resolved settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) service: String,
@@ -29,19 +29,19 @@ pub(crate) struct Settings {
     pub(crate) limits: SpanLimits,
     pub(crate) batch: Batch,
     pub(crate) metric_interval: Duration,
-    /// Of one export, like [`Batch::timeout`].
+    /// Time limit for one export, like [`Batch::timeout`].
     pub(crate) metric_timeout: Duration,
     pub(crate) temporality: Temporality,
-    /// In place of explicit buckets, for every histogram.
+    /// For all histograms, instead of explicit buckets.
     pub(crate) exponential_histograms: bool,
     pub(crate) propagators: Vec<Propagator>,
-    /// Of the subscriber; the default where there is none.
+    /// Filter of the subscriber; `None`: the default.
     pub(crate) log_filter: Option<String>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 impl Settings {
-    /// Who sends, and with which SDK.
+    /// The resource: service and SDK.
     pub(crate) fn resource(&self) -> Resource {
         Resource::builder_empty()
             .with_detector(Box::new(TelemetryResourceDetector))

@@ -1,4 +1,4 @@
-//! What the tests of settings share.
+//! Helpers of the tests of settings.
 
 use super::{Choices, Export, Lookup, Settings};
 
@@ -15,7 +15,7 @@ pub(super) fn resolve(variables: &[(&'static str, &'static str)]) -> Settings {
     resolve_with(lookup(variables.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()))
 }
 
-/// Of traces and of metrics.
+/// The exports of traces and of metrics.
 pub(super) fn otlp(settings: &Settings) -> [&Export; 2] {
     [&settings.traces, &settings.metrics].map(|signal| signal.otlp.as_ref().unwrap())
 }
