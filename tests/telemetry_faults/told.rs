@@ -80,13 +80,13 @@ fn otlp_restart_loses_nothing_and_logs_outage_and_return() {
         front.set(Fault::Refused);
         // A full batch, which goes at once.
         drive::record(&telemetry, 600);
-        let gone = (Level::WARN, "telemetry is not taken by the receiver".to_owned());
+        let gone = (Level::WARN, "telemetry export failed".to_owned());
         assert_eq!(log.of(&endpoint, 2), [exported.clone(), gone.clone()]);
         let cause = log.cause(&endpoint);
         assert!(cause.starts_with("POST http"), "{cause}");
         assert!(!cause.contains("Failure") && cause.len() < 400, "for people, not for debugging: {cause}");
         front.set(Fault::None);
-        let back = (Level::INFO, "telemetry is taken by the receiver again".to_owned());
+        let back = (Level::INFO, "telemetry export works again".to_owned());
         assert_eq!(log.of(&endpoint, 3), [exported.clone(), gone.clone(), back.clone()]);
 
         let report = telemetry.shutdown_blocking();

@@ -1,18 +1,16 @@
-//! Which attempts are kept although their trace is not sampled.
+//! Exports selected attempts of traces that are not sampled.
 
 use std::time::Duration;
 
-use tower_outbound::{Attempt, Outcome};
+use crate::ended::Ended;
+use crate::semconv;
 
-use crate::attempt_span::error_type;
-use crate::names;
+/// The attribute of kept spans: `error`, `slow` or `retry`.
+pub const KEPT: &str = semconv::outbound::KEPT;
 
-/// The attribute of the spans that are exported although their trace is not sampled: `error`, `slow` or `retry`.
-pub const KEPT: &str = names::outbound::KEPT;
-
-/// Marks the parent context of a span that may be kept.
+/// Marks the parent context of spans that may be kept.
 ///
-/// The sampler of the provider must answer `RecordOnly` instead of `Drop` where the parent context holds this value.
+/// The provider's sampler must return `RecordOnly` instead of `Drop` if the parent context contains this value.
 #[derive(Clone, Copy, Debug)]
 pub struct MayBeKept;
 
@@ -23,7 +21,7 @@ pub struct MayBeKept;
 ///
 #[doc = include_str!("keep.md")]
 #[derive(Clone, Debug, Default)]
-#[must_use = "a rule has an effect once it is given to the builder"]
+#[must_use = "has no effect until it is passed to a builder"]
 pub struct Keep {
     errors: bool,
     first_byte_above: Option<Duration>,
@@ -31,40 +29,41 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// Keeps nothing yet.
+    /// Keeps nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Keeps what failed, or was answered with 4xx, 5xx or a gRPC status other than `OK`: reason `error`.
+    /// Keeps attempts that failed, or whose response has status 4xx, 5xx or a gRPC status other than `OK`. Value of
+    /// `outbound.kept`: `error`.
     pub fn errors(mut self) -> Self {
         self.errors = true;
         self
     }
 
-    /// Keeps what had no first response byte within this time, counted from the attempt's start, our queue and a
-    /// connect included: reason `slow`.
+    /// Keeps attempts whose first response byte took longer than this, counted from the attempt's start: queue and
+    /// connect are included. Value of `outbound.kept`: `slow`.
     pub fn first_byte_above(mut self, limit: Duration) -> Self {
         self.first_byte_above = Some(limit);
         self
     }
 
-    /// Keeps every attempt of a call but its first: reason `retry`.
+    /// Keeps retries: every attempt of a call except for its first. Value of `outbound.kept`: `retry`.
     pub fn retries(mut self) -> Self {
         self.retries = true;
         self
     }
 
-    /// Why this one is kept, if it is: the value of `outbound.kept`.
-    pub(crate) fn reason(&self, attempt: &Attempt, outcome: &Outcome) -> Option<&'static str> {
-        if self.errors && error_type(attempt, outcome).is_some() {
+    /// The value of `outbound.kept`, if the attempt is kept.
+    pub(crate) fn reason(&self, ended: &Ended<'_>) -> Option<&'static str> {
+        if self.errors && ended.error_type().is_some() {
             return Some("error");
         }
-        if self.retries && attempt.ordinal() > 0 {
+        if self.retries && ended.attempt.ordinal() > 0 {
             return Some("retry");
         }
-        let timings = attempt.timings();
-        // Without a first byte, the attempt has waited for one until its end.
+        let timings = ended.attempt.timings();
+        // Without a first byte, the attempt waited until its end.
         let waited = timings.cumulative().first_byte.or_else(|| timings.total());
         let slow = self.first_byte_above.zip(waited).is_some_and(|(limit, waited)| waited > limit);
         slow.then_some("slow")

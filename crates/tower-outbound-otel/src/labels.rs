@@ -1,4 +1,4 @@
-//! The values of metric attributes, bounded: hosts and schemes.
+//! Bounded values of metric attributes: hosts and schemes.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::StringValue;
 use tower_outbound::{Origin, UrlTemplate};
 
-use crate::names::OTHER;
+use crate::semconv::OTHER;
 use crate::target::Target;
 
-/// A `url.template` as a value, without a copy.
+/// A `url.template` as a value. Does not copy the text.
 pub(crate) fn template(template: &UrlTemplate) -> opentelemetry::Value {
     match template.as_static() {
         Some(text) => text.into(),
@@ -17,16 +17,16 @@ pub(crate) fn template(template: &UrlTemplate) -> opentelemetry::Value {
     }
 }
 
-/// Pairs of host and port that get series of their own, unless set.
+/// Default number of pairs of host and port with series of their own.
 const HOSTS: usize = 100;
 
-/// Which hosts get series of their own in the metrics; the others are `_OTHER` with port 0.
+/// Which hosts have series of their own in the metrics. Others are recorded as `_OTHER` with port 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hosts {
-    /// The first so many pairs of host and port that are seen.
+    /// The first pairs of host and port seen, up to this number.
     First(usize),
-    /// These hosts: `host` (any port of it, 100 pairs in all) or `host:port`.
+    /// These hosts, as `host` (all ports, up to 100 pairs in total) or `host:port`.
     Listed(Vec<String>),
 }
 
@@ -36,7 +36,7 @@ impl Default for Hosts {
     }
 }
 
-/// The pairs that were admitted so far.
+/// The pairs admitted so far.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     rule: Hosts,

@@ -1,64 +1,66 @@
-//! OpenTelemetry spans and metrics from tower-outbound's events.
+//! OpenTelemetry spans, metrics and trace context propagation for tower-outbound.
 //!
+//! [`OtelObserver`] turns the events of an [`Outbound`](tower_outbound::Outbound) into spans and metrics, and writes the
+//! trace context into requests. The crate uses OpenTelemetry's API; the application chooses the SDK, providers and
+//! exporters. To build those from the `OTEL_*` variables, use `tower-outbound-telemetry`.
+//!
+//! # Example
 //! ```
 //! use tower_outbound::Outbound;
 //! use tower_outbound_otel::OtelObserver;
 //!
 //! let outbound = Outbound::builder().observer(OtelObserver::new()).build();
-//! // … then `outbound.connector(..)` below the client, `outbound.layer()` around it.
+//! // … then `outbound.connector(..)` below the client, and `outbound.layer()` around it.
 //! # let _ = outbound;
 //! ```
-//!
-//! It speaks OpenTelemetry's API directly, so that an attempt that is not sampled costs three allocations below
-//! a caller that is not sampled either, and five without one; a record of a metric none. An attempt's parent is
-//! the context of the call, which `tracing-opentelemetry` sets too.
 //!
 //! # Spans
 //!
 //! | span | parent |
 //! | --- | --- |
-//! | `{METHOD}` or `{METHOD} {url.template}`, of gRPC `{package.Service}/{Method}`; CLIENT | the caller's |
-//! | `HTTP wait_for_connection {host}:{port}`, only without a connection at hand (where that cannot be seen, above 1 ms); `outbound.queue`, only if it had to wait for a slot; `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the attempt |
-//! | `HTTP connection_setup {host}:{port}` | the attempt that started it and is served by it, else none, with a link to the former; every other attempt that it serves links to it |
+//! | `{METHOD}` or `{METHOD} {url.template}`; for gRPC `{package.Service}/{Method}`; kind CLIENT | the caller's span |
+//! | `outbound.queue`, if the attempt waited for a slot; `HTTP wait_for_connection {host}:{port}`, if no connection was at hand (untracked connections: above 1 ms); `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the attempt |
+//! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it; otherwise a root with a link to that attempt. Other attempts on the connection link to this span |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
-//! There is no span around the attempts of one call. Each is a child of what was current when the call was made; where
-//! that is no span, retries are children of the call's first attempt, so that all are in one trace. A retry has
+//! The attempts of a call have no span around them. Each is a child of the span that was current when the call was made.
+//! If there was none, retries are children of the first attempt, so that they share its trace. Retries have the attributes
 //! `http.request.resend_count`, `outbound.retry.reason` and `outbound.retry.backoff`.
 //!
-//! 4xx, 5xx, failures and gRPC's errors set the status and `error.type`. The caller's cancellation is no error and sets
-//! `outbound.cancelled_in`; an error status that was received before it stays one. The convention's opt-in
-//! attributes are [options](SpanAttribute), and so is each header: none is recorded that
-//! [was not named](OtelObserverBuilder::request_header). Users, passwords and sensitive query values are hidden.
+//! Status 4xx and 5xx, failures and gRPC errors set the span status and `error.type`. A cancellation by the caller is not
+//! an error and sets `outbound.cancelled_in`; an error status received before it remains an error. Opt-in attributes of the
+//! convention are [options](SpanAttribute). Headers are recorded only if [listed](OtelObserverBuilder::request_header).
+//! Users, passwords and sensitive query values are hidden.
+//!
+//! An attempt that is not sampled costs three allocations below a caller that is not sampled either, and five without a
+//! caller. Recording a metric allocates nothing.
 //!
 //! # gRPC
 //!
-//! A request whose `content-type` is `application/grpc` is still one CLIENT span, with HTTP's attributes and gRPC's beside
-//! them: `rpc.system.name`, `rpc.method`, `rpc.response.status_code` and, where the method has no name of its own,
-//! `rpc.method_original`. The RPC convention's name wins over a `url.template`, which stays an attribute. The names are
-//! those of the conventions' v1.44.0 (its text after that has `rpc.status_code` in place of `rpc.response.status_code`; no
-//! release of it has).
+//! A request with content type `application/grpc` has one CLIENT span with the attributes of HTTP and of gRPC:
+//! `rpc.system.name`, `rpc.method`, `rpc.response.status_code`, and `rpc.method_original` if the method is `_OTHER`. The
+//! span name is the RPC convention's; a `url.template` is an attribute. The names are those of the conventions' v1.44.0.
 //!
 //! | the attempt | `rpc.response.status_code` | `error.type` | span status |
 //! | --- | --- | --- | --- |
 //! | `grpc-status: 0`, read to the trailers | `OK` | | unset |
-//! | another `grpc-status`, inside HTTP's 200 too | its name: `UNAVAILABLE` | the same | error |
-//! | 4xx or 5xx without one | by gRPC's mapping: `UNAVAILABLE` for a 503 | `503` | error |
-//! | an answer without a status, or with one that is none | `UNKNOWN` | the same | error |
-//! | it failed below gRPC | by gRPC's documents: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` | the kind: `connection_refused` | error |
-//! | the caller has dropped it | `CANCELLED` | | unset |
+//! | another `grpc-status`, also with HTTP's 200 | its name: `UNAVAILABLE` | the same | error |
+//! | 4xx or 5xx without `grpc-status` | by gRPC's mapping: `UNAVAILABLE` for a 503 | `503` | error |
+//! | a response without a valid `grpc-status` | `UNKNOWN` | the same | error |
+//! | failed below gRPC | by gRPC's documents: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` | the kind: `connection_refused` | error |
+//! | cancelled by the caller | `CANCELLED` | | unset |
 //!
-//! `rpc.client.call.duration` is recorded once per attempt, with the value of the span and of
-//! `http.client.request.duration`. The convention has a call with all its retries in mind; but its value is to be that of
-//! the span, of which HTTP's convention wants one for each time a request is sent, and never a second one around them. So
-//! a retry is an RPC of its own here, by its `http.request.resend_count`; `outbound.call.attempts` counts calls. HTTP's
-//! metrics do not know gRPC's status: there a 200 has no `error.type`; `outbound.outcome` is `error` for both.
+//! `rpc.client.call.duration` is recorded once per attempt and equals the duration of the span and of
+//! `http.client.request.duration`. The RPC convention means a call with all its retries, but also requires the value of the
+//! span, and HTTP's convention requires one span per request sent. Here, each retry is therefore an RPC of its own;
+//! `outbound.call.attempts` counts calls. The HTTP metrics ignore the gRPC status: a 200 has no `error.type` there.
+//! `outbound.outcome` is `error` in both cases.
 //!
 //! # Metrics
 //!
-//! Those marked c are [`Metrics::Core`]; body sizes are an [option](OtelObserverBuilder::body_sizes).
+//! Metrics marked c are [`Metrics::Core`]. Body sizes are an [option](OtelObserverBuilder::body_sizes).
 //!
-//! | the convention's | ours |
+//! | convention | this crate |
 //! | --- | --- |
 //! | `http.client.request.duration` c | `outbound.requests` c |
 //! | `rpc.client.call.duration` c | `outbound.ttfb.duration` c, `outbound.body.duration` c |
@@ -71,45 +73,41 @@
 //! | | `outbound.call.attempts` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //!
-//! Bounded: 100 pairs of host and port ([`Hosts`]), the known methods, 100 methods of gRPC or
-//! [those listed](OtelObserverBuilder::known_rpc_methods); everything else is `_OTHER`. `rpc.client.call.duration` has less
-//! than 2,000 series whatever hosts, methods and statuses there are: from 1,000 on, new ones are without their method's
-//! name, from 1,200 on also without their host's, and no RPC is left out. A
-//! connection's version is part of `http.client.open_connections` as soon as it is known.
+//! The number of series is bounded: 100 pairs of host and port ([`Hosts`]), the known methods, and 100 gRPC methods or
+//! [those listed](OtelObserverBuilder::known_rpc_methods). Other values are `_OTHER`. `rpc.client.call.duration` has fewer
+//! than 2,000 series: above 1,000, new series have no method; above 1,200, no host either. No RPC is left out.
+//! `http.client.open_connections` has the connection's version as soon as it is known.
 //!
 //! # Suppression
 //!
-//! An attempt that starts while telemetry is suppressed leaves no span and no metric, and neither do the
-//! connects that it starts and their connections: an exporter may use a stack that is observed itself.
+//! An attempt that starts while telemetry is suppressed has no span and no metrics, and neither have its connects and their
+//! connections. An exporter can therefore use an observed client.
 //!
 //! # Variables
 //!
-//! | variable | honoured | default |
+//! | variable | read by | default |
 //! | --- | --- | --- |
-//! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | by [`OtelObserver`], unless the code gives a list | the convention's |
-//!
-//! `Telemetry::from_env` of `tower-outbound-telemetry` builds providers, exporters and propagators from all others.
+//! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | [`OtelObserver`], unless the code lists the methods | the convention's list |
 //!
 //! # Features
 //!
 //! | feature | adds | default |
 //! | --- | --- | --- |
-//! | `bound` | bound instruments: a record allocates nothing and hashes no attributes. Depends on `opentelemetry_sdk` (without default features), whose feature must be on together with the API's | on |
+//! | `bound` | bound instruments: recording hashes no attributes. Adds a dependency on `opentelemetry_sdk` (without its default features), since the API's feature must not be on without the SDK's | on |
 //!
-//! Without `bound`, this crate depends on OpenTelemetry's API alone, and records the same metrics.
+//! Without `bound`, the crate depends on OpenTelemetry's API alone and records the same metrics.
 //!
 //! # Minimum Rust version
 //!
 //! 1.85.
 
-mod attempt_span;
-mod call_state;
-mod clock;
+mod builder;
+mod ended;
+mod error_type;
 pub mod keep;
 mod labels;
 mod methods;
 mod metrics;
-mod names;
 mod observer;
 mod opt_in;
 mod options;
@@ -117,14 +115,17 @@ mod phases;
 mod propagate;
 mod redact;
 mod rpc;
-mod setup_span;
+mod semconv;
+mod span;
 mod target;
 
 pub use tower_outbound::attempt::NoPropagation;
 
+pub use self::builder::OtelObserverBuilder;
 pub use self::labels::Hosts;
-pub use self::observer::{OtelObserver, scope};
+pub use self::observer::OtelObserver;
 pub use self::opt_in::SpanAttribute;
-pub use self::options::{MetricLabel, Metrics, OtelObserverBuilder, Phases};
+pub use self::options::{MetricLabel, Metrics, Phases};
 pub use self::propagate::{Propagate, PropagateLayer, PropagateService};
 pub use self::redact::RedactQuery;
+pub use self::semconv::scope;

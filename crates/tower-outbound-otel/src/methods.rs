@@ -1,18 +1,18 @@
-//! The known methods; every other one is `_OTHER`.
+//! The known methods. Others are recorded as `_OTHER`.
 
 use std::borrow::Cow;
 
 use http::Method;
 
-use crate::names::OTHER;
+use crate::semconv::OTHER;
 
-/// The variable that replaces the convention's list: methods with case, separated by commas.
+/// Replaces the convention's list: case-sensitive methods, separated by commas.
 pub(crate) const VARIABLE: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
 
 const CONVENTION: [&str; 10] =
     ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
 
-/// A method's place in the list.
+/// A method's index in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MethodId(u8);
 
@@ -24,7 +24,7 @@ pub(crate) struct Methods {
 }
 
 impl Methods {
-    /// The list of the variable, where there is one; an empty value is none, as the specification says.
+    /// The variable's list, or the convention's. An empty value counts as unset, as the specification requires.
     pub(crate) fn from_variable(value: Option<&str>) -> Self {
         match value.map(|list| Self::listed(list.split(','))) {
             Some(listed) if !listed.known.is_empty() => listed,
@@ -55,7 +55,7 @@ impl Methods {
         self.known.get(usize::from(id.0)).cloned().unwrap_or(Cow::Borrowed(OTHER))
     }
 
-    /// The name of a span.
+    /// The method's part of a span name.
     pub(crate) fn span_name(&self, id: MethodId) -> Cow<'static, str> {
         self.known.get(usize::from(id.0)).cloned().unwrap_or(Cow::Borrowed("HTTP"))
     }

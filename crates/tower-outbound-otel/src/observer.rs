@@ -1,28 +1,27 @@
 //! Turns events into spans and metrics.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
+use opentelemetry::Context;
 use opentelemetry::global::BoxedTracer;
-use opentelemetry::{Context, InstrumentationScope, global};
 use tokio::time::Instant;
 use tower_outbound::attempt::NoPropagation;
 use tower_outbound::connect::Setup;
 use tower_outbound::event::{ConnectResult, ObserverKey, RequestHead, ResponseHead};
 use tower_outbound::{Attempt, Call, Connection, Event, Failure, Observer, Origin, Outcome};
 
-use crate::attempt_span::{AttemptState, is_error};
-use crate::call_state::CallState;
-use crate::clock::Clock;
-use crate::metrics::{Recorder, SlotGauge, answered_badly, outcome_name};
-use crate::names::SCHEMA_URL;
-use crate::options::{Options, OtelObserverBuilder};
-use crate::setup_span::{Served, SetupState};
+use crate::ended::{Ended, outcome_name};
+use crate::metrics::{Recorder, SlotGauge};
+use crate::options::Options;
+use crate::semconv::is_error;
+use crate::span::{AttemptState, CallState, Clock, Served, SetupState, SpanTracer};
 use crate::target::Target;
 
-/// Turns the events of a stack into spans and metrics, and writes the trace context into requests.
+/// Turns events into spans and metrics, and writes the trace context into requests.
 ///
-/// One observer for one stack or for several; see the [crate](crate) for what it emits.
+/// One observer can serve several [`Outbound`](tower_outbound::Outbound)s. The [crate documentation](crate) lists the
+/// spans and metrics.
 ///
 /// # Example
 /// ```
@@ -35,37 +34,25 @@ use crate::target::Target;
 /// ```
 #[derive(Debug)]
 pub struct OtelObserver {
-    pub(crate) options: Options,
-    pub(crate) recorder: Recorder,
-    pub(crate) tracer: OnceLock<BoxedTracer>,
-    pub(crate) attempts: ObserverKey<AttemptState>,
-    pub(crate) setups: ObserverKey<SetupState>,
-    pub(crate) calls: ObserverKey<CallState>,
-}
-
-/// The instrumentation scope of the spans and metrics: this crate's name and version, and the conventions' schema.
-#[must_use]
-pub fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url(SCHEMA_URL)
-        .build()
+    options: Arc<Options>,
+    recorder: Recorder,
+    tracer: SpanTracer,
+    attempts: ObserverKey<AttemptState>,
+    setups: ObserverKey<SetupState>,
+    calls: ObserverKey<CallState>,
 }
 
 impl OtelObserver {
-    /// An observer with the default options and the global providers, as they are at the first attempt.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Starts an observer with options.
-    pub fn builder() -> OtelObserverBuilder {
-        OtelObserverBuilder::default()
-    }
-
-    fn tracer(&self) -> &BoxedTracer {
-        self.tracer.get_or_init(|| global::tracer_with_scope(scope()))
+    /// With an empty tracer, the global provider's is used.
+    pub(crate) fn with(options: Arc<Options>, recorder: Recorder, tracer: OnceLock<BoxedTracer>) -> Self {
+        Self {
+            tracer: SpanTracer::new(Arc::clone(&options), tracer),
+            options,
+            recorder,
+            attempts: ObserverKey::new(),
+            setups: ObserverKey::new(),
+            calls: ObserverKey::new(),
+        }
     }
 
     fn attempt_started(&self, attempt: &Attempt, request: &RequestHead<'_>) {
@@ -75,54 +62,51 @@ impl OtelObserver {
             return;
         }
         let propagates = request.extensions.get::<NoPropagation>().is_none();
-        let options = &self.options;
-        let state = AttemptState::start(self.tracer(), &parent, attempt, request, options, propagates);
+        let state = AttemptState::start(&self.tracer, &parent, attempt, request, propagates);
         let state = attempt.observer_state_or_init(&self.attempts, || state);
         if let Some(call) = call {
             call.attempt_started(state.span_context(), attempt.origin());
         }
-        self.recorder.attempt_active(attempt, state.method, options, 1);
+        self.recorder.attempt_active(attempt, state.method, 1);
     }
 
-    /// Ends the span and its duration, which are one value; at the head or at the end, whichever is first.
-    fn end_span(&self, attempt: &Attempt, state: &AttemptState, outcome: &Outcome, end: Instant) {
-        let connection = attempt.connection();
-        let setup = connection
-            .and_then(|connection| connection.setup().observer_state(&self.setups)?.link_for(attempt.id()));
-        let options = &self.options;
-        if state.end(self.tracer(), attempt, outcome, end, setup, options) {
-            self.recorder.attempt_duration(attempt, state, options, outcome, end);
-        }
+    /// Ends the span. Returns false if it ended before.
+    fn end_span(&self, state: &AttemptState, ended: &Ended<'_>) -> bool {
+        let connection = ended.attempt.connection();
+        let setup = connection.and_then(|connection| {
+            connection.setup().observer_state(&self.setups)?.link_for(ended.attempt.id())
+        });
+        state.end(&self.tracer, ended, setup)
     }
 
     fn attempt_head(&self, attempt: &Attempt, response: &ResponseHead<'_>) {
         let Some(state) = attempt.observer_state(&self.attempts) else { return };
         if let Some(call) = attempt.call().observer_state(&self.calls) {
-            call.answered(is_error(response.status));
+            call.responded(is_error(response.status));
         }
-        state.head(response, &self.options);
-        // What an RPC has come to is said by its trailers.
+        state.head(response, &self.tracer);
+        // The status of an RPC is in its trailers.
         if self.options.end_at_head && !attempt.is_grpc() {
             let head = attempt.timings().cumulative().head;
             let end = head.map_or_else(Instant::now, |head| attempt.start_time() + head);
-            self.end_span(attempt, state, &Outcome::Ok, end);
+            let ended = Ended::new(attempt, &Outcome::Ok, end);
+            if self.end_span(state, &ended) {
+                self.recorder.attempt_head(&ended, state.method);
+            }
         }
     }
 
     fn attempt_ended(&self, attempt: &Attempt, outcome: &Outcome) {
         let Some(state) = attempt.observer_state(&self.attempts) else { return };
-        let end = attempt.end_time().unwrap_or_else(Instant::now);
-        let Self { options, recorder, .. } = self;
-        self.end_span(attempt, state, outcome, end);
-        recorder.attempt_ended(attempt, state.method, options, outcome, end);
-        recorder.attempt_active(attempt, state.method, options, -1);
-        let failed = answered_badly(attempt, outcome);
+        let ended = Ended::new(attempt, outcome, attempt.end_time().unwrap_or_else(Instant::now));
+        let span_ended = self.end_span(state, &ended);
+        self.recorder.attempt_ended(&ended, state.method, state.rpc.as_ref(), span_ended);
+        self.recorder.attempt_active(attempt, state.method, -1);
         if let Some(call) = attempt.call().observer_state(&self.calls) {
-            call.answered(failed);
+            call.responded(ended.is_error_response());
         }
         if !attempt.call().may_retry() {
-            let outcome = outcome_name(outcome, failed);
-            recorder.call_ended(attempt.origin(), outcome, 1, None, options);
+            self.recorder.call_ended(attempt.origin(), ended.outcome_name(), 1, None);
         }
     }
 
@@ -131,11 +115,11 @@ impl OtelObserver {
         let waited = state.end();
         if let Some(origin) = state.origin() {
             let outcome = outcome_name(outcome, state.failed());
-            self.recorder.call_ended(origin, outcome, call.attempts().into(), waited, &self.options);
+            self.recorder.call_ended(origin, outcome, call.attempts().into(), waited);
         }
     }
 
-    /// Where the call goes; `None` where nothing is told of it.
+    /// The origin of a call; `None` if it is suppressed.
     fn origin_of<'a>(&self, call: &'a Call) -> Option<&'a Origin> {
         call.observer_state(&self.calls)?.origin()
     }
@@ -160,9 +144,9 @@ impl OtelObserver {
         if setup.observer_state(&self.setups).is_none() {
             return;
         }
-        self.recorder.connect_ended(setup, result, &self.options);
+        self.recorder.connect_ended(setup, result);
         match result {
-            // Whether its starter is served by it is known only later.
+            // The parent is not known before the connection serves an attempt.
             ConnectResult::Connected(_) => {}
             ConnectResult::Failed(failure) => self.record_setup(setup, None, Some(failure)),
             _ => self.record_setup(setup, None, None),
@@ -174,17 +158,17 @@ impl OtelObserver {
         let parent = state
             .take_parent(served)
             .and_then(|starter| Some((starter.id(), starter.observer_state(&self.attempts)?.context()?)));
-        state.record(self.tracer(), setup, parent, failure, self.options.phases);
+        state.record(&self.tracer, setup, parent, failure);
     }
 
-    /// A suppressed attempt is not counted, neither when it comes nor when it goes.
+    /// A suppressed attempt is not counted.
     fn slot(&self, origin: &Origin, attempt: Option<&Attempt>, gauge: SlotGauge, change: i64) {
         if attempt.is_none_or(|attempt| attempt.observer_state(&self.attempts).is_some()) {
-            self.recorder.slots(origin, gauge, change, &self.options);
+            self.recorder.slots(origin, gauge, change);
         }
     }
 
-    fn is_seen(&self, connection: &Connection) -> bool {
+    fn is_observed(&self, connection: &Connection) -> bool {
         connection.setup().observer_state(&self.setups).is_some()
     }
 }
@@ -193,27 +177,21 @@ fn signed(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-impl Default for OtelObserver {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Observer for OtelObserver {
     fn on_event(&self, event: &Event<'_>) {
-        let Self { recorder, options, .. } = self;
+        let recorder = &self.recorder;
         match event {
             Event::CallStarted { call, .. } if call.may_retry() => {
                 call.observer_state_or_init(&self.calls, || CallState::new(Context::current()));
             }
             Event::RetryDecided { call, reason, decision, .. } => {
                 if let Some(origin) = self.origin_of(call) {
-                    recorder.retry_decided(origin, *reason, decision.err(), options);
+                    recorder.retry_decided(origin, *reason, decision.err());
                 }
             }
             Event::Released { call, release, .. } => {
                 if let Some(origin) = self.origin_of(call) {
-                    recorder.released(origin, *release, options);
+                    recorder.released(origin, *release);
                 }
             }
             Event::BackoffEnded { call, start, end, .. } => {
@@ -228,18 +206,18 @@ impl Observer for OtelObserver {
             Event::ConnectStarted { setup, attempt, .. } => self.connect_started(setup, *attempt),
             Event::ConnectEnded { setup, result, .. } => self.connect_ended(setup, result),
             Event::ConnectWasted { setup, .. } if setup.observer_state(&self.setups).is_some() => {
-                recorder.connect_wasted(setup, options);
+                recorder.connect_wasted(setup);
             }
-            Event::ConnectionOpened { connection, .. } if self.is_seen(connection) => {
-                recorder.connection_opened(connection, options);
+            Event::ConnectionOpened { connection, .. } if self.is_observed(connection) => {
+                recorder.connection_opened(connection);
             }
             Event::ConnectionAssigned { connection, attempt, .. } => {
                 self.record_setup(connection.setup(), Some((connection, attempt)), None);
             }
-            Event::ConnectionActive { connection, .. } => recorder.connection_active(connection, options),
-            Event::ConnectionIdle { connection, .. } => recorder.connection_idle(connection, options),
+            Event::ConnectionActive { connection, .. } => recorder.connection_active(connection),
+            Event::ConnectionIdle { connection, .. } => recorder.connection_idle(connection),
             Event::ConnectionClosed { connection, closed, .. } => {
-                recorder.connection_closed(connection, closed, options);
+                recorder.connection_closed(connection, closed);
                 self.record_setup(connection.setup(), None, None);
             }
             Event::SlotsOpened { origin, limit, .. } => {

@@ -1,4 +1,4 @@
-//! What the convention leaves to the user: attributes that an attempt's span has by option only.
+//! Optional attributes of attempt spans.
 
 use std::sync::Arc;
 
@@ -8,27 +8,27 @@ use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use tower_outbound::Attempt;
 use tower_outbound::event::RequestHead;
 
-use crate::names::attribute as a;
 use crate::redact::REDACTED;
+use crate::semconv::attribute as a;
 
-/// Named or not, their values stay hidden, as do those that are marked as sensitive.
+/// Headers whose values are always hidden.
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
 
-/// An attribute that an attempt's span has by option only.
+/// An optional attribute of attempt spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanAttribute {
-    /// `http.request.body.size`: bytes handed to the client.
+    /// `http.request.body.size`: bytes that the client took.
     RequestBodySize,
-    /// `http.response.body.size`: bytes received, where there was a response.
+    /// `http.response.body.size`: bytes received, if there was a response.
     ResponseBodySize,
     /// `url.scheme`.
     UrlScheme,
-    /// `user_agent.original`: the request's own `User-Agent`, if it has one.
+    /// `user_agent.original`: the request's `User-Agent`, if any.
     UserAgent,
 }
 
-/// What was asked for, each thing once.
+/// The configured attributes and headers, without duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct OptIn {
     attributes: Vec<SpanAttribute>,
@@ -55,7 +55,7 @@ impl OptIn {
         self.attributes.contains(&attribute)
     }
 
-    /// What is known at the start.
+    /// Attributes known at the start.
     pub(crate) fn at_start(&self, attempt: &Attempt, request: &RequestHead<'_>) -> Vec<KeyValue> {
         let mut attributes = headers(&self.request_headers, request.headers);
         if self.has(SpanAttribute::UrlScheme) {
@@ -66,17 +66,17 @@ impl OptIn {
         attributes
     }
 
-    /// Whether the response's head tells anything.
+    /// Whether any response header is recorded.
     pub(crate) fn wants_head(&self) -> bool {
         !self.response_headers.is_empty()
     }
 
-    /// What the response's head tells.
+    /// Attributes of the response's head.
     pub(crate) fn at_head(&self, response: &HeaderMap) -> Vec<KeyValue> {
         headers(&self.response_headers, response)
     }
 
-    /// What is known at the end.
+    /// Attributes known at the end.
     pub(crate) fn at_end(&self, attempt: &Attempt) -> impl Iterator<Item = KeyValue> {
         let sent = self.has(SpanAttribute::RequestBodySize).then(|| attempt.request_body_bytes());
         let answered = self.has(SpanAttribute::ResponseBodySize) && attempt.status().is_some();
@@ -94,7 +94,7 @@ fn add(names: &mut Vec<(HeaderName, Key)>, prefix: &str, name: HeaderName) {
     }
 }
 
-/// Each header that is there, with all its values.
+/// The headers that are present, with all their values.
 fn headers(names: &[(HeaderName, Key)], map: &HeaderMap) -> Vec<KeyValue> {
     let there = names.iter().filter(|(name, _)| map.contains_key(name));
     let value = |name: &HeaderName, value: &HeaderValue| match value.is_sensitive() || SECRET.contains(name) {

@@ -1,21 +1,31 @@
-//! The phases of an attempt that is over.
+//! The phases of an attempt that ended.
+
+use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_outbound::{Attempt, Outcome, Phase};
+use tower_outbound::{Outcome, Phase};
 
-/// One phase that took place.
+use crate::ended::Ended;
+
+/// A phase that took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Took {
+pub(crate) struct PhaseSpan {
     pub(crate) phase: Phase,
     pub(crate) start: Instant,
     pub(crate) end: Instant,
-    /// The failure or the cancellation was in it.
+    /// The attempt failed or was cancelled in this phase.
     pub(crate) cut: bool,
+}
+
+impl PhaseSpan {
+    pub(crate) fn duration(self) -> Duration {
+        self.end.saturating_duration_since(self.start)
+    }
 }
 
 const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
 
-/// In which phase an attempt was cut; the phases of a setup are part of its wait for a connection.
+/// The phase in which the attempt failed or was cancelled. Phases of a connect are part of `acquire`.
 fn cut_in(outcome: &Outcome) -> Option<Phase> {
     let phase = match outcome {
         Outcome::Failed(failure) => failure.phase()?,
@@ -28,21 +38,20 @@ fn cut_in(outcome: &Outcome) -> Option<Phase> {
     })
 }
 
-/// The phases in their order, each at most once; the one that was cut ends with the attempt.
-pub(crate) fn of(attempt: &Attempt, outcome: &Outcome, end: Instant) -> impl Iterator<Item = Took> {
-    let timings = attempt.timings();
-    let cut_in = cut_in(outcome);
-    let mut last = attempt.start_time();
+/// The phases in their order, each at most once. The phase that was cut ends with the attempt.
+pub(crate) fn phases(ended: &Ended<'_>) -> impl Iterator<Item = PhaseSpan> + use<> {
+    let timings = ended.attempt.timings();
+    let (attempt_end, cut_in) = (ended.end, cut_in(ended.outcome));
+    let mut last = ended.attempt.start_time();
     PHASES.into_iter().filter_map(move |phase| {
-        let span = timings.span(phase);
         let cut = cut_in == Some(phase);
-        let took = match span {
-            Some((start, _)) if cut => Took { phase, start, end, cut },
-            Some((start, end)) => Took { phase, start, end, cut },
-            None if cut => Took { phase, start: last, end, cut },
+        let (start, end) = match timings.span(phase) {
+            Some((start, _)) if cut => (start, attempt_end),
+            Some(span) => span,
+            None if cut => (last, attempt_end),
             None => return None,
         };
-        last = took.end;
-        Some(took)
+        last = end;
+        Some(PhaseSpan { phase, start, end, cut })
     })
 }

@@ -16,10 +16,10 @@ const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 const BAGGAGE: &str = "baggage";
 
-/// Where the trace context goes.
+/// Which requests carry the trace context.
 ///
-/// The global propagator writes it, as it is when the request is sent. `baggage` carries user data, so it
-/// goes only to hosts that are named: `host`, `host:port` or `scheme://host:port`.
+/// The headers are written by the global propagator, looked up for each request. `baggage` carries user data and is sent
+/// only to listed hosts. Hosts are listed as `host`, `host:port` or `scheme://host:port`.
 #[derive(Clone, Debug)]
 pub struct Propagate {
     to: To,
@@ -33,13 +33,13 @@ enum To {
 }
 
 impl Propagate {
-    /// To every host, without baggage.
+    /// Requests to all hosts, without baggage.
     #[must_use]
     pub fn everywhere() -> Self {
         Self { to: To::Everywhere, baggage: Vec::new() }
     }
 
-    /// To these hosts only, with baggage.
+    /// Requests to these hosts, with baggage.
     #[must_use]
     pub fn only<I>(hosts: I) -> Self
     where
@@ -50,13 +50,13 @@ impl Propagate {
         Self { to: To::Listed(hosts.clone()), baggage: hosts }
     }
 
-    /// Nowhere.
+    /// No requests.
     #[must_use]
     pub fn off() -> Self {
         Self { to: To::Listed(Vec::new()), baggage: Vec::new() }
     }
 
-    /// Baggage to these hosts.
+    /// Sends baggage to these hosts, in addition to the trace context. Replaces the list of [`only`](Self::only).
     #[must_use]
     pub fn baggage_to<I>(mut self, hosts: I) -> Self
     where
@@ -74,7 +74,7 @@ impl Propagate {
         }
     }
 
-    /// Writes what the global propagator has to say of a context.
+    /// Writes the headers of a context.
     pub(crate) fn inject(&self, target: Target<'_>, context: &Context, headers: &mut HeaderMap) {
         if !self.goes_to(target) {
             return;
@@ -109,7 +109,7 @@ impl Injector for Headers<'_> {
             other => HeaderName::from_bytes(other.as_bytes()),
         };
         match (name, HeaderValue::try_from(value)) {
-            // The SDK's propagator writes an empty tracestate where there is none: another trace's has to go.
+            // The SDK's propagator writes an empty `tracestate` if there is none. Remove that of another trace.
             (Ok(name), Ok(value)) if value.is_empty() => drop(self.headers.remove(name)),
             (Ok(name), Ok(value)) => drop(self.headers.insert(name, value)),
             _ => {}
@@ -117,11 +117,11 @@ impl Injector for Headers<'_> {
     }
 }
 
-/// Writes the current trace context into requests, where there is no
-/// [`OtelObserver`](crate::OtelObserver) to do it.
+/// Writes the current trace context into requests, for stacks without an
+/// [`OtelObserver`](crate::OtelObserver).
 ///
-/// A request that has the propagator's headers already is left alone, so that in a stack with both the
-/// headers name the attempt's span, and are written once.
+/// Requests that have the propagator's headers already are not changed: in a stack with both, the headers name the
+/// attempt's span.
 ///
 /// # Example
 /// ```
@@ -139,13 +139,13 @@ pub struct PropagateLayer {
 }
 
 impl PropagateLayer {
-    /// To every host.
+    /// For requests to all hosts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Where the trace context goes.
+    /// Which requests carry the trace context. Default: [`Propagate::everywhere`].
     #[must_use]
     pub fn propagate(mut self, propagate: Propagate) -> Self {
         self.propagate = propagate;
@@ -161,7 +161,7 @@ impl<S> Layer<S> for PropagateLayer {
     }
 }
 
-/// A service whose requests carry the trace context: see [`PropagateLayer`].
+/// The service of a [`PropagateLayer`].
 #[derive(Clone, Debug)]
 pub struct PropagateService<S> {
     inner: S,
@@ -169,14 +169,19 @@ pub struct PropagateService<S> {
 }
 
 impl<S> PropagateService<S> {
-    /// The service itself.
+    /// The inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The service itself.
+    /// The inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 

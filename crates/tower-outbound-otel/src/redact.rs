@@ -1,11 +1,11 @@
-//! `url.full` without its secrets.
+//! `url.full` without secrets.
 
 use http::Uri;
 use tower_outbound::Origin;
 
 pub(crate) const REDACTED: &str = "REDACTED";
 
-/// The convention's sensitive query keys: the union of its released lists.
+/// The convention's sensitive query keys: the union of all its releases.
 const SENSITIVE: [&str; 7] = [
     "AWSAccessKeyId",
     "Signature",
@@ -16,17 +16,18 @@ const SENSITIVE: [&str; 7] = [
     "sig",
 ];
 
-/// Which values of a URL's query are hidden in `url.full`.
+/// Which query values `url.full` hides, as `REDACTED`.
 ///
-/// Keys are compared with case. User and password are always hidden.
+/// Keys are case-sensitive. User and password are always hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedactQuery {
-    /// Those of the seven keys that the convention calls sensitive.
+    /// The values of the convention's sensitive keys: `AWSAccessKeyId`, `Signature`, `X-Amz-Credential`,
+    /// `X-Amz-Security-Token`, `X-Amz-Signature`, `X-Goog-Signature` and `sig`.
     Sensitive,
-    /// Those of these keys, in place of the convention's.
+    /// The values of these keys; the convention's are not added.
     Keys(Vec<String>),
-    /// Every value.
+    /// All values.
     All,
 }
 
@@ -41,9 +42,9 @@ impl RedactQuery {
     }
 }
 
-/// The absolute URL: a URI without a host gets the origin's.
+/// The absolute URL. A URI without a host gets the origin's.
 pub(crate) fn url_full(uri: &Uri, origin: &Origin, redact: &RedactQuery) -> String {
-    // Exact where nothing is hidden: then the attribute takes it over without a copy.
+    // Exact if nothing is hidden: the attribute then takes the string without a copy.
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
     let query = uri.query().map_or(0, |query| query.len() + "?".len());
@@ -82,14 +83,14 @@ fn push_query(url: &mut String, query: &str, redact: &RedactQuery) {
                 url.push('=');
                 url.push_str(REDACTED);
             }
-            // Without a key, the whole part is a value.
+            // A part without a key is a value.
             None if *redact == RedactQuery::All && !part.is_empty() => url.push_str(REDACTED),
             _ => url.push_str(part),
         }
     }
 }
 
-/// The key as the server reads it: `s%69g` is `sig`.
+/// Percent-decodes a key: a server reads `s%69g` as `sig`.
 fn decoded(key: &str) -> std::borrow::Cow<'_, [u8]> {
     if !key.contains('%') {
         return key.as_bytes().into();

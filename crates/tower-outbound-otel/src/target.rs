@@ -1,9 +1,9 @@
-//! Lists of hosts that a user gives.
+//! Matches requests against lists of hosts.
 
 use http::Uri;
 use tower_outbound::Origin;
 
-/// Where a request goes, as lists of hosts see it.
+/// The scheme, host and port of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     scheme: &'a str,
@@ -26,7 +26,7 @@ impl<'a> From<&'a Uri> for Target<'a> {
 }
 
 impl Target<'_> {
-    /// Whether a list of `host`, `host:port` and `scheme://host:port` names it.
+    /// Whether a list of `host`, `host:port` and `scheme://host:port` contains the target.
     pub(crate) fn is_in(self, list: &[String]) -> bool {
         list.iter().any(|listed| {
             let rest = match listed.split_once("://") {

@@ -1,4 +1,4 @@
-//! What an attempt costs in allocations. Measured here, not guessed: a change for the worse fails.
+//! Allocations per attempt.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 use tower_outbound::Outbound;
 use tower_outbound_otel::{Metrics, OtelObserver, OtelObserverBuilder, Phases, Propagate};
 
-/// Takes spans and drops them: what an exporter does is not measured here.
+/// Drops spans: exporters are not measured.
 #[derive(Debug)]
 struct Void;
 
@@ -28,7 +28,7 @@ impl SpanProcessor for Void {
     }
 }
 
-/// Allocations of one attempt, after some to warm up.
+/// Allocations of one attempt, after a warm-up.
 fn per_attempt(outbound: &Outbound) -> u64 {
     allocated(outbound, "application/json")
 }
@@ -93,15 +93,15 @@ fn allocations_per_attempt_stay_at_documented_counts() {
     let headers = with(observer().tracer_provider(&traces(Sampler::AlwaysOn))) - none;
 
     assert_eq!(metrics, nothing, "a record allocates nothing");
-    // The slot, the span's box, the context; unless the parent is unsampled also the URL and the attributes.
+    // The observer state, the span's box and the context; the URL and the attributes unless the parent is unsampled.
     assert_eq!((unsampled_child, unsampled, one_span), (3, 5, 5));
     let grpc = |builder: OtelObserverBuilder| {
         allocated(&Outbound::builder().observer(builder.build()).build(), "application/grpc")
     };
     let unmeasured = OtelObserver::builder().metrics(Metrics::Off).propagate(Propagate::off());
     assert_eq!(grpc(off()), grpc(unmeasured), "nor does one of gRPC");
-    // One phase here, which has no attributes.
+    // One phase, without attributes.
     assert_eq!(phases - one_span, 1);
-    // The SDK's propagator formats.
+    // The SDK's propagator formats strings.
     assert!(headers - phases <= 6, "{headers} with headers, {phases} without");
 }

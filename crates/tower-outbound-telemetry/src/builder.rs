@@ -4,30 +4,32 @@ use std::time::Duration;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
-use crate::handle::{LONGEST_LIMIT, SHUTDOWN_LIMIT};
-use crate::pipeline::{Choices, Pipeline};
-use crate::settings::Settings;
+use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::settings::{Choices, LONGEST_LIMIT, Lookup, OtlpProtocol, SHUTDOWN_LIMIT, Settings};
 use crate::{Telemetry, TelemetryError};
 
-/// Gives the value of a variable.
-pub(crate) type Lookup = dyn Fn(&str) -> Option<String> + Send;
+impl Telemetry {
+    /// Builds the pipeline that the environment asks for, and sets the process's global providers, propagator and
+    /// `tracing` subscriber.
+    ///
+    /// # Errors
+    /// If the process has a global provider or a subscriber already: nothing is replaced, and the error names the
+    /// alternative. If the system cannot start a thread. A variable is never an error: see
+    /// [`warnings`](Self::warnings).
+    pub fn from_env(service: impl Into<String>) -> Result<Self, TelemetryError> {
+        Self::builder(service).build()
+    }
 
-/// How OTLP travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OtlpProtocol {
-    /// `grpc`, port 4317 by default.
-    Grpc,
-    /// `http/protobuf`, port 4318 by default.
-    HttpProtobuf,
+    /// Starts a pipeline with options.
+    pub fn builder(service: impl Into<String>) -> TelemetryBuilder {
+        TelemetryBuilder::new(service.into())
+    }
 }
 
-/// Options of a [`Telemetry`].
+/// Builds a [`Telemetry`].
 #[must_use = "a builder does nothing until `build`"]
 pub struct TelemetryBuilder {
-    pub(crate) service: String,
-    pub(crate) protocol: Option<OtlpProtocol>,
-    pub(crate) endpoint: Option<String>,
+    choices: Choices,
     lookup: Box<Lookup>,
     globals: bool,
     subscriber: bool,
@@ -39,9 +41,7 @@ pub struct TelemetryBuilder {
 impl TelemetryBuilder {
     pub(crate) fn new(service: String) -> Self {
         Self {
-            service,
-            protocol: None,
-            endpoint: None,
+            choices: Choices::new(service),
             lookup: Box::new(|key| std::env::var(key).ok()),
             globals: true,
             subscriber: true,
@@ -51,46 +51,46 @@ impl TelemetryBuilder {
         }
     }
 
-    /// Where values come from in place of the process's environment.
+    /// Reads variables from this function instead of the process's environment.
     pub fn lookup(mut self, lookup: impl Fn(&str) -> Option<String> + Send + 'static) -> Self {
         self.lookup = Box::new(lookup);
         self
     }
 
-    /// The protocol, whatever the environment says.
+    /// The protocol of both signals. Replaces the variables.
     pub fn protocol(mut self, protocol: OtlpProtocol) -> Self {
-        self.protocol = Some(protocol);
+        self.choices.protocol = Some(protocol);
         self
     }
 
-    /// Where to send to, whatever the environment says; HTTP adds `/v1/traces` and `/v1/metrics`.
+    /// The receiver's URL, for both signals. Replaces the variables. HTTP adds `/v1/traces` and `/v1/metrics`.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
+        self.choices.endpoint = Some(endpoint.into());
         self
     }
 
-    /// Leaves the `tracing` subscriber to the application: see [`Telemetry::layer`].
+    /// Does not set a `tracing` subscriber. Add [`Telemetry::layer`] to your own.
     pub fn without_subscriber(mut self) -> Self {
         self.subscriber = false;
         self
     }
 
-    /// Sets no global provider or propagator, and no subscriber: they are taken from the [`Telemetry`].
+    /// Sets no global provider, propagator or subscriber. Use those of the [`Telemetry`].
     pub fn without_globals(mut self) -> Self {
         self.globals = false;
         self.without_subscriber()
     }
 
-    /// What a shutdown may take, whatever the receiver does: 5 s unless set, 24 days at most. The last export of
-    /// metrics has 4.5 s of it.
+    /// Time limit for the shutdown. Default: 5 s. At most 24 days. The last export of metrics takes at most 4.5 s of it.
     pub fn shutdown_limit(mut self, limit: Duration) -> Self {
         self.shutdown_limit = limit.min(LONGEST_LIMIT);
         self
     }
 
-    /// A client to send with, in place of one that is made from the variables for certificates. Its observers see
-    /// nothing of the export, which is suppressed. For gRPC it must be one that speaks
-    /// [HTTP/2 only](tower_outbound::client::ClientBuilder::http2_only).
+    /// Exports with this client. Default: a client built from the certificate variables.
+    ///
+    /// The client's observers record nothing of the export, which is suppressed. For gRPC, the client must be built with
+    /// [`http2_only`](tower_outbound::client::ClientBuilder::http2_only).
     pub fn client(mut self, client: OutboundClient) -> Self {
         self.client = Some(client);
         self
@@ -120,25 +120,24 @@ impl TelemetryBuilder {
     /// Builds the pipeline.
     ///
     /// # Errors
-    /// As [`Telemetry::from_env`].
+    /// See [`Telemetry::from_env`].
     pub fn build(self) -> Result<Telemetry, TelemetryError> {
-        let settings = Settings::resolve(&self, &*self.lookup);
-        let choices = Choices {
+        let settings = Settings::resolve(&self.choices, &*self.lookup);
+        let options = PipelineOptions {
             globals: self.globals,
             subscriber: self.subscriber,
             shutdown_limit: self.shutdown_limit,
             client: self.client,
             keep: self.keep,
         };
-        Pipeline::build(&settings, choices).map(Telemetry::new)
+        Pipeline::build(&settings, options).map(Telemetry::new)
     }
 }
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TelemetryBuilder")
-            .field("service", &self.service)
-            .field("protocol", &self.protocol)
+            .field("choices", &self.choices)
             .field("globals", &self.globals)
             .field("subscriber", &self.subscriber)
             .finish_non_exhaustive()

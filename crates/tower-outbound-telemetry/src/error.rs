@@ -3,7 +3,7 @@ use std::fmt;
 
 use opentelemetry_sdk::error::OTelSdkError;
 
-/// The pipeline could not be built or flushed.
+/// Building or flushing the pipeline failed.
 #[derive(Debug)]
 pub struct TelemetryError(Cause);
 
@@ -22,7 +22,7 @@ impl TelemetryError {
         Self(Cause::AlreadySet { what, instead })
     }
 
-    /// `Ok` where the SDK says so, or was shut down already.
+    /// A provider that was shut down already is not an error.
     pub(crate) fn of_sdk(doing: &'static str, result: Result<(), OTelSdkError>) -> Result<(), Self> {
         match result {
             Ok(()) | Err(OTelSdkError::AlreadyShutdown) => Ok(()),
@@ -30,7 +30,7 @@ impl TelemetryError {
         }
     }
 
-    /// What the process has already, where that is the reason: its `Display` says what to do instead.
+    /// The global object that the process has already, if that is the reason. `Display` names the alternative.
     #[must_use]
     pub fn already_set_what(&self) -> Option<&'static str> {
         match self.0 {

@@ -1,4 +1,4 @@
-//! What of the process is set already.
+//! Detects global providers that are set already.
 
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
@@ -8,7 +8,7 @@ use opentelemetry::{Context, global};
 use crate::TelemetryError;
 
 /// # Errors
-/// When a provider was set by somebody else: replacing it would silently take its telemetry away.
+/// If a global provider is set: to replace it would silently discard its telemetry.
 pub(crate) fn check_unset() -> Result<(), TelemetryError> {
     if has_tracer_provider() {
         return Err(TelemetryError::already_set(
@@ -27,7 +27,7 @@ pub(crate) fn check_unset() -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// Only the API's own no-op hands a parent through, where telemetry is suppressed too; nothing is recorded.
+/// Only the API's no-op tracer returns the parent's context, also if telemetry is suppressed. Nothing is recorded.
 fn has_tracer_provider() -> bool {
     let parent = SpanContext::new(
         TraceId::from(1),
@@ -41,7 +41,7 @@ fn has_tracer_provider() -> bool {
     *span.span_context() != parent
 }
 
-/// Only the API's own no-op has nothing in it.
+/// Only the API's no-op meter provider has size 0.
 fn has_meter_provider() -> bool {
     std::mem::size_of_val(&*global::meter_provider()) > 0
 }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
@@ -10,18 +8,18 @@ use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::pipeline::Pipeline;
-use crate::{Report, TelemetryBuilder, TelemetryError, Warning, subscriber};
+use crate::{Report, TelemetryError, Warning, subscriber};
 
-/// Traces, metrics, propagation and a `tracing` subscriber, from the `OTEL_*` variables.
+/// A pipeline of traces, metrics and propagation, with a `tracing` subscriber.
 ///
-/// Keep it until the process ends and call [`shutdown`](Self::shutdown): what was not exported is then sent, and
-/// the [`Report`] says what was lost. Export and shutdown work on every flavour of runtime and without one, and
-/// never hold up the service: a span that finds the queue full is counted and gone. That the receiver does not
-/// take what is sent is told as a `tracing` warning once, and then at most every 60 s; the counts are metrics too
-/// (`otel.sdk.exporter.span.exported` and the other two with `error.type`).
+/// Keep the value until the process ends, then call [`shutdown`](Self::shutdown): it exports pending telemetry and returns
+/// a [`Report`] of losses. Export and shutdown work on every tokio runtime and without one, and never block the service: a
+/// span that finds the queue full is dropped and counted. Failed exports are logged as a `tracing` warning, at most once in
+/// 60 s, and counted in the metrics `otel.sdk.exporter.span.exported`, `otel.sdk.exporter.metric_data_point.exported` and
+/// `otel.sdk.processor.span.processed` by `error.type`.
 ///
 /// # Example
-/// A service that ends with SIGTERM:
+/// A service that stops on SIGTERM:
 /// ```no_run
 /// use tokio::signal::unix::{SignalKind, signal};
 /// use tower_outbound_telemetry::Telemetry;
@@ -44,57 +42,42 @@ use crate::{Report, TelemetryBuilder, TelemetryError, Warning, subscriber};
 /// ```
 ///
 /// # Cancel safety
-/// Dropping it does what a shutdown does. Inside a runtime it is done on one of its blocking threads, so no worker
-/// is held up, and the end of the runtime waits for it; elsewhere the drop waits.
+/// A drop shuts the pipeline down. Inside a tokio runtime, the shutdown runs on a blocking thread, and the runtime waits for
+/// it when it stops; outside, the drop blocks.
 ///
 /// # Variables
 #[doc = include_str!("variables.md")]
 #[derive(Debug)]
-#[must_use = "dropping it ends the export"]
+#[must_use = "a drop shuts the pipeline down"]
 pub struct Telemetry {
-    /// Taken by the end.
+    /// Taken by the shutdown.
     pipeline: Option<Pipeline>,
 }
 
 impl Telemetry {
-    /// Builds the pipeline that the environment asks for and makes it the process's.
-    ///
-    /// # Errors
-    /// When the process has a global provider or a subscriber already: it is left as it is, and the error says what
-    /// to do instead. When the system gives no thread. No value of a variable is an error: see
-    /// [`warnings`](Self::warnings).
-    pub fn from_env(service: impl Into<String>) -> Result<Self, TelemetryError> {
-        Self::builder(service).build()
-    }
-
-    /// Starts a pipeline with options.
-    pub fn builder(service: impl Into<String>) -> TelemetryBuilder {
-        TelemetryBuilder::new(service.into())
-    }
-
     pub(crate) fn new(pipeline: Pipeline) -> Self {
         Self { pipeline: Some(pipeline) }
     }
 
-    /// What was not understood; told as `tracing` warnings too.
+    /// Variables that could not be used. They are logged as `tracing` warnings too.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         self.pipeline.as_ref().map_or(&[], |pipeline| &pipeline.warnings)
     }
 
-    /// The provider of tracers; `None` where traces are off.
+    /// The tracer provider; `None` if traces are off.
     #[must_use]
     pub fn tracer_provider(&self) -> Option<&SdkTracerProvider> {
         self.pipeline.as_ref()?.traces.as_ref()
     }
 
-    /// The provider of meters; `None` where metrics are off.
+    /// The meter provider; `None` if metrics are off.
     #[must_use]
     pub fn meter_provider(&self) -> Option<&SdkMeterProvider> {
         self.pipeline.as_ref()?.metrics.as_ref()
     }
 
-    /// An observer with these providers, whatever the global ones are.
+    /// Starts an observer that uses this pipeline's providers.
     ///
     /// # Example
     /// ```
@@ -120,8 +103,7 @@ impl Telemetry {
         observer
     }
 
-    /// The layer that makes `tracing` spans OpenTelemetry's, for a subscriber of your own; `None` (which is a
-    /// layer too) where traces are off.
+    /// The layer that exports `tracing` spans, for a subscriber of your own; `None`, which is a layer too, if traces are off.
     #[must_use]
     pub fn layer<S>(&self) -> Option<OpenTelemetryLayer<S, SdkTracer>>
     where
@@ -130,39 +112,39 @@ impl Telemetry {
         self.tracer_provider().map(subscriber::layer)
     }
 
-    /// What was delivered and what was lost so far.
+    /// The numbers of delivered and lost items so far.
     pub fn report(&self) -> Report {
-        self.pipeline.as_ref().map(|pipeline| pipeline.ledger.report()).unwrap_or_default()
+        self.pipeline.as_ref().map(|pipeline| pipeline.stats.report()).unwrap_or_default()
     }
 
-    /// Sends what was not sent yet, and says what was delivered and lost so far; blocks for at most five seconds
-    /// for each signal. A batch that is lost ends it: what is behind that waits for the next export.
+    /// Exports pending telemetry and returns the numbers of delivered and lost items so far. Blocks for at most five seconds
+    /// per signal. Stops at the first lost batch; later spans wait for the next export.
     ///
     /// # Errors
-    /// When the time is up. What was lost is in the report.
+    /// If the time is up. Losses are not errors: they are in the report.
     pub fn force_flush(&self) -> Result<Report, TelemetryError> {
         self.pipeline.as_ref().map_or(Ok(()), Pipeline::flush)?;
         Ok(self.report())
     }
 
-    /// Sends what was not sent yet and ends, within the limit of the
-    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds), without blocking the caller's runtime.
+    /// Exports pending telemetry and ends the pipeline, within
+    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit). Does not block the runtime.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the shutdown to finish on its own thread.
+    /// If the future is dropped, the shutdown continues on a thread of its own.
     pub async fn shutdown(self) -> Report {
         let (done, wait) = oneshot::channel();
-        let ledger = self.pipeline.as_ref().map(|pipeline| pipeline.ledger.clone()).unwrap_or_default();
+        let stats = self.pipeline.as_ref().map(|pipeline| pipeline.stats.clone()).unwrap_or_default();
         let thread = std::thread::Builder::new().name("otlp-shutdown".into());
-        // Without a thread, dropping what it was to run is the shutdown.
+        // If no thread can be started, the closure is dropped, which shuts the pipeline down.
         let _ = thread.spawn(move || {
             let _ = done.send(self.shutdown_blocking());
         });
-        wait.await.unwrap_or_else(|_| ledger.report())
+        wait.await.unwrap_or_else(|_| stats.report())
     }
 
-    /// Sends what was not sent yet and ends; blocks for at most the limit of the
-    /// [builder](TelemetryBuilder::shutdown_limit) (five seconds).
+    /// Exports pending telemetry and ends the pipeline. Blocks for at most
+    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit).
     pub fn shutdown_blocking(mut self) -> Report {
         self.pipeline.take().map(|mut pipeline| pipeline.end()).unwrap_or_default()
     }
@@ -172,21 +154,17 @@ impl Drop for Telemetry {
     fn drop(&mut self) {
         let Some(pipeline) = self.pipeline.take() else { return };
         match Handle::try_current() {
-            // One that ends before it begins drops what it was to run, which is the same.
+            // A runtime that stops first drops the closure, which shuts the pipeline down.
             Ok(runtime) => drop(runtime.spawn_blocking(move || drop(pipeline))),
             Err(_) => drop(pipeline),
         }
     }
 }
 
-/// The default of [`TelemetryBuilder::shutdown_limit`].
-pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// As long as any timeout of the variables: 24 days.
-pub(crate) const LONGEST_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 
@@ -200,11 +178,13 @@ mod tests {
         let builder = builder.endpoint(format!("http://{}", hanging.local_addr().unwrap()));
         let mut telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
         let mut pipeline = telemetry.pipeline.take().unwrap();
-        let (ledger, tracer) = (pipeline.ledger.clone(), pipeline.traces.clone().unwrap().tracer("test"));
-        let mut ended = 0;
+        let (stats, tracer) = (pipeline.stats.clone(), pipeline.traces.clone().unwrap().tracer("test"));
+        // The shutdown waits for this span, whose receiver never answers: time enough for another span to end.
+        tracer.start("queued").end();
+        let mut ended = 1;
         let report = std::thread::scope(|scope| {
             let end = scope.spawn(|| pipeline.end());
-            while ledger.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {
+            while stats.report().spans().lost_by(Loss::ShutDown) == 0 && !end.is_finished() {
                 let mut span = tracer.start("a span");
                 ended += u64::from(span.is_recording());
                 span.end();

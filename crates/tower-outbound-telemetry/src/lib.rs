@@ -60,10 +60,11 @@ mod warning;
 
 pub use tower_outbound_otel::keep::Keep;
 
-pub use self::builder::{OtlpProtocol, TelemetryBuilder};
+pub use self::builder::TelemetryBuilder;
 pub use self::error::TelemetryError;
 pub use self::handle::Telemetry;
 pub use self::report::{Loss, Report, Tally};
+pub use self::settings::OtlpProtocol;
 pub use self::warning::Warning;
 
 /// Compiles the README's code.

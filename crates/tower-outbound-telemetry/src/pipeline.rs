@@ -1,4 +1,4 @@
-//! Providers and propagators from settings, and their end.
+//! Builds providers and propagators, and shuts them down.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -15,12 +15,12 @@ use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
-use crate::export::{EndBy, ExportThread, Exporters, FLUSH, Ledger, SelfMetrics, SpanQueue};
+use crate::export::{EndBy, ExportStats, ExportThread, Exporters, SelfMetrics, SpanQueue};
 use crate::sampler::KeepingSampler;
-use crate::settings::Settings;
+use crate::settings::{FLUSH_LIMIT, Settings};
 use crate::{Report, TelemetryError, Warning, globals, subscriber};
 
-/// Above the SDK's 2,000: 101 hosts times methods, statuses, phases or reasons.
+/// Above the SDK's default of 2,000: 101 hosts times methods, statuses, phases or reasons.
 const SERIES: usize = 10_000;
 const MANY_SERIES: [&str; 9] = [
     "http.client.request.body.size",
@@ -38,9 +38,9 @@ const MANY_SERIES: [&str; 9] = [
 const EXPONENTIAL: Aggregation =
     Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
 
-/// Of the time for a shutdown, what spans may take: the last metrics say what became of them.
+/// The share of spans in the shutdown's time limit. The last export of metrics includes the losses of spans.
 const FOR_SPANS: f64 = 0.8;
-/// The SDK waits 5 s for its reader, which has something to count when the export has ended.
+/// The SDK waits 5 s for its reader. The rest is for the reader's work after the export.
 const FOR_METRICS: Duration = Duration::from_millis(4_500);
 
 /// The scope of the pipeline's own metrics.
@@ -48,13 +48,13 @@ fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-/// Everything that runs; it ends when dropped.
+/// Everything that runs. A drop shuts it down.
 #[derive(Debug, Default)]
 pub(crate) struct Pipeline {
     pub(crate) traces: Option<SdkTracerProvider>,
     pub(crate) metrics: Option<SdkMeterProvider>,
     pub(crate) warnings: Vec<Warning>,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) stats: Arc<ExportStats>,
     pub(crate) keep: Option<Keep>,
     limit: Duration,
     client: Option<OutboundClient>,
@@ -64,10 +64,10 @@ pub(crate) struct Pipeline {
     ended: bool,
 }
 
-/// What only the code says.
+/// Options without a variable.
 #[derive(Debug)]
-pub(crate) struct Choices {
-    /// Whether providers and propagator become the process's.
+pub(crate) struct PipelineOptions {
+    /// Whether to set the global providers and the propagator.
     pub(crate) globals: bool,
     pub(crate) subscriber: bool,
     pub(crate) shutdown_limit: Duration,
@@ -76,28 +76,28 @@ pub(crate) struct Choices {
 }
 
 impl Pipeline {
-    pub(crate) fn build(settings: &Settings, choices: Choices) -> Result<Self, TelemetryError> {
-        if choices.globals {
+    pub(crate) fn build(settings: &Settings, options: PipelineOptions) -> Result<Self, TelemetryError> {
+        if options.globals {
             globals::check_unset()?;
         }
         let mut pipeline = Self::default();
-        (pipeline.limit, pipeline.client) = (choices.shutdown_limit, choices.client);
-        pipeline.keep = choices.keep;
+        (pipeline.limit, pipeline.client) = (options.shutdown_limit, options.client);
+        pipeline.keep = options.keep;
         pipeline.providers(settings)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
-        if choices.subscriber {
+        if options.subscriber {
             let filter = settings.log_filter.as_deref();
             match subscriber::install(pipeline.traces.as_ref(), filter) {
                 Ok(warning) => pipeline.warnings.extend(warning),
                 Err(error) => {
-                    // There is nothing yet to wait for.
+                    // Nothing is pending.
                     pipeline.limit = Duration::ZERO;
                     let _ = pipeline.end();
                     return Err(error);
                 }
             }
         }
-        if choices.globals {
+        if options.globals {
             if let Some(traces) = &pipeline.traces {
                 global::set_tracer_provider(traces.clone());
             }
@@ -106,7 +106,7 @@ impl Pipeline {
             }
             global::set_text_map_propagator(settings.propagator());
         }
-        pipeline.tell(settings);
+        pipeline.log(settings);
         Ok(pipeline)
     }
 
@@ -170,21 +170,21 @@ impl Pipeline {
         let provider = provider.build();
         if let Some(export) = &settings.metrics.otlp {
             let traces = settings.traces.otlp.as_ref().map(|export| export.protocol);
-            let ledger = Arc::clone(&self.ledger);
-            let own = SelfMetrics { ledger, traces, metrics: export.protocol };
+            let stats = Arc::clone(&self.stats);
+            let own = SelfMetrics { stats, traces, metrics: export.protocol };
             own.register(&provider.meter_with_scope(scope()));
         }
         Ok(provider)
     }
 
     fn exporters(&mut self) -> Option<Exporters<'_>> {
-        let Self { thread, ledger, warnings, client, .. } = self;
+        let Self { thread, stats, warnings, client, .. } = self;
         let client = client.as_ref();
-        thread.as_ref().map(|thread| Exporters { thread, client, ledger, warnings })
+        thread.as_ref().map(|thread| Exporters { thread, client, stats, warnings })
     }
 
-    /// Once: where everything goes, and what was not understood.
-    fn tell(&self, settings: &Settings) {
+    /// Logs warnings, and where telemetry is exported to.
+    fn log(&self, settings: &Settings) {
         for warning in &self.warnings {
             tracing::warn!(target: "tower_outbound_telemetry", "{warning}");
         }
@@ -192,7 +192,7 @@ impl Pipeline {
         tracing::info!(target: "tower_outbound_telemetry", traces, metrics, "telemetry is exported");
     }
 
-    /// Sends what waits.
+    /// Exports pending telemetry.
     pub(crate) fn flush(&self) -> Result<(), TelemetryError> {
         let traces = self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush);
         let metrics = self.metrics.clone().map_or(Ok(()), flush_metrics);
@@ -200,13 +200,13 @@ impl Pipeline {
             .and(TelemetryError::of_sdk("flushing metrics", metrics))
     }
 
-    /// Sends what waits, within the limit, and ends every thread.
+    /// Exports pending telemetry, within the limit, and ends every thread.
     pub(crate) fn end(&mut self) -> Report {
         if !std::mem::replace(&mut self.ended, true) {
             let end = Instant::now() + self.limit;
-            // Spans first: what became of them is part of the last metrics.
+            // Spans first: the last export of metrics includes their losses.
             let for_spans = self.limit.mul_f64(FOR_SPANS);
-            // Before its provider, which would drop uncounted what ends meanwhile.
+            // Before its provider, which would drop spans that end now without counting them.
             if let Some(spans) = self.spans.take() {
                 let _ = spans.shutdown_with_timeout(for_spans);
             }
@@ -223,7 +223,7 @@ impl Pipeline {
                 thread.stop();
             }
         }
-        self.ledger.report()
+        self.stats.report()
     }
 }
 
@@ -239,7 +239,7 @@ impl Drop for Pipeline {
     }
 }
 
-/// The SDK itself waits for as long as the export takes.
+/// With a time limit: the SDK waits for as long as the export takes.
 fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
     let (done, wait) = mpsc::channel();
     let thread = std::thread::Builder::new().name("otlp-flush".into());
@@ -247,10 +247,10 @@ fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
         let _ = done.send(metrics.force_flush());
     });
     started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
-    wait.recv_timeout(FLUSH).unwrap_or(Err(OTelSdkError::Timeout(FLUSH)))
+    wait.recv_timeout(FLUSH_LIMIT).unwrap_or(Err(OTelSdkError::Timeout(FLUSH_LIMIT)))
 }
 
-/// One view for both, since each that fits makes a stream of its own.
+/// One view for both purposes: each matching view makes a stream of its own.
 fn view(exponential: bool) -> impl Fn(&Instrument) -> Option<Stream> {
     let observer = tower_outbound_otel::scope();
     move |instrument| {

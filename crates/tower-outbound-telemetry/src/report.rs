@@ -1,22 +1,22 @@
-//! What became of the telemetry, by count.
+//! Counts of delivered and lost telemetry.
 
 use std::fmt;
 
-/// Why spans or a metric export were lost: the receiver did not acknowledge them.
+/// Why spans or a metric export were lost, that is, not acknowledged by the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Loss {
     /// The queue of spans was full (`OTEL_BSP_MAX_QUEUE_SIZE`).
     QueueFull,
-    /// No connection to the receiver was had.
+    /// No connection to the receiver could be made.
     Refused,
-    /// The receiver did not answer in time, or the limit of the shutdown had passed.
+    /// The receiver did not respond in time, or the shutdown's time limit passed.
     TimedOut,
-    /// The receiver answered that it does not take them, for now (429, 503) or at all.
+    /// The receiver refused them, temporarily (429, 503) or permanently.
     Rejected,
-    /// The connection broke, or what came back was no answer.
+    /// The connection broke, or the response was not valid.
     Broken,
-    /// Spans that ended while the shutdown sent those before them. What ends later is not recorded at all.
+    /// The spans ended during the shutdown. Spans that end later are not recorded.
     ShutDown,
 }
 
@@ -25,7 +25,7 @@ impl Loss {
     pub const ALL: [Self; 6] =
         [Self::QueueFull, Self::Refused, Self::TimedOut, Self::Rejected, Self::Broken, Self::ShutDown];
 
-    /// The value of `error.type` on the metrics of the pipeline itself.
+    /// The value of `error.type` on the `otel.sdk.*` metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// How many were delivered, and how many lost for which reason.
+/// The number of delivered items, and of lost ones by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub(crate) delivered: u64,
@@ -53,25 +53,25 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// What the receiver has acknowledged.
+    /// Items that the receiver acknowledged.
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.delivered
     }
 
-    /// What it has not, for whatever reason.
+    /// Lost items.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.iter().sum()
     }
 
-    /// What was lost for this reason.
+    /// Items lost for this reason.
     #[must_use]
     pub fn lost_by(&self, reason: Loss) -> u64 {
         self.lost[reason as usize]
     }
 
-    /// Each reason for which something was lost, and how many.
+    /// The reasons with losses, and their numbers.
     pub fn losses(&self) -> impl Iterator<Item = (Loss, u64)> {
         let lost = self.lost;
         Loss::ALL.into_iter().map(move |reason| (reason, lost[reason as usize])).filter(|(_, n)| *n > 0)
@@ -88,26 +88,26 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What became of everything that was recorded, from the start of the pipeline.
+/// Delivered and lost telemetry since the start of the pipeline.
 ///
-/// Exact after a shutdown; before it, what still waits is in neither count. *Lost* means not acknowledged: a
-/// receiver that took a request whole and broke before its answer has what is counted here.
+/// Exact after a shutdown; before, pending items are in neither number. *Lost* means not acknowledged: a receiver that fails
+/// after it took a request may have items that are counted as lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[must_use = "it says whether telemetry was lost"]
+#[must_use = "a report may contain losses"]
 pub struct Report {
     pub(crate) spans: Tally,
     pub(crate) metric_exports: Tally,
 }
 
 impl Report {
-    /// Of spans that were sampled.
+    /// Spans that were sampled or kept.
     #[must_use]
     pub fn spans(&self) -> &Tally {
         &self.spans
     }
 
-    /// Of exports of metrics; one that the receiver took in part only is lost (`rejected`). Cumulative
-    /// metrics come whole with the next export that arrives.
+    /// Exports of metrics. An export that the receiver took in part is lost (`rejected`). The next successful export of
+    /// cumulative metrics makes up for lost ones.
     #[must_use]
     pub fn metric_exports(&self) -> &Tally {
         &self.metric_exports

@@ -1,11 +1,11 @@
-//! The sampler of the variables, and what it lets through for the end of an attempt to decide.
+//! Lets attempts that may be kept be recorded.
 
 use opentelemetry::trace::{Link, SpanKind, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample, SpanData};
 use tower_outbound_otel::keep::{KEPT, MayBeKept};
 
-/// Records what may be kept, without sampling it: the flag that travels stays as the inner sampler wants it.
+/// Records spans that may be kept without sampling them: the propagated flag is the inner sampler's.
 #[derive(Clone, Debug)]
 pub(crate) struct KeepingSampler(pub(super) Sampler);
 
@@ -28,7 +28,7 @@ impl ShouldSample for KeepingSampler {
     }
 }
 
-/// Whether a span that has ended is exported.
+/// Whether an ended span is exported.
 pub(crate) fn is_exported(span: &SpanData) -> bool {
     span.span_context.is_sampled() || span.attributes.iter().any(|attribute| attribute.key.as_str() == KEPT)
 }

@@ -1,4 +1,4 @@
-//! The `tracing` subscriber: the log on stderr, and the application's spans as OpenTelemetry's.
+//! The `tracing` subscriber: logs to stderr, and exports the application's spans.
 
 use std::io::IsTerminal;
 
@@ -13,10 +13,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::{TelemetryError, Warning};
 
-/// The SDK says what it could not export, and not that it was set up.
+/// Includes the SDK's export failures, but not its setup messages.
 const FILTER: &str = "info,opentelemetry=warn";
 
-/// The bridge from `tracing`, without what costs and says little.
+/// The bridge from `tracing`, without costly attributes.
 pub(crate) fn layer<S>(traces: &SdkTracerProvider) -> OpenTelemetryLayer<S, SdkTracer>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -32,7 +32,7 @@ where
 /// Installs the subscriber.
 ///
 /// # Errors
-/// When there is one.
+/// If the process has a subscriber.
 pub(crate) fn install(
     traces: Option<&SdkTracerProvider>,
     filter: Option<&str>,
@@ -47,8 +47,8 @@ pub(crate) fn install(
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
-    // `try_init` also sets the logger of the crate `log` where a feature that we do not have is on, and fails
-    // after it has set the subscriber if the process has a logger already.
+    // Not `try_init`: with a feature of tracing-subscriber it also sets the logger of the crate `log`, and fails after it
+    // set the subscriber if the process has a logger.
     set_global_default(registry).map_err(|_| {
         let instead = "use `Telemetry::builder(..).without_subscriber()` and add its `layer()` to that one";
         TelemetryError::already_set("tracing subscriber", instead)

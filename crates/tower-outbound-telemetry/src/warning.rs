@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A value was not understood or cannot be honoured, and something else is used in its place.
+/// A variable whose value is invalid or not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     key: &'static str,
@@ -24,19 +24,19 @@ impl Warning {
         self.key
     }
 
-    /// Its value, without user and password; of headers the names only.
+    /// The value, without user and password. Of header lists only the names.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Why it cannot be used, where the value alone does not tell: of a file, what is wrong with it.
+    /// Why the value cannot be used, if the value alone does not show it: for example, what is wrong with a file.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 
-    /// What is used in its place.
+    /// What is used instead.
     #[must_use]
     pub fn used(&self) -> &str {
         &self.used
@@ -53,7 +53,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A URL's user and password are nobody's business.
+/// Replaces a URL's user and password.
 pub(crate) fn without_user(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((_, rest)) => format!("REDACTED@{rest}"),

@@ -1,4 +1,4 @@
-//! A process that has telemetry already keeps it, and is told what to do instead.
+//! Global providers and subscribers that exist already are kept, and the error names the alternative.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn told(error: &TelemetryError) -> (&str, String) {
     (error.already_set_what().unwrap(), error.to_string())
 }
 
-/// One test, since what it sets is the process's, once and for all.
+/// One test: global providers can be set once per process.
 #[test]
 fn globals_already_set_are_kept_and_error_names_remedy() {
     tracing_subscriber::registry().init();

@@ -1,4 +1,4 @@
-//! A pipeline that becomes the process's. Alone in its program, since the spans of any other test would be its own too.
+//! A pipeline with global providers. Alone in its process: it would receive the spans of other tests.
 
 use outbound_tests::otlp::Receiver;
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
@@ -6,7 +6,7 @@ use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 #[test]
 fn globals_set_by_first_build_and_second_build_refused() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // Its start only binds: the receiver runs on a thread of its own.
+    // `start` only binds: the receiver runs on a thread of its own.
     let got = runtime.block_on(Receiver::start()).unwrap();
     let endpoint = got.grpc_endpoint();
     let build = |endpoint: String| {

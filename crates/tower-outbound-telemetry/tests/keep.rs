@@ -1,4 +1,4 @@
-//! Attempts that are kept although their trace is not sampled.
+//! Exports attempts of traces that are not sampled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_outbound::Outbound;
 use tower_outbound_telemetry::{Keep, OtlpProtocol, Telemetry};
 
-/// A pipeline that samples nothing; what the receiver got of three attempts, and the header that each sent.
+/// Sends three attempts through a pipeline with this sampler: the received spans, and the sent headers.
 fn run(keep: Option<Keep>, sampler: &'static str) -> (Vec<Span>, BTreeMap<String, String>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -43,7 +43,7 @@ fn run(keep: Option<Keep>, sampler: &'static str) -> (Vec<Span>, BTreeMap<String
             service.clone().oneshot(Request::get(uri).body(String::new()).unwrap()).await.unwrap();
         }
     });
-    // What the application itself records is sampled as before.
+    // The application's own spans are sampled as before.
     telemetry.tracer_provider().unwrap().tracer("app").in_span("app", |_| ());
     let report = telemetry.shutdown_blocking();
     assert!(report.is_complete(), "{report}");

@@ -1,6 +1,6 @@
-//! What a service receives of the propagator that `OTEL_PROPAGATORS` names.
+//! Headers of the propagators in `OTEL_PROPAGATORS`.
 //!
-//! One test: the propagator is the process's.
+//! One test: the propagator is global.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tower_outbound::Outbound;
 use tower_outbound_otel::{OtelObserver, PropagateLayer};
 use tower_outbound_telemetry::Telemetry;
 
-/// Makes it the process's; nothing is exported.
+/// Sets the global propagator; exports nothing.
 fn propagators(list: &'static str) -> Telemetry {
     let lookup = move |key: &str| match key {
         "OTEL_PROPAGATORS" => Some(list.to_owned()),
@@ -24,7 +24,7 @@ fn propagators(list: &'static str) -> Telemetry {
     telemetry
 }
 
-/// The headers that the service is sent, below the observer and a layer that propagates too.
+/// The headers of a request below the observer and a `PropagateLayer`.
 fn received(observer: OtelObserver) -> BTreeMap<String, String> {
     let kept = Arc::new(Mutex::new(HeaderMap::new()));
     let keeper = Arc::clone(&kept);
@@ -42,7 +42,7 @@ fn received(observer: OtelObserver) -> BTreeMap<String, String> {
     kept.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
 }
 
-/// The headers under a sampler, and `{trace}-{span}` of the attempt where it is recorded.
+/// The headers with a sampler, and `{trace}-{span}` of the attempt if recorded.
 fn attempt(sampler: Sampler) -> (BTreeMap<String, String>, Option<[String; 2]>) {
     let exporter = InMemorySpanExporter::default();
     let provider =
@@ -68,7 +68,7 @@ fn propagators_configured_send_their_headers_to_server() {
     assert_eq!(got.len(), 1);
     assert!(got["b3"].len() == 32 + 1 + 16 + 2 && got["b3"].ends_with("-0"), "{got:?}");
 
-    // No provider is the process's, so that there is no span to tell of.
+    // There is no global provider, and therefore no span.
     assert_eq!(received(OtelObserver::new()), BTreeMap::new());
 
     let _b3multi = propagators("b3multi");

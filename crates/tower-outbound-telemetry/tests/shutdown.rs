@@ -1,4 +1,4 @@
-//! The end of the pipeline: nothing lost, nobody held up, no thread left.
+//! Shutdown: no losses, no blocking, no thread left.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -15,10 +15,10 @@ use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
 const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
 const RUNS: usize = 20;
-/// More than a batch, less than the queue.
+/// More than a batch and less than the queue.
 const SPANS: usize = 700;
 
-/// One test at a time: they count the threads of the process.
+/// One test at a time: the tests count the threads of the process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,21 +53,21 @@ fn one_worker() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Inside a task, so that the only worker is the one that waits.
+/// Runs in a task, so that the only worker waits.
 fn in_a_task<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + Send + 'static) -> T {
     runtime.block_on(async { tokio::spawn(future).await.unwrap() })
 }
 
-/// The names of the pipeline's threads, as the system has them: 15 bytes.
+/// The names of the pipeline's threads, which the system cuts to 15 bytes.
 fn threads() -> Vec<String> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     let ours = |name: &String| name.starts_with("otlp-") || name.starts_with("OpenTelemetry");
-    // The receiver of the test is called so too.
+    // The test's receiver has such a name too.
     names.map(|name| name.trim().to_owned()).filter(ours).filter(|name| name != "otlp-receiver").collect()
 }
 
-/// A thread that has ended is there for a moment still.
+/// The system lists an ended thread for a moment.
 fn assert_no_thread_is_left(how: &str) {
     let begin = Instant::now();
     while !threads().is_empty() {
@@ -149,7 +149,7 @@ fn drop_of_telemetry_blocks_no_worker_if_receiver_hangs() {
             let begin = Instant::now();
             drop(telemetry);
             assert!(begin.elapsed() < Duration::from_millis(500), "{flavour}: {:?}", begin.elapsed());
-            // The worker has turns to give while the shutdown goes on.
+            // The worker runs other tasks during the shutdown.
             for _ in 0..100 {
                 tokio::task::yield_now().await;
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -209,7 +209,7 @@ fn shutdown_counts_hanging_metric_export_as_timed_out() {
     let builder = Telemetry::builder("shop").lookup(lookup).without_globals().endpoint(endpoint);
     let telemetry = builder.shutdown_limit(Duration::from_secs(60)).build().unwrap();
     telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
-    // One is under way; the last follows.
+    // One export is in progress; the last one follows.
     let _connection = hanging.accept().unwrap();
     let report = telemetry.shutdown_blocking();
     assert_eq!(report.metric_exports().lost_by(Loss::TimedOut), 2, "{report}");

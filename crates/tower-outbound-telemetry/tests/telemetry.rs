@@ -1,4 +1,4 @@
-//! The pipeline, to a receiver on loopback, from every kind of runtime.
+//! The pipeline with a local receiver, in every kind of runtime.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tower_outbound_otel::OtelObserver;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 use tracing_subscriber::layer::SubscriberExt;
 
-/// A pipeline of its own, to this receiver.
+/// A pipeline to this receiver, without globals.
 fn telemetry(receiver: &Receiver, protocol: OtlpProtocol) -> Telemetry {
     let endpoint = match protocol {
         OtlpProtocol::Grpc => receiver.grpc_endpoint(),
@@ -42,7 +42,7 @@ fn assert_received(receiver: &Receiver, how: &str) {
 }
 
 fn receiver() -> Receiver {
-    // Its start only binds: the receiver runs on a thread of its own.
+    // `start` only binds: the receiver runs on a thread of its own.
     current_thread(Receiver::start()).unwrap()
 }
 
@@ -50,7 +50,7 @@ fn current_thread<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Inside a task, so that the only worker is the one that waits.
+/// Runs in a task, so that the only worker waits.
 fn one_worker<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async { tokio::spawn(future).await.unwrap() })
@@ -175,7 +175,7 @@ fn export_over_observed_client_is_not_recorded() {
         assert!(spans.get_finished_spans().unwrap().is_empty(), "{protocol:?}");
         assert!(metrics.get_finished_metrics().unwrap().iter().all(|all| all.scope_metrics().count() == 0));
 
-        // The same client is seen where nothing is suppressed.
+        // The same client is observed without suppression.
         let _ = current_thread(client.get(endpoint)).unwrap();
         assert!(!spans.get_finished_spans().unwrap().is_empty(), "{protocol:?}");
         meters.force_flush().unwrap();

@@ -1,4 +1,4 @@
-//! What goes to the receiver: TLS, headers, compression.
+//! Requests to the receiver: TLS, headers, compression.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
 const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
 
-/// TLS before a receiver; the port.
+/// A TLS proxy before a receiver; returns the port.
 async fn tls_front(upstream: SocketAddr, config: Arc<ServerConfig>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -46,7 +46,7 @@ fn path(file: &NamedTempFile) -> String {
     file.path().to_str().unwrap().to_owned()
 }
 
-/// One span to this endpoint, with these variables.
+/// Exports one span to this endpoint, with these variables.
 async fn export(
     protocol: OtlpProtocol,
     endpoint: String,
@@ -127,7 +127,7 @@ async fn headers_and_gzip_encoding_sent_in_grpc_export() {
     let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
     let answer = move |request: http::Request<_>| {
         let _ = seen.send(request.into_parts().0);
-        // 16: UNAUTHENTICATED, which is final.
+        // 16: UNAUTHENTICATED, not retryable.
         async { http::Response::builder().header("grpc-status", "16").body(String::new()).unwrap() }
     };
     let server = H2Server::builder().start(answer).await.unwrap();

@@ -1,35 +1,43 @@
-//! What is recorded of an attempt.
+//! Attempts.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use tokio::time::Instant;
-use tower_outbound::{Attempt, Failure, Kind, Outcome, Phase, Reuse, UrlTemplate};
+use opentelemetry::{KeyValue, Value};
+use tower_outbound::{Attempt, Failure, Kind, Reuse, UrlTemplate};
 
-use super::bound::{Bind, BoundCounter, BoundHistogram};
-use super::origin::{OriginMetrics, kind, text};
-use crate::attempt_span::{failure, is_error, version};
+use super::attributes::{Attributes, kind, text};
+use super::bound::{Bind, BoundCounter, BoundHistogram, BoundUpDownCounter};
+use super::cache::Cache;
+use crate::ended::Ended;
+use crate::error_type::ErrorType;
+use crate::labels::template;
 use crate::methods::MethodId;
-use crate::names::{attribute as a, outbound as o};
-use crate::options::Options;
-use crate::phases;
-use crate::rpc::RpcEnd;
+use crate::options::MetricLabel;
+use crate::semconv::{attribute as a, outbound as o, protocol_version};
+
+#[derive(Debug)]
+pub(super) struct AttemptMetrics {
+    attributes: Arc<Attributes>,
+    active: Cache<(MethodId, Option<UrlTemplate>), Option<BoundUpDownCounter<i64>>>,
+    ended: Cache<AttemptKey, AttemptHandles>,
+}
 
 /// Everything that varies between the attempts of one origin.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct AttemptKey {
+struct AttemptKey {
     method: MethodId,
     status: Option<u16>,
     version: Option<&'static str>,
+    error: Option<ErrorType>,
     failure: Option<Kind>,
     reuse: Reuse,
     outcome: &'static str,
     template: Option<UrlTemplate>,
 }
 
-#[derive(Debug)]
-pub(super) struct AttemptHandles {
-    /// Bound when first recorded, as are the others: what is bound is exported, with count 0.
+/// Bound at the first record: the SDK exports bound instruments, with count 0.
+#[derive(Debug, Default)]
+struct AttemptHandles {
     duration: OnceLock<Option<BoundHistogram<f64>>>,
     requests: OnceLock<Option<BoundCounter<u64>>>,
     first_byte: OnceLock<Option<BoundHistogram<f64>>>,
@@ -37,57 +45,17 @@ pub(super) struct AttemptHandles {
     sizes: OnceLock<[Option<BoundHistogram<u64>>; 2]>,
 }
 
-/// Whether the answer was an error: HTTP's, or gRPC's inside HTTP's `200`.
-pub(crate) fn answered_badly(attempt: &Attempt, outcome: &Outcome) -> bool {
-    let rpc = || RpcEnd::of(attempt, outcome).is_some_and(RpcEnd::is_error);
-    // A failure below is no answer.
-    attempt.status().is_some_and(is_error) || (failure(outcome).is_none() && rpc())
-}
-
-/// The value of `outbound.outcome`.
-///
-/// As on the span: an error status is the attempt's error, whatever became of its body.
-pub(crate) fn outcome_name(outcome: &Outcome, answered_badly: bool) -> &'static str {
-    match outcome {
-        Outcome::Failed(_) => "error",
-        _ if answered_badly => "error",
-        Outcome::Cancelled { .. } => "cancelled",
-        _ => "ok",
-    }
-}
-
-impl AttemptKey {
-    fn new(attempt: &Attempt, method: MethodId, outcome: &Outcome, with_template: bool) -> Self {
-        let failure = failure(outcome).map(Failure::kind);
-        let status = attempt.status();
-        let outcome = outcome_name(outcome, answered_badly(attempt, outcome));
-        Self {
-            method,
-            status: status.map(|status| status.as_u16()),
-            version: attempt.version().and_then(version),
-            failure,
-            reuse: attempt.reuse(),
-            outcome,
-            template: attempt.template().filter(|_| with_template).cloned(),
-        }
+impl AttemptMetrics {
+    pub(super) fn new(attributes: Arc<Attributes>) -> Self {
+        Self { attributes, active: Cache::default(), ended: Cache::default() }
     }
 
-    /// The value of `error.type`.
-    fn error(&self) -> Option<opentelemetry::Value> {
-        match self.failure {
-            Some(_) => kind(self.failure),
-            None => self.status.filter(|status| *status >= 400).map(|status| status.to_string().into()),
-        }
-    }
-}
-
-impl OriginMetrics {
-    pub(super) fn active(&self, attempt: &Attempt, method: MethodId, options: &Options, change: i64) {
-        let template = attempt.template().filter(|_| self.with().url_template).cloned();
-        let handle = self.active.get(&(method, template.clone()), || {
-            self.instruments.active_requests.bound(&self.http([
-                (a::HTTP_REQUEST_METHOD, Some(options.methods.label(method).into())),
-                (a::URL_TEMPLATE, template.as_ref().map(crate::labels::template)),
+    pub(super) fn active(&self, attempt: &Attempt, method: MethodId, change: i64) {
+        let url_template = self.template(attempt);
+        let handle = self.active.get(&(method, url_template.clone()), || {
+            self.attributes.instruments.active_requests.bound(&self.attributes.http([
+                (a::HTTP_REQUEST_METHOD, Some(self.attributes.options.methods.label(method).into())),
+                (a::URL_TEMPLATE, url_template.as_ref().map(template)),
             ]))
         });
         if let Some(handle) = &*handle {
@@ -95,36 +63,19 @@ impl OriginMetrics {
         }
     }
 
-    /// The duration, which is the span's.
-    pub(super) fn attempt_duration(
-        &self,
-        attempt: &Attempt,
-        method: MethodId,
-        options: &Options,
-        outcome: &Outcome,
-        took: Duration,
-    ) {
-        let key = AttemptKey::new(attempt, method, outcome, self.with().url_template);
-        let handles = self.handles(&key);
-        let duration = handles
-            .duration
-            .get_or_init(|| self.instruments.request_duration.bound(&self.request_attributes(&key, options)));
-        if let Some(duration) = duration {
-            duration.record(took.as_secs_f64());
-        }
+    /// Records the duration, which equals the span's.
+    pub(super) fn duration(&self, ended: &Ended<'_>, method: MethodId) {
+        let key = self.key(ended, method);
+        self.record_duration(&self.handles(&key), &key, ended);
     }
 
-    /// Everything else that is known when the attempt is over.
-    pub(super) fn attempt_ended(
-        &self,
-        attempt: &Attempt,
-        method: MethodId,
-        options: &Options,
-        outcome: &Outcome,
-        end: Instant,
-    ) {
-        let key = AttemptKey::new(attempt, method, outcome, self.with().url_template);
+    /// Records everything, the duration only if `span_ended`: it was recorded before if the span ended at the head.
+    pub(super) fn ended(&self, ended: &Ended<'_>, method: MethodId, span_ended: bool) {
+        let (attempt, key) = (ended.attempt, self.key(ended, method));
         let handles = self.handles(&key);
+        if span_ended {
+            self.record_duration(&handles, &key, ended);
+        }
         if let Some(requests) = handles.requests.get_or_init(|| self.bind_requests(&key)) {
             requests.add(1);
         }
@@ -133,19 +84,11 @@ impl OriginMetrics {
                 handle.record(first_byte.as_secs_f64());
             }
             if let Some(handle) = handles.body.get_or_init(|| self.bind_body(&key)) {
-                let total = end.saturating_duration_since(attempt.start_time());
-                handle.record(total.saturating_sub(first_byte).as_secs_f64());
+                handle.record(ended.took.saturating_sub(first_byte).as_secs_f64());
             }
         }
-        if self.instruments.request_body_size.is_some() {
-            let [request, response] = handles.sizes.get_or_init(|| {
-                let attributes = self.request_attributes(&key, options);
-                let Self { instruments, .. } = self;
-                [
-                    instruments.request_body_size.bound(&attributes),
-                    instruments.response_body_size.bound(&attributes),
-                ]
-            });
+        if self.attributes.instruments.request_body_size.is_some() {
+            let [request, response] = handles.sizes.get_or_init(|| self.bind_sizes(&key));
             if let Some(request) = request {
                 request.record(attempt.request_body_bytes());
             }
@@ -153,56 +96,68 @@ impl OriginMetrics {
                 response.record(attempt.response_body_bytes());
             }
         }
-        if self.instruments.phase_duration.is_some() {
-            self.attempt_phases(attempt, outcome, end);
+    }
+
+    fn template(&self, attempt: &Attempt) -> Option<UrlTemplate> {
+        attempt.template().filter(|_| self.attributes.options.has(MetricLabel::UrlTemplate)).cloned()
+    }
+
+    fn key(&self, ended: &Ended<'_>, method: MethodId) -> AttemptKey {
+        AttemptKey {
+            method,
+            status: ended.status.map(|status| status.as_u16()),
+            version: ended.attempt.version().and_then(protocol_version),
+            error: ended.http_error_type(),
+            failure: ended.failure.map(Failure::kind),
+            reuse: ended.attempt.reuse(),
+            outcome: ended.outcome_name(),
+            template: self.template(ended.attempt),
         }
     }
 
-    fn attempt_phases(&self, attempt: &Attempt, outcome: &Outcome, end: Instant) {
-        let failure = failure(outcome).map(Failure::kind);
-        for took in phases::of(attempt, outcome, end) {
-            // The body has a metric of its own; a phase that the caller cut short says nothing of the peer.
-            if took.phase == Phase::Body || (took.cut && failure.is_none()) {
-                continue;
-            }
-            let seconds = took.end.saturating_duration_since(took.start).as_secs_f64();
-            self.phase(took.phase, failure.filter(|_| took.cut), None, seconds);
+    fn handles(&self, key: &AttemptKey) -> Arc<AttemptHandles> {
+        self.ended.get(key, AttemptHandles::default)
+    }
+
+    fn record_duration(&self, handles: &AttemptHandles, key: &AttemptKey, ended: &Ended<'_>) {
+        let duration = handles
+            .duration
+            .get_or_init(|| self.attributes.instruments.request_duration.bound(&self.request(key)));
+        if let Some(duration) = duration {
+            duration.record(ended.took.as_secs_f64());
         }
     }
 
-    fn handles(&self, key: &AttemptKey) -> std::sync::Arc<AttemptHandles> {
-        self.attempts.get(key, || AttemptHandles {
-            duration: OnceLock::new(),
-            requests: OnceLock::new(),
-            first_byte: OnceLock::new(),
-            body: OnceLock::new(),
-            sizes: OnceLock::new(),
-        })
-    }
-
-    fn request_attributes(&self, key: &AttemptKey, options: &Options) -> Vec<opentelemetry::KeyValue> {
-        self.http([
-            (a::ERROR_TYPE, key.error()),
-            (a::HTTP_REQUEST_METHOD, Some(options.methods.label(key.method).into())),
+    /// The attributes of the convention's request metrics.
+    fn request(&self, key: &AttemptKey) -> Vec<KeyValue> {
+        self.attributes.http([
+            (a::ERROR_TYPE, key.error.map(Value::from)),
+            (a::HTTP_REQUEST_METHOD, Some(self.attributes.options.methods.label(key.method).into())),
             (a::HTTP_RESPONSE_STATUS_CODE, key.status.map(|status| i64::from(status).into())),
             (a::NETWORK_PROTOCOL_VERSION, key.version.map(Into::into)),
-            (a::URL_TEMPLATE, key.template.as_ref().map(crate::labels::template)),
+            (a::URL_TEMPLATE, key.template.as_ref().map(template)),
         ])
     }
 
+    fn bind_sizes(&self, key: &AttemptKey) -> [Option<BoundHistogram<u64>>; 2] {
+        let (attributes, instruments) = (self.request(key), &self.attributes.instruments);
+        [instruments.request_body_size.bound(&attributes), instruments.response_body_size.bound(&attributes)]
+    }
+
     fn bind_requests(&self, key: &AttemptKey) -> Option<BoundCounter<u64>> {
-        self.instruments.requests.bound(
-            &self
-                .outbound([(o::CONNECTION_REUSE, text(key.reuse.as_str())), (o::OUTCOME, text(key.outcome))]),
-        )
+        let attributes = self
+            .attributes
+            .outbound([(o::CONNECTION_REUSE, text(key.reuse.as_str())), (o::OUTCOME, text(key.outcome))]);
+        self.attributes.instruments.requests.bound(&attributes)
     }
 
     fn bind_first_byte(&self, key: &AttemptKey) -> Option<BoundHistogram<f64>> {
         let reuse = (o::CONNECTION_REUSE, text(key.reuse.as_str()));
-        self.instruments.ttfb_duration.bound(&self.outbound([reuse]))
+        self.attributes.instruments.ttfb_duration.bound(&self.attributes.outbound([reuse]))
     }
 
     fn bind_body(&self, key: &AttemptKey) -> Option<BoundHistogram<f64>> {
-        self.instruments.body_duration.bound(&self.outbound([(a::ERROR_TYPE, kind(key.failure))]))
+        let error = (a::ERROR_TYPE, kind(key.failure));
+        self.attributes.instruments.body_duration.bound(&self.attributes.outbound([error]))
     }
 }

@@ -1,12 +1,12 @@
-//! A few handles by a small key.
+//! Bound instruments by a small key.
 
 use std::borrow::Borrow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Keys beyond this many (a peer that invents status codes) are made anew each time.
+/// Handles of further keys are made for each record: a peer may invent status codes.
 const KEPT: usize = 256;
 
-/// Handles by key: a scan over a few keys is faster than hashing one.
+/// Handles by key. Scanning few keys is faster than hashing one.
 #[derive(Debug)]
 pub(super) struct Cache<K, V>(RwLock<Vec<(K, Arc<V>)>>);
 
@@ -17,7 +17,7 @@ impl<K, V> Default for Cache<K, V> {
 }
 
 impl<K: PartialEq + Clone, V> Cache<K, V> {
-    /// The handle of a key; `make` runs without a lock, since it calls the SDK.
+    /// The handle of a key. `make` runs without a lock, since it calls the SDK.
     pub(super) fn get(&self, key: impl Borrow<K>, make: impl FnOnce() -> V) -> Arc<V> {
         let key = key.borrow();
         let find = |entries: &[(K, Arc<V>)]| {
@@ -51,6 +51,6 @@ mod tests {
             cache.get(key, || 0);
         }
         assert_eq!(cache.0.read().unwrap().len(), KEPT);
-        assert_eq!(*cache.get(999, || 7), 7, "made anew");
+        assert_eq!(*cache.get(999, || 7), 7, "not cached");
     }
 }

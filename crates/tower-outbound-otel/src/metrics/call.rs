@@ -1,22 +1,45 @@
-//! What is recorded of a call: its retries, what spoke against them, and how many attempts it took.
+//! Calls: their retries, and how many attempts they took.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 
-use super::bound::Bind;
-use super::origin::{OriginMetrics, text};
-use crate::names::outbound as o;
+use super::attributes::{Attributes, text};
+use super::bound::{Bind, BoundCounter, BoundHistogram};
+use super::cache::Cache;
+use crate::semconv::outbound as o;
 
-impl OriginMetrics {
+#[derive(Debug)]
+pub(super) struct CallMetrics {
+    attributes: Arc<Attributes>,
+    retries: Cache<(RetryReason, Option<RetryLimit>), Option<BoundCounter<u64>>>,
+    releases: Cache<Release, Option<BoundCounter<u64>>>,
+    attempts: Cache<&'static str, Option<BoundHistogram<u64>>>,
+    delays: Cache<(), Option<BoundHistogram<f64>>>,
+}
+
+impl CallMetrics {
+    pub(super) fn new(attributes: Arc<Attributes>) -> Self {
+        Self {
+            attributes,
+            retries: Cache::default(),
+            releases: Cache::default(),
+            attempts: Cache::default(),
+            delays: Cache::default(),
+        }
+    }
+
+    /// A retry, or with a limit, a retry that was given up.
     pub(super) fn retry(&self, reason: RetryReason, limit: Option<RetryLimit>) {
         let handle = self.retries.get((reason, limit), || {
+            let Attributes { instruments, .. } = &*self.attributes;
             let reason = (o::RETRY_REASON, text(reason.as_str()));
             match limit {
-                None => self.instruments.retries.bound(&self.outbound([reason])),
+                None => instruments.retries.bound(&self.attributes.outbound([reason])),
                 Some(limit) => {
                     let limit = (o::RETRY_LIMIT, text(limit.as_str()));
-                    self.instruments.retry_given_up.bound(&self.outbound([limit, reason]))
+                    instruments.retry_given_up.bound(&self.attributes.outbound([limit, reason]))
                 }
             }
         });
@@ -27,22 +50,25 @@ impl OriginMetrics {
 
     pub(super) fn released(&self, release: Release) {
         let handle = self.releases.get(release, || {
-            self.instruments.releases.bound(&self.outbound([(o::RELEASE, text(release.as_str()))]))
+            let release = (o::RELEASE, text(release.as_str()));
+            self.attributes.instruments.releases.bound(&self.attributes.outbound([release]))
         });
         if let Some(handle) = &*handle {
             handle.add(1);
         }
     }
 
-    pub(super) fn call_ended(&self, outcome: &'static str, attempts: u64, waited: Option<Duration>) {
-        let handle = self.calls.get(outcome, || {
-            self.instruments.call_attempts.bound(&self.outbound([(o::OUTCOME, text(outcome))]))
+    /// `waited` is the sum of the backoffs; `None` if there was none.
+    pub(super) fn ended(&self, outcome: &'static str, attempts: u64, waited: Option<Duration>) {
+        let Attributes { instruments, .. } = &*self.attributes;
+        let handle = self.attempts.get(outcome, || {
+            instruments.call_attempts.bound(&self.attributes.outbound([(o::OUTCOME, text(outcome))]))
         });
         if let Some(handle) = &*handle {
             handle.record(attempts);
         }
         let Some(waited) = waited else { return };
-        let handle = self.delays.get((), || self.instruments.retry_delay.bound(&self.outbound([])));
+        let handle = self.delays.get((), || instruments.retry_delay.bound(&self.attributes.outbound([])));
         if let Some(handle) = &*handle {
             handle.record(waited.as_secs_f64());
         }

@@ -1,4 +1,4 @@
-//! What is recorded of a connection.
+//! Connections.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,37 +8,49 @@ use opentelemetry::Value;
 use tower_outbound::connect::{CloseReason, Closed, Protocol};
 use tower_outbound::{Connection, Kind};
 
-use super::bound::{Bind, BoundHistogram, BoundUpDownCounter};
-use super::origin::{OriginMetrics, kind, text};
-use crate::names::{attribute as a, outbound as o};
+use super::attributes::{Attributes, kind, text};
+use super::bound::{Bind, BoundCounter, BoundHistogram, BoundUpDownCounter};
+use super::cache::Cache;
+use crate::options::MetricLabel;
+use crate::semconv::{attribute as a, outbound as o};
 
 const ACTIVE: &str = "active";
 const IDLE: &str = "idle";
 
-/// What varies between the connections of one origin.
-pub(super) type ConnectionKey = (Option<&'static str>, Option<IpAddr>);
-pub(super) type CloseKey = (CloseReason, bool, Option<Kind>);
+/// The version and, by option, the peer's address.
+type ConnectionKey = (Option<&'static str>, Option<IpAddr>);
+/// The reason, whether an attempt was killed, and the error.
+type CloseKey = (CloseReason, bool, Option<Kind>);
 
 #[derive(Debug)]
-pub(super) struct ConnectionHandles {
+pub(super) struct ConnectionMetrics {
+    attributes: Arc<Attributes>,
+    connections: Cache<ConnectionKey, ConnectionHandles>,
+    closed: Cache<CloseKey, Option<BoundCounter<u64>>>,
+    io: Cache<&'static str, Option<BoundCounter<u64>>>,
+    requests: Cache<(), Option<BoundHistogram<u64>>>,
+}
+
+/// Bound at the first record: the SDK exports bound instruments, with count 0.
+#[derive(Debug)]
+struct ConnectionHandles {
     key: ConnectionKey,
-    /// Bound when first recorded, as are the others: what is bound is exported.
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
     idle: OnceLock<Option<BoundUpDownCounter<i64>>>,
     duration: OnceLock<Option<BoundHistogram<f64>>>,
 }
 
-/// What is kept in a connection: what was added with some attributes is taken away with the same.
+/// The observer's state in a connection: an up-down counter must be decremented with the attributes of its increment.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     opened: Arc<ConnectionHandles>,
-    /// Set when it is first active: only then is it known what it speaks.
+    /// Set at the first use, when the version is known.
     used: OnceLock<Arc<ConnectionHandles>>,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
 }
 
-/// The version that a connection speaks, as far as it is known.
+/// The version that a connection speaks, if it is known yet.
 pub(super) fn version(connection: &Connection) -> Option<&'static str> {
     match connection.protocol() {
         Some(Protocol::Http1) => Some("1.1"),
@@ -51,10 +63,20 @@ pub(super) fn version(connection: &Connection) -> Option<&'static str> {
     }
 }
 
-impl OriginMetrics {
-    pub(super) fn connection_opened(&self, connection: &Connection) -> ConnectionState {
-        let opened = self.connection_handles(connection);
-        self.open_connections(&opened, IDLE, 1);
+impl ConnectionMetrics {
+    pub(super) fn new(attributes: Arc<Attributes>) -> Self {
+        Self {
+            attributes,
+            connections: Cache::default(),
+            closed: Cache::default(),
+            io: Cache::default(),
+            requests: Cache::default(),
+        }
+    }
+
+    pub(super) fn opened(&self, connection: &Connection) -> ConnectionState {
+        let opened = self.handles(connection);
+        self.count(&opened, IDLE, 1);
         ConnectionState {
             opened,
             used: OnceLock::new(),
@@ -63,30 +85,26 @@ impl OriginMetrics {
         }
     }
 
-    pub(super) fn connection_active(&self, connection: &Connection, state: &ConnectionState) {
+    pub(super) fn active(&self, connection: &Connection, state: &ConnectionState) {
         let before = state.handles();
-        let now = state.used.get_or_init(|| self.connection_handles(connection));
-        self.open_connections(before, IDLE, -1);
-        self.open_connections(now, ACTIVE, 1);
+        let now = state.used.get_or_init(|| self.handles(connection));
+        self.count(before, IDLE, -1);
+        self.count(now, ACTIVE, 1);
     }
 
-    pub(super) fn connection_idle(&self, state: &ConnectionState) {
+    pub(super) fn idle(&self, state: &ConnectionState) {
         let handles = state.handles();
-        self.open_connections(handles, ACTIVE, -1);
-        self.open_connections(handles, IDLE, 1);
+        self.count(handles, ACTIVE, -1);
+        self.count(handles, IDLE, 1);
     }
 
-    pub(super) fn connection_closed(
-        &self,
-        connection: &Connection,
-        state: &ConnectionState,
-        closed: &Closed,
-    ) {
-        self.open_connections(state.handles(), if closed.was_active() { ACTIVE } else { IDLE }, -1);
-        // What it speaks may have become known since.
-        let handles = self.connection_handles(connection);
+    pub(super) fn closed(&self, connection: &Connection, state: &ConnectionState, closed: &Closed) {
+        let Attributes { instruments, .. } = &*self.attributes;
+        self.count(state.handles(), if closed.was_active() { ACTIVE } else { IDLE }, -1);
+        // The version may have become known since.
+        let handles = self.handles(connection);
         let duration = handles.duration.get_or_init(|| {
-            self.instruments.connection_duration.bound(&self.http([
+            instruments.connection_duration.bound(&self.attributes.http([
                 (a::NETWORK_PEER_ADDRESS, handles.peer()),
                 (a::NETWORK_PROTOCOL_VERSION, handles.version()),
             ]))
@@ -97,7 +115,7 @@ impl OriginMetrics {
         let key = (closed.reason(), closed.killed_attempt(), closed.error());
         let counter = self.closed.get(key, || {
             let (reason, killed, error) = key;
-            self.instruments.connection_closed.bound(&self.outbound([
+            instruments.connection_closed.bound(&self.attributes.outbound([
                 (a::ERROR_TYPE, kind(error)),
                 (a::HTTP_CONNECTION_STATE, text(if killed { ACTIVE } else { IDLE })),
                 (o::CLOSE_REASON, text(reason.as_str())),
@@ -106,15 +124,16 @@ impl OriginMetrics {
         if let Some(counter) = &*counter {
             counter.add(1);
         }
-        let uses = self.uses.get((), || self.instruments.connection_attempts.bound(&self.outbound([])));
-        if let Some(uses) = &*uses {
-            uses.record(connection.uses());
+        let requests =
+            self.requests.get((), || instruments.connection_requests.bound(&self.attributes.outbound([])));
+        if let Some(requests) = &*requests {
+            requests.record(connection.uses());
         }
-        self.connection_io(connection, state);
+        self.io(connection, state);
     }
 
-    /// Adds the bytes since the last time: a connection may live for days.
-    pub(super) fn connection_io(&self, connection: &Connection, state: &ConnectionState) {
+    /// Adds the bytes since the last record. Recorded after each attempt, since connections may live for days.
+    pub(super) fn io(&self, connection: &Connection, state: &ConnectionState) {
         for (direction, counted, now) in [
             ("receive", &state.bytes_in, connection.bytes_in()),
             ("transmit", &state.bytes_out, connection.bytes_out()),
@@ -125,7 +144,7 @@ impl OriginMetrics {
             }
             let counter = self.io.get(direction, || {
                 let direction = (a::NETWORK_IO_DIRECTION, text(direction));
-                self.instruments.connection_io.bound(&self.outbound([direction]))
+                self.attributes.instruments.connection_io.bound(&self.attributes.outbound([direction]))
             });
             if let Some(counter) = &*counter {
                 counter.add(more);
@@ -133,13 +152,10 @@ impl OriginMetrics {
         }
     }
 
-    fn connection_key(&self, connection: &Connection) -> ConnectionKey {
-        let peer = connection.peer_addr().filter(|_| self.with().peer_address);
-        (version(connection), peer.map(|peer| peer.ip()))
-    }
-
-    fn connection_handles(&self, connection: &Connection) -> Arc<ConnectionHandles> {
-        let key = self.connection_key(connection);
+    fn handles(&self, connection: &Connection) -> Arc<ConnectionHandles> {
+        let with_peer = self.attributes.options.has(MetricLabel::PeerAddress);
+        let peer = connection.peer_addr().filter(|_| with_peer);
+        let key = (version(connection), peer.map(|peer| peer.ip()));
         self.connections.get(key, || ConnectionHandles {
             key,
             active: OnceLock::new(),
@@ -148,10 +164,11 @@ impl OriginMetrics {
         })
     }
 
-    fn open_connections(&self, handles: &ConnectionHandles, state: &'static str, change: i64) {
+    /// `http.client.open_connections`.
+    fn count(&self, handles: &ConnectionHandles, state: &'static str, change: i64) {
         let cell = if state == ACTIVE { &handles.active } else { &handles.idle };
         let counter = cell.get_or_init(|| {
-            self.instruments.open_connections.bound(&self.http([
+            self.attributes.instruments.open_connections.bound(&self.attributes.http([
                 (a::HTTP_CONNECTION_STATE, text(state)),
                 (a::NETWORK_PEER_ADDRESS, handles.peer()),
                 (a::NETWORK_PROTOCOL_VERSION, handles.version()),

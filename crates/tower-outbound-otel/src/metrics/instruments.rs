@@ -2,33 +2,32 @@
 
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
-use super::rpc::RpcSeries;
-use crate::names::metric as m;
+use super::rpc_series::RpcSeries;
 use crate::options::{Metrics, Options};
+use crate::semconv::metric as m;
 
-/// The convention's, for `http.client.request.duration`, `rpc.client.call.duration` and `dns.lookup.duration`.
+/// The conventions', for `http.client.request.duration`, `rpc.client.call.duration` and `dns.lookup.duration`.
 const REQUEST_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// The convention's, for `http.client.connection.duration`.
 const CONNECTION_SECONDS: [f64; 14] =
     [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// Ours, for every `outbound.*.duration`.
+/// For every `outbound.*.duration`.
 const SECONDS: [f64; 17] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0,
 ];
-const ATTEMPTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+const CONNECTION_REQUESTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 const CALL_ATTEMPTS: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0];
-/// The convention gives none, and the SDK's default ends at 10,000.
+/// The convention has none. The SDK's default ends at 10,000.
 const BYTES: [f64; 10] =
     [128.0, 512.0, 2048.0, 8192.0, 32_768.0, 131_072.0, 524_288.0, 2_097_152.0, 8_388_608.0, 33_554_432.0];
 
-/// `None` is a metric that the options turn off.
+/// `None` is a metric that is off.
 #[derive(Debug)]
 pub(super) struct Instruments {
     pub(super) request_duration: Option<Histogram<f64>>,
     pub(super) rpc_call_duration: Option<Histogram<f64>>,
-    /// Those of it that there are.
     pub(super) rpc_series: RpcSeries,
     pub(super) active_requests: Option<UpDownCounter<i64>>,
     pub(super) open_connections: Option<UpDownCounter<i64>>,
@@ -39,7 +38,7 @@ pub(super) struct Instruments {
     pub(super) requests: Option<Counter<u64>>,
     pub(super) connection_opened: Option<Counter<u64>>,
     pub(super) connection_closed: Option<Counter<u64>>,
-    pub(super) connection_attempts: Option<Histogram<u64>>,
+    pub(super) connection_requests: Option<Histogram<u64>>,
     pub(super) connection_io: Option<Counter<u64>>,
     pub(super) connect_duration: Option<Histogram<f64>>,
     pub(super) connect_failed: Option<Counter<u64>>,
@@ -125,96 +124,86 @@ impl Instruments {
                 &REQUEST_SECONDS,
                 "Measures the time taken to perform a DNS lookup.",
             ),
-            requests: counter(core, "outbound.requests", "{request}", "Requests that have ended."),
+            requests: counter(core, "outbound.requests", "{request}", "Ended requests."),
             connection_opened: counter(
                 core,
                 "outbound.connection.opened",
                 "{connection}",
-                "Fresh connections.",
+                "Opened connections.",
             ),
             connection_closed: counter(
                 core,
                 "outbound.connection.closed",
                 "{connection}",
-                "Connections that were closed, and why.",
+                "Closed connections, by reason.",
             ),
-            connection_attempts: amounts(
+            connection_requests: amounts(
                 all,
                 "outbound.connection.requests",
                 "{request}",
-                &ATTEMPTS,
-                "Requests that a connection had served when it was closed.",
+                &CONNECTION_REQUESTS,
+                "Requests served by a connection, recorded when it closes.",
             ),
             connection_io: counter(all, "outbound.connection.io", "By", "HTTP bytes, above TLS."),
             connect_duration: seconds(
                 core,
                 "outbound.connect.duration",
                 &SECONDS,
-                "Making a connection: dns, tcp and tls.",
+                "Duration of a connect: DNS, TCP and TLS.",
             ),
-            connect_failed: counter(all, "outbound.connect.failed", "{attempt}", "Connects that failed."),
+            connect_failed: counter(all, "outbound.connect.failed", "{attempt}", "Failed connects."),
             connect_wasted: counter(
                 all,
                 "outbound.connect.wasted",
                 "{attempt}",
-                "Connects whose request was served by another connection.",
+                "Connects whose attempt was served by another connection.",
             ),
             phase_duration: seconds(
                 all,
                 "outbound.phase.duration",
                 &SECONDS,
-                "Each phase of an attempt or a connect that took place.",
+                "Duration of each phase of attempts and connects.",
             ),
-            slot_limit: up_down(all, "outbound.slot.limit", "{request}", "Requests that may be in flight."),
-            slot_usage: up_down(
-                all,
-                "outbound.slot.usage",
-                "{request}",
-                "Requests that are in flight under a limit.",
-            ),
-            slot_waiting: up_down(
-                all,
-                "outbound.slot.waiting",
-                "{request}",
-                "Requests that wait for a slot.",
-            ),
+            slot_limit: up_down(all, "outbound.slot.limit", "{request}", "Limit of requests in flight."),
+            slot_usage: up_down(all, "outbound.slot.usage", "{request}", "Requests in flight under a limit."),
+            slot_waiting: up_down(all, "outbound.slot.waiting", "{request}", "Requests waiting for a slot."),
             ttfb_duration: seconds(
                 core,
                 "outbound.ttfb.duration",
                 &SECONDS,
-                "Start of the attempt until the first byte of the response.",
+                "From the start of the attempt to the first byte of the response.",
             ),
             body_duration: seconds(
                 core,
                 "outbound.body.duration",
                 &SECONDS,
-                "First byte of the response until the body's end, failure or drop.",
+                "From the first byte of the response to the end, failure or drop of its body.",
             ),
-            retries: counter(core, "outbound.retries", "{retry}", "Requests that were sent again, and why."),
+            retries: counter(core, "outbound.retries", "{retry}", "Retries, by reason."),
             retry_given_up: counter(
                 all,
                 "outbound.retry.given_up",
                 "{call}",
-                "Calls whose request was to be sent again and was not, and what spoke against it.",
+                "Retries that were wanted but not made, by reason and limit.",
             ),
             retry_delay: seconds(
                 all,
                 "outbound.retry.delay",
                 &SECONDS,
-                "The pauses before the retries of a call that had any, together.",
+                "Sum of the backoffs of a call that had any.",
             ),
             releases: counter(
                 all,
                 "outbound.releases",
                 "{response}",
-                "Failed responses that were let go before a pause, and how.",
+                "Failed responses released before a backoff, by method.",
             ),
             call_attempts: amounts(
                 all,
                 "outbound.call.attempts",
                 "{request}",
                 &CALL_ATTEMPTS,
-                "How many times the request of a call was sent.",
+                "Attempts per call.",
             ),
         }
     }

@@ -1,31 +1,33 @@
-//! Finds an origin's handles and passes on what happened.
+//! Records events in the metrics of their origin.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::global;
 use opentelemetry::metrics::Meter;
-use tokio::time::Instant;
 use tower_outbound::connect::{Closed, Setup};
 use tower_outbound::event::{ConnectResult, ObserverKey};
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
-use tower_outbound::{Attempt, Connection, Origin, Outcome};
+use tower_outbound::{Attempt, Connection, Origin};
 
+use super::attributes::Attributes;
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
-use super::origin::{OriginMetrics, SlotGauge};
-use crate::attempt_span::AttemptState;
+use super::origin::OriginMetrics;
+use super::slots::SlotGauge;
+use crate::ended::Ended;
 use crate::labels::Admission;
 use crate::methods::MethodId;
-use crate::observer::scope;
 use crate::options::{Metrics, Options};
-use crate::rpc::RpcEnd;
+use crate::rpc::RpcMethod;
+use crate::semconv::scope;
 
 /// The metrics of an observer.
 #[derive(Debug)]
 pub(crate) struct Recorder {
+    options: Arc<Options>,
     admission: Admission,
-    /// Without one, the global one at the first use.
+    /// `None`: the global one, looked up at the first record.
     meter: Option<Meter>,
     instruments: OnceLock<Arc<Instruments>>,
     origins: ObserverKey<OriginMetrics>,
@@ -33,88 +35,85 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(admission: Admission, meter: Option<Meter>) -> Self {
-        let (origins, connections) = (ObserverKey::new(), ObserverKey::new());
-        Self { admission, meter, instruments: OnceLock::new(), origins, connections }
+    pub(crate) fn new(options: Arc<Options>, admission: Admission, meter: Option<Meter>) -> Self {
+        Self {
+            options,
+            admission,
+            meter,
+            instruments: OnceLock::new(),
+            origins: ObserverKey::new(),
+            connections: ObserverKey::new(),
+        }
     }
 
-    /// `None` where metrics are off.
-    fn of<'a>(&self, origin: &'a Origin, options: &Options) -> Option<&'a OriginMetrics> {
-        if options.metrics == Metrics::Off {
+    /// `None` if metrics are off.
+    fn of<'a>(&self, origin: &'a Origin) -> Option<&'a OriginMetrics> {
+        if self.options.metrics == Metrics::Off {
             return None;
         }
         if let Some(known) = origin.observer_state(&self.origins) {
             return Some(known);
         }
-        let instruments = Arc::clone(self.instruments(options));
-        let made = OriginMetrics::new(instruments, self.admission.labels(origin), options);
+        let made = OriginMetrics::new(Attributes {
+            instruments: Arc::clone(self.instruments()),
+            options: Arc::clone(&self.options),
+            labels: self.admission.labels(origin),
+        });
         Some(origin.observer_state_or_init(&self.origins, || made))
     }
 
-    /// Made outside of the cell: views are the application's code, and making an instrument twice is harmless.
-    fn instruments(&self, options: &Options) -> &Arc<Instruments> {
+    /// Made outside of the cell: views are application code, and making an instrument twice is harmless.
+    fn instruments(&self) -> &Arc<Instruments> {
         if let Some(instruments) = self.instruments.get() {
             return instruments;
         }
         let meter = self.meter.clone().unwrap_or_else(|| global::meter_with_scope(scope()));
-        let made = Arc::new(Instruments::new(&meter, options));
+        let made = Arc::new(Instruments::new(&meter, &self.options));
         self.instruments.get_or_init(|| made)
     }
 
-    pub(crate) fn attempt_active(&self, attempt: &Attempt, method: MethodId, options: &Options, change: i64) {
-        if let Some(origin) = self.of(attempt.origin(), options) {
-            origin.active(attempt, method, options, change);
+    pub(crate) fn attempt_active(&self, attempt: &Attempt, method: MethodId, change: i64) {
+        if let Some(origin) = self.of(attempt.origin()) {
+            origin.attempt.active(attempt, method, change);
         }
     }
 
-    pub(crate) fn attempt_duration(
-        &self,
-        attempt: &Attempt,
-        state: &AttemptState,
-        options: &Options,
-        outcome: &Outcome,
-        end: Instant,
-    ) {
-        if let Some(origin) = self.of(attempt.origin(), options) {
-            let took = end.saturating_duration_since(attempt.start_time());
-            origin.attempt_duration(attempt, state.method, options, outcome, took);
-            if let Some((method, end)) = state.rpc.as_ref().zip(RpcEnd::of(attempt, outcome)) {
-                origin.rpc_duration(method, end, options, took);
-            }
+    /// The span ended at the response's head: records the duration.
+    pub(crate) fn attempt_head(&self, ended: &Ended<'_>, method: MethodId) {
+        if let Some(origin) = self.of(ended.attempt.origin()) {
+            origin.attempt.duration(ended, method);
         }
     }
 
+    /// `span_ended` is false if the span ended at the head: its duration is recorded already.
     pub(crate) fn attempt_ended(
         &self,
-        attempt: &Attempt,
+        ended: &Ended<'_>,
         method: MethodId,
-        options: &Options,
-        outcome: &Outcome,
-        end: Instant,
+        rpc: Option<&RpcMethod>,
+        span_ended: bool,
     ) {
-        let Some(origin) = self.of(attempt.origin(), options) else { return };
-        origin.attempt_ended(attempt, method, options, outcome, end);
-        let Some(connection) = attempt.connection() else { return };
-        if let Some((origin, state)) = self.counted(&connection, options) {
-            origin.connection_io(&connection, state);
+        let Some(origin) = self.of(ended.attempt.origin()) else { return };
+        origin.attempt.ended(ended, method, span_ended);
+        origin.phase.attempt_ended(ended);
+        if let (true, Some((method, status))) = (span_ended, rpc.zip(ended.rpc)) {
+            origin.rpc.duration(method, status, ended.took);
+        }
+        let Some(connection) = ended.attempt.connection() else { return };
+        if let Some((origin, state)) = self.counted(&connection) {
+            origin.connection.io(&connection, state);
         }
     }
 
-    pub(crate) fn retry_decided(
-        &self,
-        origin: &Origin,
-        reason: RetryReason,
-        limit: Option<RetryLimit>,
-        options: &Options,
-    ) {
-        if let Some(origin) = self.of(origin, options) {
-            origin.retry(reason, limit);
+    pub(crate) fn retry_decided(&self, origin: &Origin, reason: RetryReason, limit: Option<RetryLimit>) {
+        if let Some(origin) = self.of(origin) {
+            origin.call.retry(reason, limit);
         }
     }
 
-    pub(crate) fn released(&self, origin: &Origin, release: Release, options: &Options) {
-        if let Some(origin) = self.of(origin, options) {
-            origin.released(release);
+    pub(crate) fn released(&self, origin: &Origin, release: Release) {
+        if let Some(origin) = self.of(origin) {
+            origin.call.released(release);
         }
     }
 
@@ -124,64 +123,59 @@ impl Recorder {
         outcome: &'static str,
         attempts: u64,
         waited: Option<Duration>,
-        options: &Options,
     ) {
-        if let Some(origin) = self.of(origin, options) {
-            origin.call_ended(outcome, attempts, waited);
+        if let Some(origin) = self.of(origin) {
+            origin.call.ended(outcome, attempts, waited);
         }
     }
 
-    pub(crate) fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>, options: &Options) {
-        if let Some(origin) = self.of(setup.origin(), options) {
-            origin.connect_ended(setup, result);
+    pub(crate) fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
+        if let Some(origin) = self.of(setup.origin()) {
+            origin.phase.connect_ended(setup);
+            origin.connect.ended(setup, result);
         }
     }
 
-    pub(crate) fn connect_wasted(&self, setup: &Setup, options: &Options) {
-        if let Some(origin) = self.of(setup.origin(), options) {
-            origin.wasted();
+    pub(crate) fn connect_wasted(&self, setup: &Setup) {
+        if let Some(origin) = self.of(setup.origin()) {
+            origin.connect.wasted();
         }
     }
 
-    pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64, options: &Options) {
-        if let Some(origin) = self.of(origin, options) {
-            origin.slots(gauge, change);
+    pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64) {
+        if let Some(origin) = self.of(origin) {
+            origin.slots.change(gauge, change);
         }
     }
 
-    /// Only a connection that was told to be open is counted further on.
-    pub(crate) fn connection_opened(&self, connection: &Connection, options: &Options) {
-        if let Some(origin) = self.of(connection.origin(), options) {
-            let state = origin.connection_opened(connection);
+    pub(crate) fn connection_opened(&self, connection: &Connection) {
+        if let Some(origin) = self.of(connection.origin()) {
+            let state = origin.connection.opened(connection);
             connection.observer_state_or_init(&self.connections, || state);
         }
     }
 
+    pub(crate) fn connection_active(&self, connection: &Connection) {
+        if let Some((origin, state)) = self.counted(connection) {
+            origin.connection.active(connection, state);
+        }
+    }
+
+    pub(crate) fn connection_idle(&self, connection: &Connection) {
+        if let Some((origin, state)) = self.counted(connection) {
+            origin.connection.idle(state);
+        }
+    }
+
+    pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed) {
+        if let Some((origin, state)) = self.counted(connection) {
+            origin.connection.closed(connection, state, closed);
+        }
+    }
+
     /// `None` for a connection that was not counted when it opened.
-    fn counted<'a>(
-        &self,
-        connection: &'a Connection,
-        options: &Options,
-    ) -> Option<(&'a OriginMetrics, &'a ConnectionState)> {
+    fn counted<'a>(&self, connection: &'a Connection) -> Option<(&'a OriginMetrics, &'a ConnectionState)> {
         let state = connection.observer_state(&self.connections)?;
-        Some((self.of(connection.origin(), options)?, state))
-    }
-
-    pub(crate) fn connection_active(&self, connection: &Connection, options: &Options) {
-        if let Some((origin, state)) = self.counted(connection, options) {
-            origin.connection_active(connection, state);
-        }
-    }
-
-    pub(crate) fn connection_idle(&self, connection: &Connection, options: &Options) {
-        if let Some((origin, state)) = self.counted(connection, options) {
-            origin.connection_idle(state);
-        }
-    }
-
-    pub(crate) fn connection_closed(&self, connection: &Connection, closed: &Closed, options: &Options) {
-        if let Some((origin, state)) = self.counted(connection, options) {
-            origin.connection_closed(connection, state, closed);
-        }
+        Some((self.of(connection.origin())?, state))
     }
 }

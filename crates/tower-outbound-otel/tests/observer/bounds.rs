@@ -1,4 +1,4 @@
-//! How many series there can be.
+//! Bounds of the number of series.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,9 @@
-//! Spans and metrics of real attempts, compared with the conventions' own tables (`tests/conventions`): what is Required is
-//! there, what is Conditionally Required or Recommended is there if and only if its condition holds, nothing that the
-//! tables do not list but `outbound.*`; units, kinds and buckets are theirs.
+//! Compares spans and metrics of attempts with the conventions' tables (`tests/conventions`). Required attributes are
+//! present. Conditionally Required and Recommended ones are present if and only if their condition holds. Apart from
+//! `outbound.*`, no others are present. Units, kinds and buckets are equal.
 //!
-//! Two conditions are read narrowly. `url.template` on metrics is available where the [`MetricLabel`] is asked for, since
-//! its series are the user's to bound. `network.protocol.version` of `http.client.open_connections` is there as soon as
-//! the connection has spoken.
+//! Two conditions are narrower here. `url.template` on metrics needs the option [`MetricLabel`], since it multiplies series.
+//! `network.protocol.version` of `http.client.open_connections` is present from the first use of a connection.
 //!
 //! # Another layer with the same names
 //!
@@ -20,8 +19,8 @@
 //! - leaves out `server.port` where the URI has none, although it is Required; has methods as they are in place of `_OTHER`
 //!   and `http.request.method_original`; names `http.route`, which is not a client's, where ours has `url.template`;
 //! - has `url.full` with its users, passwords and signatures; neither `network.peer.*` nor `http.request.resend_count`;
-//! - measures until the head where ours measures until the body's end (`end_at_head` is the same), counts nothing of what
-//!   was dropped, and takes sizes from `content-length` in place of the bytes that passed;
+//! - measures until the head, ours until the body's end (the option `end_at_head` is the same); does not count cancelled
+//!   attempts, and takes sizes from `content-length` in place of the bytes that passed;
 //! - has no `http.client.active_requests`, `http.client.open_connections`, `http.client.connection.duration`,
 //!   `dns.lookup.duration` and nothing of gRPC.
 
@@ -42,7 +41,7 @@ use crate::support::*;
 
 const TABLES: &str = include_str!("../conventions/v1.44.0.md");
 
-/// A span's or a metric's.
+/// The table of a span or a metric.
 struct Table {
     kind: String,
     unit: String,
@@ -83,11 +82,11 @@ fn tables() -> BTreeMap<String, Table> {
     sections.collect()
 }
 
-/// What an attempt was like: the conditions that hold.
+/// An attempt and the conditions that hold.
 struct Case {
     rig: Rig,
     holds: Vec<&'static str>,
-    /// HTTP's error, or gRPC's.
+    /// Whether it is an error for HTTP, and for gRPC.
     errors: [bool; 2],
 }
 
@@ -119,7 +118,7 @@ impl Case {
         }
     }
 
-    /// Compares everything; returns which tables there was something for.
+    /// Compares everything. Returns the tables that were used.
     fn check(&self) -> BTreeSet<String> {
         let tables = tables();
         let mut seen = BTreeSet::new();
@@ -146,7 +145,7 @@ impl Case {
             assert_eq!(unit, table.unit, "{metric}");
             for series in series {
                 assert_eq!(series.kind, table.kind, "{metric}");
-                // Where the convention gives none, they are ours.
+                // Ours, if the convention has none.
                 if !table.buckets.is_empty() {
                     assert_eq!(series.bounds, table.buckets, "{metric}");
                 }
@@ -196,7 +195,7 @@ async fn cancelled(asked: fn(http::Uri) -> Request<Body>) -> Case {
     Case::new(rig, &["peer"], [false, false])
 }
 
-/// Sent again, by an unknown method, with a template that is asked for on metrics.
+/// A retry with an unknown method, and with a template on metrics.
 async fn retried() -> Case {
     let rig = Rig::new();
     let observer = rig.observer().body_sizes().metric_label(MetricLabel::UrlTemplate).build();
@@ -207,7 +206,7 @@ async fn retried() -> Case {
     let call = Call::new();
     request.extensions_mut().insert(call);
     attempt(&service, request.clone()).await;
-    // The first one has no count of retries.
+    // The first attempt has no resend count.
     rig.exporter().reset();
     attempt(&service, request).await;
     Case::new(rig, &["response", "retried", "method_differs", "template"], [false, false])

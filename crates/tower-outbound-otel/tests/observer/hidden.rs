@@ -1,4 +1,4 @@
-//! What must not come out: secrets, and anything at all while telemetry is suppressed.
+//! Secrets are hidden, and suppressed telemetry is not recorded.
 
 use http_body_util::BodyExt;
 use opentelemetry::Context;
@@ -41,7 +41,7 @@ async fn suppressed_attempt_and_its_connection_record_nothing() {
         let _suppressed = Context::enter_telemetry_suppressed_scope();
         client.call(get(server.uri("/")))
     };
-    // Polled outside of the scope, as from another task.
+    // Polled outside of the scope, like in another task.
     assert_eq!(pending.await.unwrap().status(), 200);
     drop(client);
     closed(&outbound).await;

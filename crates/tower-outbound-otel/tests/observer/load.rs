@@ -1,4 +1,4 @@
-//! Under load the metrics add up to what the peer saw.
+//! Under load, the metrics add up to the counts of the peer.
 
 use http_body_util::BodyExt;
 use outbound_tests::server::{Closing, LoadServer};

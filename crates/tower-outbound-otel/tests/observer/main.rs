@@ -1,4 +1,4 @@
-//! The observer under a stack, with in-memory exporters in place of a backend.
+//! The observer in a stack, with in-memory exporters.
 
 mod bounds;
 mod conventions;

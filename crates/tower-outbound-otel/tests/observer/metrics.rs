@@ -1,4 +1,4 @@
-//! Every metric of the table, for an attempt that went well and for some that did not.
+//! Every metric, for successful and failed attempts.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ const FURTHER: [(&str, &str); 9] = [
     ("outbound.call.attempts", "{request}"),
 ];
 
-/// Sends one request by name, receives its answer, and sees the connection closed.
+/// Sends one request by name, reads the response, and waits for the connection to close.
 async fn once(outbound: &Outbound) -> String {
     let server = ScriptedServer::tcp(Script::new().read_request().write(OK)).await.unwrap();
     let port = server.address().unwrap().port().to_string();
@@ -54,7 +54,7 @@ async fn metrics_all_core_or_off_have_table_names_and_units() {
         let got: BTreeSet<_> = rig.metrics().into_iter().map(|(name, (unit, _))| (name, unit)).collect();
         let expected = match metrics {
             Metrics::All => [&CORE[..], &FURTHER].concat(),
-            // The sizes are an option of their own, among whatever is on.
+            // Body sizes are an option of their own.
             Metrics::Core => [&CORE[..], &FURTHER[3..5]].concat(),
             _ => Vec::new(),
         };
@@ -89,7 +89,7 @@ async fn metrics_attempt_on_new_connection_counted_once_each() {
     assert_eq!(rig.series("http.client.response.body.size")[0].sum, 2.0);
     assert_eq!(rig.values("http.client.active_requests"), [(http(&[("http.request.method", "GET")]), 0.0)]);
     let mut open = rig.values("http.client.open_connections");
-    // The server closes at once: it may or may not have been idle before.
+    // The server closes at once: the connection may or may not have been idle before.
     open.retain(|(labels, _)| *labels != http(&[("http.connection.state", "idle"), version]));
     assert_eq!(
         open,
@@ -97,7 +97,7 @@ async fn metrics_attempt_on_new_connection_counted_once_each() {
             (http(&[("http.connection.state", "active"), version]), 0.0),
             (http(&[("http.connection.state", "idle")]), 0.0),
         ],
-        "what it speaks is not known before it is active"
+        "the version is unknown before the first use"
     );
     assert_eq!(rig.values("http.client.connection.duration"), [(http(&[version]), 1.0)]);
     assert_eq!(rig.values("dns.lookup.duration"), [(expected([("dns.question.name", "localhost")]), 1.0)]);
@@ -140,8 +140,7 @@ async fn metrics_buckets_and_scope_match_table() {
     }
     let attempts = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
     assert_eq!(bounds("outbound.connection.requests"), attempts);
-    let schema = opentelemetry_semantic_conventions::SCHEMA_URL;
-    assert_eq!(rig.metric_scope(), (Some(env!("CARGO_PKG_VERSION").into()), Some(schema.into())));
+    assert_eq!(rig.metric_scope(), (Some(env!("CARGO_PKG_VERSION").into()), Some(SCHEMA.into())));
 }
 
 #[tokio::test]
@@ -228,7 +227,7 @@ async fn metrics_connection_duration_has_own_protocol_version() {
     let outbound = rig.outbound();
     let mut connector = outbound.connector(duplex);
     let mut connect = async || connector.call("http://a.example/".parse().unwrap()).await.unwrap();
-    // Its preface is sent before any request; that says which protocol it speaks.
+    // The HTTP/2 preface, sent before any request, shows the protocol.
     let (sender, connection) =
         hyper::client::conn::http2::handshake::<_, _, Body>(TokioExecutor::new(), connect().await)
             .await

@@ -1,4 +1,4 @@
-//! What a span has only where the user has asked for it.
+//! Optional span attributes.
 
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, HeaderName, RETRY_AFTER, USER_AGENT, VARY};
@@ -11,7 +11,7 @@ use crate::support::*;
 
 const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\nvary: a\r\nretry-after: 7\r\nvary: b\r\ncontent-length: 5\r\n\r\nhello";
 
-/// The attributes of an attempt whose request and response have several headers.
+/// The span attributes of an attempt with several request and response headers.
 async fn span_with(with: impl Fn(OtelObserverBuilder) -> OtelObserverBuilder) -> Vec<(String, Value)> {
     let rig = Rig::new();
     let server = ScriptedServer::tcp(Script::answering(ANSWER)).await.unwrap();

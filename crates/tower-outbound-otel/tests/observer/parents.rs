@@ -1,4 +1,4 @@
-//! Whose child an attempt's span is.
+//! Parents of attempt spans.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +27,7 @@ async fn parent_is_context_of_call_not_of_first_poll() {
         let _attached = context.attach();
         service.oneshot(get("http://a.example/"))
     };
-    // `Oneshot` calls at its first poll: nothing is current then.
+    // `Oneshot` calls the service at its first poll, when no span is current.
     drop(pending.await);
     assert!(is_root(&rig.span("GET")));
 
@@ -93,7 +93,7 @@ async fn sampled_span_below_unsampled_parent_has_all_attributes() {
     assert_eq!(attributes(&rig.span("GET")), under_sampled);
 }
 
-/// Samples everything, and keeps what it was shown of CLIENT spans.
+/// Samples everything and records the attributes of CLIENT spans.
 #[derive(Clone, Debug, Default)]
 struct Shown(Arc<Mutex<Vec<Attributes>>>);
 

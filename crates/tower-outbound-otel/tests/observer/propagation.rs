@@ -1,4 +1,4 @@
-//! Which headers go out.
+//! Propagation headers.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use tower_outbound_otel::{NoPropagation, Propagate, PropagateLayer};
 
 use crate::support::*;
 
-/// A service that keeps the headers of what it is sent.
+/// A service that records request headers.
 fn keeping() -> (
     impl Service<http::Request<Body>, Response = http::Response<Answer>, Error = std::io::Error, Future: Send>
     + Clone,
@@ -28,7 +28,7 @@ fn keeping() -> (
     (service, kept)
 }
 
-/// Sends under a span of the application's, with baggage; the headers that went out, and the span.
+/// Sends a request below an application span with baggage. Returns the headers and the span.
 async fn sent<S, R>(rig: &Rig, mut service: S, request: http::Request<Body>) -> SpanContext
 where
     S: Service<http::Request<Body>, Response = http::Response<R>>,
@@ -122,7 +122,7 @@ async fn propagation_removes_tracestate_of_another_trace() {
         Propagate::everywhere(),
         tower::ServiceBuilder::new().map_request(unwrap).service(service),
     );
-    // As a proxy has it that passes on what it was sent.
+    // Like a proxy that forwards headers.
     let mut request = get("http://a.example/");
     let other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     request.headers_mut().insert("traceparent", other.parse().unwrap());

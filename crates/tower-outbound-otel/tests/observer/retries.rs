@@ -1,4 +1,4 @@
-//! What is told of retries.
+//! Spans and metrics of retries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use tower_outbound::{BoxError, Outbound};
 
 use crate::support::*;
 
-/// Answers 503 as often as said, then 200.
+/// Responds with 503 this many times, then with 200.
 fn busy(
     outbound: &Outbound,
     times: u32,
@@ -58,7 +58,7 @@ async fn retry_attempt_spans_have_ordinal_reason_and_backoff() {
     assert_eq!(second["outbound.retry.reason"], "status");
     let waited = second["outbound.retry.backoff"].parse::<f64>().unwrap();
     assert!(waited > 0.0 && waited <= 2.0, "{waited}");
-    // The caller has no span: the retry shares the first one's trace.
+    // The caller has no span: the retry shares the first attempt's trace.
     assert!(is_root(&spans[0]) && is_child(&spans[1], &spans[0]));
 }
 

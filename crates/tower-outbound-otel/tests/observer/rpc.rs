@@ -1,4 +1,4 @@
-//! gRPC: one span and one duration of each attempt, with both conventions' attributes.
+//! gRPC: one span and one duration per attempt, with the attributes of both conventions.
 
 use std::convert::Infallible;
 
@@ -16,14 +16,14 @@ use crate::support::*;
 
 type GrpcBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A request as a gRPC client sends it.
+/// A gRPC request.
 pub(crate) fn asking(uri: Uri) -> Request<Body> {
     let request =
         Request::post(uri).header("content-type", "application/grpc+proto").header("te", "trailers");
     request.body(Body::new()).unwrap()
 }
 
-/// A message, then trailers with this status; none where it is empty.
+/// A response body with a message and trailers with this status; no trailers if it is empty.
 pub(crate) fn ending(status: &str) -> Response<GrpcBody> {
     let mut trailers = HeaderMap::new();
     if !status.is_empty() {
@@ -33,7 +33,7 @@ pub(crate) fn ending(status: &str) -> Response<GrpcBody> {
     Response::builder().header("content-type", "application/grpc").body(body.boxed_unsync()).unwrap()
 }
 
-/// Nothing but trailers, in the head.
+/// A trailers-only response.
 fn trailers_only(http: u16, status: &str) -> Response<GrpcBody> {
     let mut response = Response::builder().status(http).header("content-type", "application/grpc");
     if !status.is_empty() {
@@ -42,7 +42,7 @@ fn trailers_only(http: u16, status: &str) -> Response<GrpcBody> {
     response.body(Body::new().boxed_unsync()).unwrap()
 }
 
-/// Answers as `answer` does.
+/// A service that responds with `answer`.
 fn answering_with<A: Fn() -> Response<GrpcBody> + Clone>(
     outbound: &Outbound,
     answer: A,
@@ -62,7 +62,7 @@ fn create() -> Request<Body> {
     asking(Uri::from_static("http://a.example:50051/shop.Orders/Create?a=b"))
 }
 
-/// Code, `error.type` on the span and whether its status is an error, for an answer that is read to its end.
+/// Status code, `error.type` and whether the span status is an error, for a response read to its end.
 async fn told(answer: impl Fn() -> Response<GrpcBody> + Clone) -> (String, Option<String>, bool) {
     let rig = Rig::new();
     attempt(&answering_with(&rig.outbound(), answer), create()).await;
@@ -257,7 +257,7 @@ async fn rpc_metric_series_stay_below_sdk_limit_and_lose_no_count() {
         let service = answering_with(&outbound, answer);
         for host in 0..120 {
             for method in 0..13 {
-                // 120 methods in all, of which each host has some.
+                // 120 methods in total; each host has some of them.
                 let method = (host * 7 + method) % 120;
                 let uri = format!("http://host-{host}.example/shop.Orders/M{method}");
                 attempt(&service, asking(uri.parse().unwrap())).await;

@@ -66,7 +66,7 @@ async fn connection_setup_is_child_of_attempt_with_phases_inside() {
 async fn connection_setup_failed_is_root_linked_to_starter() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
-    // The application's span is current all the while; a root has no parent even so.
+    // A root has no parent, although an application span is current.
     let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
     let client = client(&rig.outbound());
     let request = get(format!("http://127.0.0.1:{port}/").as_str());
@@ -97,7 +97,7 @@ async fn connection_setup_failed_is_root_linked_to_starter() {
     );
 }
 
-/// A client whose every name has these addresses; the ports count where the URI names none.
+/// A client whose resolver returns these addresses for every name. Their ports are used if the URI has none.
 fn resolving(
     outbound: &Outbound,
     addresses: Vec<SocketAddr>,
@@ -150,7 +150,7 @@ async fn connect_address_spans_have_own_errors() {
         }
         assert_eq!(attributes(&first)["error.type"], "connection_refused");
         assert_eq!(first.status, Status::error(""));
-        // Where there is no IPv6, there is no way to it; else nobody listens there.
+        // Without IPv6, the network is unreachable; otherwise the connection is refused.
         assert_eq!(second.status, Status::error(""));
         assert_eq!((third.status.clone(), attributes(&third).get("error.type")), (Status::Unset, None));
         assert!(first.end_time <= second.start_time && second.end_time <= third.start_time);
@@ -162,7 +162,7 @@ async fn connect_address_spans_have_own_errors() {
 #[tokio::test]
 async fn connect_dropped_has_address_span_without_error() {
     let rig = Rig::new();
-    // Full after one connection: the kernel passes over who comes next.
+    // A backlog of one: the kernel drops further connects.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap();
@@ -182,7 +182,7 @@ async fn connect_dropped_has_address_span_without_error() {
     assert_eq!((tried.status.clone(), attributes(&tried).get("error.type")), (Status::Unset, None));
 }
 
-/// A client over duplex whose n-th connect waits for the n-th gate, after opening the gate of its asking.
+/// A client whose n-th connect opens the first gate of the n-th pair and waits for the second.
 fn gated(
     outbound: &Outbound,
     duplex: DuplexConnector,
@@ -239,7 +239,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     let (server, duplex) = ScriptedServer::duplex(script);
     let client = gated(&outbound, duplex, [(open.clone(), open), (asked.clone(), connect.clone())]);
 
-    // The second starts a connect, but gets the connection of the first.
+    // The second request starts a connect, and is served by the connection of the first.
     let send = |path: &str| {
         let (client, request) = (client.clone(), get(format!("http://a.example{path}").as_str()));
         tokio::spawn(async move { attempt(&client, request).await })
@@ -254,7 +254,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     while outbound.connections().len() < 2 {
         tokio::task::yield_now().await;
     }
-    // hyper-util uses the youngest idle connection first.
+    // hyper-util prefers the youngest idle connection.
     while rig.values("outbound.connect.wasted").is_empty() {
         tokio::task::yield_now().await;
     }
@@ -338,7 +338,7 @@ async fn connection_setup_used_by_other_attempt_first_is_root() {
     let outbound = rig.outbound();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let (lent, free) = (Gate::new(), Arc::new(tokio::sync::Mutex::new(None)));
-    // The first to come lends its connection to the second, and makes itself another one.
+    // The second request is served by the first one's connection; the first one makes another.
     let client = {
         let (connector, lent, free) = (outbound.connector(duplex), lent.clone(), Arc::clone(&free));
         tower::service_fn(move |request: http::Request<_>| {

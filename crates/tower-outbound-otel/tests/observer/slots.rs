@@ -1,4 +1,4 @@
-//! The slots of a limit of requests in flight.
+//! Slots of the in-flight limit.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -15,7 +15,7 @@ fn limited(rig: &Rig, options: impl FnOnce(OutboundBuilder) -> OutboundBuilder) 
     options(Outbound::builder().observer(rig.observer().build())).build()
 }
 
-/// The only value of a gauge, which has the attributes that all of ours have.
+/// The only value of a gauge; checks its attributes.
 #[track_caller]
 fn gauge(rig: &Rig, name: &str) -> f64 {
     let values = rig.values(name);
@@ -49,10 +49,10 @@ async fn slot_gauges_show_limit_usage_and_waiting_then_zero() {
     assert_eq!(gauges(&rig), [0.0, 0.0, 0.0]);
 }
 
-/// Polls it once: it waits.
+/// Polls a future once, and checks that it waits.
 async fn wait<F: Future>(mut future: Pin<&mut F>) {
     let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
-    assert!(polled, "it did not wait");
+    assert!(polled, "the future did not wait");
 }
 
 #[tokio::test]

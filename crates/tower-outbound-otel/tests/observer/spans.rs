@@ -1,4 +1,4 @@
-//! The attempt's span and its phases.
+//! Attempt spans and their phases.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn attempt_span_ok_has_exactly_documented_attributes() {
     );
     assert_eq!(span.instrumentation_scope.name(), "tower-outbound-otel");
     assert_eq!(span.instrumentation_scope.version(), Some(env!("CARGO_PKG_VERSION")));
-    assert_eq!(span.instrumentation_scope.schema_url(), Some(opentelemetry_semantic_conventions::SCHEMA_URL));
+    assert_eq!(span.instrumentation_scope.schema_url(), Some(SCHEMA));
 }
 
 #[tokio::test]
@@ -91,7 +91,23 @@ async fn connection_reuse_has_no_wait_span_and_links_to_setup() {
     assert_eq!(reused["outbound.connection.reuse"], "reused");
     assert_eq!(reused["outbound.connection.uses"], "3");
     assert_eq!(reused["outbound.connection.setup_paid"], "false");
-    assert!(reused["outbound.connection.idle_time"].parse::<f64>().unwrap() >= 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_reuse_idle_time_is_time_between_requests() {
+    let rig = Rig::new();
+    let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
+    let outbound = rig.outbound();
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(duplex));
+    let service = outbound.attempt_layer().layer(client);
+    let idle = Duration::from_millis(250);
+    for _ in 0..2 {
+        assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
+        tokio::time::sleep(idle).await;
+    }
+    let spans = rig.spans().into_iter().filter(|span| span.name == "GET");
+    let times: Vec<_> = spans.map(|span| attributes(&span).remove("outbound.connection.idle_time")).collect();
+    assert_eq!(times, [None, Some("0.25".to_owned())], "in seconds; a new connection was never idle");
 }
 
 #[tokio::test]
@@ -225,7 +241,7 @@ async fn duration_metric_equals_span_duration() {
     }
 }
 
-/// An attempt whose connect takes 3 ms, its first byte 5 ms, and the rest of its head `head`.
+/// An attempt: 3 ms for the connect, 5 ms for the first byte, and `head` for the rest of the head.
 async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
     let (first, rest) = OK.split_at(9);
     let script = Script::new().read_request().sleep(Duration::from_millis(5)).write(first);
@@ -245,7 +261,7 @@ async fn phases_as_events_or_off_make_no_spans() {
         assert_eq!(rig.names(), ["GET", "HTTP connection_setup a.example:80"]);
         let events = rig.span("GET").events.events;
         let seconds = |event: &Event| event.attributes[0].value.to_string();
-        let told: Vec<_> = events.iter().map(|event| (&*event.name, seconds(event))).collect();
+        let recorded: Vec<_> = events.iter().map(|event| (&*event.name, seconds(event))).collect();
         let expected = [
             ("HTTP wait_for_connection a.example:80", "0.003"),
             ("outbound.send", "0"),
@@ -254,7 +270,7 @@ async fn phases_as_events_or_off_make_no_spans() {
             ("outbound.body", "0"),
         ];
         let expected = expected.map(|(name, seconds)| (name, seconds.to_owned()));
-        assert_eq!(told, if phases == Phases::Events { &expected[..] } else { &[] });
+        assert_eq!(recorded, if phases == Phases::Events { &expected[..] } else { &[] });
         assert!(events.iter().all(|event| event.attributes[0].key.as_str() == "outbound.phase.duration"));
     }
 }
@@ -296,7 +312,7 @@ async fn wait_for_connection_untracked_is_span_only_above_1_ms() {
     for _ in 0..3 {
         assert_eq!(attempt(&service, get("http://a.example/")).await, Some(200));
     }
-    // Whether there was a connection at hand is not known; the second and the third did not wait.
+    // Untracked: the wait of the first attempt is above 1 ms; the second and third did not wait.
     let wait = rig.span("HTTP wait_for_connection a.example:80");
     assert_eq!(wait.end_time.duration_since(wait.start_time).unwrap(), connect);
 }

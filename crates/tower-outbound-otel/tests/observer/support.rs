@@ -1,4 +1,4 @@
-//! A stack, its observer, and what came out of it.
+//! A stack with an observer, and its spans and metrics.
 
 use std::collections::BTreeMap;
 use std::sync::Once;
@@ -21,15 +21,16 @@ use tower_outbound_otel::{OtelObserver, OtelObserverBuilder};
 
 pub(crate) type Body = Empty<Bytes>;
 pub(crate) type Answer = Full<Bytes>;
-/// What spans and metrics come under.
+/// The instrumentation scope of spans and metrics, and its schema.
 pub(crate) const SCOPE: &str = "tower-outbound-otel";
+pub(crate) const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";
 
 pub(crate) type Attributes = BTreeMap<String, String>;
 
-/// An answer with a body of two bytes that leaves the connection open.
+/// A response with a body of two bytes that keeps the connection open.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Exporters in memory, and providers that write to them.
+/// In-memory exporters and their providers.
 pub(crate) struct Rig {
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
@@ -37,15 +38,15 @@ pub(crate) struct Rig {
     pub(crate) meters: SdkMeterProvider,
 }
 
-/// One series: its attributes, and its sum or its count.
+/// One series.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     pub(crate) attributes: Attributes,
-    /// As the convention calls it: `histogram`, `counter` or `updowncounter`.
+    /// The name in the convention: `histogram`, `counter` or `updowncounter`.
     pub(crate) kind: &'static str,
-    /// Of a sum its value, of a histogram its count.
+    /// The value of a sum, or the count of a histogram.
     pub(crate) value: f64,
-    /// Of a histogram.
+    /// The sum of a histogram.
     pub(crate) sum: f64,
     pub(crate) bounds: Vec<f64>,
 }
@@ -77,7 +78,7 @@ impl Rig {
         Outbound::builder().observer(self.observer().build()).build()
     }
 
-    /// Every span that has ended; none may have lost an attribute, an event or a link to the SDK's limits.
+    /// Every ended span. Fails if the SDK's limits dropped an attribute, an event or a link.
     pub(crate) fn spans(&self) -> Vec<SpanData> {
         let spans = self.spans.get_finished_spans().unwrap();
         for span in &spans {
@@ -102,7 +103,7 @@ impl Rig {
         names
     }
 
-    /// Every metric as it is now, with its unit.
+    /// The current metrics, with their units.
     pub(crate) fn metrics(&self) -> BTreeMap<String, (String, Vec<Series>)> {
         self.meters.force_flush().unwrap();
         let exported = self.metrics.get_finished_metrics().unwrap();
@@ -113,7 +114,7 @@ impl Rig {
             .collect()
     }
 
-    /// Version and schema of what metrics come under.
+    /// Version and schema of the metrics' scope.
     pub(crate) fn metric_scope(&self) -> (Option<String>, Option<String>) {
         self.meters.force_flush().unwrap();
         let exported = self.metrics.get_finished_metrics().unwrap();
@@ -174,14 +175,14 @@ fn text<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> At
     attributes.map(|pair| (pair.key.to_string(), pair.value.to_string())).collect()
 }
 
-/// A span's attributes; no key may be there twice.
+/// A span's attributes. Fails if a key is there twice.
 pub(crate) fn attributes(span: &SpanData) -> Attributes {
     let attributes = text(span.attributes.iter());
     assert_eq!(attributes.len(), span.attributes.len(), "a key twice in {:?}", span.attributes);
     attributes
 }
 
-/// Attributes as written down.
+/// Expected attributes.
 pub(crate) fn expected<const N: usize>(pairs: [(&str, &str); N]) -> Attributes {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
@@ -209,7 +210,7 @@ pub(crate) fn status(status: u16) -> Response<Answer> {
     Response::builder().status(status).body(Answer::from("ok")).unwrap()
 }
 
-/// A hyper-util client with every seat taken.
+/// A hyper-util client with every layer.
 pub(crate) fn client(
     outbound: &Outbound,
 ) -> impl Service<
@@ -224,7 +225,7 @@ pub(crate) fn client(
     outbound.attempt_layer().layer(client)
 }
 
-/// Sends a request and receives the whole answer; `None` where it failed before its head.
+/// Sends a request and reads the response. Returns the status; `None` if the attempt failed before the head.
 pub(crate) async fn attempt<S, R>(service: &S, request: Request<Body>) -> Option<u16>
 where
     S: Service<Request<Body>, Response = Response<R>> + Clone,
@@ -236,7 +237,7 @@ where
     Some(status)
 }
 
-/// Answers every request with this status and two bytes.
+/// Responds with this status and two bytes.
 pub(crate) fn answering(
     outbound: &Outbound,
     code: u16,

@@ -1,4 +1,4 @@
-//! The handshake's span.
+//! The span of the TLS handshake.
 
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, ScriptedServer};

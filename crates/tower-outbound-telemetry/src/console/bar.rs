@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use opentelemetry::trace::SpanId;
 
-/// One span as a [`Waterfall`](super::Waterfall) draws it.
+/// A span in a [`Waterfall`](super::Waterfall).
 ///
-/// Its times count from any moment that the bars of one trace have in common; the Unix epoch will do.
+/// Times count from a moment common to all bars of a trace, for example the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct Bar {
     pub(super) id: SpanId,
@@ -21,7 +21,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A span that is part of no other.
+    /// A root span.
     #[must_use]
     pub fn new(id: SpanId, name: impl Into<String>, start: Duration, end: Duration) -> Self {
         Self {
@@ -36,28 +36,28 @@ impl Bar {
         }
     }
 
-    /// The span that it is part of; where that one is not in the waterfall, it is drawn as a root.
+    /// The parent span. If the waterfall does not contain the parent, the bar is drawn as a root.
     #[must_use]
     pub fn child_of(mut self, parent: SpanId) -> Self {
         self.parent = parent;
         self
     }
 
-    /// Who made it; shown where it is another than the parent's.
+    /// The service, shown if different from the parent's.
     #[must_use]
     pub fn service(mut self, service: impl Into<Arc<str>>) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// Whether it failed; then its row has a `✗`.
+    /// Whether the span failed, shown as `✗`.
     #[must_use]
     pub fn failed(mut self, failed: bool) -> Self {
         self.failed = failed;
         self
     }
 
-    /// A few words for the end of its row: a status, a kind of error.
+    /// Text for the end of the row, for example the status.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();

@@ -1,10 +1,10 @@
 //! A bar drawn with block characters.
 
-/// The parts of a cell that a block character can fill.
+/// Steps of a block character.
 const EIGHTHS: usize = 8;
 const BLOCKS: [char; EIGHTHS] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
 
-/// A bar of `width` cells from one share of it to another; never invisible.
+/// A bar of `width` cells, from one share of the width to another; at least one step wide.
 pub(super) fn blocks(from: f64, to: f64, width: usize) -> String {
     let at = |share: f64| (share.clamp(0.0, 1.0) * (width * EIGHTHS) as f64).round() as usize;
     let from = at(from).min(width * EIGHTHS - 1);
@@ -14,7 +14,7 @@ pub(super) fn blocks(from: f64, to: f64, width: usize) -> String {
         let (start, end) = (within(from), within(to));
         match end - start {
             0 => ' ',
-            // Blocks grow from the left; from the right there are the half and the eighth.
+            // Blocks from the right exist only as half and eighth.
             1..3 if end == EIGHTHS => '▕',
             3..6 if end == EIGHTHS => '▐',
             filled => BLOCKS[filled - 1],

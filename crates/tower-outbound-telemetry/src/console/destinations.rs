@@ -1,4 +1,4 @@
-//! The console among the destinations.
+//! Processor and reader for the console.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor};
 
 use crate::console::{ConsoleMetricExporter, ConsoleSpanExporter};
 
-/// Soon enough for somebody who watches; from a thread of its own, since a terminal may be slow.
+/// Short, for a person who watches. Exports run on a thread of their own, since terminals may be slow.
 const SOON: Duration = Duration::from_millis(200);
 
 pub(crate) fn spans() -> BatchSpanProcessor {

@@ -1,4 +1,4 @@
-//! The exporter of metrics.
+//! The metrics exporter.
 
 use std::fmt;
 use std::io::Write;
@@ -15,11 +15,11 @@ use super::series::series;
 use super::spans::{not_written, service};
 use super::table::Table;
 
-/// Prints a table of all metrics at each export: sums and gauges as they are now, of histograms count, mean and
-/// percentiles, all since the start of the process.
+/// Prints a table of all metrics at each export: the values of sums and gauges, and count, mean and percentiles of
+/// histograms, since the start of the process.
 ///
-/// A percentile is the upper bound of its bucket: the true value is `≤` that. At most 60 series are shown. Attributes
-/// are shown by the last part of their key, `url.full`, `url.path` and `url.query` not at all.
+/// A percentile is the upper bound of its bucket, shown with `≤`. At most 60 series are shown, with the last part of each
+/// attribute key. `url.full`, `url.path` and `url.query` are hidden.
 ///
 /// # Example
 /// ```
@@ -37,13 +37,13 @@ pub struct ConsoleMetricExporter {
 }
 
 impl ConsoleMetricExporter {
-    /// To standard error, as wide as the terminal; 100 columns where it is none.
+    /// Prints to standard error, in the terminal's width; 100 columns without a terminal.
     #[must_use]
     pub fn new() -> Self {
         Self { out: Out::default(), is_shutdown: AtomicBool::new(false) }
     }
 
-    /// To this writer, in 100 columns. Each table is one write, followed by a flush.
+    /// Prints to this writer, in 100 columns. Each table is one write, followed by a flush.
     #[must_use]
     pub fn with_writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.out = Out::new(writer);

@@ -1,14 +1,14 @@
-//! Telemetry on the console, for development: where the time of a request goes, without anything to send it to.
+//! Telemetry on the console, for development.
 //!
-//! | part | what it prints |
+//! | type | prints |
 //! | --- | --- |
 //! | [`ConsoleSpanExporter`] | a waterfall for each trace |
 //! | [`ConsoleMetricExporter`] | a table of all metrics, at each export |
 //! | [`ConsoleObserver`] | a line for each attempt; needs no OpenTelemetry |
-//! | [`Waterfall`] | the waterfall itself, of spans from anywhere |
+//! | [`Waterfall`] | a waterfall of given spans |
 //!
-//! They write to standard error, since standard output is the program's, or to a writer of yours. It is not meant
-//! for production: text is made for each span, and whoever writes it waits until the terminal has taken it.
+//! They write to standard error by default. Not for production: each span is formatted, and the writing thread waits for the
+//! terminal.
 //!
 //! # A trace
 //!
@@ -25,8 +25,8 @@
 //!                                            0                         34.00 ms
 //! ```
 //!
-//! A bar shows when its span ran. Behind it are its duration, `✗` if it failed, the status, the kind of error, and
-//! `#7 new`: connection 7, which was new. The longest of the innermost bars is where the time went.
+//! A bar shows when its span ran. The columns after it are the duration, `✗` for a failure, the status, `error.type`, and
+//! `#7 new`: connection 7, which was new.
 //!
 //! # Example
 //! ```

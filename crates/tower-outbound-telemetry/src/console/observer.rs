@@ -8,7 +8,7 @@ use tower_outbound::{Attempt, Event, Observer, Origin, Outcome};
 use super::out::Out;
 use super::text::clean;
 
-/// Prints a line for each attempt that is over: what was asked for, what came of it, and where its time went.
+/// Prints a line for each ended attempt: the request, its outcome and the duration of each phase.
 ///
 /// ```text
 /// GET https://example.com/users/{id} → 200, dns 0.9 tcp 0.4 tls 3.2 send 0.0 wait 12.1 head 0.0 body 0.4 = 17.3 ms, connection 1 new
@@ -16,9 +16,8 @@ use super::text::clean;
 /// GET https://example.com → cancelled in phase wait, send 0.0 = 5.1 ms, connection 1 reused
 /// ```
 ///
-/// Of a path nothing is printed but its [`UrlTemplate`](tower_outbound::UrlTemplate). The durations are those of
-/// [`Timings`](tower_outbound::Timings). The line is written when the attempt ends, in the task that ends it, and
-/// that task waits for as long as the writer blocks.
+/// Instead of the path, the [`UrlTemplate`](tower_outbound::UrlTemplate) is printed. The durations are those of
+/// [`Timings`](tower_outbound::Timings). The task in which the attempt ends writes the line and waits for the writer.
 ///
 /// # Example
 /// ```
@@ -34,13 +33,13 @@ pub struct ConsoleObserver {
 }
 
 impl ConsoleObserver {
-    /// To standard error.
+    /// Prints to standard error.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// To this writer. Each line is one write, followed by a flush.
+    /// Prints to this writer. Each line is one write, followed by a flush.
     #[must_use]
     pub fn with_writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.out = Out::new(writer);
@@ -51,7 +50,7 @@ impl ConsoleObserver {
 impl Observer for ConsoleObserver {
     fn on_event(&self, event: &Event<'_>) {
         if let Event::AttemptEnded { attempt, outcome, .. } = event {
-            // The attempt goes on, whether or not somebody reads this.
+            // A failed write must not affect the attempt.
             let _ = self.out.write(&line(attempt, outcome));
         }
     }
@@ -76,7 +75,7 @@ fn line(attempt: &Attempt, outcome: &Outcome) -> String {
     format!("{}\n", clean(&text))
 }
 
-/// Without the port that goes without saying.
+/// Without the default port.
 fn origin(origin: &Origin) -> String {
     let text = origin.to_string();
     let implied = match origin.scheme() {

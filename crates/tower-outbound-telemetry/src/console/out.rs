@@ -1,11 +1,11 @@
-//! Where the text goes.
+//! The output.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::waterfall::WIDTH;
 
-/// Standard error, or a writer of the caller's; clones share it.
+/// Standard error, or a given writer. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Out(Option<Arc<Mutex<dyn Write + Send>>>);
 
@@ -14,7 +14,7 @@ impl Out {
         Self(Some(Arc::new(Mutex::new(writer))))
     }
 
-    /// All of it in one write, so that what is written at the same time is not mixed into it.
+    /// Writes the text at once, so that concurrent output is not mixed in.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
         match &self.0 {
             None => io::stderr().write_all(text.as_bytes()),
@@ -30,7 +30,7 @@ impl Out {
         self.0.is_none() && io::stderr().is_terminal()
     }
 
-    /// The terminal's columns as they are now.
+    /// The terminal's current width.
     pub(super) fn width(&self) -> usize {
         let size = self.is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
         size.map_or(WIDTH, |(columns, _)| columns.0.into())

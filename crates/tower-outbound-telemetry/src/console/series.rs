@@ -1,4 +1,4 @@
-//! What an export holds, as text and numbers.
+//! The series of an export, as text and numbers.
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::{
@@ -7,34 +7,34 @@ use opentelemetry_sdk::metrics::data::{
 
 use super::text::{clean, clip};
 
-/// Characters that are shown of a value.
+/// Maximum length of a shown value.
 const LONGEST: usize = 60;
-/// They may hold what is nobody's business.
+/// These attributes may contain secrets.
 const HIDDEN: [&str; 3] = ["url.full", "url.path", "url.query"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Series {
     pub(super) metric: String,
     pub(super) unit: String,
-    /// In their short form; empty where there are none.
+    /// In short form.
     pub(super) attributes: String,
     pub(super) value: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
-    /// Of a sum or a gauge.
+    /// A sum or a gauge.
     Number(f64),
-    /// Of a histogram.
+    /// A histogram.
     Histogram { count: u64, sum: f64, p50: Option<Percentile>, p99: Option<Percentile> },
 }
 
 /// A percentile from buckets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Percentile {
-    /// It is at most this.
+    /// At most this value.
     AtMost(f64),
-    /// It is above the last bound, and no largest value is known.
+    /// Above the last bound, and the maximum is unknown.
     Above(f64),
 }
 
@@ -72,7 +72,7 @@ fn points<T: Copy>(data: &MetricData<T>, number: impl Fn(T) -> f64) -> Vec<(Stri
             let points = histogram.data_points();
             points.map(|point| (short(point.attributes()), buckets(point, &number))).collect()
         }
-        // Its buckets are as many as the SDK likes: only what needs none of them is shown.
+        // Percentiles are not computed from exponential buckets.
         MetricData::ExponentialHistogram(histogram) => {
             let points = histogram.data_points().map(|point| {
                 let (count, sum) = (point.count() as u64, number(point.sum()));
@@ -94,7 +94,7 @@ fn buckets<T: Copy>(point: &HistogramDataPoint<T>, number: impl Fn(T) -> f64) ->
     }
 }
 
-/// The upper bound of the bucket that holds the quantile; of the last one it is the largest value.
+/// The upper bound of the bucket that contains the quantile; for the last bucket, the maximum.
 fn percentile(q: f64, bounds: &[f64], counts: &[u64], max: Option<f64>) -> Option<Percentile> {
     let total: u64 = counts.iter().sum();
     let rank = ((total as f64 * q).ceil() as u64).max(1);
@@ -107,7 +107,7 @@ fn percentile(q: f64, bounds: &[f64], counts: &[u64], max: Option<f64>) -> Optio
     bound.map(Percentile::AtMost).or_else(|| bounds.last().copied().map(Percentile::Above))
 }
 
-/// `key=value` with the last part of each key, by key.
+/// `key=value` pairs, sorted, with the last part of each key.
 fn short<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
     let mut shown: Vec<_> = attributes.filter(|pair| !HIDDEN.contains(&pair.key.as_str())).collect();
     shown.sort_by_key(|pair| pair.key.as_str());
@@ -122,7 +122,7 @@ fn short<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// The last part of a key; where that says too little, as in `error.type`, the one before.
+/// The last part of a key; the part before for keys like `error.type`.
 fn last_part(key: &str) -> &str {
     let mut parts = key.rsplit('.');
     match (parts.next(), parts.next()) {

@@ -19,22 +19,20 @@ use super::traces::{Part, SPANS, TRACES, Traces};
 use super::unit::millis;
 use super::waterfall::Waterfall;
 
-/// Characters that are kept of a name, and of an attribute's value.
+/// Maximum length of names and attribute values.
 const LONGEST: usize = 200;
 
-/// Prints each trace as a [`Waterfall`], as soon as its local root has ended: the span that has no parent in this
-/// process.
+/// Prints each trace as a [`Waterfall`] when its local root ends, that is, the span without a parent in this process.
 ///
-/// Spans that end later follow below the title `…, continued`. At most 256 traces wait for their root, each with at
-/// most 500 spans; what is above that is printed early or dropped, and a line says so. What still waits is printed at
-/// [`shutdown`](SpanExporter::shutdown) and [`force_flush`](SpanExporter::force_flush). The SDK's processors
-/// pass on the former only: for the latter keep a clone.
+/// Spans that end later are printed with the title `…, continued`. At most 256 traces wait for their root, with at most 500
+/// spans each; further ones are printed early or dropped, with a note. Waiting spans are printed at
+/// [`shutdown`](SpanExporter::shutdown) and [`force_flush`](SpanExporter::force_flush). The SDK's processors forward only
+/// the shutdown; keep a clone to flush.
 ///
-/// Only this is printed: ids of traces, names, durations, whether a span failed, its `error.type`,
-/// `http.response.status_code`, `outbound.connection.id` and `outbound.connection.reuse`, and the `service.name`.
+/// The output contains trace ids, names, durations, failures, `error.type`, `http.response.status_code`,
+/// `outbound.connection.id`, `outbound.connection.reuse` and `service.name`, and nothing else.
 ///
-/// Clones share writer and traces, so that several services in one process can share a console: each prints its part
-/// of a trace when its own root has ended. A write blocks for as long as the writer does.
+/// Clones share writer and traces. Writing blocks the exporting thread.
 ///
 /// # Example
 /// ```
@@ -54,7 +52,7 @@ pub struct ConsoleSpanExporter {
 }
 
 impl ConsoleSpanExporter {
-    /// To standard error, as wide as the terminal; 100 columns where it is none.
+    /// Prints to standard error, in the terminal's width; 100 columns without a terminal.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -65,7 +63,7 @@ impl ConsoleSpanExporter {
         }
     }
 
-    /// To this writer, in 100 columns without colours. Each waterfall is one write, followed by a flush.
+    /// Prints to this writer, in 100 columns, without colours. Each waterfall is one write, followed by a flush.
     #[must_use]
     pub fn with_writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.out = Out::new(writer);
@@ -76,7 +74,7 @@ impl ConsoleSpanExporter {
         self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prints each part; no lock is held but the writer's.
+    /// Prints each part. Only the writer's lock is held.
     fn print(&self, parts: Vec<Part>, why: Option<&str>) -> io::Result<()> {
         let (width, colors) = (self.out.width(), self.out.colors());
         parts.into_iter().try_for_each(|part| {
@@ -121,12 +119,12 @@ impl SpanExporter for ConsoleSpanExporter {
         self.print(ready, None).and(self.print(evicted, Some(&early))).map_err(|error| not_written(&error))
     }
 
-    /// Prints what waits.
+    /// Prints waiting spans.
     fn force_flush(&self) -> OTelSdkResult {
         self.print_all()
     }
 
-    /// Prints what waits.
+    /// Prints waiting spans.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         match self.is_shutdown.swap(true, Ordering::Relaxed) {
             true => Err(OTelSdkError::AlreadyShutdown),
@@ -140,7 +138,7 @@ impl SpanExporter for ConsoleSpanExporter {
 }
 
 impl Clone for ConsoleSpanExporter {
-    /// Shares writer and traces; is shut down on its own.
+    /// Shares writer and traces. Each clone is shut down on its own.
     fn clone(&self) -> Self {
         Self {
             out: self.out.clone(),
@@ -163,14 +161,14 @@ impl fmt::Debug for ConsoleSpanExporter {
     }
 }
 
-/// How much later than those printed before these spans began.
+/// The offset of these spans from those printed before.
 fn continued(part: &Part) -> Option<String> {
     let (first, start) = (part.earlier?, part.bars.first()?.start);
     let sign = if start < first { '-' } else { '+' };
     Some(format!("continued from {sign}{}", millis(start.abs_diff(first))))
 }
 
-/// The service's name, unless it is the SDK's word for none.
+/// The service's name, unless it is the SDK's default.
 pub(super) fn service(resource: &Resource) -> Option<Arc<str>> {
     let name = resource.get(&"service.name".into())?.to_string();
     (!name.starts_with("unknown_service")).then(|| clip(&name, LONGEST).into())
@@ -180,7 +178,7 @@ pub(super) fn not_written(error: &io::Error) -> OTelSdkError {
     OTelSdkError::InternalFailure(format!("writing to the console: {error}"))
 }
 
-/// What is kept of a span: nothing that may hold a secret.
+/// The printed part of a span, without anything that may be a secret.
 fn bar(span: &SpanData, service: Option<&Arc<str>>) -> Bar {
     let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let failed = matches!(span.status, Status::Error { .. });
@@ -197,7 +195,7 @@ fn bar(span: &SpanData, service: Option<&Arc<str>>) -> Bar {
     }
 }
 
-/// Status, kind of error, connection; the kind is left out where it is the status.
+/// Status, `error.type` if different, and connection.
 fn note(attributes: &[KeyValue]) -> String {
     let attribute = |key| {
         let value = attributes.iter().find(|attribute| attribute.key.as_str() == key)?.value.to_string();

@@ -8,16 +8,16 @@ use super::series::{Percentile, Series, Value};
 use super::text::clean;
 use super::unit::value;
 
-/// Series that are shown.
+/// Maximum number of shown series.
 const SHOWN: usize = 60;
 const COLUMNS: usize = 5;
-/// Between two columns.
+/// Columns between two cells.
 const GAP: usize = 2;
-/// The columns of a label, however narrow the line.
+/// Minimum width of a label.
 const NARROWEST: usize = 30;
 const CONTINUED: &str = "    ";
 
-/// The series, given in the order of their metrics.
+/// A table of series, which are sorted by metric.
 pub(super) struct Table<'a> {
     pub(super) series: &'a [Series],
     pub(super) service: Option<&'a str>,
@@ -57,14 +57,14 @@ impl fmt::Display for Table<'_> {
 }
 
 impl Table<'_> {
-    /// The metric's name, then its series below it.
+    /// Each metric's name, followed by its series.
     fn rows(&self) -> Vec<[String; COLUMNS]> {
         let shown = &self.series[..self.series.len().min(SHOWN)];
         let mut rows = Vec::with_capacity(2 * shown.len());
         for metric in shown.chunk_by(|a, b| a.metric == b.metric) {
             let name = clean(&metric[0].metric).into_owned();
             match metric {
-                // A metric without attributes is its only series.
+                // A metric without attributes has one row.
                 [one] if one.attributes.is_empty() => rows.push(row(name, one)),
                 _ => {
                     rows.push([name, String::new(), String::new(), String::new(), String::new()]);
@@ -83,7 +83,7 @@ impl Table<'_> {
     }
 }
 
-/// Over several lines, the further ones indented, broken between attributes.
+/// Wraps between attributes; further lines are indented.
 fn wrap(label: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;

@@ -1,8 +1,8 @@
-//! Text from elsewhere that is to stay on its line.
+//! Sanitizes text.
 
 use std::borrow::Cow;
 
-/// Without line breaks and escape sequences, which would redraw the terminal.
+/// Replaces line breaks and escape sequences, which would change the terminal.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     match text.contains(char::is_control) {
         true => text.replace(char::is_control, "\u{fffd}").into(),
@@ -10,7 +10,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// At most so many characters.
+/// Cuts a text to this number of characters.
 pub(super) fn clip(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }

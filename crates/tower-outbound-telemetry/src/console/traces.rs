@@ -1,4 +1,4 @@
-//! The spans that wait for the end of their trace's local root.
+//! Spans that wait for their trace's local root.
 
 use std::collections::{HashMap, HashSet};
 use std::mem::take;
@@ -8,16 +8,16 @@ use opentelemetry::trace::{SpanId, TraceId};
 
 use super::bar::Bar;
 
-/// Traces that are remembered: those with spans that wait, and as many others as there is room for.
+/// Maximum number of known traces, with and without waiting spans.
 pub(super) const TRACES: usize = 256;
-/// Spans of one trace that wait.
+/// Maximum number of waiting spans per trace.
 pub(super) const SPANS: usize = 500;
 
-/// What is known of each trace.
+/// The known traces.
 #[derive(Default)]
 pub(super) struct Traces {
     traces: HashMap<TraceId, Trace>,
-    /// How many there have been.
+    /// The number of traces so far.
     count: u64,
 }
 
@@ -25,28 +25,28 @@ pub(super) struct Traces {
 struct Trace {
     number: u64,
     waiting: Vec<Bar>,
-    /// Which of them are the roots of what can be printed.
+    /// The roots whose spans can be printed.
     ready: Vec<usize>,
-    /// Spans that did not find room among those that wait.
+    /// Spans dropped because too many waited.
     dropped: usize,
-    /// At most [`SPANS`]; a span below one of them waits for nothing more than its own end.
+    /// Printed spans, at most [`SPANS`]. Their children are printed when they end.
     printed: HashSet<SpanId>,
-    /// When the first of those began.
+    /// The start of the first printed span.
     start: Option<Duration>,
 }
 
-/// Spans of one trace to be printed together.
+/// Spans of one trace that are printed together.
 pub(super) struct Part {
     pub(super) trace: TraceId,
-    /// By their start.
+    /// Sorted by start.
     pub(super) bars: Vec<Bar>,
     pub(super) dropped: usize,
-    /// Where others were printed before: when the first of those began.
+    /// The start of the first span printed before, if any.
     pub(super) earlier: Option<Duration>,
 }
 
 impl Traces {
-    /// Takes a span; says whether it and those below it can be printed now.
+    /// Adds a span. Returns true if the span and those below can be printed.
     pub(super) fn add(&mut self, id: TraceId, bar: Bar, is_root: bool) -> bool {
         let trace = self.traces.entry(id).or_insert_with(|| {
             self.count += 1;
@@ -63,7 +63,7 @@ impl Traces {
         is_ready
     }
 
-    /// What can be printed of a trace, if that is anything.
+    /// Takes the spans of a trace that can be printed, if any.
     pub(super) fn take_ready(&mut self, id: TraceId) -> Option<Part> {
         let trace = self.traces.get_mut(&id).filter(|trace| !trace.ready.is_empty())?;
         let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
@@ -82,7 +82,7 @@ impl Traces {
         trace.part(id, bars)
     }
 
-    /// Makes room: first the oldest traces go of which nothing waits, then the oldest of all, to be printed.
+    /// Removes the oldest traces: first those without waiting spans, then others, which are returned.
     pub(super) fn evict(&mut self) -> Vec<Part> {
         let surplus = self.traces.len().saturating_sub(TRACES);
         if surplus == 0 {
@@ -98,7 +98,7 @@ impl Traces {
         removed.collect()
     }
 
-    /// Everything that waits, the oldest trace first.
+    /// Takes all waiting spans, the oldest trace first.
     pub(super) fn take_all(&mut self) -> Vec<Part> {
         let mut traces: Vec<_> = self.traces.iter_mut().collect();
         traces.sort_by_key(|(_, trace)| trace.number);
@@ -111,12 +111,12 @@ impl Traces {
 }
 
 impl Trace {
-    /// The least of all goes first.
+    /// Traces with the smallest value are removed first.
     fn age(&self) -> (bool, u64) {
         (!self.waiting.is_empty(), self.number)
     }
 
-    /// Marks these spans as printed; `None` of none.
+    /// Marks these spans as printed; `None` if there are none.
     fn part(&mut self, trace: TraceId, mut bars: Vec<Bar>) -> Option<Part> {
         self.ready.clear();
         bars.sort_by_key(|bar| bar.start);

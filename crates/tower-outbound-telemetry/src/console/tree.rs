@@ -1,4 +1,4 @@
-//! The bars of a trace in the order of a reader.
+//! The rows of a trace.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -9,19 +9,19 @@ use opentelemetry::trace::SpanId;
 use super::bar::Bar;
 use super::text::clean;
 
-/// Deeper rows are not indented further: no line is that wide.
+/// Maximum indentation.
 const DEEPEST: usize = 64;
 
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// Indented, with the service; it ends with a space.
+    /// Indented, with the service and a trailing space.
     pub(super) name: String,
-    /// The bar's note, after its mark.
+    /// The mark of a failure and the bar's note.
     pub(super) note: String,
     pub(super) bar: Bar,
 }
 
-/// Each bar below its parent; roots in the order given, children by their start.
+/// The rows: each bar below its parent, roots in the given order, children by start.
 pub(super) fn rows(bars: impl IntoIterator<Item = Bar>) -> Vec<Row> {
     let bars: Vec<Bar> = bars.into_iter().collect();
     let ids: HashSet<SpanId> = bars.iter().map(|bar| bar.id).collect();
@@ -33,18 +33,18 @@ pub(super) fn rows(bars: impl IntoIterator<Item = Bar>) -> Vec<Row> {
         }
     }
     for siblings in children.values_mut() {
-        // Of two that start together the longer contains the other.
+        // Of two bars with the same start, the longer one is first.
         siblings.sort_by_key(|bar| (bar.start, Reverse(bar.end)));
     }
     let mut rows = Vec::with_capacity(ids.len());
-    // A stack of our own: however deep the tree, the thread's is not used up.
+    // An explicit stack: deep trees must not overflow the thread's.
     let mut next: Vec<_> = roots.into_iter().rev().map(|root| (1, None, root)).collect();
     while let Some((depth, above, bar)) = next.pop() {
         let own = children.remove(&bar.id).unwrap_or_default();
         next.extend(own.into_iter().rev().map(|child| (depth + 1, bar.service.clone(), child)));
         rows.push(row(depth, above.as_ref(), bar));
     }
-    // Only what is its own ancestor is left.
+    // Left are bars that are their own ancestors.
     rows.extend(children.into_values().flatten().map(|bar| row(1, None, bar)));
     rows
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A measured time: two decimals of a millisecond, so that a column of them aligns.
+/// A duration in milliseconds, always with two decimals, so that columns align.
 pub(super) fn millis(time: Duration) -> String {
     match time.as_micros() {
         0..5 => "<0.01 ms".to_owned(),
@@ -10,7 +10,7 @@ pub(super) fn millis(time: Duration) -> String {
     }
 }
 
-/// A metric's value with its unit; what the unit counts (`{request}`) is in the metric's name.
+/// A metric's value with its unit. Annotations like `{request}` are left out.
 pub(super) fn value(value: f64, unit: &str) -> String {
     match unit {
         "s" if value > 0.0 && value < 5e-6 => "<0.01 ms".to_owned(),
@@ -21,7 +21,7 @@ pub(super) fn value(value: f64, unit: &str) -> String {
     }
 }
 
-/// At most two decimals, and none that say nothing.
+/// At most two decimals, without trailing zeros.
 fn decimal(number: f64) -> String {
     let text = format!("{number:.2}");
     match text.contains('.') {

@@ -1,4 +1,4 @@
-//! Traces as they ran.
+//! Waterfalls of traces.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use super::text::clean;
 use super::tree::{Row, rows};
 use super::unit::millis;
 
-/// The columns of a line where nothing else is known.
+/// Default width.
 pub(super) const WIDTH: usize = 100;
-/// The columns of the time behind a bar.
+/// Width of the duration.
 const TIME: usize = 10;
-/// The columns of a bar, however narrow the line.
+/// Minimum width of a bar.
 const NARROWEST: usize = 10;
 
-/// Spans as bars that show when each ran, indented below the one that it is part of.
+/// Spans as bars on a time axis, indented below their parents.
 ///
-/// It is drawn by its `Display`, 100 columns wide and without colours unless told otherwise. Its traces are on one
-/// scale, so that their bars compare; each begins at its own first span.
+/// `Display` draws the waterfall. Default: 100 columns, without colours. All traces have the same scale, and each starts at
+/// its first span.
 ///
 /// # Example
 /// ```
@@ -60,28 +60,27 @@ struct Trace {
 }
 
 impl Waterfall {
-    /// Nothing yet.
+    /// An empty waterfall.
     #[must_use]
     pub fn new() -> Self {
         Self { width: WIDTH, colors: false, traces: Vec::new() }
     }
 
-    /// The columns of a line. Where it is too narrow for names, times and notes, lines are longer.
+    /// The width in columns. Lines are longer if names, times and notes need more.
     #[must_use]
     pub fn width(mut self, columns: usize) -> Self {
         self.width = columns;
         self
     }
 
-    /// Whether titles are bold and rows that failed are red, by ANSI sequences.
+    /// Whether to use ANSI sequences: bold titles, and red rows for failures.
     #[must_use]
     pub fn colors(mut self, colors: bool) -> Self {
         self.colors = colors;
         self
     }
 
-    /// Adds a trace: its title, whatever is to be said behind its duration, and its spans, the roots in the order
-    /// in which they are to be shown.
+    /// Adds a trace: its title, text for the end of the title line, and its spans. Roots keep their order.
     #[must_use]
     pub fn trace(
         mut self,

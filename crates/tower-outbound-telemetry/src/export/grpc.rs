@@ -1,6 +1,6 @@
 //! OTLP over gRPC.
 //!
-//! Source: the OTLP specification, section OTLP/gRPC, with its table of codes that may be sent again.
+//! Source: the OTLP specification, section OTLP/gRPC, with its table of retryable codes.
 
 use std::error::Error;
 use std::fmt;
@@ -14,24 +14,25 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use tower_outbound::BoxError;
 
-use super::transport::{Again, Answer, Signal, Transport};
+use super::answer::{Again, Answer, Signal};
+use super::receiver::Receiver;
 
-pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer, BoxError> {
-    let mut client = Grpc::with_origin(transport.client.clone(), transport.uri.clone());
-    if transport.gzip {
+pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, BoxError> {
+    let mut client = Grpc::with_origin(receiver.client.clone(), receiver.uri.clone());
+    if receiver.gzip {
         client = client.send_compressed(CompressionEncoding::Gzip);
     }
     let mut request = Request::new(message);
-    *request.metadata_mut() = MetadataMap::from_headers(transport.headers.clone());
-    match client.unary(request, path(transport.signal), Encoded).await {
-        Ok(answer) => Ok(Answer::Taken { rejected: transport.signal.rejected(answer.get_ref()) }),
-        // With a source it is tonic's, for an answer that did not come.
+    *request.metadata_mut() = MetadataMap::from_headers(receiver.headers.clone());
+    match client.unary(request, path(receiver.signal), Encoded).await {
+        Ok(answer) => Ok(Answer::Taken { rejected: receiver.signal.rejected(answer.get_ref()) }),
+        // A status with a source is made by tonic: the receiver did not answer.
         Err(status) if status.source().is_some() => Err(NoAnswer(status).into()),
         Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),
     }
 }
 
-/// Without the `Debug` output of the source, which is a part of the status's own text.
+/// Displays the message only: the status's text contains the source's `Debug` output.
 #[derive(Debug)]
 struct NoAnswer(Status);
 
@@ -71,7 +72,7 @@ fn again(status: &Status) -> Again {
     }
 }
 
-/// Messages that are encoded already: once for all attempts.
+/// Passes encoded messages through.
 struct Encoded;
 
 impl Codec for Encoded {

@@ -1,71 +1,71 @@
-//! Says that the receiver does not take telemetry: once, then now and then, and when it does again.
+//! Logs failing exports, at most once in a while, and their recovery.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::Ledger;
-use super::transport::Signal;
+use super::answer::Signal;
+use super::stats::ExportStats;
 
-/// Between two warnings about one thing.
+/// Minimum time between two warnings of one kind.
 const SILENCE: Duration = Duration::from_secs(60);
 const TARGET: &str = "tower_outbound_telemetry";
 
-/// Of one signal.
+/// The health of one signal's export.
 #[derive(Debug)]
 pub(super) struct Health {
     endpoint: String,
     signal: Signal,
-    ledger: Arc<Ledger>,
-    told: Mutex<Told>,
+    stats: Arc<ExportStats>,
+    logged: Mutex<Logged>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Logged {
     failed: Option<Instant>,
-    /// Told so, and not yet that it works again.
+    /// A failure is logged, and no recovery since.
     failing: bool,
     full: Option<Instant>,
     overflowed: u64,
 }
 
 impl Health {
-    pub(super) fn new(endpoint: String, signal: Signal, ledger: Arc<Ledger>) -> Self {
-        Self { endpoint, signal, ledger, told: Mutex::default() }
+    pub(super) fn new(endpoint: String, signal: Signal, stats: Arc<ExportStats>) -> Self {
+        Self { endpoint, signal, stats, logged: Mutex::default() }
     }
 
     /// An attempt failed.
     pub(super) fn fails(&self, cause: &str) {
         let due = {
-            let mut told = self.told();
-            let due = is_due(&mut told.failed);
-            told.failing |= due;
+            let mut logged = self.logged();
+            let due = is_due(&mut logged.failed);
+            logged.failing |= due;
             due
         };
         if due {
             let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
-            tracing::warn!(target: TARGET, endpoint, signal, cause, lost, "telemetry is not taken by the receiver");
+            tracing::warn!(target: TARGET, endpoint, signal, cause, lost, "telemetry export failed");
         }
     }
 
     /// An attempt succeeded.
     pub(super) fn works(&self) {
-        let was_failing = std::mem::take(&mut self.told().failing);
+        let was_failing = std::mem::take(&mut self.logged().failing);
         if was_failing {
             let (endpoint, signal, lost) = (&*self.endpoint, self.signal.name(), self.lost());
-            tracing::info!(target: TARGET, endpoint, signal, lost, "telemetry is taken by the receiver again");
+            tracing::info!(target: TARGET, endpoint, signal, lost, "telemetry export works again");
         }
     }
 
-    /// So many spans found the queue full so far.
+    /// `lost` spans found the queue full so far.
     pub(super) fn overflows(&self, lost: u64) {
         let due = {
-            let mut told = self.told();
-            let grown = lost > told.overflowed;
-            let due = grown && is_due(&mut told.full);
+            let mut logged = self.logged();
+            let grown = lost > logged.overflowed;
+            let due = grown && is_due(&mut logged.full);
             if due {
-                told.overflowed = lost;
+                logged.overflowed = lost;
             }
             due
         };
@@ -77,13 +77,13 @@ impl Health {
 
     fn lost(&self) -> u64 {
         match self.signal {
-            Signal::Traces => self.ledger.spans.tally().lost(),
-            Signal::Metrics => self.ledger.metric_exports.tally().lost(),
+            Signal::Traces => self.stats.spans.tally().lost(),
+            Signal::Metrics => self.stats.metric_exports.tally().lost(),
         }
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn logged(&self) -> std::sync::MutexGuard<'_, Logged> {
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,9 +13,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use tower_outbound::BoxError;
 
-use super::transport::{Again, Answer, Transport};
+use super::answer::{Again, Answer};
+use super::receiver::Receiver;
 
-/// More than any answer of OTLP.
+/// Larger than any OTLP answer.
 const LARGEST_ANSWER: usize = 64 << 10;
 
 pub(super) fn compressed(message: &[u8]) -> Bytes {
@@ -24,23 +25,23 @@ pub(super) fn compressed(message: &[u8]) -> Bytes {
     written.expect("memory takes everything").into()
 }
 
-pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer, BoxError> {
+pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, BoxError> {
     let mut request = Request::new(Full::new(message));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = transport.uri.clone();
+    *request.uri_mut() = receiver.uri.clone();
     let headers = request.headers_mut();
-    headers.clone_from(&transport.headers);
+    headers.clone_from(&receiver.headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-    if transport.gzip {
+    if receiver.gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let response = transport.client.request(request).await?;
+    let response = receiver.client.request(request).await?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, LARGEST_ANSWER).collect().await;
     if head.status.is_success() {
-        // The head is the acknowledgement: what the body lacks, it would only have added.
+        // The head is the acknowledgement, even if the body is missing.
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        return Ok(Answer::Taken { rejected: transport.signal.rejected(&body) });
+        return Ok(Answer::Taken { rejected: receiver.signal.rejected(&body) });
     }
     let again = match head.status {
         StatusCode::TOO_MANY_REQUESTS
@@ -52,7 +53,7 @@ pub(super) async fn send(transport: &Transport, message: Bytes) -> Result<Answer
     Ok(Answer::Refused { said: head.status.to_string(), again })
 }
 
-/// Seconds or a date (RFC 9110, section 10.2.3); anything else is as if it were not there.
+/// Seconds or a date (RFC 9110, section 10.2.3). Other values are ignored.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

@@ -1,4 +1,4 @@
-//! Exports what the SDK's reader collects.
+//! Exports the metrics that the SDK's reader collects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use tokio::runtime::Handle;
 
-use super::courier::Courier;
-use super::ledger::Ledger;
+use super::client::ExportClient;
+use super::stats::ExportStats;
 use crate::Loss;
 
-/// Called from the reader's own thread, which waits for the export thread; never longer than the courier takes.
+/// Called on the reader's thread, which waits for the export thread.
 pub(crate) struct MetricExporter {
     pub(super) export_thread: Handle,
-    pub(super) courier: Arc<Courier>,
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) client: Arc<ExportClient>,
+    pub(super) stats: Arc<ExportStats>,
     pub(super) temporality: Temporality,
 }
 
@@ -30,17 +30,17 @@ impl PushMetricExporter for MetricExporter {
         if points == 0 {
             return Ok(());
         }
-        let courier = Arc::clone(&self.courier);
-        let delivery = self.export_thread.spawn(async move { courier.deliver(&request).await });
+        let client = Arc::clone(&self.client);
+        let delivery = self.export_thread.spawn(async move { client.deliver(&request).await });
         let outcome = delivery.await.unwrap_or(Err(Loss::ShutDown));
-        self.ledger.data_points.settle(points, outcome);
+        self.stats.data_points.settle(points, outcome);
         let whole = match outcome {
             Ok(0) => Ok(0),
             Ok(_) => Err(Loss::Rejected),
             Err(loss) => Err(loss),
         };
-        self.ledger.metric_exports.settle(1, whole);
-        // Losses are counted and told here; the SDK would only log each of them once more.
+        self.stats.metric_exports.settle(1, whole);
+        // Losses are counted and logged here; the SDK would log them again.
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The pipeline's own metrics: what was lost is seen where everything else is.
+//! The pipeline's own metrics.
 //!
 //! Source: the semantic conventions for OpenTelemetry SDK metrics, `otel.sdk.*`.
 
@@ -7,33 +7,34 @@ use std::sync::Arc;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use opentelemetry::{KeyValue, Value};
 
-use super::ledger::Ledger;
-use crate::{Loss, OtlpProtocol, Tally};
+use super::stats::ExportStats;
+use crate::settings::OtlpProtocol;
+use crate::{Loss, Tally};
 
 const COMPONENT_NAME: &str = "otel.component.name";
 const COMPONENT_TYPE: &str = "otel.component.type";
 const ERROR_TYPE: &str = "error.type";
 
-/// What the metrics are made of.
+/// The sources of the metrics.
 pub(crate) struct SelfMetrics {
-    pub(crate) ledger: Arc<Ledger>,
-    /// How spans travel, if they do.
+    pub(crate) stats: Arc<ExportStats>,
+    /// The protocol of spans; `None` if they are not exported.
     pub(crate) traces: Option<OtlpProtocol>,
     pub(crate) metrics: OtlpProtocol,
 }
 
 impl SelfMetrics {
-    /// Observed at each collection, so that counting costs nothing meanwhile.
+    /// Registers observable counters, which cost nothing between collections.
     pub(crate) fn register(self, meter: &Meter) {
         if let Some(protocol) = self.traces {
             let processor = Component { name: "batching_span_processor/0", kind: "batching_span_processor" };
-            let (ledger, exporter) = (Arc::clone(&self.ledger), Component::exporter(protocol, "span"));
+            let (stats, exporter) = (Arc::clone(&self.stats), Component::exporter(protocol, "span"));
             meter
                 .u64_observable_counter("otel.sdk.processor.span.processed")
                 .with_unit("{span}")
-                .with_description("Spans that were taken for export, or dropped before it")
+                .with_description("Spans accepted for export, or dropped before")
                 .with_callback(move |observer| {
-                    let tally = ledger.spans.tally();
+                    let tally = stats.spans.tally();
                     let dropped = [Loss::QueueFull, Loss::ShutDown];
                     let lost: u64 = dropped.iter().map(|reason| tally.lost_by(*reason)).sum();
                     observer.observe(tally.delivered() + tally.lost() - lost, &processor.labels(None));
@@ -42,25 +43,25 @@ impl SelfMetrics {
                     }
                 })
                 .build();
-            let ledger = Arc::clone(&self.ledger);
+            let stats = Arc::clone(&self.stats);
             meter
                 .u64_observable_counter("otel.sdk.exporter.span.exported")
                 .with_unit("{span}")
-                .with_description("Spans that the receiver acknowledged, or that were lost on the way")
-                .with_callback(move |observer| exporter.observe(observer, &ledger.spans.tally()))
+                .with_description("Spans that the receiver acknowledged, or that were lost")
+                .with_callback(move |observer| exporter.observe(observer, &stats.spans.tally()))
                 .build();
         }
-        let (ledger, exporter) = (self.ledger, Component::exporter(self.metrics, "metric"));
+        let (stats, exporter) = (self.stats, Component::exporter(self.metrics, "metric"));
         meter
             .u64_observable_counter("otel.sdk.exporter.metric_data_point.exported")
             .with_unit("{data_point}")
-            .with_description("Points that the receiver acknowledged, or that were lost on the way")
-            .with_callback(move |observer| exporter.observe(observer, &ledger.data_points.tally()))
+            .with_description("Data points that the receiver acknowledged, or that were lost")
+            .with_callback(move |observer| exporter.observe(observer, &stats.data_points.tally()))
             .build();
     }
 }
 
-/// A part of the pipeline, as the convention names it.
+/// A component of the pipeline, with the convention's names.
 struct Component {
     name: &'static str,
     kind: &'static str,

@@ -1,4 +1,4 @@
-//! The queue between the spans that end and the thread that exports them.
+//! The queue between ended spans and the export thread.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -15,18 +15,16 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::{Notify, mpsc as commands, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::FLUSH;
-use super::courier::Courier;
-use super::ledger::Ledger;
+use super::client::ExportClient;
+use super::stats::ExportStats;
 use super::thread::ExportThread;
 use crate::Loss;
-use crate::handle::LONGEST_LIMIT;
 use crate::sampler::is_exported;
-use crate::settings::Batch;
+use crate::settings::{Batch, FLUSH_LIMIT, LONGEST_LIMIT};
 
-/// Takes spans that have ended, without waiting: one that finds the queue full is counted and gone.
+/// Queues ended spans without waiting. A span that finds the queue full is dropped and counted.
 ///
-/// The SDK's own processor says neither what it dropped nor what its exporter lost.
+/// The SDK's processor does not report dropped and lost spans.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanQueue {
     queue: SyncSender<SpanData>,
@@ -38,12 +36,12 @@ pub(crate) struct SpanQueue {
 #[derive(Debug)]
 struct Shared {
     queued: AtomicUsize,
-    /// Set by the shutdown.
+    /// The shutdown has begun.
     closed: AtomicBool,
-    /// Of a batch.
+    /// Spans per batch.
     size: usize,
     full_batch: Notify,
-    ledger: Arc<Ledger>,
+    stats: Arc<ExportStats>,
 }
 
 #[derive(Debug)]
@@ -56,34 +54,34 @@ enum Command {
 struct Exporter {
     queue: Receiver<SpanData>,
     shared: Arc<Shared>,
-    courier: Courier,
+    client: ExportClient,
     resource: ResourceAttributesWithSchema,
 }
 
 impl SpanQueue {
-    /// `cutoff` is what the courier watches.
+    /// `cutoff` ends the client's deliveries.
     pub(super) fn start(
         thread: &ExportThread,
-        courier: Courier,
+        client: ExportClient,
         cutoff: watch::Sender<Option<Instant>>,
         batch: &Batch,
         resource: &Resource,
-        ledger: Arc<Ledger>,
+        stats: Arc<ExportStats>,
     ) -> Self {
         let (queue, receiver) = sync_channel(batch.queue);
         let (commands, received) = commands::unbounded_channel();
         let full_batch = Notify::new();
         let (queued, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let shared = Arc::new(Shared { queued, closed, size: batch.size, full_batch, ledger });
+        let shared = Arc::new(Shared { queued, closed, size: batch.size, full_batch, stats });
         let exporter =
-            Exporter { queue: receiver, shared: Arc::clone(&shared), courier, resource: resource.into() };
+            Exporter { queue: receiver, shared: Arc::clone(&shared), client, resource: resource.into() };
         thread.spawn(exporter.run(received, batch.delay));
         Self { queue, shared, commands, cutoff }
     }
 
-    /// Puts it there, or says why not.
+    /// Queues a span, or returns why it is lost.
     fn add(&self, span: SpanData) -> Result<(), Loss> {
-        // Counted first, so that the exporter never takes off what was not yet added, nor ends before it is there.
+        // Counted first: the exporter must not subtract a span before it is added, nor end before it is queued.
         let queued = self.shared.queued.fetch_add(1, SeqCst) + 1;
         if self.shared.closed.load(SeqCst) {
             return Err(Loss::ShutDown);
@@ -96,7 +94,7 @@ impl SpanQueue {
                 Ok(())
             }
             Err(TrySendError::Full(_)) => {
-                // The span that made the batch full may be this one, overtaken.
+                // Another thread may have counted this span as the one that fills a batch.
                 self.shared.full_batch.notify_one();
                 Err(Loss::QueueFull)
             }
@@ -104,7 +102,7 @@ impl SpanQueue {
         }
     }
 
-    /// Whether it was done in time.
+    /// Waits for the exporter; an error if the time is up.
     fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command, limit: Duration) -> OTelSdkResult {
         let (done, wait) = mpsc::channel();
         self.commands.send(command(done)).map_err(|_| OTelSdkError::AlreadyShutdown)?;
@@ -119,17 +117,17 @@ impl SpanProcessor for SpanQueue {
         if !is_exported(&span) {
             return;
         }
-        let ledger = &self.shared.ledger;
+        let stats = &self.shared.stats;
         if self.shared.closed.load(Relaxed) {
-            ledger.spans.lose(Loss::ShutDown, 1);
+            stats.spans.lose(Loss::ShutDown, 1);
         } else if let Err(reason) = self.add(span) {
-            ledger.spans.lose(reason, 1);
+            stats.spans.lose(reason, 1);
             self.shared.queued.fetch_sub(1, SeqCst);
         }
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.command(Command::Flush, FLUSH)
+        self.command(Command::Flush, FLUSH_LIMIT)
     }
 
     fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
@@ -138,7 +136,7 @@ impl SpanProcessor for SpanQueue {
         }
         let limit = limit.min(LONGEST_LIMIT);
         self.cutoff.send_replace(Some(Instant::now() + limit));
-        // The exporter keeps to the time by itself; the rest is for what it has to count then.
+        // The exporter keeps the limit; the rest is for its counting.
         self.command(Command::ShutDown, limit + Duration::from_millis(200))
     }
 }
@@ -173,7 +171,7 @@ impl Exporter {
         }
     }
 
-    /// What waits now, until a batch is lost.
+    /// Exports the spans queued now; stops at the first lost batch.
     async fn drain(&mut self) {
         for _ in 0..self.shared.queued.load(Relaxed).div_ceil(self.shared.size) {
             let batch = self.take();
@@ -183,25 +181,25 @@ impl Exporter {
         }
     }
 
-    /// The rest goes the way of a batch that found nobody there, or that ran out of time.
+    /// Exports the rest. After a batch that was refused, or when the time is up, further batches are lost alike.
     async fn last_batches(&mut self) {
         let mut gone = None;
         loop {
             let batch = self.take();
             match (batch.len(), gone) {
-                // Nobody is about to add one, and whoever comes now finds it closed.
+                // No span is being added, and the queue is closed for new ones.
                 (0, _) if self.shared.queued.load(SeqCst) == 0 => return,
                 (0, _) => tokio::task::yield_now().await,
                 (count, Some(reason)) => self.settle(count, Err(reason)),
                 (_, None) => {
                     let lost = self.export(batch).await.err();
-                    gone = lost.filter(|reason| *reason == Loss::Refused || self.courier.has_ended());
+                    gone = lost.filter(|reason| *reason == Loss::Refused || self.client.has_ended());
                 }
             }
         }
     }
 
-    /// Up to one batch of what waits.
+    /// Takes up to one batch.
     fn take(&self) -> Vec<SpanData> {
         let mut batch = Vec::new();
         while batch.len() < self.shared.size {
@@ -219,15 +217,15 @@ impl Exporter {
             return Ok(());
         }
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let outcome = self.courier.deliver(&ExportTraceServiceRequest { resource_spans }).await;
+        let outcome = self.client.deliver(&ExportTraceServiceRequest { resource_spans }).await;
         self.settle(count, outcome);
-        self.courier.health.overflows(self.shared.ledger.spans.tally().lost_by(Loss::QueueFull));
+        self.client.health.overflows(self.shared.stats.spans.tally().lost_by(Loss::QueueFull));
         outcome.map(drop)
     }
 
-    /// What was taken is neither queued nor uncounted for a moment.
+    /// Counts first: a span must not be missing from both counts at any moment.
     fn settle(&self, count: usize, outcome: Result<u64, Loss>) {
-        self.shared.ledger.spans.settle(count as u64, outcome);
+        self.shared.stats.spans.settle(count as u64, outcome);
         self.shared.queued.fetch_sub(count, SeqCst);
     }
 }
@@ -242,10 +240,9 @@ mod tests {
     use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
-    use super::super::Exporters;
+    use super::super::exporters::Exporters;
     use super::*;
-    use crate::Telemetry;
-    use crate::settings::Settings;
+    use crate::settings::{Choices, Settings};
 
     /// A queue for so many spans, and nobody who takes them; the next interval is in 24 days.
     fn start(size: &'static str) -> (ExportThread, SpanQueue) {
@@ -256,11 +253,12 @@ mod tests {
             "OTEL_EXPORTER_OTLP_TIMEOUT" => Some("1".to_owned()),
             _ => None,
         };
-        let builder = Telemetry::builder("shop").endpoint(format!("http://{refused}"));
-        let settings = Settings::resolve(&builder, &lookup);
-        let (thread, ledger) = (ExportThread::start().unwrap(), Arc::default());
+        let mut choices = Choices::new("shop".to_owned());
+        choices.endpoint = Some(format!("http://{refused}"));
+        let settings = Settings::resolve(&choices, &lookup);
+        let (thread, stats) = (ExportThread::start().unwrap(), Arc::default());
         let (client, warnings) = (None, &mut Vec::new());
-        let mut exporters = Exporters { thread: &thread, client, ledger: &ledger, warnings };
+        let mut exporters = Exporters { thread: &thread, client, stats: &stats, warnings };
         let export = settings.traces.otlp.as_ref().unwrap();
         let queue = exporters.spans(export, &settings.batch, &settings.resource()).unwrap();
         (thread, queue)
@@ -287,8 +285,8 @@ mod tests {
 
     fn wait_for(queue: &SpanQueue, lost: u64) {
         let begin = Instant::now();
-        while queue.shared.ledger.spans.tally().lost() < lost {
-            assert!(begin.elapsed() < Duration::from_secs(10), "{}", queue.shared.ledger.spans.tally());
+        while queue.shared.stats.spans.tally().lost() < lost {
+            assert!(begin.elapsed() < Duration::from_secs(10), "{}", queue.shared.stats.spans.tally());
             std::thread::yield_now();
         }
     }
@@ -306,7 +304,7 @@ mod tests {
         queue.shared.queued.fetch_sub(1, SeqCst);
         queue.on_end(span());
         wait_for(&queue, 3);
-        assert_eq!(queue.shared.ledger.spans.tally().lost_by(Loss::QueueFull), 1);
+        assert_eq!(queue.shared.stats.spans.tally().lost_by(Loss::QueueFull), 1);
     }
 
     #[test]
@@ -329,7 +327,7 @@ mod tests {
                 queue.shutdown_with_timeout(Duration::from_secs(5)).unwrap();
                 done.store(true, Relaxed);
             });
-            let tally = queue.shared.ledger.spans.tally();
+            let tally = queue.shared.stats.spans.tally();
             assert_eq!(tally.lost(), ended.load(Relaxed), "round {round}: {tally}");
         }
     }

@@ -1,4 +1,4 @@
-//! The thread from which telemetry leaves the process.
+//! The export thread.
 
 use std::future::Future;
 use std::sync::mpsc;
@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 
 use crate::TelemetryError;
 
-/// Above the service's; 19 in all is when nothing else runs.
+/// Added to the service's niceness. 19 would run only if the processors are idle.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// What a lookup of a name may still take when everything else has ended.
+/// Time limit for a DNS lookup that still runs at the end.
 const BLOCKING: Duration = Duration::from_millis(100);
 
-/// One thread with a runtime of its own: it exports however the application's runtime is blocked, or if there
-/// is none, and ends when told, whatever the receiver does.
+/// A thread with a runtime of its own. Exports also if the application's runtime is blocked or absent. Ends on request,
+/// whatever the receiver does.
 #[derive(Debug)]
 pub(crate) struct ExportThread {
     handle: Handle,
@@ -32,7 +32,7 @@ impl ExportThread {
         let (ready, started) = mpsc::sync_channel(1);
         let (end, ended) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("otlp-export".into()).spawn(move || {
-            // Nothing that happens here becomes telemetry, in whichever task.
+            // The export must not be observed, in any task.
             yield_to_the_service();
             let _suppressed = Context::enter_telemetry_suppressed_scope();
             let suppress = || std::mem::forget(Context::enter_telemetry_suppressed_scope());
@@ -51,7 +51,7 @@ impl ExportThread {
         Ok(Self { handle: handle.map_err(failed)?, end: Some((end, thread)) })
     }
 
-    /// Runs it there; to be waited for from any thread.
+    /// Runs a future on the thread.
     pub(super) fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -72,9 +72,9 @@ impl ExportThread {
     }
 }
 
-/// Where processors are short, the service's threads come first: encoding a batch is work that can wait.
+/// Prefers the service's threads if processors are short.
 fn yield_to_the_service() {
-    // Of this thread alone; who may not do it exports at the service's priority.
+    // Applies to this thread alone. If not permitted, the thread keeps the service's priority.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(NICENESS);
 }

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::settings::Tls;
 use crate::{TelemetryError, Warning};
 
-/// The authorities of the variables, or the system's; with a client certificate where there is one.
+/// With the roots of the variables or of the system, and the client certificate, if any.
 pub(super) fn config(
     uri: &Uri,
     tls: &Tls,
@@ -17,10 +17,10 @@ pub(super) fn config(
 ) -> Result<ClientConfig, TelemetryError> {
     let mut roots = RootCertStore::empty();
     match &tls.roots {
-        // Reading the system's takes tens of milliseconds.
+        // Reading the system's roots takes tens of milliseconds.
         _ if uri.scheme_str() == Some("http") => (0, 0),
         Some(given) => roots.add_parsable_certificates(given.iter().cloned()),
-        // One that cannot be read is left out.
+        // Unreadable ones are skipped.
         None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
     };
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

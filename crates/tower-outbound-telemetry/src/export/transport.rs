@@ -1,50 +1,20 @@
-//! One request to the receiver and its answer, over HTTP/protobuf or gRPC.
-
-use std::time::Duration;
+//! Sends one request over HTTP/protobuf or gRPC.
 
 use bytes::Bytes;
-use http::{HeaderMap, Uri};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use http::Uri;
 use prost::Message;
 use tower_outbound::{BoxError, Outbound, OutboundClient};
 
+use super::answer::{Answer, Signal};
+use super::receiver::Receiver;
 use super::{grpc, http as over_http, tls};
-use crate::settings::Export;
-use crate::{OtlpProtocol, TelemetryError, Warning};
+use crate::settings::{Export, OtlpProtocol};
+use crate::{TelemetryError, Warning};
 
-/// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    Traces,
-    Metrics,
-}
-
-/// What the receiver said.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It took all but so many.
-    Taken { rejected: u64 },
-    /// It took nothing.
-    Refused { said: String, again: Again },
-}
-
-/// Whether a request that was not taken may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
-    Never,
-    /// Not before this time has passed, where the receiver says so.
-    After(Option<Duration>),
-}
-
-/// The way to the receiver.
+/// Sends messages of one signal to the receiver.
 #[derive(Debug)]
 pub(super) struct Transport {
-    pub(super) client: OutboundClient,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) gzip: bool,
-    pub(super) signal: Signal,
+    receiver: Receiver,
     protocol: OtlpProtocol,
 }
 
@@ -59,36 +29,36 @@ impl Transport {
             .map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
         let client = match client {
             Some(given) => given,
-            // No observer: this is the one client that nobody watches.
+            // No observer: the export is not observed.
             None => {
-                // What is sent again is the courier's to decide, and to count.
+                // `ExportClient` retries and counts.
                 let outbound = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
                 let client = outbound.client_builder().tls_config(tls::config(&uri, &export.tls, warnings)?);
                 client.http2_only(export.protocol == OtlpProtocol::Grpc).build()
             }
         };
         let (headers, gzip) = (export.headers.clone(), export.gzip);
-        Ok(Self { client, uri, headers, gzip, signal, protocol: export.protocol })
+        Ok(Self { receiver: Receiver { client, uri, headers, gzip, signal }, protocol: export.protocol })
     }
 
-    /// The message as it travels, made once for all attempts.
+    /// Encodes a message, once for all attempts.
     pub(super) fn prepare(&self, message: &impl Message) -> Bytes {
         let encoded = message.encode_to_vec();
         match self.protocol {
-            OtlpProtocol::HttpProtobuf if self.gzip => over_http::compressed(&encoded),
+            OtlpProtocol::HttpProtobuf if self.receiver.gzip => over_http::compressed(&encoded),
             _ => encoded.into(),
         }
     }
 
     pub(super) async fn send(&self, message: Bytes) -> Result<Answer, BoxError> {
         match self.protocol {
-            OtlpProtocol::HttpProtobuf => over_http::send(self, message).await,
-            OtlpProtocol::Grpc => grpc::send(self, message).await,
+            OtlpProtocol::HttpProtobuf => over_http::send(&self.receiver, message).await,
+            OtlpProtocol::Grpc => grpc::send(&self.receiver, message).await,
         }
     }
 }
 
-/// OTLP has headers for that, and a client may tell its URI in its own log.
+/// OTLP sends credentials in headers, and a client may log its URI.
 fn without_user(endpoint: &str) -> Result<Uri, http::Error> {
     let mut parts = endpoint.parse::<Uri>()?.into_parts();
     if let Some((_, host)) =
@@ -97,28 +67,4 @@ fn without_user(endpoint: &str) -> Result<Uri, http::Error> {
         parts.authority = Some(host.parse()?);
     }
     Ok(Uri::from_parts(parts)?)
-}
-
-impl Signal {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Metrics => "metrics",
-        }
-    }
-
-    /// How many the receiver rejected although it took the request; an answer that cannot be read has none.
-    pub(super) fn rejected(self, answer: &[u8]) -> u64 {
-        let rejected = match self {
-            Self::Traces => {
-                let answer = ExportTraceServiceResponse::decode(answer).unwrap_or_default();
-                answer.partial_success.map(|partial| partial.rejected_spans)
-            }
-            Self::Metrics => {
-                let answer = ExportMetricsServiceResponse::decode(answer).unwrap_or_default();
-                answer.partial_success.map(|partial| partial.rejected_data_points)
-            }
-        };
-        rejected.and_then(|rejected| rejected.try_into().ok()).unwrap_or_default()
-    }
 }

@@ -1,4 +1,4 @@
-//! Whatever a variable holds: no panic, what is refused is told with its key, what is not is not, and no secret is.
+//! Arbitrary values: no panic, a warning with the key for each invalid value and for no other, and no secrets in it.
 
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::Settings;
 use super::table::{KNOWN_METHODS, documented};
 use super::testing::{endpoints, lookup, resolve_with};
 
-/// What is understood, said in another way than by the code.
+/// Whether a value is valid, by other means than the code's.
 fn understood(key: &str, value: &str, settings: &Settings) -> bool {
     let word = |words: &[&str]| words.contains(&value.to_ascii_lowercase().as_str());
     let number = |least: u64, most: u64| {

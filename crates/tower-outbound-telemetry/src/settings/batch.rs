@@ -1,10 +1,10 @@
-//! How spans are collected before they are sent.
+//! Batches of spans.
 
 use std::time::Duration;
 
 use super::reader::{MAX, Reader};
 
-/// The room is reserved at the start.
+/// Memory is reserved at the start.
 const LARGEST_QUEUE: u32 = 1_000_000;
 const SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 
@@ -12,7 +12,7 @@ const SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 pub(crate) struct Batch {
     /// Never zero.
     pub(crate) delay: Duration,
-    /// Of one export, which may have its own, shorter one.
+    /// Time limit for one export. The exporter's own may be shorter.
     pub(crate) timeout: Duration,
     /// At least one.
     pub(crate) queue: usize,

@@ -1,10 +1,10 @@
-//! Where OTLP is sent to.
+//! The OTLP endpoint.
 
 use http::Uri;
 
+use super::choices::OtlpProtocol;
 use super::reader::Reader;
-use super::signal::Signal;
-use crate::OtlpProtocol;
+use super::variables::SignalVariables;
 use crate::warning::without_user;
 
 const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -12,7 +12,7 @@ const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 impl Reader<'_> {
     pub(super) fn endpoint(
         &mut self,
-        signal: &Signal,
+        signal: &SignalVariables,
         protocol: OtlpProtocol,
         given: Option<&str>,
     ) -> String {
@@ -20,7 +20,7 @@ impl Reader<'_> {
             OtlpProtocol::Grpc => "http://localhost:4317",
             OtlpProtocol::HttpProtobuf => "http://localhost:4318",
         };
-        // Decides where gRPC's has no scheme; then TLS is the default.
+        // For gRPC endpoints without a scheme, whose default is TLS.
         let insecure = self.flag(&[signal.insecure, "OTEL_EXPORTER_OTLP_INSECURE"]);
         let sources = [
             ("endpoint", given.map(str::to_owned), true),
@@ -38,7 +38,7 @@ impl Reader<'_> {
                 }
                 _ => value.clone(),
             };
-            // Only a signal's own variable is taken verbatim, and gRPC has no path.
+            // A signal's own variable is used as is. gRPC has no path.
             let path = (is_base && protocol == OtlpProtocol::HttpProtobuf).then_some(signal.path);
             match usable(&complete).map(|uri| path.map_or(complete, |path| with_path(&uri, path))) {
                 Some(endpoint) => {
@@ -55,7 +55,7 @@ impl Reader<'_> {
     }
 }
 
-/// HTTP or HTTPS, with a host, and with a port that is one if there is any.
+/// An HTTP or HTTPS URL with a host and, if any, a valid port.
 fn usable(value: &str) -> Option<Uri> {
     let uri: Uri = value.parse().ok()?;
     let authority = uri.authority()?;
@@ -72,7 +72,7 @@ fn with_path(base: &Uri, path: &str) -> String {
     format!("{scheme}://{authority}{}/{path}{query}", base.path().trim_end_matches('/'))
 }
 
-/// Without user and query: either may be a secret, and where they cannot be told apart all is.
+/// Hides user and query, which may be secrets. Hides everything if the two cannot be separated.
 pub(super) fn shown(endpoint: &str) -> String {
     match endpoint.split_once('?') {
         None => without_user(endpoint),

@@ -1,14 +1,14 @@
-//! Headers of OTLP's requests.
+//! Headers of OTLP requests.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 use super::reader::Reader;
 
-/// In place of what is no header's name, and may be a secret therefore.
+/// Replaces an invalid header name, which may be a secret.
 const HIDDEN: &str = "…";
 
-/// What a variable says, and the names in it.
+/// A parsed variable.
 struct Parsed {
     headers: HeaderMap,
     names: Vec<String>,
@@ -16,15 +16,15 @@ struct Parsed {
 }
 
 impl Reader<'_> {
-    /// Of the first variable that has any.
+    /// The headers of the first variable that has any.
     pub(super) fn headers(&mut self, keys: &[&'static str]) -> HeaderMap {
-        let mut told = Vec::new();
+        let mut refused = Vec::new();
         let mut used = HeaderMap::new();
         for key in keys {
             let Some(value) = self.value(key) else { continue };
             let parsed = Parsed::from(value.as_str());
             if parsed.refused {
-                told.push((*key, parsed.names.join(",")));
+                refused.push((*key, parsed.names.join(",")));
             }
             if !parsed.headers.is_empty() {
                 used = parsed.headers;
@@ -33,7 +33,7 @@ impl Reader<'_> {
         }
         let names: Vec<_> = used.keys().map(HeaderName::as_str).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(",") };
-        for (key, value) in told {
+        for (key, value) in refused {
             self.warn(key, &value, names.clone());
         }
         used
@@ -47,7 +47,7 @@ impl From<&str> for Parsed {
         for entry in entries.filter(|entry| !entry.is_empty()) {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
             let (name, value) = (name.trim(), value.trim());
-            // What ends in `=` may as well be a bare secret in base64.
+            // `name=` may be a secret in base64.
             let name = HeaderName::try_from(name).ok().filter(|_| !value.trim_matches('=').is_empty());
             parsed.names.push(name.as_ref().map_or(HIDDEN, HeaderName::as_str).to_owned());
             let value = HeaderValue::from_bytes(&percent_decode_str(value).collect::<Vec<_>>());
@@ -57,7 +57,7 @@ impl From<&str> for Parsed {
             });
             parsed.refused |= !kept;
         }
-        // Nothing but commas.
+        // Only commas.
         parsed.refused |= parsed.names.is_empty();
         parsed
     }

@@ -1,4 +1,4 @@
-//! How much a span may hold.
+//! Span limits.
 
 use opentelemetry_sdk::trace::SpanLimits;
 
@@ -17,7 +17,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Zero is a limit too: then there are none.
+    /// Zero is valid: no attributes, events or links.
     fn limit(&mut self, keys: &[&'static str]) -> u32 {
         self.number(keys, 128, 0..=MAX)
     }

@@ -1,4 +1,4 @@
-//! How metrics are collected.
+//! Export of metrics.
 
 use std::time::Duration;
 

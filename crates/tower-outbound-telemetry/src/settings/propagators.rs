@@ -1,4 +1,4 @@
-//! How the trace context travels in headers.
+//! Propagators.
 
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
@@ -13,9 +13,9 @@ use super::reader::Reader;
 pub(crate) enum Propagator {
     TraceContext,
     Baggage,
-    /// In one header.
+    /// The single header `b3`.
     B3,
-    /// In several.
+    /// The headers `x-b3-*`.
     B3Multi,
 }
 
@@ -35,7 +35,7 @@ impl Reader<'_> {
     }
 }
 
-/// All of them as one.
+/// Combines the propagators.
 pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagator {
     TextMapCompositePropagator::new(propagators.iter().map(|propagator| propagator.build()).collect())
 }
@@ -51,11 +51,11 @@ impl Propagator {
     }
 }
 
-/// B3 as the specification says, where the crate says more or less.
+/// B3 by the specification, from which the crate deviates.
 #[derive(Debug)]
 struct B3(opentelemetry_propagator_b3::Propagator);
 
-/// The convention's bit for `d` and `x-b3-flags: 1`.
+/// The crate's bit for `d` and `x-b3-flags: 1`.
 const DEBUG: TraceFlags = TraceFlags::new(0x04);
 
 impl B3 {
@@ -66,7 +66,7 @@ impl B3 {
 
 impl TextMapPropagator for B3 {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        // Without a span it would write `0`, which forbids the service to sample.
+        // Without a span, the crate writes `0`: the server must not sample.
         if context.span().span_context().is_valid() {
             self.0.inject_context(context, &mut Own { propagator: &self.0, injector });
         }
@@ -79,7 +79,7 @@ impl TextMapPropagator for B3 {
         if !debug || span.is_sampled() {
             return context;
         }
-        // Debugging implies sampling, which of the one header it does not see.
+        // Debug implies sampled. The crate ignores that in the single header.
         let flags = span.trace_flags() | TraceFlags::SAMPLED;
         let state = span.trace_state().clone();
         let span = SpanContext::new(span.trace_id(), span.span_id(), flags, true, state);
@@ -91,7 +91,7 @@ impl TextMapPropagator for B3 {
     }
 }
 
-/// Lets a propagator's own fields through: the one of a single header writes the others too.
+/// Passes only the propagator's own fields: the crate's single-header propagator also writes the others.
 struct Own<'a> {
     propagator: &'a opentelemetry_propagator_b3::Propagator,
     injector: &'a mut dyn Injector,

@@ -1,12 +1,12 @@
-//! Reads values and collects those that were not understood.
+//! Reads variables and collects warnings.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::choices::Lookup;
 use crate::Warning;
-use crate::builder::Lookup;
 
-/// The specification's integers.
+/// The largest integer of the specification.
 pub(super) const MAX: u32 = i32::MAX as u32;
 
 pub(super) struct Reader<'a> {
@@ -23,7 +23,7 @@ impl<'a> Reader<'a> {
         self.warnings
     }
 
-    /// An empty value is no value, as the specification says.
+    /// The trimmed value; an empty value counts as unset, as the specification requires.
     pub(super) fn value(&self, key: &str) -> Option<String> {
         (self.lookup)(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
@@ -32,14 +32,14 @@ impl<'a> Reader<'a> {
         self.push(Warning::new(key, value, used));
     }
 
-    /// Once: both signals read the general variables.
+    /// Adds a warning once: both signals read the general variables.
     pub(super) fn push(&mut self, warning: Warning) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
-    /// Of the first variable whose value is understood; each before it is told, with what is used.
+    /// The value of the first valid variable. Warns about the invalid ones before it.
     pub(super) fn first<T>(
         &mut self,
         keys: &[&'static str],
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         used
     }
 
-    /// One of these names, without case.
+    /// One of these names, compared without case.
     pub(super) fn choice<T: Copy>(
         &mut self,
         keys: &[&'static str],
@@ -86,12 +86,12 @@ impl<'a> Reader<'a> {
         self.first(keys, default, parse, u32::to_string)
     }
 
-    /// From one to the next, in milliseconds: at zero the SDK would never rest.
+    /// An interval in milliseconds. Zero is invalid: the SDK would export without a pause.
     pub(super) fn interval(&mut self, key: &'static str, default: u32) -> Duration {
         Duration::from_millis(self.number(&[key], default, 1..=MAX).into())
     }
 
-    /// In milliseconds; zero is no limit, which is said as the longest that there is.
+    /// A timeout in milliseconds. Zero means no limit, represented by the longest one.
     pub(super) fn timeout(&mut self, keys: &[&'static str], default: u32) -> Duration {
         let millis = match self.number(keys, default, 0..=MAX) {
             0 => MAX,
@@ -100,9 +100,9 @@ impl<'a> Reader<'a> {
         Duration::from_millis(millis.into())
     }
 
-    /// Names separated by commas, each once; `none` alone is the empty list.
+    /// Names separated by commas, without duplicates; `none` alone is the empty list.
     ///
-    /// `note` says of a name that is not known what it is that is missing.
+    /// `note` explains an unknown name.
     pub(super) fn list(
         &mut self,
         key: &'static str,

@@ -1,4 +1,4 @@
-//! Who sends.
+//! The resource.
 
 use opentelemetry::KeyValue;
 use percent_encoding::percent_decode_str;
@@ -8,9 +8,9 @@ use super::reader::Reader;
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 impl Reader<'_> {
-    /// The service's name, and the attributes without it.
+    /// The service's name, and the other attributes.
     pub(super) fn service_and_resource(&mut self, given: &str) -> (String, Vec<KeyValue>) {
-        // One bad pair discards all, as the specification says.
+        // One invalid pair discards all, as the specification requires.
         let pairs = self.first(&[ATTRIBUTES], Vec::new(), pairs, |_| "no attributes".to_owned());
         let (names, others): (Vec<_>, _) = pairs.into_iter().partition(|(key, _)| key == "service.name");
         let named = names.into_iter().map(|(_, name)| name).rfind(|name| !name.is_empty());

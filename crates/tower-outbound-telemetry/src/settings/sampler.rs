@@ -1,10 +1,10 @@
-//! Which traces are kept.
+//! The sampler.
 
 use opentelemetry_sdk::trace::Sampler;
 
 use super::reader::Reader;
 
-/// What decides where there is no parent, or whether there is one or not.
+/// The sampler of root spans, or of all spans.
 #[derive(Clone, Copy)]
 enum Root {
     On,

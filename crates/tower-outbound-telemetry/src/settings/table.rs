@@ -10,26 +10,26 @@ pub(super) const KNOWN_METHODS: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"
 
 const TABLE: &str = include_str!("../variables.md");
 
-/// In the first column, each in backquotes.
+/// The names in the first column.
 pub(super) fn documented() -> BTreeSet<String> {
     let rows = TABLE.lines().filter(|line| line.starts_with("| `"));
     let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(','));
     names.map(|name| name.trim().trim_matches('`').to_owned()).collect()
 }
 
-/// All that is asked for, a sampler with an argument being the only thing that leads to a further question.
-fn asked() -> BTreeSet<String> {
-    let (tell, told) = mpsc::channel();
+/// The variables that are read. Only a sampler with an argument leads to reading another.
+fn read() -> BTreeSet<String> {
+    let (sender, receiver) = mpsc::channel();
     resolve_with(move |key| {
-        tell.send(key.to_owned()).unwrap();
+        sender.send(key.to_owned()).unwrap();
         (key == "OTEL_TRACES_SAMPLER").then(|| "traceidratio".to_owned())
     });
-    told.into_iter().collect()
+    receiver.into_iter().collect()
 }
 
 #[test]
 fn variables_table_lists_exactly_the_variables_read() {
-    let mut read = asked();
+    let mut read = read();
     assert!(read.insert(KNOWN_METHODS.to_owned()));
     assert_eq!(documented(), read);
 }

@@ -1,8 +1,6 @@
-//! What the tests of settings share.
+//! Helpers of the tests of settings.
 
-use super::{Export, Settings};
-use crate::Telemetry;
-use crate::builder::Lookup;
+use super::{Choices, Export, Lookup, Settings};
 
 pub(super) fn lookup(variables: Vec<(&'static str, String)>) -> impl Fn(&str) -> Option<String> + Send {
     move |key| variables.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
@@ -10,14 +8,14 @@ pub(super) fn lookup(variables: Vec<(&'static str, String)>) -> impl Fn(&str) ->
 
 pub(super) fn resolve_with(lookup: impl Fn(&str) -> Option<String> + Send + 'static) -> Settings {
     let lookup: &Lookup = &lookup;
-    Settings::resolve(&Telemetry::builder("given"), lookup)
+    Settings::resolve(&Choices::new("given".to_owned()), lookup)
 }
 
 pub(super) fn resolve(variables: &[(&'static str, &'static str)]) -> Settings {
     resolve_with(lookup(variables.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()))
 }
 
-/// Of traces and of metrics.
+/// The exports of traces and of metrics.
 pub(super) fn otlp(settings: &Settings) -> [&Export; 2] {
     [&settings.traces, &settings.metrics].map(|signal| signal.otlp.as_ref().unwrap())
 }

@@ -10,23 +10,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::reader::Reader;
-use super::signal::Signal;
+use super::variables::SignalVariables;
 use crate::Warning;
 
-/// Far above any list of certificates, far below what hurts.
+/// Larger than any list of certificates.
 const LARGEST: u64 = 16 << 20;
 const NO_CLIENT: &str = "no client certificate";
 
-/// What a connection to the collector trusts, and who it says it is.
+/// The trusted roots and the client certificate.
 #[derive(Default)]
 pub(crate) struct Tls {
-    /// In place of the system's; at least one.
+    /// Not empty; `None`: the system's roots.
     pub(crate) roots: Option<Vec<CertificateDer<'static>>>,
-    /// The key is the first certificate's.
+    /// The chain, and the key of its first certificate.
     pub(crate) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
 
-/// What a variable's file holds.
+/// The content of a variable's file.
 struct File<T> {
     key: &'static str,
     path: String,
@@ -34,7 +34,7 @@ struct File<T> {
 }
 
 impl Reader<'_> {
-    pub(super) fn tls(&mut self, signal: &Signal) -> Tls {
+    pub(super) fn tls(&mut self, signal: &SignalVariables) -> Tls {
         let roots = [signal.certificate, "OTEL_EXPORTER_OTLP_CERTIFICATE"];
         Tls {
             roots: self.file(&roots, "the system's roots", trusted).map(|file| file.holds),
@@ -42,7 +42,10 @@ impl Reader<'_> {
         }
     }
 
-    fn client(&mut self, signal: &Signal) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    fn client(
+        &mut self,
+        signal: &SignalVariables,
+    ) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
         let certificates = [signal.client_certificate, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"];
         let keys = [signal.client_key, "OTEL_EXPORTER_OTLP_CLIENT_KEY"];
         let chain = self.file(&certificates, NO_CLIENT, chain);
@@ -76,7 +79,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Of the first variable whose file is usable.
+    /// The file of the first variable that is usable.
     fn file<T>(
         &mut self,
         keys: &[&'static str],
@@ -104,12 +107,12 @@ impl Reader<'_> {
     }
 }
 
-/// The key itself in place of its path stays untold.
+/// Hides a value that is the key instead of its path.
 fn shown(path: &str) -> &str {
     if path.contains("-----") || path.contains('\n') { "…" } else { path }
 }
 
-/// Only a file: anything else may never end.
+/// Reads regular files only: others may be endless.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let found = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if !found.is_file() {
@@ -123,12 +126,12 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    // What is wrong with it is not told: that may quote a line of the file.
+    // The error may quote a line of the file: do not show it.
     let chain = chain.map_err(|_| "not PEM")?;
     if chain.is_empty() { Err("no certificate in PEM") } else { Ok(chain) }
 }
 
-/// Those that rustls can use, as it does with the system's.
+/// The certificates that rustls can use.
 fn trusted(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let mut roots = chain(pem)?;
     roots.retain(|root| RootCertStore::empty().add(root.clone()).is_ok());
@@ -139,7 +142,7 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, &'static str> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|_| "no private key in PEM")
 }
 
-/// How many certificates, and nothing of the key.
+/// Shows the number of certificates, and nothing of the key.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls")

@@ -1,9 +1,9 @@
-//! Standard variables that ask for what is not there.
+//! Standard variables that are not supported.
 
 use super::reader::Reader;
 use crate::Warning;
 
-/// With the value that asks for nothing else than what is done, and what is done.
+/// The variable, the value that needs no warning, and what is used.
 const UNSUPPORTED: [(&str, Option<&str>, &str); 7] = [
     ("OTEL_CONFIG_FILE", None, "the variables"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", None, "the variables"),

@@ -1,4 +1,4 @@
-//! The bounds.
+//! Limits of waiting traces and spans.
 
 use super::*;
 
@@ -32,7 +32,7 @@ async fn console_evicts_printed_trace_before_waiting_trace() {
     assert_eq!(titles(&printed), ["trace 00000000000000000000000000000002  1.00 ms"]);
     exporter.export((3..=257).map(|trace| lone(trace, 77)).collect()).await.unwrap();
     assert_eq!(printed.take(), "");
-    // The second is no longer known: what is late waits in vain.
+    // The second trace is no longer known: its late span waits for a root.
     exporter.export(vec![span(2, 2, 1, "late", 1, 2)]).await.unwrap();
     assert_eq!(
         titles(&printed),

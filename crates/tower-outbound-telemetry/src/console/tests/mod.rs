@@ -1,4 +1,4 @@
-//! What is printed, written down by hand.
+//! Tests of the printed text.
 
 mod evicted;
 mod metrics;
@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter, SpanLinks};
 
 use super::ConsoleSpanExporter;
 
-/// A writer that keeps each write.
+/// A writer that records each write.
 #[derive(Clone, Default)]
 struct Printed(Arc<Mutex<Vec<String>>>);
 
@@ -27,7 +27,7 @@ impl Printed {
         self.0.lock().unwrap().clone()
     }
 
-    /// Everything written since the last time.
+    /// Everything written since the last call.
     fn take(&self) -> String {
         self.0.lock().unwrap().drain(..).collect()
     }
@@ -44,7 +44,7 @@ impl Write for Printed {
     }
 }
 
-/// An exporter that prints there.
+/// An exporter, and what it prints.
 fn exporter() -> (ConsoleSpanExporter, Printed) {
     let printed = Printed::default();
     (ConsoleSpanExporter::new().with_writer(printed.clone()), printed)
@@ -54,14 +54,14 @@ fn resource(service: &'static str) -> Resource {
     Resource::builder_empty().with_service_name(service).build()
 }
 
-/// The exporter of a service; it prints where `exporter` does.
+/// The exporter of another service, with the same writer.
 fn of(exporter: &ConsoleSpanExporter, service: &'static str) -> ConsoleSpanExporter {
     let mut exporter = exporter.clone();
     exporter.set_resource(&resource(service));
     exporter
 }
 
-/// A span of trace `trace` from one millisecond to another; the parent 0 is none.
+/// A span of `trace`, with times in milliseconds. Parent 0 means none.
 fn span(trace: u128, id: u64, parent: u64, name: &'static str, from: u64, to: u64) -> SpanData {
     let context =
         SpanContext::new(trace.into(), id.into(), TraceFlags::SAMPLED, false, TraceState::default());
@@ -107,17 +107,17 @@ impl SpanDataExt for SpanData {
     }
 }
 
-/// A trace of one span without a name to speak of.
+/// A trace of one span.
 fn lone(trace: u128, parent: u64) -> SpanData {
     span(trace, 1, parent, "x", 0, 1)
 }
 
-/// A bar over so many columns.
+/// A full bar of this width.
 fn full(columns: usize) -> String {
     "█".repeat(columns)
 }
 
-/// The line below bars of so many columns, behind names of so many.
+/// The axis below bars of a width, after names of a width.
 fn axis(names: usize, columns: usize, end: &str) -> String {
     format!("{:names$} 0{end:>1$}\n", "", columns - 1)
 }

@@ -23,7 +23,7 @@ fn get(uri: &impl ToString) -> Request<Empty<Bytes>> {
     Request::get(uri.to_string()).body(Empty::new()).unwrap()
 }
 
-/// The writes, with N for each number that stands alone.
+/// The writes, with N for each number.
 fn shapes(printed: &Printed) -> Vec<String> {
     let shape = |text: String| {
         let words = text.split(' ').map(|word| match word.trim_end().parse::<f64>() {
@@ -75,7 +75,7 @@ async fn console_failed_attempt_prints_kind_and_phase() {
         shapes(&printed),
         [
             refusal.clone(),
-            // It is sent again twice.
+            // Two retries.
             refusal.clone(),
             refusal,
             format!(

@@ -1,4 +1,4 @@
-//! Traces as they arrive.
+//! The spans exporter.
 
 use opentelemetry_sdk::error::OTelSdkError;
 
@@ -20,7 +20,7 @@ trace 4bf92f3577b34da6a3ce929d0e0e4736  34.00 ms
 
 ";
 
-/// In the order in which they end.
+/// Spans in the order in which they end.
 fn whole() -> Vec<SpanData> {
     let attempt = span(ID, 1, 0, "GET /users/{id}", 0, 34).with([
         KeyValue::new("http.response.status_code", 200),
@@ -84,11 +84,11 @@ trace 00000000000000000000000000000001  22.00 ms
     );
     let status = |status| KeyValue::new("http.response.status_code", status);
     for (span, note) in [
-        // The kind of error that is the status is not said twice.
+        // `error.type` is not repeated if it equals the status.
         (lone(2, 0).failed("503").with([status(503)]), "✗ 503"),
         (lone(3, 0).failed("body_timeout").with([status(200)]), "✗ 200 body_timeout"),
         (lone(4, 0).with([status(304)]), "304"),
-        // What an attempt without a connection says of its reuse is left out.
+        // The reuse is left out without a connection.
         (lone(5, 0).with([KeyValue::new("outbound.connection.reuse", "unknown")]), ""),
     ] {
         exporter.export(vec![span]).await.unwrap();
@@ -103,7 +103,7 @@ async fn console_two_services_print_own_parts_of_trace() {
     let (shop, stock) = (of(&exporter, "shop"), of(&exporter, "stock"));
     shop.export(vec![span(1, 3, 2, "outbound.send", 1, 2)]).await.unwrap();
     stock.export(vec![span(1, 9, 2, "GET /stock", 3, 7).remote()]).await.unwrap();
-    // Only what belongs to the root: the other service's span waits for its own.
+    // The other service's span waits for its own root.
     assert_eq!(
         printed.take(),
         format!(
@@ -173,7 +173,7 @@ async fn console_shutdown_prints_waiting_spans_and_refuses_more() {
     assert!(matches!(exporter.export(vec![lone(3, 0)]).await, Err(OTelSdkError::AlreadyShutdown)));
     assert!(matches!(exporter.shutdown(), Err(OTelSdkError::AlreadyShutdown)));
     assert_eq!(printed.take(), "");
-    // A clone has an end of its own.
+    // A clone is shut down separately.
     let (other, printed) = super::exporter();
     other.clone().shutdown().unwrap();
     other.export(vec![lone(3, 0)]).await.unwrap();
@@ -224,7 +224,7 @@ async fn console_span_name_clipped_and_escapes_replaced() {
     assert!(text.contains("\u{fffd}[2J\u{fffd}nnn") && text.contains("✗ a\u{fffd}b"), "{text}");
 }
 
-/// A terminal that is gone.
+/// A writer that fails.
 struct Gone;
 
 impl Write for Gone {

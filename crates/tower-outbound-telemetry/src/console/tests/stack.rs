@@ -1,4 +1,4 @@
-//! The exporters in the SDK's processors, below the real observer.
+//! The exporters with the SDK's processors and the observer.
 
 use bytes::Bytes;
 use http::Request;
@@ -12,7 +12,7 @@ use tower_outbound::Outbound;
 use super::*;
 use tower_outbound_otel::OtelObserver;
 
-/// The rows' names of each waterfall.
+/// The row names of each waterfall.
 async fn printed_by(
     processor: impl Fn(TracerProviderBuilder, ConsoleSpanExporter) -> TracerProviderBuilder,
 ) -> (Vec<Vec<String>>, u16) {
@@ -36,7 +36,7 @@ async fn printed_by(
     let rows = |text: &String| {
         let rows = text.lines().filter_map(|line| line.split_once('│'));
         let names = rows.map(|(name, _)| name.trim_end().to_owned());
-        // A span only where the machine took more than a millisecond over it.
+        // Present if the phase took more than a millisecond.
         names.filter(|name| name.trim() != "outbound.head").collect()
     };
     (printed.writes().iter().map(rows).collect(), server.address().unwrap().port())

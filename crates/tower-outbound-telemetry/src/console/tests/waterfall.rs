@@ -1,10 +1,10 @@
-//! The lines, without an exporter.
+//! The waterfall without an exporter.
 
 use std::time::Duration;
 
 use crate::console::{Bar, Waterfall};
 
-/// From one millisecond to another; the parent 0 is none.
+/// A bar with times in milliseconds. Parent 0 means none.
 fn bar(id: u64, parent: u64, name: &str, from: u64, to: u64) -> Bar {
     let ms = Duration::from_millis;
     Bar::new(id.into(), name, ms(from), ms(to)).child_of(parent.into())
@@ -57,7 +57,7 @@ fn waterfall_children_sorted_by_start_then_longest() {
 
 #[test]
 fn waterfall_bars_with_invalid_ids_get_a_row_each() {
-    // Its own parent, two that are each other's parent, one id twice with a child, and the invalid id.
+    // A bar that is its own parent, a cycle of two, a duplicate id with a child, and the invalid id.
     let bars = [
         bar(1, 1, "a", 0, 1),
         bar(2, 3, "b", 0, 1),
@@ -105,7 +105,7 @@ fn waterfall_colors_bold_titles_and_red_failures() {
 fn waterfall_empty_or_zero_duration_is_drawn() {
     assert_eq!(Waterfall::new().to_string(), "");
     assert_eq!(Waterfall::new().width(20).trace("t", "", []).to_string(), "t  <0.01 ms\n 0 <0.01 ms\n");
-    // One that ends before it starts, too.
+    // Also a bar that ends before it starts.
     let bars = [bar(1, 0, "a", 5, 5), bar(2, 1, "b", 5, 3)];
     assert_eq!(
         Waterfall::new().width(28).trace("t", "", bars).to_string(),
@@ -113,7 +113,7 @@ fn waterfall_empty_or_zero_duration_is_drawn() {
     );
 }
 
-/// The rows' names, indented.
+/// The row names, indented.
 fn names<const N: usize>(bars: [Bar; N]) -> Vec<String> {
     let text = Waterfall::new().trace("t", "", bars).to_string();
     let rows = text.lines().skip(1).take(N);

@@ -1,4 +1,4 @@
-//! Delivers one message: attempts, waits between them, and the time that all of it may take.
+//! Delivers messages: attempts, backoff and time limits.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -8,32 +8,32 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower_outbound::{BoxError, Class, Failure, Kind, Phase};
 
+use super::answer::{Again, Answer};
 use super::health::Health;
-use super::transport::{Again, Answer, Transport};
+use super::transport::Transport;
 use crate::Loss;
 
-/// The wait before the second attempt; it doubles up to the longest, each with a random part of a fifth.
+/// Backoff before the second attempt. Doubles up to `LONGEST_WAIT`, plus up to a fifth at random.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(1_600);
 
-/// When everything must have ended: set once, by the shutdown.
+/// When the shutdown's time is up: set once, when the shutdown begins.
 pub(super) type Cutoff = watch::Receiver<Option<Instant>>;
 
 /// Delivers messages of one signal.
 #[derive(Debug)]
-pub(super) struct Courier {
+pub(super) struct ExportClient {
     pub(super) transport: Transport,
     pub(super) health: Health,
-    /// For one message with all its attempts.
+    /// Time limit for one message with all its attempts.
     pub(super) timeout: Duration,
     pub(super) cutoff: Cutoff,
 }
 
-impl Courier {
-    /// How many of it the receiver rejected, or why it has none: at the end of a shutdown, what was so far.
+impl ExportClient {
+    /// Delivers one message, with retries. Returns the number of rejected items, or the reason of the loss.
     ///
-    /// It is sent again where no acknowledgement came, as OTLP asks: a span and a cumulative point are the same
-    /// when they arrive twice.
+    /// Retries also without an acknowledgement, as OTLP requires: spans and cumulative points that arrive twice are the same.
     pub(super) async fn deliver(&self, message: &impl Message) -> Result<u64, Loss> {
         let message = self.transport.prepare(message);
         let limit = Instant::now() + self.timeout;
@@ -61,12 +61,12 @@ impl Courier {
                 }
             };
             let Again::After(asked) = again else { return Err(loss) };
-            // When everything ends, nobody is going to listen there in time.
+            // During a shutdown, do not wait for a receiver that refuses connections.
             if loss == Loss::Refused && self.is_ending() {
                 return Err(loss);
             }
             let pause = asked.unwrap_or_default().max(wait.mul_f64(1.0 + fastrand::f64() / 5.0));
-            // A wait that does not end in time is not begun.
+            // Do not begin a backoff that ends too late.
             if Instant::now().checked_add(pause).is_none_or(|end| end >= limit) {
                 return Err(loss);
             }
@@ -77,7 +77,7 @@ impl Courier {
         }
     }
 
-    /// Waits, but goes on at once when a shutdown begins.
+    /// Waits; returns at once when a shutdown begins.
     async fn rest(&self, pause: Duration) {
         let mut cutoff = self.cutoff.clone();
         tokio::select! {
@@ -86,7 +86,7 @@ impl Courier {
         }
     }
 
-    /// `None` when the time of the shutdown is up before.
+    /// `None` if the shutdown's time is up before.
     async fn before_the_end<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut cutoff = self.cutoff.clone();
         tokio::select! {
@@ -96,7 +96,7 @@ impl Courier {
         }
     }
 
-    /// Whether the time of the shutdown is up.
+    /// Whether the shutdown's time is up.
     pub(super) fn has_ended(&self) -> bool {
         self.cutoff.borrow().is_some_and(|end| Instant::now() >= end)
     }
@@ -106,12 +106,12 @@ impl Courier {
     }
 }
 
-/// Ends when the time of the shutdown is up, however long it may be until one begins.
+/// Completes when the shutdown's time is up.
 async fn passed(cutoff: &mut Cutoff) {
     let end = cutoff.wait_for(Option::is_some).await.ok().and_then(|end| *end);
     match end {
         Some(end) => sleep_until(end).await,
-        // Who could shut down is gone without.
+        // The pipeline is gone without a shutdown.
         None => std::future::pending().await,
     }
 }
@@ -127,7 +127,7 @@ fn loss(error: &BoxError) -> Loss {
     }
 }
 
-/// Every level once, outermost first.
+/// The error and its sources, each message once, outermost first.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,11 +1,11 @@
-//! Instants as times of the day.
+//! Converts instants to system time.
 
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-/// One pair of instant and time: every time of a record derives from it, so a step of the system's clock
-/// makes no phase negative.
+/// One pair of instant and system time. All times of a span tree derive from it, so that a step of the system clock
+/// cannot make a phase negative.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     instant: Instant,
@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// It is `instant` now.
+    /// Pairs `instant` with the current system time.
     pub(crate) fn new(instant: Instant) -> Self {
         Self { instant, time: SystemTime::now() }
     }

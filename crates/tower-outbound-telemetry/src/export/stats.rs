@@ -1,18 +1,18 @@
-//! Counts what became of everything.
+//! Counts delivered and lost items.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::{Loss, Report, Tally};
 
-/// Shared by whoever gains or loses something.
+/// Shared by both exporters.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct ExportStats {
     pub(super) spans: Account,
     pub(super) metric_exports: Account,
     pub(super) data_points: Account,
 }
 
-/// One kind of thing.
+/// The counts of one kind of item.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     delivered: AtomicU64,
@@ -28,7 +28,7 @@ impl Account {
         self.lost[reason as usize].fetch_add(count, Relaxed);
     }
 
-    /// An answer: of so many, these were rejected.
+    /// Counts an export of `count` items; `Ok` is the number of rejected ones.
     pub(super) fn settle(&self, count: u64, outcome: Result<u64, Loss>) {
         match outcome {
             Ok(rejected) => {
@@ -48,7 +48,7 @@ impl Account {
     }
 }
 
-impl Ledger {
+impl ExportStats {
     pub(crate) fn report(&self) -> Report {
         Report { spans: self.spans.tally(), metric_exports: self.metric_exports.tally() }
     }

@@ -1,15 +1,43 @@
-//! The names of attributes and metrics: the convention's own, copied, and ours under `outbound.`.
+//! The names of attributes and metrics: those of OpenTelemetry's semantic conventions, and ours under `outbound.`.
 //!
-//! Copied because the crate of conventions renames its experimental ones in any release; a test compares.
+//! The conventions' names are copied: their crate renames experimental ones in minor releases. A test compares them.
 
-/// The conventions' schema that the names follow.
-pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.42.0";
+use http::{StatusCode, Version};
+use opentelemetry::InstrumentationScope;
+
+/// The release of the conventions that `tests/conventions` copies. The conventions' crate is older: 1.42.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+
+/// The instrumentation scope of the spans and metrics: name and version of this crate, and the conventions' schema.
+#[must_use]
+pub fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
+}
+
+/// Whether a status sets `error.type`: 4xx, 5xx and unregistered ones above.
+pub(crate) fn is_error(status: StatusCode) -> bool {
+    status.as_u16() >= 400
+}
+
+/// The value of `network.protocol.version`.
+pub(crate) fn protocol_version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}
 
 macro_rules! names {
     ($($name:ident = $value:literal;)+) => { $(pub(crate) const $name: &str = $value;)+ };
 }
 
-/// Attributes of the convention.
+/// Attributes of the conventions.
 pub(crate) mod attribute {
     names! {
         DNS_ANSWERS = "dns.answers";
@@ -45,7 +73,7 @@ pub(crate) mod attribute {
     }
 }
 
-/// Attributes of ours.
+/// Our attributes.
 pub(crate) mod outbound {
     names! {
         CANCELLED_IN = "outbound.cancelled_in";
@@ -68,7 +96,7 @@ pub(crate) mod outbound {
     }
 }
 
-/// The convention's metrics.
+/// Metrics of the conventions.
 pub(crate) mod metric {
     names! {
         ACTIVE_REQUESTS = "http.client.active_requests";
@@ -82,8 +110,10 @@ pub(crate) mod metric {
     }
 }
 
-/// What stands for a value outside the known ones.
+/// Replaces values outside of a bounded set.
 pub(crate) const OTHER: &str = "_OTHER";
+/// The value of `rpc.system.name`, and the span name of unknown methods.
+pub(crate) const GRPC: &str = "grpc";
 
 #[cfg(test)]
 mod tests {
@@ -92,9 +122,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn schema_url_version_equals_conventions_table() {
+        let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conventions");
+        let files = std::fs::read_dir(tables).unwrap().map(|file| file.unwrap().path());
+        let versions: Vec<_> = files.map(|file| file.file_stem().unwrap().to_owned()).collect();
+        let version = SCHEMA_URL.rsplit('/').next().unwrap();
+        assert_eq!(versions, [format!("v{version}").as_str()]);
+    }
+
+    #[test]
     fn names_equal_semantic_conventions() {
         use semconv::attribute as theirs;
-        assert_eq!(SCHEMA_URL, semconv::SCHEMA_URL);
         for (ours, theirs) in [
             (attribute::DNS_ANSWERS, theirs::DNS_ANSWERS),
             (attribute::DNS_QUESTION_NAME, theirs::DNS_QUESTION_NAME),

@@ -1,16 +1,17 @@
-//! Where a signal goes, and how.
+//! The destinations of a signal.
 
 use std::fmt;
 use std::time::Duration;
 
 use http::HeaderMap;
 
+use super::choices::{Choices, OtlpProtocol};
 use super::endpoint::shown;
 use super::reader::Reader;
 use super::tls::Tls;
-use crate::{OtlpProtocol, TelemetryBuilder};
+use super::variables::SignalVariables;
 
-/// Where one signal goes; neither: it is off.
+/// The destinations of a signal. Without any, the signal is off.
 #[derive(Debug, Default)]
 pub(crate) struct Destinations {
     pub(crate) otlp: Option<Export>,
@@ -18,10 +19,10 @@ pub(crate) struct Destinations {
     pub(crate) console: bool,
 }
 
-/// How OTLP gets there.
+/// The settings of an OTLP export.
 pub(crate) struct Export {
     pub(crate) protocol: OtlpProtocol,
-    /// Complete: over HTTP with its path.
+    /// The full URL; with HTTP, including the path.
     pub(crate) endpoint: String,
     pub(crate) timeout: Duration,
     /// Marked as sensitive.
@@ -54,70 +55,28 @@ impl Export {
     }
 }
 
-/// The variables of a signal.
-pub(super) struct Signal {
-    exporter: &'static str,
-    protocol: &'static str,
-    pub(super) endpoint: &'static str,
-    pub(super) insecure: &'static str,
-    timeout: &'static str,
-    pub(super) headers: &'static str,
-    compression: &'static str,
-    pub(super) certificate: &'static str,
-    pub(super) client_certificate: &'static str,
-    pub(super) client_key: &'static str,
-    pub(super) path: &'static str,
-}
-
-pub(super) const TRACES: Signal = Signal {
-    exporter: "OTEL_TRACES_EXPORTER",
-    protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    insecure: "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
-    timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    headers: "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    compression: "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-    certificate: "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
-    client_certificate: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-    client_key: "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-    path: "v1/traces",
-};
-pub(super) const METRICS: Signal = Signal {
-    exporter: "OTEL_METRICS_EXPORTER",
-    protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
-    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-    insecure: "OTEL_EXPORTER_OTLP_METRICS_INSECURE",
-    timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
-    headers: "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-    compression: "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
-    certificate: "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
-    client_certificate: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
-    client_key: "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-    path: "v1/metrics",
-};
-
 const OTLP: &str = "otlp";
 const CONSOLE: &str = "console";
 const EXPORTERS: &[&str] = if cfg!(feature = "console") { &[OTLP, CONSOLE] } else { &[OTLP] };
 
 impl Reader<'_> {
-    pub(super) fn destinations(&mut self, signal: &Signal, builder: &TelemetryBuilder) -> Destinations {
-        // Asked only of a name that is not known: with the feature, `console` is.
+    pub(super) fn destinations(&mut self, signal: &SignalVariables, choices: &Choices) -> Destinations {
+        // With the feature, `console` is a known name.
         let note = |name: &str| {
             name.eq_ignore_ascii_case(CONSOLE).then_some("`console` needs the cargo feature `console`")
         };
         let names = self.list(signal.exporter, EXPORTERS, &[OTLP], note);
         Destinations {
-            otlp: names.contains(&OTLP).then(|| self.export(signal, builder)),
+            otlp: names.contains(&OTLP).then(|| self.export(signal, choices)),
             console: names.contains(&CONSOLE),
         }
     }
 
-    fn export(&mut self, signal: &Signal, builder: &TelemetryBuilder) -> Export {
-        let protocol = builder.protocol.unwrap_or_else(|| self.protocol(signal));
+    fn export(&mut self, signal: &SignalVariables, choices: &Choices) -> Export {
+        let protocol = choices.protocol.unwrap_or_else(|| self.protocol(signal));
         Export {
             protocol,
-            endpoint: self.endpoint(signal, protocol, builder.endpoint.as_deref()),
+            endpoint: self.endpoint(signal, protocol, choices.endpoint.as_deref()),
             timeout: self.timeout(&[signal.timeout, "OTEL_EXPORTER_OTLP_TIMEOUT"], 10_000),
             headers: self.headers(&[signal.headers, "OTEL_EXPORTER_OTLP_HEADERS"]),
             gzip: self.choice(
@@ -129,13 +88,13 @@ impl Reader<'_> {
         }
     }
 
-    fn protocol(&mut self, signal: &Signal) -> OtlpProtocol {
+    fn protocol(&mut self, signal: &SignalVariables) -> OtlpProtocol {
         let keys = [signal.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"];
         self.choice(&keys, ("http/protobuf", OtlpProtocol::HttpProtobuf), &[("grpc", OtlpProtocol::Grpc)])
     }
 }
 
-/// Without what the endpoint says of a user; of a sensitive header only the name is told.
+/// Hides the endpoint's user, and the values of sensitive headers.
 impl fmt::Debug for Export {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Export")

@@ -1,0 +1,26 @@
+//! The values of `error.type`.
+
+use http::StatusCode;
+use opentelemetry::Value;
+use tower_outbound::Kind;
+
+/// A value of `error.type`, the same on spans and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ErrorType {
+    /// The attempt failed.
+    Kind(Kind),
+    /// The response has an error status.
+    Status(StatusCode),
+    /// The name of a gRPC status.
+    Name(&'static str),
+}
+
+impl From<ErrorType> for Value {
+    fn from(error: ErrorType) -> Self {
+        match error {
+            ErrorType::Kind(kind) => kind.as_str().into(),
+            ErrorType::Status(status) => status.as_str().to_owned().into(),
+            ErrorType::Name(name) => name.into(),
+        }
+    }
+}

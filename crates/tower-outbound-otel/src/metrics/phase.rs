@@ -1,0 +1,66 @@
+//! `outbound.phase.duration`: the phases of attempts and connects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_outbound::connect::Setup;
+use tower_outbound::{Failure, Kind, Phase};
+
+use super::attributes::{Attributes, kind, text};
+use super::bound::{Bind, BoundHistogram};
+use super::cache::Cache;
+use crate::ended::Ended;
+use crate::phases::phases;
+use crate::semconv::{attribute as a, outbound as o};
+
+/// The phase, its failure, and whether TLS resumed a session.
+type PhaseKey = (Phase, Option<Kind>, Option<bool>);
+
+#[derive(Debug)]
+pub(super) struct PhaseMetrics {
+    attributes: Arc<Attributes>,
+    durations: Cache<PhaseKey, Option<BoundHistogram<f64>>>,
+}
+
+impl PhaseMetrics {
+    pub(super) fn new(attributes: Arc<Attributes>) -> Self {
+        Self { attributes, durations: Cache::default() }
+    }
+
+    pub(super) fn attempt_ended(&self, ended: &Ended<'_>) {
+        if self.attributes.instruments.phase_duration.is_none() {
+            return;
+        }
+        let failure = ended.failure.map(Failure::kind);
+        for span in phases(ended) {
+            // The body has a metric of its own. A phase that the caller cut short says nothing about the peer.
+            if span.phase == Phase::Body || (span.cut && failure.is_none()) {
+                continue;
+            }
+            self.record((span.phase, failure.filter(|_| span.cut), None), span.duration());
+        }
+    }
+
+    pub(super) fn connect_ended(&self, setup: &Setup) {
+        for ended in setup.phases() {
+            let failure = ended.failure.as_ref().map(Failure::kind);
+            let resumed = setup.tls().and_then(|tls| tls.resumed).filter(|_| ended.phase == Phase::Tls);
+            let took = ended.end.saturating_duration_since(ended.start);
+            self.record((ended.phase, failure, resumed), took);
+        }
+    }
+
+    fn record(&self, key: PhaseKey, took: Duration) {
+        let handle = self.durations.get(key, || {
+            let (phase, failure, resumed) = key;
+            self.attributes.instruments.phase_duration.bound(&self.attributes.outbound([
+                (a::ERROR_TYPE, kind(failure)),
+                (o::PHASE, text(phase.as_str())),
+                (a::TLS_RESUMED, resumed.map(Into::into)),
+            ]))
+        });
+        if let Some(handle) = &*handle {
+            handle.record(took.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The slots of a limit.
+
+use std::sync::Arc;
+
+use super::attributes::Attributes;
+use super::bound::{Bind, BoundUpDownCounter};
+use super::cache::Cache;
+
+/// The metrics of slots.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum SlotGauge {
+    Limit,
+    Usage,
+    Waiting,
+}
+
+#[derive(Debug)]
+pub(super) struct SlotMetrics {
+    attributes: Arc<Attributes>,
+    gauges: Cache<SlotGauge, Option<BoundUpDownCounter<i64>>>,
+}
+
+impl SlotMetrics {
+    pub(super) fn new(attributes: Arc<Attributes>) -> Self {
+        Self { attributes, gauges: Cache::default() }
+    }
+
+    pub(super) fn change(&self, gauge: SlotGauge, change: i64) {
+        let handle = self.gauges.get(gauge, || {
+            let Attributes { instruments, .. } = &*self.attributes;
+            let instrument = match gauge {
+                SlotGauge::Limit => &instruments.slot_limit,
+                SlotGauge::Usage => &instruments.slot_usage,
+                SlotGauge::Waiting => &instruments.slot_waiting,
+            };
+            instrument.bound(&self.attributes.outbound([]))
+        });
+        if let Some(handle) = &*handle {
+            handle.add(change);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The spans of attempts, their phases and connects.
+
+mod attempt;
+mod attempt_attributes;
+mod attempt_phases;
+mod call;
+mod clock;
+mod setup;
+mod setup_phases;
+mod tracer;
+
+pub(crate) use self::attempt::AttemptState;
+pub(crate) use self::call::CallState;
+pub(crate) use self::clock::Clock;
+pub(crate) use self::setup::{Served, SetupState};
+pub(crate) use self::tracer::SpanTracer;

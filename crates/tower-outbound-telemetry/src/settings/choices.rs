@@ -1,0 +1,37 @@
+//! What the code decides, whatever the variables say.
+
+use std::time::Duration;
+
+/// Returns the value of a variable.
+pub(crate) type Lookup = dyn Fn(&str) -> Option<String> + Send;
+
+/// Default of [`TelemetryBuilder::shutdown_limit`](crate::TelemetryBuilder::shutdown_limit).
+pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// The longest time limit: 2^31 − 1 ms, as for the variables.
+pub(crate) const LONGEST_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
+/// Time limit for flushing one signal.
+pub(crate) const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// The protocol of OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtlpProtocol {
+    /// `grpc`; port 4317 by default.
+    Grpc,
+    /// `http/protobuf`; port 4318 by default.
+    HttpProtobuf,
+}
+
+/// The choices that replace variables.
+#[derive(Debug)]
+pub(crate) struct Choices {
+    pub(crate) service: String,
+    pub(crate) protocol: Option<OtlpProtocol>,
+    pub(crate) endpoint: Option<String>,
+}
+
+impl Choices {
+    pub(crate) fn new(service: String) -> Self {
+        Self { service, protocol: None, endpoint: None }
+    }
+}
