@@ -1,4 +1,4 @@
-//! Retires an HTTP/2 connection whose pool is not ours: the client reads a GOAWAY that is injected between two frames of
+//! Retires an HTTP/2 connection of a pool of another crate: the client reads a GOAWAY that is injected between two frames of
 //! the peer. This works with every client that follows the protocol.
 
 use std::io;

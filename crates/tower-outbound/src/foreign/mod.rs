@@ -1,12 +1,15 @@
-//! What exists only because a pool is not ours: the serving connection has to be found again, and a connection can only be
-//! retired by a trick.
+//! Support for pools of other crates, which do not report the serving connection and cannot remove a connection.
 //!
-//! | who | uses |
-//! | --- | --- |
-//! | observe, before the client | [`request_capture`]: a handle on hyper-util's pool; [`HandOffBody`]: the request finds its connection |
-//! | the IO of a tracked connection | [`take_handed_off`]: whose request is written; [`GoAwayInjection`]: the client leaves a silent connection |
-//! | hyper, tonic | [`DriveConnection`]: an HTTP/2 request finds its connection |
-//! | reqwest | `RedirectGuardBody`, `SocketPairs`: a client that follows redirects and does not show its connections |
+//! | user | item | purpose |
+//! | --- | --- | --- |
+//! | observe | [`request_capture`] | a handle on the connection that hyper-util's pool picks |
+//! | observe | [`HandOffBody`] | hands a request to the connection that writes it |
+//! | track | [`take_handed_off`] | the attempt whose request is written next |
+//! | track | [`GoAwayInjection`] | makes the client leave a silent HTTP/2 connection |
+//! | hyper, tonic | [`DriveConnection`] | gives an HTTP/2 request its connection |
+//! | reqwest | `RedirectGuardBody`, `SocketPairs` | for a client that follows redirects and hides its connections |
+//!
+//! `tests/direction` lists the files that may use this folder.
 
 mod capture;
 mod drive;

@@ -27,7 +27,7 @@ const FLOORS: &str = "
     lib.rs | docs | limit/tests/cost.rs
 ";
 
-/// Who may know that a pool is not ours: the files of the main path that use `foreign`.
+/// The files and folders that may use `foreign`.
 const USERS_OF_FOREIGN: &[&str] = &[
     "connect/track/meter.rs",
     "hyper/",
