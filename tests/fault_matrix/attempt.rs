@@ -54,6 +54,7 @@ pub(crate) async fn within_time<T>(limit: Duration, slug: &str, done: impl Futur
 pub(crate) struct Reported {
     outcome: Outcome,
     failure: Option<Failure>,
+    connection: Option<Connection>,
     http2: bool,
     /// Bytes written by the connection before the request.
     written_before: u64,
@@ -84,7 +85,7 @@ impl Reported {
         let mut outcomes = outcomes.split_off(outcomes.len() - count);
         outcomes.dedup();
         let outcome = outcomes.join(" and ");
-        let failure = stack.failure.lock().unwrap().take();
+        let (failure, connection) = stack.failure.lock().unwrap().take().unzip();
         let failure = failure.filter(|_| outcome != "ok" && !outcome.starts_with("cancelled"));
         let class = failure.as_ref().and_then(Failure::class).map_or("–", Class::as_str).to_owned();
         let send = failure.as_ref().and_then(Failure::send_state).map_or("–", SendState::as_str).to_owned();
@@ -96,13 +97,13 @@ impl Reported {
         } else if !metric_agrees {
             disagreement = "no metric has the error.type of all spans".to_owned();
         }
-        let connection = failure.as_ref().and_then(Failure::connection);
+        let connection = connection.flatten().filter(|_| failure.is_some());
         let same = |connection: &Connection| before.iter().find(|(id, _)| *id == connection.id());
-        let written_before = connection.and_then(same).map_or(0, |(_, bytes)| *bytes);
+        let written_before = connection.as_ref().and_then(same).map_or(0, |(_, bytes)| *bytes);
         let http2 = stack.http2;
         drop(stack);
         let outcome = Outcome { outcome, class, send, disagreement, note: String::new() };
-        Reported { outcome, failure, http2, written_before, recorder }
+        Reported { outcome, failure, connection, http2, written_before, recorder }
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -117,10 +118,10 @@ impl Reported {
 
     /// The outcome. Fails if anything is left over. Without a peer, nothing can have been sent.
     pub(crate) async fn finish(mut self, seen: Option<Seen>) -> Outcome {
-        let Reported { failure, http2, written_before, recorder, .. } = self;
+        let Reported { failure, connection, http2, written_before, recorder, .. } = self;
         recorder.settled().await;
         if let Some(failure) = failure {
-            let written = failure.connection().map(|connection| connection.bytes_out() - written_before);
+            let written = connection.map(|connection| connection.bytes_out() - written_before);
             let client = Client { http2, written, has_cut: failure.is_timeout() };
             let send = failure.send_state().expect("of an attempt");
             if let Some(contradiction) = client.contradiction(send, seen.unwrap_or_default()) {

@@ -21,7 +21,7 @@ use tower_outbound::limit::InFlightLimit;
 use tower_outbound::observe::{Observe, ObserveRequestBody};
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::timeouts::Timeouts;
-use tower_outbound::{Event, Failure, Outbound, Outcome};
+use tower_outbound::{Connection, Event, Failure, Outbound, Outcome};
 use tower_outbound_otel::OtelObserver;
 
 use crate::dial::Dial;
@@ -37,8 +37,8 @@ pub(crate) struct Stack {
     pub(crate) service: Service,
     pub(crate) recorder: Recorder,
     pub(crate) http2: bool,
-    /// The failure of the last attempt that failed.
-    pub(crate) failure: Arc<Mutex<Option<Failure>>>,
+    /// The failure and the connection of the last attempt that failed.
+    pub(crate) failure: Arc<Mutex<Option<(Failure, Option<Connection>)>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
     meters: SdkMeterProvider,
@@ -86,8 +86,8 @@ impl Stack {
         let last = Arc::clone(&failure);
         // Before the recorder, so that the failure is there once the recorder knows the end.
         let failures = move |event: &Event<'_>| {
-            if let Event::AttemptEnded { outcome: Outcome::Failed(failure), .. } = event {
-                *last.lock().unwrap() = Some(failure.clone());
+            if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event {
+                *last.lock().unwrap() = Some((failure.clone(), attempt.connection()));
             }
         };
         let outbound = Outbound::builder().observer(failures).observer(observer).observer(recorder.clone());

@@ -53,7 +53,7 @@ pub(super) async fn a_peer_that_takes_the_request_and_goes_is_not_asked_again(ce
     let seen = cell.kind.tracked && !cell.is_http2();
     let sent = if seen { SendState::Sent } else { SendState::Unknown };
     assert_eq!((failure.send_state(), failure.phase()), (Some(sent), Some(Phase::Wait)), "{failure:?}");
-    assert_eq!(failure.connection().is_some(), cell.kind.tracked);
+    assert_eq!(error.connection().is_some(), cell.kind.tracked);
     assert_eq!(peer.seen().len(), 1);
     let recorder = client.leave().await;
     assert_eq!(recorder.outcomes().len(), 1);

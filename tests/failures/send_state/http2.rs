@@ -24,7 +24,7 @@ async fn state(frames: Vec<u8>, closes: bool, upload: bool) -> (Kind, SendState)
     let request = if upload { post(&nowhere(), 9) } else { get(&nowhere()) };
     let error = error_of(stack, request).await;
     let failure = error.failure();
-    assert!(failure.connection().is_some(), "{error:?}");
+    assert!(error.connection().is_some(), "{error:?}");
     (failure.kind(), failure.send_state().unwrap())
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt as _, Full};
 use outbound_tests::server::ScriptedServer;
-use tower_outbound::{Attempt, Event, Failure, Outbound, Outcome, SendState};
+use tower_outbound::{Attempt, Connection, Event, Failure, Outbound, Outcome, SendState};
 
 use crate::stack::Body;
 
@@ -67,6 +67,11 @@ impl Failures {
         let kept = self.0.lock().unwrap();
         assert_eq!(kept.len(), 1, "{kept:?}");
         kept[0].1.clone()
+    }
+
+    /// The connection of the only one's attempt.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        self.0.lock().unwrap()[0].0.connection()
     }
 
     /// Lets go of the attempt, and returns its failure.

@@ -261,7 +261,7 @@ async fn second_after_goaway(driven: bool) -> Option<SendState> {
     first.unwrap();
     let error = second.unwrap_err();
     assert_eq!(error.failure().kind(), Kind::GoAway);
-    assert_eq!(error.failure().connection().is_some(), driven);
+    assert_eq!(error.connection().is_some(), driven);
     drop(service);
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["goaway"]);

@@ -126,3 +126,45 @@ async fn stack_warning_absent_for_request_sent_inside_another() {
     assert_eq!(warnings.all(), []);
     recorder.settled().await;
 }
+
+#[tokio::test]
+async fn stack_warning_absent_for_cloned_uri_sent_inside_another() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    // A middleware below the layer that sends a request of its own to the URI of the request that it got.
+    let observed = tcp(&outbound);
+    let probe = tower::service_fn(move |request: Request<ObserveRequestBody<Body>>| {
+        let own = Request::get(request.uri().clone()).body(Body::default()).unwrap();
+        observed.clone().oneshot(own)
+    });
+    let whole = outbound.client();
+    let whole_probe = tower::service_fn(move |request: Request<ObserveRequestBody<Body>>| {
+        let own = Request::get(request.uri().clone()).body(Body::default()).unwrap();
+        whole.clone().oneshot(own)
+    });
+    for uri in [server.uri("/"), server.uri("/path")] {
+        let request = || Request::get(uri.clone()).body(Body::default()).unwrap();
+        let response = outbound.attempt_layer().layer(probe.clone()).oneshot(request()).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        let response = outbound.attempt_layer().layer(whole_probe.clone()).oneshot(request()).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+    assert_eq!(recorder.outcomes(), ["ok"; 8]);
+    assert_eq!(warnings.all(), []);
+    drop((probe, whole_probe));
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn stack_warning_two_layers_found_behind_boxed_body() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    let connector = outbound.connector(outbound.http_connector());
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let inner = outbound.attempt_layer().layer(client);
+    let boxed = tower::service_fn(move |request: Request<_>| {
+        inner.clone().oneshot(request.map(|body: ObserveRequestBody<_>| body.boxed_unsync()))
+    });
+    // The retry layer has put the call into the extensions.
+    send(outbound.layer().layer(boxed), &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
+    recorder.settled().await;
+}

@@ -30,7 +30,7 @@ async fn acquire_timeout_with_permits_taken_opens_no_connection() {
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::PoolTimeout, Some(Phase::Queue)));
     assert_eq!((failure.class(), failure.send_state()), (Some(Class::Timeout), Some(SendState::NotSent)));
-    assert!(failure.connection().is_none() && !failure.is_connect());
+    assert!(error.connection().is_none() && !failure.is_connect());
     assert_eq!(error.to_string(), "GET http://a:80 failed: pool_timeout in phase queue");
     let source = error.source().unwrap();
     assert_eq!(

@@ -1,28 +1,40 @@
-//! Failures told apart: what kind of error it was, and in which phase.
+//! Classifies errors: [`Failure::of`](crate::Failure::of).
 //!
-//! [`Failure::of`](crate::Failure::of) asks types, never messages, wherever a type can be asked. `chain` walks the levels
-//! of an error and weighs what they say; `own` knows our errors, `foreign` is the one module that knows those of
-//! others. [`docs::failures`](crate::docs::failures) lists the kinds.
+//! `walk` goes through the levels of an error and collects `evidence`. `own` knows the errors of this crate; `foreign` is the
+//! only module that knows those of others. A type is preferred to a message wherever there is one.
+//! [`docs::failures`](crate::docs::failures) lists the kinds.
 
-mod chain;
+mod evidence;
 mod foreign;
 mod own;
+mod walk;
 
 use std::error::Error as StdError;
 
-pub(crate) use self::foreign::connect_extras;
+pub(crate) use self::walk::connect_extras;
+use crate::error::{BoxError, Error};
 use crate::failure::Failure;
 
 impl Failure {
     /// Classifies any error by its whole chain of sources.
     ///
-    /// An exact statement further in counts more than a vague one around it; an error of this crate settles
-    /// it. It asks the types of std, hyper, hyper-util, h2 and tokio, and by feature those of `rustls`,
-    /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`; what no level knows is
-    /// [`Kind::Other`](crate::Kind::Other). Without the feature `rustls`, errors of rustls 0.23 are recognised by their messages.
-    /// It allocates nothing, and looks at 128 levels at most.
+    /// An exact statement of an inner error counts more than a vague one around it. An error of this crate decides.
+    /// Known types are those of std, hyper, hyper-util, h2 and tokio and, with the features of the same names, of `rustls`,
+    /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`. An unknown error is [`Kind::Other`](crate::Kind::Other).
+    /// Without the feature `rustls`, errors of rustls 0.23 are recognised by their messages. Allocates nothing, and stops
+    /// after 128 levels.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {
-        chain::failure_of(error)
+        walk::failure_of(error)
+    }
+}
+
+impl Error {
+    /// Wraps the error of the service below, unless it is an `Error` already.
+    pub(crate) fn from_client(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::new(Failure::of(&*error), None, error),
+        }
     }
 }

@@ -1,14 +1,14 @@
-//! Our own errors, which were classified where they happened: each has its line here.
+//! The errors of this crate, which are classified where they occur.
 
-use super::chain::{Found, Level};
+use super::evidence::{Evidence, Level};
 use crate::error::{
     ConnectError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError, TcpConnectError,
     TimeoutError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
-/// What an error of ours says of the whole chain.
-pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
+/// The failure of the whole chain, if this level is an error of this crate that decides.
+pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<crate::Error>() {
         return Some(error.failure().clone());
     }
@@ -31,14 +31,14 @@ pub(super) fn settled(error: Level<'_>) -> Option<Failure> {
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }
 
-/// What an error of ours adds to what others say; `false` if it is none of ours.
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+/// Adds what an error of this crate proves; `false` if the level is another error.
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if let Some(error) = error.downcast_ref::<PhaseError>() {
-        found.in_stage(error.phase());
+        evidence.in_stage(error.phase());
     } else if let Some(error) = error.downcast_ref::<ResolveError>() {
-        found.in_stage(Phase::Dns);
-        found.detail(Detail::Dns(error.failure()));
-        found.settle(Kind::NameResolution);
+        evidence.in_stage(Phase::Dns);
+        evidence.detail(Detail::Dns(error.failure()));
+        evidence.definite(Kind::NameResolution);
     } else {
         return false;
     }

@@ -111,7 +111,7 @@ where
 fn undecodable(attempt: Option<Attempt>, error: BoxError) -> Error {
     let failure = Failure::new(Kind::InvalidResponse).with_phase(Phase::Body);
     let failure = match &attempt {
-        Some(attempt) => failure.sent_by(attempt),
+        Some(attempt) => attempt.attribute(failure),
         None => failure,
     };
     Error::new(failure, attempt, error)

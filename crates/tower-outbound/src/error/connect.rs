@@ -1,4 +1,4 @@
-//! The errors of the seats below the pool.
+//! The errors of the layers below the pool.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error::BoxError;
 use crate::failure::{DnsFailure, Failure, Phase};
 
-/// A stage of a connect has failed; the stage's own error is the source.
+/// A phase of a connect failed. The source is the error of that phase.
 #[derive(Debug)]
 pub struct PhaseError {
     phase: Phase,
@@ -18,7 +18,7 @@ impl PhaseError {
         Self { phase, source }
     }
 
-    /// Which stage.
+    /// The phase that failed.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase
@@ -37,7 +37,7 @@ impl StdError for PhaseError {
     }
 }
 
-/// A tracked connect has failed; the connector's own error is the source.
+/// A tracked connect failed. The source is the connector's error.
 #[derive(Debug)]
 pub struct ConnectError {
     failure: Failure,
@@ -49,7 +49,7 @@ impl ConnectError {
         Self { failure, source }
     }
 
-    /// What is known of the failure.
+    /// The classified failure.
     #[must_use]
     pub fn failure(&self) -> &Failure {
         &self.failure
@@ -58,7 +58,7 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The stage that failed, and why, is the source's to say.
+        // The source names the phase and the reason.
         f.write_str("connect failed")
     }
 }
@@ -69,10 +69,10 @@ impl StdError for ConnectError {
     }
 }
 
-/// What a resolver returns to say why: the kind is `name_resolution_error` in any case, and
-/// [`Failure::dns`] gives the finer reason.
+/// An error with which a resolver gives the reason of its failure: [`Failure::dns`] returns it. The kind is always
+/// `name_resolution_error`.
 ///
-/// std's `getaddrinfo` keeps no code, so only other resolvers can tell.
+/// std's resolver does not expose the code of `getaddrinfo`, so only other resolvers can give a reason.
 ///
 /// # Example
 /// ```
@@ -92,13 +92,13 @@ pub struct ResolveError {
 }
 
 impl ResolveError {
-    /// The name was not resolved, for this reason.
+    /// Creates an error with this reason.
     #[must_use]
     pub const fn new(failure: DnsFailure) -> Self {
         Self { failure, source: None }
     }
 
-    /// Keeps the resolver's own error as the source.
+    /// Sets the resolver's own error as the source.
     #[must_use]
     pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }

@@ -7,12 +7,12 @@ use http::Request;
 
 use super::{BoxError, FailedAttempt};
 use crate::failure::Failure;
-use crate::record::Attempt;
+use crate::record::{Attempt, Connection};
 
-/// What a layer returns when the client, or the layer itself, fails.
+/// The error of a layer: the client failed, or the layer itself.
 ///
-/// [`source`](StdError::source) is the client's own error: `error.source().unwrap().downcast_ref()` gives it.
-/// `Display` prints this level only.
+/// [`source`](StdError::source) is the client's error: `error.source().unwrap().downcast_ref()` returns it.
+/// `Display` prints only this level.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -44,14 +44,6 @@ impl Error {
         Self(Box::new(Inner { failure, attempt, message, source, history: Vec::new(), request: None }))
     }
 
-    /// What the service below has returned: an error of this crate as it is.
-    pub(crate) fn from_client(error: BoxError) -> Self {
-        match error.downcast::<Self>() {
-            Ok(error) => *error,
-            Err(error) => Self::new(Failure::of(&*error), None, error),
-        }
-    }
-
     pub(crate) fn with_history(mut self, history: Vec<FailedAttempt>) -> Self {
         self.0.history = history;
         self
@@ -62,34 +54,42 @@ impl Error {
         self
     }
 
-    /// What is known of the failure.
+    /// The classified failure.
     #[must_use]
     pub fn failure(&self) -> &Failure {
         &self.0.failure
     }
 
-    /// The attempt that failed; `None` where there was none yet.
+    /// The attempt that failed; `None` if the error occurred before an attempt.
     #[must_use]
     pub fn attempt(&self) -> Option<&Attempt> {
         self.0.attempt.as_ref()
     }
 
-    /// The attempts before this one, in order, if the request was sent more than once.
+    /// The tracked connection that the attempt was on.
+    ///
+    /// `None` if the attempt had no connection, and where connections are not tracked.
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection> {
+        self.attempt().and_then(Attempt::connection)
+    }
+
+    /// The attempts before this one, in order, if there were retries.
     #[must_use]
     pub fn history(&self) -> &[FailedAttempt] {
         &self.0.history
     }
 
-    /// The request, if nothing of it was sent and its body was never polled: once, from the retry layer, whose body
-    /// type it has (`RequestBody` for the client of this crate). Where retries are off, nothing is
-    /// kept.
+    /// Takes the request back, if nothing of it was sent and its body was never polled. Returns it once.
+    ///
+    /// `B` is the body type of the retry layer (`RequestBody` for the client of this crate). `None` if retries are off.
     #[must_use]
     pub fn take_request<B: 'static>(&mut self) -> Option<Request<B>> {
         let request = self.0.request.as_mut()?.downcast_mut::<Mutex<Option<Request<B>>>>()?;
         request.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The client's own error.
+    /// The client's error.
     #[must_use]
     pub fn into_source(self) -> Option<BoxError> {
         self.0.source

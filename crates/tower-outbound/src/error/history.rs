@@ -1,4 +1,4 @@
-//! What a call went through before its last attempt.
+//! The failed attempts of a call before its last one.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::failure::Failure;
 use crate::record::{Connection, RetryReason};
 
-/// An attempt after which its request was sent again.
+/// An attempt that was followed by a retry.
 #[derive(Clone, Debug)]
 pub struct FailedAttempt {
     pub(crate) failure: Option<Failure>,
@@ -20,39 +20,38 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// What went wrong, with its kind and phase; `None` where it was answered.
+    /// The failure; `None` if the attempt had a response.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
     }
 
-    /// What it was answered.
+    /// The status of the response; `None` if the attempt failed.
     #[must_use]
     pub const fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The connection that it was on, if there was one that is tracked.
+    /// The tracked connection of the attempt.
     #[must_use]
     pub const fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
     }
 
-    /// Why it was sent again.
+    /// The reason for the retry.
     #[must_use]
     pub const fn reason(&self) -> RetryReason {
         self.reason
     }
 
-    /// How long was waited before that.
+    /// The wait before the retry.
     #[must_use]
     pub const fn delay(&self) -> Duration {
         self.delay
     }
 }
 
-/// The attempts of a call before its last one, in order: in the extensions of a response whose request was sent more
-/// than once.
+/// The attempts of a call before its last one, in order. In the extensions of a response after retries.
 #[derive(Clone, Debug)]
 pub struct RetryHistory(Arc<[FailedAttempt]>);
 

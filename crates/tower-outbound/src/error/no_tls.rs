@@ -1,10 +1,10 @@
-//! No TLS where it is due.
+//! TLS is missing.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// An `https` connection whose TLS is to run above its record is written to in the clear: nothing goes out.
+/// The client wrote plain text to an `https` connection whose TLS should run above the tracked connector. Nothing was sent.
 #[derive(Debug)]
 pub(crate) struct NoTlsError;
 

@@ -7,28 +7,27 @@ use crate::error::BoxError;
 use crate::failure::{Failure, Kind, Phase};
 use crate::record::AddressAttempt;
 
-/// Attempts that `Display` names; [`attempts`](TcpConnectError::attempts) has all.
+/// The number of attempts in the `Display` output; [`attempts`](TcpConnectError::attempts) has all.
 const SHOWN: usize = 8;
 
-/// An attempt that is over.
+/// An attempt that has ended.
 #[derive(Debug)]
 pub(crate) struct AddressEnd {
     pub(crate) attempt: AddressAttempt,
-    /// The system's own error.
+    /// The error of the system.
     pub(crate) error: Option<std::io::Error>,
 }
 
-/// A [`TcpConnector`](crate::connect::TcpConnector) has made no connection.
+/// A [`TcpConnector`](crate::connect::TcpConnector) failed to connect.
 ///
 /// Its [`failure`](Self::failure) is
-/// * of the timeout, when that was hit: [`Kind::ConnectTimeout`], in the phase that it cut off;
-/// * in phase `dns`, of the resolver: the source is the resolver's own error;
-/// * in phase `tcp`, of the address that got furthest: one whose host answered (refused, reset) comes before one
-///   that did not answer in time, before one that this host would not try (access denied, no descriptor left),
-///   before one to which there is no way (unreachable, no local address). Among equals the first that failed
-///   counts. The source is its own error.
+/// * [`Kind::ConnectTimeout`], in the phase that the timeout ended;
+/// * in phase `dns`, that of the resolver; the source is the resolver's error;
+/// * in phase `tcp`, that of the address that got furthest; the source is its error. The order: the host answered (refused,
+///   reset); no answer in time; not tried by this host (access denied, no descriptor left); no route (unreachable, no local
+///   address). Of equal ones, the first to fail counts.
 ///
-/// `Display` prints this level only, with the addresses and the kinds of their failures.
+/// `Display` prints only this level, with the addresses and the kinds of their failures.
 ///
 /// # Example
 /// ```
@@ -38,7 +37,7 @@ pub(crate) struct AddressEnd {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// // Nobody listens there any more.
+/// // A port without a listener.
 /// let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
 /// let uri: http::Uri = format!("http://{closed}/").parse().unwrap();
 /// let error = TcpConnector::new().oneshot(uri).await.unwrap_err();
@@ -60,14 +59,13 @@ struct Inner {
 }
 
 impl TcpConnectError {
-    /// What is known of the failure.
+    /// The classified failure.
     #[must_use]
     pub fn failure(&self) -> &Failure {
         &self.0.failure
     }
 
-    /// Every address that was tried, in the order in which their attempts ended; none where it did not come
-    /// to that.
+    /// The addresses that were tried, in the order in which their attempts ended; empty if the name was not resolved.
     #[must_use]
     pub fn attempts(&self) -> &[AddressAttempt] {
         &self.0.attempts
@@ -85,8 +83,7 @@ impl TcpConnectError {
         )
     }
 
-    pub(crate) fn lookup(host: &str, error: BoxError) -> Self {
-        let failure = Failure::of(&*error).in_setup(Some(Phase::Dns));
+    pub(crate) fn lookup(host: &str, failure: Failure, error: BoxError) -> Self {
         Self::new(format!("`{host}` could not be resolved"), failure, Some(error))
     }
 
@@ -113,7 +110,7 @@ impl TcpConnectError {
         error
     }
 
-    /// Every address has failed.
+    /// All addresses failed.
     pub(crate) fn all_failed(authority: &str, ended: Vec<AddressEnd>) -> Self {
         let furthest = furthest(&ended);
         let mut error = Self::new(
@@ -132,7 +129,7 @@ impl TcpConnectError {
     }
 }
 
-/// The attempt that tells most: the type's documentation has the order.
+/// The attempt that got furthest, in the order of the type's documentation.
 fn furthest(ended: &[AddressEnd]) -> Option<usize> {
     let got = |at: &usize| {
         ended[*at].attempt.failure().map(|failure| match failure.kind() {
@@ -142,7 +139,7 @@ fn furthest(ended: &[AddressEnd]) -> Option<usize> {
             _ => 1,
         })
     };
-    // Of equals `max_by_key` gives the last.
+    // `max_by_key` returns the last of equal ones.
     (0..ended.len()).rev().max_by_key(got)
 }
 

@@ -1,10 +1,10 @@
-//! What is known of some kinds beyond the kind itself.
+//! Details of some kinds of failures.
 
 use std::fmt;
 
 use crate::util::named_enum;
 
-/// At most one of these is known of a failure.
+/// The detail of a failure; at most one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     not(all(feature = "tonic", feature = "reqwest")),
@@ -15,13 +15,13 @@ pub(crate) enum Detail {
     None,
     Dns(DnsFailure),
     Alert(TlsAlert),
-    /// The peer's certificate was refused, with this alert.
+    /// The peer's certificate was rejected, with this alert.
     Certificate(CertificateProblem, TlsAlert),
-    /// There was no TLS where it was due.
+    /// TLS is missing.
     NoTls,
-    /// A response of HTTP was made into an error.
+    /// The client turned an HTTP response into an error.
     Status(u16),
-    /// A status of gRPC: the peer's answer, or what the client made of another error.
+    /// A gRPC status: the peer's answer, or one that the client made from another error.
     Grpc {
         code: i32,
         answered: bool,
@@ -29,17 +29,17 @@ pub(crate) enum Detail {
 }
 
 named_enum! {
-    /// Why a name could not be resolved, where the resolver tells.
+    /// Why a name could not be resolved, if the resolver gives a reason.
     ///
-    /// Source: the errors of `getaddrinfo`, with the names that .NET gives them.
+    /// Source: the errors of `getaddrinfo`, named as in .NET.
     pub enum DnsFailure {
-        /// There is no such name, or it has no address.
+        /// The name does not exist or has no address.
         HostNotFound = "host_not_found",
-        /// No name server has answered in time; it may later.
+        /// No name server answered in time. A later attempt may succeed.
         TryAgain = "try_again",
-        /// A name server has refused, or made no sense.
+        /// A name server refused the query or sent an invalid response.
         NoRecovery = "no_recovery",
-        /// The name has no address of the family that was asked for.
+        /// The name has no address of the requested family.
         AddressFamilyNotSupported = "address_family_not_supported",
     }
 
@@ -63,19 +63,19 @@ impl TlsAlert {
         Self { code, received: false }
     }
 
-    /// Its number on the wire.
+    /// The number of the alert on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {
         self.code
     }
 
-    /// Whether the peer sent it; `false` for one that this side has sent.
+    /// Whether the peer sent the alert; `false` for an alert of this side.
     #[must_use]
     pub const fn is_received(self) -> bool {
         self.received
     }
 
-    /// Its name in the list of IANA, in snake case; `unknown` for a number that is not on it.
+    /// The name of the alert in the IANA registry, in snake case; `unknown` for an unregistered number.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self.code {
@@ -126,24 +126,24 @@ impl fmt::Display for TlsAlert {
 }
 
 named_enum! {
-    /// Why this side has refused the peer's certificate.
+    /// Why this side rejected the peer's certificate.
     pub enum CertificateProblem {
-        /// It is not valid any more.
+        /// The certificate has expired.
         Expired = "expired",
-        /// It is not valid yet.
+        /// The certificate is not valid yet.
         NotYetValid = "not_yet_valid",
-        /// It is for other names.
+        /// The certificate is for other names.
         WrongName = "wrong_name",
-        /// No trusted authority has issued it.
+        /// The issuer is not trusted.
         UnknownIssuer = "unknown_issuer",
-        /// It was revoked.
+        /// The certificate was revoked.
         Revoked = "revoked",
-        /// The peer has shown none.
+        /// The peer sent no certificate.
         Missing = "missing",
         /// Anything else: its encoding, signature, purpose, or a verifier's own reason.
         Other = "other",
     }
 
-    /// Its name, in snake case.
+    /// The name, in snake case.
     pub const fn as_str(self);
 }

@@ -1,4 +1,4 @@
-//! What is known of a failure.
+//! The description of a failure.
 
 use std::fmt;
 
@@ -7,13 +7,10 @@ use http::StatusCode;
 use super::detail::Detail;
 use super::{CertificateProblem, Class, DnsFailure, Kind, SendState, TlsAlert};
 use crate::failure::Phase;
-use crate::record::{Attempt, Connection};
 
-/// What is known of a failed attempt or setup: its kind, the phase it happened in, whether its request has
-/// gone out.
+/// Describes the failure of an attempt or a connect: its kind, its phase, and how much of the request was sent.
 ///
-/// [`docs::failures`](crate::docs::failures) tells each kind: where it is seen, what causes it, and whether
-/// its request may be sent again.
+/// [`docs::failures`](crate::docs::failures) lists the kinds, with their causes and whether the request is retried.
 ///
 /// # Example
 /// ```
@@ -30,13 +27,12 @@ pub struct Failure {
     phase: Option<Phase>,
     os_error: Option<i32>,
     connecting: bool,
-    /// It may be that of a later request than the one that was to be sent.
+    /// The client follows redirects: the failure may be that of a later request.
     redirects: bool,
     detail: Detail,
     send: Option<SendState>,
-    /// The attempt that it ended has been asked what was sent.
+    /// `send` is that of the attempt that the failure ended.
     of_attempt: bool,
-    connection: Option<Connection>,
 }
 
 impl Failure {
@@ -52,11 +48,10 @@ impl Failure {
         detail: Detail,
         send: Option<SendState>,
     ) -> Self {
-        let (redirects, of_attempt, connection) = (false, false, None);
-        Self { kind, phase, os_error, connecting, redirects, detail, send, of_attempt, connection }
+        Self { kind, phase, os_error, connecting, redirects: false, detail, send, of_attempt: false }
     }
 
-    /// Whether it has come through a client that follows redirects.
+    /// Marks the failure of a client that follows redirects.
     pub(crate) const fn after_redirects(mut self, redirects: bool) -> Self {
         self.redirects |= redirects;
         self
@@ -67,12 +62,11 @@ impl Failure {
         self
     }
 
-    /// It ended a setup, in the stage that was running, if that is known; what the stage itself has said
-    /// stays.
+    /// The failure ended a setup in this phase, if it is known. A phase that the error itself has stays.
     pub(crate) fn in_setup(mut self, running: Option<Phase>) -> Self {
         self.connecting = true;
-        // A connector may well send requests of its own.
-        (self.send, self.of_attempt, self.connection, self.redirects) = (None, false, None, false);
+        // A connector may send requests of its own.
+        (self.send, self.of_attempt, self.redirects) = (None, false, false);
         if self.phase.is_none() {
             self.kind = self.kind.in_setup(running);
             self.phase = running;
@@ -80,13 +74,13 @@ impl Failure {
         self
     }
 
-    /// It ended an attempt in this phase; what the error itself has said stays.
+    /// The failure ended an attempt in this phase. A phase that the error itself has stays.
     pub(crate) fn in_attempt(mut self, phase: impl FnOnce() -> Phase) -> Self {
         if self.phase.is_none() {
             let phase = phase();
             self.kind = match (phase, self.kind) {
                 (Phase::Body, Kind::ResponseTimeout) => Kind::BodyTimeout,
-                // The system has given up on a peer that acknowledges nothing.
+                // The system gave up on a peer that acknowledges nothing.
                 (Phase::Send, Kind::ResponseTimeout) if self.os_error.is_some() => Kind::WriteTimeout,
                 (_, kind) => kind,
             };
@@ -95,33 +89,37 @@ impl Failure {
         self
     }
 
-    /// It ended this attempt: what of the request was sent, and on which connection.
-    pub(crate) fn sent_by(mut self, attempt: &Attempt) -> Self {
-        // What another attempt's failure proves says nothing of this one.
-        let unsent = self.connecting.then_some(SendState::NotSent);
-        let evidence = if self.of_attempt { None } else { self.send.or(unsent) };
-        // Before a redirect comes an answer, and before that the client takes the body: only until then is what the
-        // error proves proved of this request.
-        let evidence = evidence.filter(|_| !self.redirects || attempt.is_untouched());
-        self.send = Some(attempt.send_state(evidence, self.kind == Kind::GoAway));
+    /// What the error itself proves about the sending of the request. `untouched`: a client that follows redirects has
+    /// certainly not begun to send it.
+    pub(crate) fn send_evidence(&self, untouched: bool) -> Option<SendState> {
+        // The failure of another attempt proves nothing about this one.
+        let not_sent = self.connecting.then_some(SendState::NotSent);
+        let evidence = if self.of_attempt { None } else { self.send.or(not_sent) };
+        // A redirect comes after a response, and the client takes the body before that: only until then the error
+        // proves something about this request.
+        evidence.filter(|_| !self.redirects || untouched)
+    }
+
+    /// The failure ended an attempt, of whose request this much was sent.
+    pub(crate) fn attributed(mut self, send: SendState) -> Self {
+        self.send = Some(send);
         self.of_attempt = true;
-        self.connection = attempt.connection();
         self
     }
 
-    /// It was refused on this side, before any connection.
+    /// The request was refused on this side, before any connection.
     pub(crate) const fn unsent(mut self) -> Self {
         self.send = Some(SendState::NotSent);
         self
     }
 
-    /// What kind of error it was.
+    /// The kind of the error.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The coarse class; `None` where the network had no part in it, or where it was an answer.
+    /// The coarse class; `None` if the network was not involved, or if the failure is a response.
     #[must_use]
     pub const fn class(&self) -> Option<Class> {
         match self.detail {
@@ -131,19 +129,19 @@ impl Failure {
         }
     }
 
-    /// In which phase it happened, where that is known.
+    /// The phase of the failure, if it is known.
     #[must_use]
     pub const fn phase(&self) -> Option<Phase> {
         self.phase
     }
 
-    /// The operating system's error number, where there was one.
+    /// The error number of the operating system, if there is one.
     #[must_use]
     pub const fn os_error(&self) -> Option<i32> {
         self.os_error
     }
 
-    /// Whether a timeout or deadline has passed, whoever had set it.
+    /// Whether a timeout or deadline elapsed, of any layer or of the system.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.class() == Some(Class::Timeout)
@@ -151,41 +149,34 @@ impl Failure {
 
     /// Whether the connection could not be made, so that nothing of the request was sent.
     ///
-    /// `false` also where that is not known.
+    /// `false` also if this is not known.
     #[must_use]
     pub const fn is_connect(&self) -> bool {
         self.connecting
     }
 
-    /// How much of the request has gone out.
+    /// How much of the request was sent.
     ///
-    /// `None` where no attempt has failed and the error by itself proves nothing. The failure of an
-    /// [`Attempt`] always has one. reqwest's errors prove nothing: they may be of a request to which redirects have
-    /// led, and the one before was answered.
+    /// The failure of an [`Attempt`](crate::Attempt) always has a send state. Otherwise it is `None` unless the error itself
+    /// proves it. reqwest's errors prove nothing: the failed request may be a redirected one, sent after a response.
     #[must_use]
     pub const fn send_state(&self) -> Option<SendState> {
         if self.redirects && !self.of_attempt { None } else { self.send }
     }
 
-    /// The connection that the attempt was on, if it had one that is tracked.
-    #[must_use]
-    pub const fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
-    }
-
-    /// Whether the name could not be resolved; [`dns`](Self::dns) says why where the resolver tells.
+    /// Whether the name could not be resolved. [`dns`](Self::dns) returns the reason.
     #[must_use]
     pub const fn is_dns(&self) -> bool {
         matches!(self.kind, Kind::NameResolution)
     }
 
-    /// Whether TLS has failed: its handshake, a certificate, ALPN, its timeout, or an alert later on.
+    /// Whether TLS failed: its handshake, a certificate, ALPN, its timeout, or a later alert.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         matches!(self.kind, Kind::SecureConnection | Kind::VersionNegotiation | Kind::TlsTimeout)
     }
 
-    /// Why the name could not be resolved, where the resolver tells: see
+    /// Why the name could not be resolved, if the resolver gives a reason by a
     /// [`ResolveError`](crate::connect::ResolveError).
     #[must_use]
     pub const fn dns(&self) -> Option<DnsFailure> {
@@ -195,7 +186,7 @@ impl Failure {
         }
     }
 
-    /// The alert that ended TLS: the peer's, or the one that refused the peer's certificate.
+    /// The alert that ended TLS: the peer's, or that of this side for a rejected certificate.
     #[must_use]
     pub const fn tls_alert(&self) -> Option<TlsAlert> {
         match self.detail {
@@ -204,7 +195,7 @@ impl Failure {
         }
     }
 
-    /// Why this side has refused the peer's certificate.
+    /// Why this side rejected the peer's certificate.
     #[must_use]
     pub const fn certificate(&self) -> Option<CertificateProblem> {
         match self.detail {
@@ -213,12 +204,12 @@ impl Failure {
         }
     }
 
-    /// Whether there was no TLS where it was due: not the peer's doing, nor the network's.
+    /// Whether TLS is missing, which neither the peer nor the network has caused.
     pub(crate) const fn lacks_tls(&self) -> bool {
         matches!(self.detail, Detail::NoTls)
     }
 
-    /// The status of a response that a client has made into an error (reqwest's `error_for_status`).
+    /// The status of a response that the client turned into an error (reqwest's `error_for_status`).
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self.detail {
@@ -227,8 +218,8 @@ impl Failure {
         }
     }
 
-    /// The code of a gRPC status (0 to 16): the peer's answer where there is no class, otherwise what the
-    /// client has made of the failure.
+    /// The gRPC status code (0 to 16). Without a [class](Self::class) it is the peer's answer, otherwise the client made it
+    /// from the failure.
     #[must_use]
     pub const fn grpc_code(&self) -> Option<i32> {
         match self.detail {

@@ -4,9 +4,9 @@ use crate::failure::Phase;
 use crate::util::named_enum;
 
 named_enum! {
-    /// What kind of error it was: the values of `error.type` on spans and metrics.
+    /// The kind of an error: the values of `error.type` on spans and metrics.
     ///
-    /// [`docs::failures`](crate::docs::failures) tells what causes each.
+    /// [`docs::failures`](crate::docs::failures) lists their causes.
     ///
     /// Source: the names of .NET's `HttpRequestError` and socket errors, as the OpenTelemetry semantic
     /// conventions for `error.type` ask (few, predictable, documented).
@@ -25,43 +25,43 @@ named_enum! {
         NetworkUnreachable = "network_unreachable",
         /// No local address or port to connect from.
         AddressNotAvailable = "address_not_available",
-        /// The process or the system has no descriptor left.
+        /// The process or the system has no file descriptor left.
         TooManyOpenSockets = "too_many_open_sockets",
         /// The system forbids the connection.
         AccessDenied = "access_denied",
-        /// Another failure of the connection, mostly of making it.
+        /// Another failure of the connection, mostly of the connect.
         Connection = "connection_error",
-        /// The proxy made no tunnel.
+        /// The proxy did not open a tunnel.
         ProxyTunnel = "proxy_tunnel_error",
         /// The proxy asks for credentials (407).
         UserAuthentication = "user_authentication_error",
-        /// TLS: the handshake, a certificate, or an alert later on.
+        /// TLS: the handshake, a certificate, or a later alert.
         SecureConnection = "secure_connection_error",
-        /// The two sides have no HTTP version in common (ALPN).
+        /// No common HTTP version (ALPN).
         VersionNegotiation = "version_negotiation_error",
-        /// No slot or connection of our own limits became free in time.
+        /// No slot of an in-flight limit became free in time.
         PoolTimeout = "pool_timeout",
-        /// The queue in front of a limit was full.
+        /// The queue of an in-flight limit was full.
         QueueFull = "queue_full",
         /// The call's deadline has passed.
         DeadlineExceeded = "deadline_exceeded",
-        /// The connect took longer than it may.
+        /// The connect timed out.
         ConnectTimeout = "connect_timeout",
-        /// The connect took longer than it may, and was in the TLS handshake.
+        /// The connect timed out in the TLS handshake.
         TlsTimeout = "tls_timeout",
-        /// The peer took nothing of the request for too long.
+        /// The peer accepted no data of the request for too long.
         WriteTimeout = "write_timeout",
-        /// No first response byte in time.
+        /// No response in time.
         ResponseTimeout = "response_timeout",
-        /// No part of the response's body for too long, or not the whole in time.
+        /// No data of the response's body for too long, or not the whole body in time.
         BodyTimeout = "body_timeout",
-        /// The peer broke the protocol.
+        /// The peer violated the protocol.
         Protocol = "http_protocol_error",
-        /// The response is not well-formed HTTP: its head, or the framing of its body.
+        /// The head of the response or the framing of its body is invalid.
         InvalidResponse = "invalid_response",
         /// The connection ended before the response did.
         ResponseEnded = "response_ended",
-        /// The response is larger than this side allows: mostly its head.
+        /// The response, mostly its head, is larger than this side allows.
         LimitExceeded = "configuration_limit_exceeded",
         /// The peer refused the stream unprocessed (HTTP/2 `REFUSED_STREAM`).
         StreamRefused = "stream_refused",
@@ -82,7 +82,7 @@ named_enum! {
 }
 
 impl Kind {
-    /// The coarse class, for decisions that need no more.
+    /// The coarse class, for decisions that need no detail.
     #[must_use]
     pub const fn class(self) -> Option<Class> {
         match self {
@@ -119,7 +119,7 @@ impl Kind {
         }
     }
 
-    /// Whether the connection itself has failed or ended, and not an attempt on it alone.
+    /// Whether the connection itself failed or ended, not only an attempt on it.
     pub(crate) const fn is_of_connection(self) -> bool {
         matches!(
             self,
@@ -131,7 +131,7 @@ impl Kind {
         )
     }
 
-    /// What a kind that was seen from outside was, given the stage of the connect that was running.
+    /// The exact kind of a failed connect, by the phase that was running.
     pub(crate) const fn in_setup(self, stage: Option<Phase>) -> Self {
         match (stage, self) {
             (Some(Phase::Tls), Self::ResponseTimeout) => Self::TlsTimeout,
@@ -154,12 +154,12 @@ named_enum! {
         Timeout = "timeout",
         /// The peer refused the connection.
         ConnectionRefused = "connection_refused",
-        /// The connection or stream was cut.
+        /// The connection or stream was reset or closed.
         ConnectionReset = "connection_reset",
         /// Any other failure of the network.
         Network = "network_error",
     }
 
-    /// The class's name.
+    /// The name of the class.
     pub const fn as_str(self);
 }

@@ -1,6 +1,6 @@
-//! The words for a failure: its kind, its class, the phase in which it happened, and what of the request was sent.
+//! The description of a failure: its kind, its class, its phase, and how much of the request was sent.
 //!
-//! Data only: [`Failure::of`] stands in `classify`.
+//! Data only: [`Failure::of`] is in `classify`.
 
 mod detail;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]

@@ -3,12 +3,12 @@
 use crate::util::named_enum;
 
 named_enum! {
-    /// A stage of an attempt, of the setup of a connection, or of a call.
+    /// A phase of an attempt, of the setup of a connection, or of a call.
     #[derive(PartialOrd, Ord)]
     pub enum Phase {
-        /// Waiting for a slot of our own limits.
+        /// Waiting for a slot of an in-flight limit.
         Queue = "queue",
-        /// Waiting for a connection from the client's pool, a connect included.
+        /// Waiting for a connection from the client's pool, including a connect.
         Acquire = "acquire",
         /// Name resolution.
         Dns = "dns",
@@ -18,18 +18,18 @@ named_enum! {
         Tunnel = "tunnel",
         /// The TLS handshake.
         Tls = "tls",
-        /// First request byte until the last one.
+        /// From the first byte of the request to the last one.
         Send = "send",
-        /// Last request byte until the first response byte: the peer's share.
+        /// From the last byte of the request to the first byte of the response: the time of the peer.
         Wait = "wait",
-        /// First response byte until the response is handed to the caller.
+        /// From the first byte of the response until its head is returned to the caller.
         Head = "head",
-        /// The response is handed over until its body has ended.
+        /// From the return of the head to the end of the body.
         Body = "body",
-        /// The pause before a retry.
+        /// The wait before a retry.
         Backoff = "backoff",
     }
 
-    /// The phase's name in spans and metrics.
+    /// The name of the phase in spans and metrics.
     pub const fn as_str(self);
 }

@@ -1,26 +1,24 @@
-//! How much of a failed request has gone out.
+//! How much of a failed request was sent.
 
 use std::fmt;
 
-/// How much of a failed request has gone out, as far as that is certain: never a guess.
+/// How much of a failed request was sent, as far as that is certain.
 ///
-/// A request is safe to send again, whatever it asks for, where it was [`NotSent`](Self::NotSent) or
+/// Any request, idempotent or not, is safe to retry after [`NotSent`](Self::NotSent) or
 /// [`NotProcessed`](Self::NotProcessed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendState {
-    /// Nothing of it has left this process, nor will it.
+    /// Nothing of the request was sent, nor will be.
     NotSent,
-    /// So many bytes of it were written, head and framing included and above TLS, and it was not whole
-    /// (HTTP/1). 0 where the first write has failed: TLS may have sent a record before that.
+    /// This many bytes of an incomplete request were written, including head and framing, before encryption (HTTP/1). 0 if
+    /// the first write failed: TLS may have sent a record before.
     Partial(u64),
-    /// All of it was written and flushed (HTTP/1).
+    /// The whole request was written and flushed (HTTP/1).
     Sent,
-    /// The peer says that it has not processed it (HTTP/2): `REFUSED_STREAM`, or `GOAWAY` with a lower last
-    /// stream id.
+    /// The peer did not process the request (HTTP/2): `REFUSED_STREAM`, or `GOAWAY` with a lower last stream id.
     NotProcessed,
-    /// Nobody can tell: on HTTP/2 once a connection has taken the request, and on connections that are not
-    /// tracked unless there was none.
+    /// Unknown: on HTTP/2 once a connection has accepted the request, and on connections that are not tracked.
     Unknown,
 }
 

@@ -1,5 +1,5 @@
-//! Which connection's own task runs on this thread: how an attempt learns its HTTP/2 connection from a client that
-//! names none.
+//! Which connection's own task runs on this thread: how an attempt finds its HTTP/2 connection if the client does not name
+//! the connection.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -8,21 +8,21 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::record::{Attempt, Connection};
+use crate::record::{AttemptScope, Connection};
 
 thread_local! {
     static DRIVEN: RefCell<Option<Connection>> = const { RefCell::new(None) };
 }
 
 pin_project! {
-    /// A connection's own task, which says whose it is while it is polled: see [`Connection::drive`].
+    /// The future that drives a connection, wrapped by [`Connection::drive`].
     ///
     /// # Cancel safety
-    /// Dropping it drops the task inside: with hyper's connections that closes the connection.
+    /// Dropping this future drops the one inside. A hyper connection closes.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct DriveConnection<F> {
-        // Elsewhere while the task is polled.
+        // In the thread-local while the future is polled.
         connection: Option<Connection>,
         #[pin]
         driver: F,
@@ -30,13 +30,14 @@ pin_project! {
 }
 
 impl Connection {
-    /// Lets the attempts know their connection where the client does not name it: wraps the future that drives the
-    /// connection, to be spawned in its place.
+    /// Wraps the future that drives the connection, so that attempts find their HTTP/2 connection if the client does not name
+    /// it. Spawn the returned future instead.
     ///
-    /// hyper takes an HTTP/2 request for sending in the poll of that future, so the attempt is served by this
-    /// connection from that moment on: it knows its use of it, and its failure carries it. Without it, a bare HTTP/2
-    /// connection is tracked, but no attempt knows that it is served by it. HTTP/1 needs it not, and is not harmed by
-    /// it: its bytes tell. What this crate offers for tonic and for hyper's connections has it inside.
+    /// hyper accepts an HTTP/2 request in a poll of that future. From then on the attempt has this connection:
+    /// [`Attempt::connection`](crate::Attempt::connection) returns it, also after a failure. Without the wrapper, a bare
+    /// HTTP/2 connection is tracked, but its attempts have no connection. Not needed for HTTP/1 (the attempt is found from
+    /// the connection's writes), but harmless. [`hyper::HandshakeLayer`](crate::hyper) and the tonic channel of this crate
+    /// already do this.
     ///
     /// # Example
     /// ```
@@ -62,27 +63,27 @@ impl Connection {
     pub fn drive<F>(&self, driver: F) -> DriveConnection<F> {
         DriveConnection { connection: Some(self.clone()), driver }
     }
-
-    /// The connection whose own task is being polled on this thread.
-    pub(crate) fn driven() -> Option<Self> {
-        DRIVEN.try_with(|driven| driven.borrow().clone()).ok().flatten()
-    }
 }
 
-/// Gives the connection back to its future, and puts back the one that was driven before.
-struct Scope<'a> {
+/// The connection whose own task is being polled on this thread.
+pub(crate) fn driven_connection() -> Option<Connection> {
+    DRIVEN.try_with(|driven| driven.borrow().clone()).ok().flatten()
+}
+
+/// Returns the connection to its future when dropped, and restores the one before.
+struct DriveScope<'a> {
     connection: &'a mut Option<Connection>,
     before: Option<Connection>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> DriveScope<'a> {
     fn enter(connection: &'a mut Option<Connection>) -> Self {
         let before = DRIVEN.try_with(|driven| driven.replace(connection.take())).ok().flatten();
         Self { connection, before }
     }
 }
 
-impl Drop for Scope<'_> {
+impl Drop for DriveScope<'_> {
     fn drop(&mut self) {
         let before = self.before.take();
         *self.connection = DRIVEN.try_with(|driven| driven.replace(before)).ok().flatten();
@@ -94,9 +95,9 @@ impl<F: Future> Future for DriveConnection<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // It may be polled by the very attempt that it sends: it is the connection's side all the same.
-        let _outside = Attempt::step_out();
-        let _scope = Scope::enter(this.connection);
+        // An attempt may poll this future itself. What runs here is the connection's side all the same.
+        let _outside = AttemptScope::outside();
+        let _scope = DriveScope::enter(this.connection);
         this.driver.poll(cx)
     }
 }

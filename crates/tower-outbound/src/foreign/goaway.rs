@@ -1,88 +1,92 @@
-//! How a client learns that its HTTP/2 connection is retired: by a GOAWAY that this side puts between two frames
-//! of the peer. It works for every client, since each obeys the protocol.
+//! Retires an HTTP/2 connection whose pool is not ours: the client reads a GOAWAY that is injected between two frames of
+//! the peer. This works with every client that follows the protocol.
 
 use std::io;
 use std::task::{Context, Waker};
 
 use tokio::io::ReadBuf;
 
-use crate::connect::track::frames::Streams;
 use crate::record::Connection;
 
 /// Length of a GOAWAY without debug data (RFC 9113, section 6.8).
 const LENGTH: usize = 17;
 
-/// What a connection does for its retirement, before and after.
+/// The injected GOAWAY of a connection, and what leads to it.
 #[derive(Debug, Default)]
-pub(crate) struct Retirement {
-    /// The task that reads, as the connection knows it.
+pub(crate) struct GoAwayInjection {
+    /// The waker of the task that reads, as the connection has it.
     reader: Option<Waker>,
     goaway: Option<GoAway>,
-    /// The peer has spoken since: it lives after all, and what is in flight may take its time.
-    pub(crate) heard: bool,
+    /// The peer sent bytes after the retirement: the connection is alive, and its streams may complete.
+    pub(crate) received_since: bool,
 }
 
-impl Retirement {
-    /// Nothing can be read now: lets the connection know whom to wake.
+/// The last stream that a request was sent on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastStream {
+    pub(crate) id: u32,
+    /// When it was sent, if this is known and everything the client has written was sent.
+    pub(crate) sequence: Option<u64>,
+}
+
+impl GoAwayInjection {
+    /// Nothing can be read now: the connection wakes this task when it is retired.
     pub(crate) fn wait(&mut self, connection: &Connection, cx: &Context<'_>) {
         let known = self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker()));
-        if !known && connection.may_retire() {
+        if !known && connection.io().may_retire() {
             self.reader = Some(cx.waker().clone());
-            connection.wake_reader(cx.waker().clone());
+            connection.io().set_reader(Some(cx.waker().clone()));
         }
     }
 
-    /// Puts as much of our GOAWAY into the buffer as it takes; `false` where none of it is due.
-    pub(crate) fn say_goaway(
+    /// Puts as much of the GOAWAY into the buffer as fits. `false` if none of it is due. `last` is `None` where no frame can
+    /// be injected, or none is needed after the peer's own GOAWAY, which may include fewer streams.
+    pub(crate) fn inject(
         &mut self,
-        streams: &Streams,
         connection: &Connection,
-        blocked: bool,
+        last: impl FnOnce() -> Option<LastStream>,
         buf: &mut ReadBuf<'_>,
     ) -> bool {
-        // After the peer's own, which may allow for less, none is needed.
-        if self.goaway.is_none() && streams.is_between_frames() && !streams.peer_goes_away() {
-            let last = streams.last_opened();
-            // What the client could not write yet may still go out.
-            if let Some(order) = streams.order_of(last).filter(|_| !blocked) {
-                connection.excludes_after(order);
+        if let Some(last) = self.goaway.is_none().then(last).flatten() {
+            if let Some(sequence) = last.sequence {
+                connection.io().exclude_after(sequence);
             }
-            self.goaway = Some(GoAway::new(last));
+            self.goaway = Some(GoAway::new(last.id));
         }
-        self.goaway.as_mut().is_some_and(|goaway| goaway.give(buf))
+        self.goaway.as_mut().is_some_and(|goaway| goaway.copy_to(buf))
     }
 }
 
-/// Why nothing of a retired connection can be saved.
-pub(crate) fn stuck() -> io::Error {
+/// The error of a retired connection on which nothing can be saved.
+pub(crate) fn silent_error() -> io::Error {
     io::Error::new(
         io::ErrorKind::TimedOut,
         "the connection is retired: it was silent while attempts timed out",
     )
 }
 
-/// A GOAWAY of ours, on its way to the client.
+/// An injected GOAWAY, on its way to the client.
 #[derive(Debug)]
 struct GoAway {
     frame: [u8; LENGTH],
-    given: usize,
+    copied: usize,
 }
 
 impl GoAway {
-    /// The client has sent nothing on streams beyond the last: it may do so elsewhere.
+    /// The client may retry requests on streams beyond the last elsewhere: nothing of them was sent.
     fn new(last_stream: u32) -> Self {
         let mut frame = [0; LENGTH];
-        // The length of the payload and the type; no flags, the connection itself; below, `NO_ERROR`.
+        // The payload's length and the type. The zeros are no flags, stream 0, and `NO_ERROR` at the end.
         frame[..4].copy_from_slice(&[0, 0, 8, 7]);
         frame[9..13].copy_from_slice(&last_stream.to_be_bytes());
-        Self { frame, given: 0 }
+        Self { frame, copied: 0 }
     }
 
-    fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let rest = &self.frame[self.given..];
+    fn copy_to(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let rest = &self.frame[self.copied..];
         let piece = &rest[..rest.len().min(buf.remaining())];
         buf.put_slice(piece);
-        self.given += piece.len();
+        self.copied += piece.len();
         !piece.is_empty()
     }
 }
@@ -99,7 +103,7 @@ mod tests {
             loop {
                 let mut bytes = vec![0; room];
                 let mut buf = ReadBuf::new(&mut bytes);
-                if !goaway.give(&mut buf) {
+                if !goaway.copy_to(&mut buf) {
                     break;
                 }
                 taken.extend_from_slice(buf.filled());

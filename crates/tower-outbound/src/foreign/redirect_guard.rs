@@ -7,31 +7,31 @@ use pin_project_lite::pin_project;
 use crate::record::Attempt;
 
 pin_project! {
-    /// The body that reqwest gets. A connection asks for it before it sends the head, and no request that follows a
-    /// redirect has it: while it is untouched, reqwest has sent nothing.
-    pub(crate) struct Witness<B> {
+    /// The request body that reqwest gets. A connection asks for the body before it sends the head, and a request that
+    /// follows a redirect has another body: as long as this body is untouched, reqwest has sent nothing.
+    pub(crate) struct RedirectGuardBody<B> {
         #[pin]
         inner: B,
         attempt: Option<Attempt>,
     }
 }
 
-impl<B> Witness<B> {
+impl<B> RedirectGuardBody<B> {
     pub(crate) fn new(inner: B, attempt: Option<Attempt>) -> Self {
         if let Some(attempt) = &attempt {
-            attempt.entrust();
+            attempt.request_body().handed_to_redirect_client();
         }
         Self { inner, attempt }
     }
 }
 
-fn touch(attempt: Option<&Attempt>) {
+fn mark_touched(attempt: Option<&Attempt>) {
     if let Some(attempt) = attempt {
-        attempt.touch();
+        attempt.request_body().mark_touched();
     }
 }
 
-impl<B: Body> Body for Witness<B> {
+impl<B: Body> Body for RedirectGuardBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -40,12 +40,12 @@ impl<B: Body> Body for Witness<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        touch(this.attempt.as_ref());
+        mark_touched(this.attempt.as_ref());
         this.inner.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        touch(self.attempt.as_ref());
+        mark_touched(self.attempt.as_ref());
         self.inner.is_end_stream()
     }
 

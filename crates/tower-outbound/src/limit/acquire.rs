@@ -34,7 +34,7 @@ pub(super) struct Queued {
 impl Acquire {
     pub(super) fn new(limiter: Arc<Limiter>, holder: Holder) -> Self {
         if let Some(attempt) = &holder.attempt {
-            attempt.enter_queue();
+            attempt.queue().enter();
         }
         let timeout = Timeout::new(limiter.settings().acquire_timeout);
         Self { limiter, holder, timeout, queued: None }
@@ -109,7 +109,7 @@ impl Acquire {
 
     fn leave_queue(&self, permit: Permit) -> Permit {
         if let Some(attempt) = &self.holder.attempt {
-            attempt.leave_queue();
+            attempt.queue().leave();
         }
         permit
     }

@@ -22,7 +22,7 @@ impl Permit {
     /// Records that the slot was free, so that the attempt spent no time in the queue.
     pub(super) fn skip_queue(&self) {
         if let Some(attempt) = &self.holder.attempt {
-            attempt.pass_queue();
+            attempt.queue().skip();
         }
     }
 }

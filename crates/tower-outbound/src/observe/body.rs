@@ -11,21 +11,22 @@ use crate::event::Outcome;
 use crate::failure::Failure;
 #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
 use crate::record::Attempt;
+use crate::record::AttemptScope;
 use crate::timeouts::{AttemptTimers, finish_timed_out};
 
 pin_project! {
-    /// The body of an observed response: ends the attempt when it ends.
+    /// The body of an observed response. The attempt ends with the body.
     ///
-    /// A body counts as ended also with its trailers, and when it says so by `is_end_stream`, since hyper drops it
-    /// without polling it to `None`. It adds no buffering and no allocation per frame.
+    /// A body also ends with its trailers, and when `is_end_stream` is true: hyper drops it without polling it to `None`.
+    /// No buffering, and no allocation per frame.
     ///
     /// # Cancel safety
-    /// Dropping it before its end closes an HTTP/1 connection unless the rest is already buffered, and
-    /// resets only the stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout that is hit
-    /// drops the client's body in the same way, before the error is returned; after it there is no frame.
+    /// Dropping the body before its end closes an HTTP/1 connection, unless the rest is already buffered, and resets the
+    /// stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout drops the client's body in the same way
+    /// before it returns the error, and no frame follows.
     #[derive(Debug)]
     pub struct ObserveBody<B> {
-        // Before `inner`, so that a drop tells why before the connection goes.
+        // Before `inner`, so that a drop records the reason before the connection closes.
         guard: Guard,
         #[pin]
         inner: Option<B>,
@@ -36,7 +37,7 @@ pin_project! {
 impl<B: Body> ObserveBody<B> {
     pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<AttemptTimers>>) -> Self {
         if inner.is_end_stream() {
-            guard.attempt().finish(&Outcome::Ok);
+            guard.attempt().response().finish(&Outcome::Ok);
             watch = None;
         } else if let Some(watch) = &mut watch {
             watch.on_head();
@@ -46,12 +47,12 @@ impl<B: Body> ObserveBody<B> {
 }
 
 impl<B> ObserveBody<B> {
-    /// The client's own body; `None` once a timeout has cut it off.
+    /// The client's body; `None` after a timeout.
     pub fn get_ref(&self) -> Option<&B> {
         self.inner.as_ref()
     }
 
-    /// The attempt that the body belongs to.
+    /// The attempt of the response.
     #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
     pub(crate) fn attempt(&self) -> &Attempt {
         self.guard.attempt()
@@ -71,7 +72,7 @@ where
         let attempt = this.guard.attempt();
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         let polled = {
-            let _scope = attempt.enter();
+            let _scope = AttemptScope::enter(attempt);
             inner.as_mut().poll_frame(cx)
         };
         let hit = match &polled {
@@ -88,27 +89,28 @@ where
         polled.map(|frame| match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    attempt.count_response(data.remaining() as u64);
+                    attempt.response().count(data.remaining() as u64);
                 }
                 if let Some(trailers) = frame.trailers_ref() {
-                    attempt.see_grpc_status(trailers);
+                    attempt.response().trailers(trailers);
                 }
-                // Nothing comes after trailers, and some callers do not ask.
+                // Trailers are the last frame, and some callers do not poll again.
                 if frame.is_trailers() || inner.is_end_stream() {
-                    attempt.finish(&Outcome::Ok);
+                    attempt.response().finish(&Outcome::Ok);
                     *this.watch = None;
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
                 let error = error.into();
-                let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-                attempt.finish(&Outcome::Failed(failure.clone()));
+                let failure = Failure::of(&*error).in_attempt(|| attempt.response().failing_phase());
+                let failure = attempt.attribute(failure);
+                attempt.response().finish(&Outcome::Failed(failure.clone()));
                 *this.watch = None;
                 Some(Err(Error::new(failure, Some(attempt.clone()), error)))
             }
             None => {
-                attempt.finish(&Outcome::Ok);
+                attempt.response().finish(&Outcome::Ok);
                 *this.watch = None;
                 None
             }

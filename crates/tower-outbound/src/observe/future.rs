@@ -12,12 +12,11 @@ use crate::classify::connect_extras;
 use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
-use crate::record::{Attempt, CloseHint, Connection, EndCause};
-use crate::timeouts::AttemptTimers;
-use crate::timeouts::finish_timed_out;
+use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
+use crate::timeouts::{AttemptTimers, finish_timed_out};
 use crate::util::http::has_connection_option;
 
-/// Ends the attempt when it is dropped, whatever has happened.
+/// Ends the attempt when dropped.
 #[derive(Debug)]
 pub(super) struct Guard {
     attempt: Attempt,
@@ -38,18 +37,18 @@ impl Drop for Guard {
         if self.attempt.is_ended() {
             return;
         }
-        let phase = self.attempt.failing_phase();
-        let cut = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase).sent_by(&self.attempt));
+        let phase = self.attempt.response().failing_phase();
+        let cut = |kind| Outcome::Failed(self.attempt.attribute(Failure::new(kind).with_phase(phase)));
         let outcome = match self.attempt.call().end_cause() {
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
             Some(EndCause::ReleasedByRetry) => {
-                self.attempt.release();
+                self.attempt.response().released();
                 Outcome::Ok
             }
             None if std::thread::panicking() => cut(Kind::Other),
             None => Outcome::Cancelled { phase },
         };
-        self.attempt.finish(&outcome);
+        self.attempt.response().finish(&outcome);
     }
 }
 
@@ -57,14 +56,14 @@ pin_project! {
     /// The future of an observed attempt, until the response's head.
     ///
     /// # Cancel safety
-    /// Dropping it drops the client's future. On HTTP/1 the connection is closed if the request was being
-    /// sent or answered; on HTTP/2 the stream is reset; a connect may go on in the client's background. The
-    /// attempt ends as cancelled, or for the reason that the [`Call`](crate::Call) names. A timeout that is
-    /// hit drops the client's future in the same way, before the error is returned.
+    /// Dropping the future drops the client's future. An HTTP/1 connection closes if the request was being sent or
+    /// answered. On HTTP/2 the stream is reset. A connect may continue in a task of the client. The attempt ends as
+    /// cancelled, or as timed out after [`Call::attempt_timed_out`](crate::Call::attempt_timed_out). A timeout drops the
+    /// client's future in the same way before it returns the error.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveFuture<F> {
-        // Before `inner`, so that a drop tells why before the connection goes.
+        // Before `inner`, so that a drop records the reason before the connection closes.
         guard: Option<Guard>,
         #[pin]
         inner: Option<F>,
@@ -91,7 +90,7 @@ where
         let mut this = self.project();
         let attempt = this.guard.as_ref().expect("polled after it was ready").attempt();
         let polled = {
-            let _scope = attempt.enter();
+            let _scope = AttemptScope::enter(attempt);
             this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
         };
         let Poll::Ready(result) = polled else {
@@ -118,13 +117,11 @@ fn respond<R: Body>(
 ) -> Response<ObserveBody<R>> {
     let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();
-    attempt.head(response.status(), response.version(), connection);
-    attempt.see_grpc_status(response.headers());
-    // TLS above the connection may hide what it speaks; the head does not.
+    attempt.response().head(response.status(), response.version(), response.headers(), connection);
+    // TLS above the connection may hide its protocol; the head shows it.
     let http1 = response.version() < Version::HTTP_2;
-    let http1 = attempt.connection().filter(|connection| http1 && !connection.is_http2());
-    if let Some((connection, hint)) = http1.zip(close_hint(attempt, &response)) {
-        connection.hint(hint);
+    if let Some(hint) = http1.then(|| close_hint(attempt, &response)).flatten() {
+        attempt.response().hint_close(hint);
     }
     let head =
         ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
@@ -133,13 +130,13 @@ fn respond<R: Body>(
     response.map(|body| ObserveBody::new(body, guard, watch))
 }
 
-/// Whether the heads say that the connection will not be used again (RFC 9112, section 9.3).
+/// Why the heads prevent the reuse of the connection (RFC 9112, section 9.3).
 fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint> {
     let status = response.status();
     let tunnel = attempt.method() == Method::CONNECT && status.is_success();
     if status == StatusCode::SWITCHING_PROTOCOLS || tunnel {
         Some(CloseHint::Upgraded)
-    } else if attempt.asks_close() || has_connection_option(response.headers(), "close") {
+    } else if attempt.response().asks_close() || has_connection_option(response.headers(), "close") {
         Some(CloseHint::ConnectionClose)
     } else if response.version() == Version::HTTP_10
         && !has_connection_option(response.headers(), "keep-alive")
@@ -154,9 +151,10 @@ fn fail(error: BoxError, attempt: &Attempt) -> Error {
     let mut extras = Extensions::new();
     connect_extras(&*error, &mut extras);
     if let Some(connection) = extras.get::<Connection>() {
-        attempt.settle(connection, Instant::now());
+        attempt.response().confirm_connection(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-    attempt.finish(&Outcome::Failed(failure.clone()));
+    let failure = Failure::of(&*error).in_attempt(|| attempt.response().failing_phase());
+    let failure = attempt.attribute(failure);
+    attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), error)
 }

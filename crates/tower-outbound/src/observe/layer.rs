@@ -5,13 +5,14 @@ use super::Observe;
 use crate::record::{Origin, Registry};
 use crate::settings::Timeouts;
 
-/// Opens an [`Attempt`](crate::Attempt) for each request, enters its scope at every poll, and ends it with
-/// the response's body.
+/// Starts an [`Attempt`](crate::Attempt) for each request, makes it current in each poll, and ends it with the response's
+/// body.
 ///
-/// Unlike tower-http's `Trace`, it ends an attempt also where hyper never polls the body to its end, where
-/// the caller drops it, and where the inner service panics; and it knows the connection that served.
+/// # Differences from `tower_http::trace::Trace`
+/// An attempt also ends if hyper does not poll the body to its end, if the caller drops the future or the body, and if the
+/// inner service panics. It has the connection that served it.
 ///
-/// [`Outbound::layer`](crate::Outbound::layer) is the whole upper stack.
+/// [`Outbound::layer`](crate::Outbound::layer) includes this layer.
 ///
 /// # Example
 /// ```
@@ -19,7 +20,7 @@ use crate::settings::Timeouts;
 /// use tower_outbound::Outbound;
 ///
 /// let outbound = Outbound::new();
-/// // tonic's channel sees paths only: say where they go.
+/// // The requests of tonic's channel have no host.
 /// let layer = outbound
 ///     .observe_layer()
 ///     .origin(&"http://inventory:50051".parse().unwrap());
@@ -33,19 +34,20 @@ pub struct ObserveLayer {
 }
 
 impl ObserveLayer {
-    /// Reports to this registry's observers.
+    /// Emits events to the observers of the registry.
     pub(crate) const fn new(registry: Registry) -> Self {
         Self { registry, origin: None, timeouts: None }
     }
 
-    /// Where requests go whose URI has no host (tonic's channel, hyper's `SendRequest`).
+    /// The origin of requests whose URI has no host (tonic's channel, hyper's `SendRequest`).
     #[must_use]
     pub fn origin(mut self, uri: &Uri) -> Self {
         self.origin = Some(self.registry.origin(uri));
         self
     }
 
-    /// The timeouts of each attempt: all off unless set. A request's own are in its extensions.
+    /// The timeouts of each attempt. Default: those of the [`Outbound`](crate::Outbound). A request overrides them with
+    /// [`Timeouts`] in its extensions.
     #[must_use]
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = Some(timeouts);

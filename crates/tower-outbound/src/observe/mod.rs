@@ -1,4 +1,4 @@
-//! Opens an attempt for each request, enters its scope at every poll, and ends it with the body.
+//! The observe layer: one [`Attempt`](crate::Attempt) per request, to the end of the response's body.
 
 mod body;
 mod future;

@@ -9,13 +9,14 @@ use super::{ObserveBody, ObserveFuture, ObserveRequestBody};
 use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
-use crate::record::{Attempt, Call, Origin, Registry, Setup, Start, UrlTemplate, identity};
+use crate::foreign::request_capture;
+use crate::record::{Attempt, AttemptScope, AttemptStart, Call, Origin, Registry, Setup, UrlTemplate};
 use crate::settings::Timeouts;
 use crate::timeouts::AttemptTimers;
 use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
 use crate::util::inner_service_accessors;
 
-/// A client whose attempts are observed: see [`ObserveLayer`](super::ObserveLayer).
+/// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
 pub struct Observe<S> {
     pub(super) inner: S,
@@ -40,24 +41,23 @@ impl<S> Observe<S> {
     }
 
     fn start<B: Body>(&self, request: &mut Request<B>) -> Attempt {
-        let identity = identity(request.uri());
         let origin = self.origin_of(request);
-        // A resolver or connector may well send requests of its own.
-        let same = |outer: Attempt| outer.identity() == identity && *outer.origin() == origin;
-        let twice = Attempt::current().is_some_and(same);
-        if twice && Setup::current().is_none() {
+        // A middleware below may send requests of its own.
+        let same = |outer: Attempt| *outer.origin() == origin && outer.is_of_request(request);
+        if Attempt::current().is_some_and(same) && Setup::current().is_none() {
             self.registry.warn(StackWarning::ObservedTwice);
         }
-        let attempt = Attempt::start(Start {
+        let attempt = AttemptStart {
             registry: self.registry.clone(),
             origin,
             method: request.method().clone(),
             template: request.extensions().get::<UrlTemplate>().cloned(),
             call: request.extensions().get::<Call>().cloned(),
-            identity,
+            uri: request.uri(),
             asks_close: has_connection_option(request.headers(), "close"),
             is_grpc: has_grpc_content_type(request.headers()),
-        });
+        }
+        .start();
         let head = RequestHead {
             method: request.method(),
             uri: request.uri(),
@@ -96,13 +96,13 @@ where
         let own = request.extensions().get::<Timeouts>();
         let watch = AttemptTimers::new(own.map_or(timeouts, |own| own.or(timeouts)));
         let attempt = self.start(&mut request);
-        attempt.ask_for_name(&mut request);
+        request_capture(&attempt, &mut request);
         let length = body_length(&request);
         let watched = watch.as_deref().is_some_and(AttemptTimers::watch_writes);
         let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
         let guard = super::future::Guard::new(attempt);
         let inner = {
-            let _scope = guard.attempt().enter();
+            let _scope = AttemptScope::enter(guard.attempt());
             self.inner.call(request)
         };
         ObserveFuture::new(inner, guard, watch)

@@ -1,4 +1,4 @@
-//! One address that was tried.
+//! A connect attempt to one address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,42 +7,42 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 
-/// One address that a connect tried, from the begin of its TCP handshake to its end.
+/// A connect attempt to one address, from the start of its TCP handshake to the end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AddressAttempt {
     /// The address.
     pub address: SocketAddr,
-    /// When it was begun.
+    /// When the attempt started.
     pub start: Instant,
-    /// When it was over.
+    /// When the attempt ended.
     pub end: Instant,
-    /// How it went.
+    /// The outcome.
     pub outcome: AddressOutcome,
 }
 
-/// How an [`AddressAttempt`] went.
+/// The outcome of an [`AddressAttempt`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressOutcome {
-    /// It is the connection.
+    /// Connected: this is the connection.
     Connected,
-    /// It failed, or the timeout of the connect cut it off.
+    /// Failed, or ended by the connect timeout.
     Failed(Failure),
-    /// Another address was faster.
+    /// Another address connected first.
     Lost,
     /// The whole connect was dropped.
     Cancelled,
 }
 
 impl AddressAttempt {
-    /// How long it took.
+    /// The duration of the attempt.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.end - self.start
     }
 
-    /// What went wrong.
+    /// The failure, if the attempt failed.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match &self.outcome {

@@ -16,7 +16,7 @@ use crate::record::{Registry, RetryReason};
 
 /// What the caller asked for: one or more attempts, and the pauses between them.
 ///
-/// The outermost layer that sees a request makes it; inner layers find it in the request's extensions.
+/// The outermost layer creates the call; inner layers find it in the request's extensions.
 /// Clones are handles to one record.
 #[derive(Clone)]
 pub struct Call(Arc<Inner>);
@@ -26,14 +26,14 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     start: Instant,
     attempts: AtomicU32,
     end_cause: AtomicU8,
-    /// Nanoseconds after the start; no deadline where it is the greatest.
+    /// Nanoseconds after the start; `u64::MAX` without a deadline.
     deadline: AtomicU64,
-    /// Some layer tells its start and its end.
+    /// A layer above observe emits the start and the end.
     claimed: AtomicBool,
-    /// Its end is that of its last attempt.
+    /// The attempt in flight is the last one: the call ends with it.
     last: AtomicBool,
     ended: AtomicBool,
-    /// In which phase its last attempt was cancelled, and why it was sent again: 1 more than the place in the list.
+    /// The phase in which the last attempt was cancelled, and the retry reason: the position in the list plus 1.
     cancelled_in: AtomicU8,
     retry: AtomicU8,
     backoff: AtomicU64,
@@ -70,9 +70,9 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// Why a layer dropped the future below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EndCause {
-    /// The attempt took longer than it may.
+    /// The attempt timed out.
     AttemptTimeout,
-    /// The response was released so that the request can be sent again.
+    /// The response was released before a retry.
     ReleasedByRetry,
 }
 
@@ -101,21 +101,21 @@ impl Call {
         self.0.start
     }
 
-    /// How many attempts it has had so far.
+    /// The number of attempts so far.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts.load(Ordering::Relaxed)
     }
 
-    /// Counts an attempt; returns its ordinal, 0 for the first.
+    /// Counts an attempt. Returns its ordinal, 0 for the first.
     pub(crate) fn begin_attempt(&self) -> u32 {
         self.0.attempts.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Reports that a layer of your own is about to drop the attempt because its time limit has passed: the attempt ends as
-    /// [`response_timeout`](crate::Kind::ResponseTimeout). Without this a drop is the caller's cancellation.
+    /// Call this in a timeout layer of your own before it drops the attempt: the attempt then ends with
+    /// [`response_timeout`](crate::Kind::ResponseTimeout), not as cancelled by the caller.
     ///
-    /// [`Timeouts`](crate::timeouts::Timeouts) need no such call.
+    /// Not needed with [`Timeouts`](crate::timeouts::Timeouts).
     ///
     /// # Example
     /// ```
@@ -123,14 +123,14 @@ impl Call {
     /// let call = Call::new();
     /// let mut request = http::Request::get("http://localhost/").body(()).unwrap();
     /// request.extensions_mut().insert(call.clone());
-    /// // … the service is called; when the time is over, before the future is dropped:
+    /// // … call the service; when the timeout has elapsed, before dropping the future:
     /// call.attempt_timed_out();
     /// ```
     pub fn attempt_timed_out(&self) {
         self.set_end_cause(EndCause::AttemptTimeout);
     }
 
-    /// Why a layer ended what is below it; `None` is the caller's own doing.
+    /// Why a layer dropped the future below it; `None` for a drop by the caller.
     pub(crate) fn end_cause(&self) -> Option<EndCause> {
         match self.0.end_cause.load(Ordering::Acquire) {
             2 => Some(EndCause::AttemptTimeout),
@@ -139,7 +139,7 @@ impl Call {
         }
     }
 
-    /// To be called before dropping the inner future or response.
+    /// Call this before dropping the inner future or response.
     pub(crate) fn set_end_cause(&self, cause: EndCause) {
         let code = match cause {
             EndCause::AttemptTimeout => 2,
@@ -148,14 +148,14 @@ impl Call {
         self.0.end_cause.store(code, Ordering::Release);
     }
 
-    /// To be called before the next attempt of the call.
+    /// Call this before the next attempt of the call.
     pub(crate) fn clear_end_cause(&self) {
         self.0.end_cause.store(0, Ordering::Release);
     }
 
-    /// It must be over by then; a deadline can be shortened, never lengthened.
+    /// Sets the deadline. A later deadline than the current one has no effect.
     ///
-    /// The retry layer never waits beyond it. What is under way then is not cut off by the call itself.
+    /// The retry layer does not wait beyond the deadline. The call itself does not end an attempt in flight.
     ///
     /// # Example
     /// ```
@@ -174,15 +174,15 @@ impl Call {
         self
     }
 
-    /// When it must be over, if it has a deadline.
+    /// The deadline, if there is one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let after = self.0.deadline.load(Ordering::Acquire);
         (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
     }
 
-    /// Why its request was sent again for the attempt that is under way or was the last one, and how long was waited
-    /// before that; `None` for the first attempt.
+    /// The reason for the current (or last) attempt and the wait before it, if it is a retry; `None` for the first
+    /// attempt.
     #[must_use]
     pub fn retry(&self) -> Option<(RetryReason, Duration)> {
         let at = self.0.retry.load(Ordering::Acquire).checked_sub(1)?;
@@ -197,18 +197,18 @@ impl Call {
         self.0.retry.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
     }
 
-    /// Whether a layer above the observe layer has made it, so that it may have more than one attempt.
+    /// Whether a layer above observe created the call, so that it may have more than one attempt.
     #[must_use]
     pub fn may_retry(&self) -> bool {
         self.0.claimed.load(Ordering::Acquire)
     }
 
-    /// Whether it is the asker's to tell its start and its end: once.
+    /// Claims the start and end events of the call. `true` for the first claim.
     pub(crate) fn claim(&self) -> bool {
         !self.0.claimed.swap(true, Ordering::AcqRel)
     }
 
-    /// The attempt that is under way is the last one.
+    /// The attempt in flight is the last one.
     pub(crate) fn mark_last(&self) {
         self.0.last.store(true, Ordering::Release);
     }
@@ -217,14 +217,14 @@ impl Call {
         self.0.ended.load(Ordering::Acquire)
     }
 
-    /// Tells its end, once.
+    /// Emits the end of the call, once.
     pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
         if !self.0.ended.swap(true, Ordering::AcqRel) {
             registry.emit(&Event::CallEnded { call: self, outcome });
         }
     }
 
-    /// An attempt of it is over.
+    /// An attempt of the call has ended.
     pub(in crate::record) fn attempt_ended(&self, registry: &Registry, outcome: &Outcome) {
         if let Outcome::Cancelled { phase } = outcome {
             let at = Phase::ALL.iter().position(|each| each == phase).unwrap_or_default();
@@ -235,7 +235,7 @@ impl Call {
         }
     }
 
-    /// In which phase its last attempt was cancelled.
+    /// The phase in which the last attempt was cancelled.
     pub(crate) fn cancelled_in(&self) -> Option<Phase> {
         let at = self.0.cancelled_in.load(Ordering::Acquire).checked_sub(1)?;
         Phase::ALL.get(usize::from(at)).copied()

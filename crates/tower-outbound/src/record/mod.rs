@@ -4,12 +4,13 @@
 mod observer_state;
 
 mod address;
-pub(crate) mod attempt;
+mod attempt;
 mod call;
 mod connection;
 pub mod event;
 mod no_propagation;
 mod origin;
+mod pool_handle;
 mod registry;
 mod retry_reason;
 mod setup;
@@ -18,16 +19,19 @@ mod url_template;
 
 pub use self::address::{AddressAttempt, AddressOutcome};
 pub use self::attempt::Attempt;
-pub(crate) use self::attempt::{Mark, Start, WeakAttempt, grpc, identity, tick};
+pub(crate) use self::attempt::{AttemptScope, AttemptStart, WeakAttempt, grpc, next_sequence};
+use self::attempt::{Mark, association_reported};
 pub use self::call::Call;
 pub(crate) use self::call::{CallStorage, EndCause};
-pub(crate) use self::connection::{Aboard, CloseHint, IoEnd, Seen};
+use self::connection::{Association, UseEvidence};
+pub(crate) use self::connection::{CloseHint, IoEnd};
 pub use self::connection::{CloseReason, Closed, Connection, ConnectionState, Protocol, Reuse, Use};
 pub use self::no_propagation::NoPropagation;
 pub use self::observer_state::ObserverKey;
 pub(crate) use self::observer_state::ObserverStates;
 pub use self::origin::Origin;
 pub(crate) use self::origin::OriginParts;
+pub(crate) use self::pool_handle::PoolHandle;
 pub(crate) use self::registry::Registry;
 pub use self::retry_reason::{Release, RetryLimit, RetryReason};
 pub use self::setup::{Setup, SetupPhase, TlsInfo};

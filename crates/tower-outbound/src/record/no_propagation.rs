@@ -1,4 +1,4 @@
-/// In a request's extensions: no trace context is written into its headers.
+/// In a request's extensions: observers write no trace context into its headers.
 ///
 /// [`RequestExt::no_propagation`](crate::RequestExt::no_propagation) inserts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

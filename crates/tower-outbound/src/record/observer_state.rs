@@ -1,4 +1,4 @@
-//! Where observers keep their own state in a record: set once, no map, no lock.
+//! The state of observers in a record: set once, without a map or a lock.
 
 use std::any::Any;
 use std::fmt;
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// An observer's key to its state in the records ([`Attempt`](crate::Attempt), [`Call`](crate::Call),
 /// [`Connection`](crate::Connection), [`Setup`](crate::connect::Setup), [`Origin`](crate::Origin)).
 ///
-/// Make one per observer and kind of state; two slots never see each other's values.
+/// Create one key per observer and kind of state. Two keys never share a value.
 pub struct ObserverKey<T> {
     id: u64,
     marker: PhantomData<fn() -> T>,
 }
 
 impl<T> ObserverKey<T> {
-    /// A slot of its own.
+    /// Creates a new key.
     #[must_use]
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -36,7 +36,7 @@ impl<T> fmt::Debug for ObserverKey<T> {
     }
 }
 
-/// The states that observers have put into one record.
+/// The states of the observers in one record.
 #[derive(Default)]
 pub(crate) struct ObserverStates {
     cell: OnceLock<(u64, Box<dyn Any + Send + Sync>)>,
@@ -55,7 +55,7 @@ impl ObserverStates {
         }
     }
 
-    /// The value in the slot, made by `init` where there is none yet.
+    /// The value of the key, created by `init` if there is none.
     pub(crate) fn get_or_init<T: Any + Send + Sync>(
         &self,
         slot: &ObserverKey<T>,
@@ -82,7 +82,7 @@ impl fmt::Debug for ObserverStates {
     }
 }
 
-/// The two methods by which observers reach their state; the record keeps its slots in `self.0.slots`.
+/// The two methods that give observers their state. The record has its [`ObserverStates`] in `self.0.slots`.
 macro_rules! observer_state {
     () => {
         /// An observer's state in this record.
@@ -94,7 +94,7 @@ macro_rules! observer_state {
             self.0.slots.get(key)
         }
 
-        /// An observer's state in this record, made by `init` where there is none yet.
+        /// An observer's state in this record, created by `init` if there is none.
         pub fn observer_state_or_init<T: Send + Sync + 'static>(
             &self,
             key: &$crate::record::ObserverKey<T>,

@@ -9,9 +9,9 @@ use http::Uri;
 use crate::record::ObserverStates;
 use crate::util::http::{HostPort, default_port};
 
-/// Scheme, host and port (RFC 9110, section 4.3.1): where a request goes.
+/// Scheme, host and port of a request (RFC 9110, section 4.3.1).
 ///
-/// Clones are handles to one record; the registry hands out the same record for the same origin.
+/// Clones are handles to one record. An [`Outbound`](crate::Outbound) has one record per origin.
 #[derive(Clone)]
 pub struct Origin(Arc<Inner>);
 
@@ -20,7 +20,7 @@ struct Inner {
     host: Arc<str>,
     port: u16,
     calls: AtomicU64,
-    names_wanted: AtomicU32,
+    captures_wanted: AtomicU32,
     slots: ObserverStates,
 }
 
@@ -62,25 +62,25 @@ impl Origin {
             host: parts.host.to_ascii_lowercase().into(),
             port: parts.port,
             calls: AtomicU64::new(0),
-            // Of the first connection.
-            names_wanted: AtomicU32::new(1),
+            // For the first connection.
+            captures_wanted: AtomicU32::new(1),
             slots: ObserverStates::default(),
         }))
     }
 
-    /// `http` or `https`, as the request's URI says.
+    /// The scheme of the URI, `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.0.scheme
     }
 
-    /// The host, in lower case, without brackets; empty where a request names none.
+    /// The host, in lower case, without brackets; empty if the request has none.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.0.host
     }
 
-    /// The host, shared.
+    /// The host, as a shared string.
     #[must_use]
     pub fn host_shared(&self) -> Arc<str> {
         self.0.host.clone()
@@ -111,21 +111,21 @@ impl Origin {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection is there, or is being made, that the client could name for the next request.
-    pub(crate) fn want_name(&self) {
-        self.0.names_wanted.fetch_add(1, Ordering::Relaxed);
+    /// A connection without a pool handle exists or is being made: the next request shall ask for one.
+    pub(super) fn request_capture(&self) {
+        self.0.captures_wanted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the request that comes now is to have its connection named; as often as that was wanted.
-    pub(crate) fn take_wanted_name(&self) -> bool {
-        let wanted = &self.0.names_wanted;
+    /// Whether this request shall ask for a pool handle. Returns `true` once for each request of a capture.
+    pub(crate) fn should_capture(&self) -> bool {
+        let wanted = &self.0.captures_wanted;
         let one_less = |count: u32| count.checked_sub(1);
-        // A load first: nearly always there is nothing to be wanted.
+        // A load first: nearly always the count is 0.
         wanted.load(Ordering::Relaxed) > 0
             && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// How many calls to it were observed.
+    /// The number of observed calls to the origin.
     pub(crate) fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
     }
@@ -134,7 +134,7 @@ impl Origin {
         OriginParts { scheme: &self.0.scheme, host: &self.0.host, port: self.0.port }
     }
 
-    /// Where the record lies: the same for every handle of one registry to it, as long as there is one.
+    /// The address of the record: the same for all handles of one registry, while there is one.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
     }

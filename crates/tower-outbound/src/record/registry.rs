@@ -1,4 +1,4 @@
-//! The registry: every origin, every open connection, and who is told.
+//! The registry: the origins, the open connections, the observers and the settings of a stack.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -11,13 +11,12 @@ use http::Uri;
 use tokio::time::Instant;
 
 use super::origin::OriginParts;
-use super::{Connection, Origin};
+use super::{Connection, Origin, PoolHandle};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
-use crate::foreign::Capture;
 use crate::settings::Settings;
 use crate::timer::Timers;
 
-/// Origins kept beyond this many are swept when nothing uses them any more.
+/// Above this many, origins that are not in use are removed.
 const ORIGINS_KEPT: usize = 1024;
 
 /// What the layers of one stack share: origins, open connections, observers.
@@ -41,8 +40,8 @@ struct Inner {
 /// An open connection.
 struct Open {
     connection: Connection,
-    /// It holds the connection: kept here, and not in its record, so that the two do not keep each other.
-    capture: Option<Capture>,
+    /// Stored here and not in the connection's record: the handle holds that record.
+    pool_handle: Option<Arc<dyn PoolHandle>>,
 }
 
 impl Registry {
@@ -87,7 +86,7 @@ impl Registry {
         self.0.observers.emit(event);
     }
 
-    /// The options in force now.
+    /// The current settings.
     pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
         self.0.settings.load()
     }
@@ -98,19 +97,19 @@ impl Registry {
         self.0.settings.store(Arc::new(settings));
     }
 
-    /// The origin of a URI; one without a host where the URI names none.
+    /// The origin of a URI; an origin without a host if the URI has none.
     pub(crate) fn origin(&self, uri: &Uri) -> Origin {
         let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };
         self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere))
     }
 
-    /// The origin of a URI; `None` where the URI names no host.
+    /// The origin of a URI; `None` if the URI has no host.
     pub(crate) fn origin_of(&self, uri: &Uri) -> Option<Origin> {
         OriginParts::of(uri).map(|parts| self.intern(parts))
     }
 
     fn intern(&self, parts: OriginParts<'_>) -> Origin {
-        // Hosts are compared without case; the usual lower-case one costs no copy.
+        // Hosts are case-insensitive. The usual lower-case host costs no copy.
         if parts.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             let host = parts.host.to_ascii_lowercase();
             return self.intern(OriginParts { host: &host, ..parts });
@@ -134,32 +133,36 @@ impl Registry {
         origin
     }
 
-    pub(crate) fn add(&self, connection: &Connection) {
+    pub(super) fn add(&self, connection: &Connection) {
         self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(connection.id(), Open { connection: connection.clone(), capture: None });
+        open.insert(connection.id(), Open { connection: connection.clone(), pool_handle: None });
     }
 
-    /// What was there before is given back.
-    pub(crate) fn set_capture(&self, connection: &Connection, capture: Capture) -> Option<Capture> {
+    /// Returns the handle before.
+    pub(super) fn set_pool_handle(
+        &self,
+        connection: &Connection,
+        handle: Arc<dyn PoolHandle>,
+    ) -> Option<Arc<dyn PoolHandle>> {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get_mut(&connection.id())?.capture.replace(capture)
+        open.get_mut(&connection.id())?.pool_handle.replace(handle)
     }
 
-    pub(crate) fn capture_of(&self, connection: &Connection) -> Option<Capture> {
+    pub(super) fn pool_handle_of(&self, connection: &Connection) -> Option<Arc<dyn PoolHandle>> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(&connection.id())?.capture.clone()
+        open.get(&connection.id())?.pool_handle.clone()
     }
 
-    /// The connections that a pool can be told of.
-    pub(crate) fn captured(&self) -> Vec<(Connection, Capture)> {
+    /// The connections that can be taken out of their pool.
+    pub(super) fn pool_handles(&self) -> Vec<(Connection, Arc<dyn PoolHandle>)> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let captured = |open: &Open| Some((open.connection.clone(), open.capture.clone()?));
+        let captured = |open: &Open| Some((open.connection.clone(), open.pool_handle.clone()?));
         open.values().filter_map(captured).collect()
     }
 
     /// The HTTP/2 connections to the origin if none of them has read a byte since then, otherwise none.
-    pub(crate) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
+    pub(super) fn silent_http2(&self, origin: &Origin, since: Instant) -> Vec<Connection> {
         let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let http2 = open.values().map(|open| &open.connection);
         let http2 = http2.filter(|one| one.is_http2() && one.origin() == origin);
@@ -170,36 +173,36 @@ impl Registry {
         }
     }
 
-    pub(crate) fn remove(&self, connection: &Connection) {
+    pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = open.remove(&connection.id());
         drop(open);
         drop(removed);
     }
 
-    pub(crate) fn see_attempt(&self) {
+    pub(super) fn see_attempt(&self) {
         // A load first: a store on every request would bounce the cache line between cores.
         if !self.0.attempts_seen.load(Ordering::Relaxed) {
             self.0.attempts_seen.store(true, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn has_seen_attempt(&self) -> bool {
+    pub(super) fn has_seen_attempt(&self) -> bool {
         self.0.attempts_seen.load(Ordering::Relaxed)
     }
 
-    /// A connection was made that is tracked, or that is known not to be.
+    /// A connection was opened that is tracked or known to be untracked.
     pub(crate) fn see_connection(&self) {
         self.0.connections_seen.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn has_seen_connection(&self) -> bool {
+    pub(super) fn has_seen_connection(&self) -> bool {
         self.0.connections_seen.load(Ordering::Relaxed)
     }
 
     pub(crate) fn warn(&self, warning: StackWarning) {
         if self.0.warnings.first(warning) {
-            // Said also where nothing but warnings is wanted.
+            // Logged even where only warnings are logged.
             log::misplaced(warning);
             self.emit(&Event::Misplaced { warning });
         }
@@ -241,6 +244,6 @@ mod tests {
             registry.origin(&format!("http://a.example:{port}/").parse().unwrap());
         }
         assert!(registry.0.origins.read().unwrap().len() <= ORIGINS_KEPT);
-        assert!(kept.is_shared(), "one in use stays");
+        assert!(kept.is_shared(), "an origin in use stays");
     }
 }

@@ -1,25 +1,25 @@
-//! Why a request is sent again, what speaks against it, and what became of a failed response.
+//! Why a request is retried, which limit prevents a retry, and how a failed response is released.
 
 use crate::util::named_enum;
 
 named_enum! {
-    /// Why a request is to be sent again: `outbound.retry.reason`.
+    /// Why a request is retried: `outbound.retry.reason`.
     pub enum RetryReason {
-        /// No connection was had.
+        /// The connect failed.
         Connect = "connect",
-        /// A reused connection turned out to be dead before a byte of the request was written.
+        /// A reused connection was dead before a byte of the request was written.
         ReusedConnection = "reused_connection",
-        /// Nothing of it was sent for another reason.
+        /// Nothing of the request was sent, for another reason.
         NotSent = "not_sent",
-        /// The peer says that it has not processed it (HTTP/2 `REFUSED_STREAM`, `GOAWAY`).
+        /// The peer did not process the request (HTTP/2 `REFUSED_STREAM`, `GOAWAY`).
         NotProcessed = "not_processed",
-        /// A reused connection died after it was sent, and it is idempotent: only where that is asked for.
+        /// A reused connection died after an idempotent request was sent. Off by default.
         Idempotent = "idempotent",
-        /// The response's status is on the list.
+        /// The status of the response is on the configured list.
         Status = "status",
-        /// gRPC's `UNAVAILABLE` in a response of trailers only.
+        /// gRPC's `UNAVAILABLE` in a trailers-only response.
         GrpcStatus = "grpc_status",
-        /// The [`RetryPolicy`](crate::retry::RetryPolicy) says so.
+        /// The [`RetryPolicy`](crate::retry::RetryPolicy) decided it.
         Policy = "policy",
     }
 
@@ -28,19 +28,19 @@ named_enum! {
 }
 
 named_enum! {
-    /// Why a retry that was wanted is not made: `outbound.retry.limit`.
+    /// The limit that prevents a retry: `outbound.retry.limit`.
     pub enum RetryLimit {
-        /// The retries of the call are used up.
+        /// The call has no retries left.
         Attempts = "attempts",
-        /// Too many connects have failed at this origin.
+        /// The budget for failed connects to the origin is exhausted.
         ConnectBudget = "connect_budget",
-        /// Too many requests were sent again to this origin.
+        /// The retry budget of the origin is exhausted.
         Budget = "budget",
-        /// The wait would not end before the call's deadline.
+        /// The wait would end after the call's deadline.
         Deadline = "deadline",
-        /// The peer asks for a longer wait than is allowed, or for none at all.
+        /// The peer asks for a longer wait than allowed, or for no retry.
         RetryAfter = "retry_after",
-        /// The request's body cannot be had again, or was answered before it was handed over whole.
+        /// The request body cannot be replayed, or the response came before the whole body was sent.
         Body = "body",
     }
 
@@ -49,15 +49,15 @@ named_enum! {
 }
 
 named_enum! {
-    /// What became of a failed response before the wait: `outbound.release`.
+    /// How a failed response was released before the wait: `outbound.release`.
     pub enum Release {
-        /// Read to its end: an HTTP/1 connection serves others during the wait.
+        /// Read to its end: an HTTP/1 connection can serve other requests during the wait.
         Drained = "drained",
         /// Dropped before its end: an HTTP/1 connection closes.
         Closed = "closed",
-        /// Dropped before its end: the HTTP/2 stream is reset, its connection serves on.
+        /// Dropped before its end: the HTTP/2 stream is reset, the connection stays open.
         Reset = "reset",
-        /// It had no body.
+        /// The response had no body.
         Empty = "empty",
     }
 

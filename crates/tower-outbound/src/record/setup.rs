@@ -1,4 +1,4 @@
-//! The making of a connection.
+//! The setup of a connection.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::event::{ConnectResult, Event, Observers};
 use crate::failure::{Failure, Phase};
 use crate::record::{Attempt, ObserverStates};
 
-/// The making of a connection: dns, tcp, tunnel, tls, and each address that was tried.
+/// The setup of a connection: dns, tcp, tunnel, tls, and each address that was tried.
 ///
-/// It begins when the client asks the tracked connector and ends with a connection, a failure or a drop.
-/// Clones are handles to one record.
+/// A setup starts when the client calls the tracked connector. It ends with a connection, a failure or a drop. Clones are
+/// handles to one record.
 #[derive(Clone)]
 pub struct Setup(Arc<Inner>);
 
@@ -28,7 +28,7 @@ struct Inner {
     started_by: Option<u64>,
     end: OnceLock<Instant>,
     connection: AtomicU64,
-    /// Code of the phase that began last, 0 where none has.
+    /// Code of the phase that started last; 0 for none.
     running: AtomicU8,
     phases: Mutex<Vec<SetupPhase>>,
     dns_answers: OnceLock<Box<[IpAddr]>>,
@@ -36,41 +36,41 @@ struct Inner {
     peer: OnceLock<SocketAddr>,
     tls: OnceLock<TlsInfo>,
     wasted: AtomicBool,
-    /// Who has started it will not be served by its connection.
-    forsaken: AtomicBool,
-    /// Its connection will be tracked.
+    /// The attempt that started the setup has ended without its connection.
+    abandoned: AtomicBool,
+    /// The connection will be tracked.
     tracked: AtomicBool,
-    /// TLS comes after it, out of its sight.
+    /// TLS runs above the tracked connector and is not visible.
     below_tls: AtomicBool,
     observers: Observers,
     slots: ObserverStates,
 }
 
-/// One phase of a setup that has ended.
+/// A completed phase of a setup.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SetupPhase {
     /// Which phase.
     pub phase: Phase,
-    /// When it began.
+    /// When the phase started.
     pub start: Instant,
-    /// When it ended.
+    /// When the phase ended.
     pub end: Instant,
-    /// What went wrong.
+    /// The failure, if the phase failed.
     pub failure: Option<Failure>,
 }
 
-/// What a TLS handshake agreed on.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
     /// `1.2` or `1.3`.
     pub version: Option<&'static str>,
-    /// The cipher suite's name.
+    /// The name of the cipher suite.
     pub cipher: Option<String>,
-    /// The protocol chosen by ALPN.
+    /// The protocol that ALPN selected.
     pub alpn: Option<String>,
-    /// Whether an earlier session was resumed.
+    /// Whether a session was resumed.
     pub resumed: Option<bool>,
 }
 
@@ -93,20 +93,22 @@ impl Setup {
             peer: OnceLock::new(),
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
-            forsaken: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
             below_tls: AtomicBool::new(false),
             observers,
             slots: ObserverStates::default(),
         }));
         if let Some(attempt) = attempt {
-            attempt.add_setup(setup.clone());
+            attempt.0.serving().setups.push(setup.clone());
+            // The next request may need a connection too.
+            attempt.origin().request_capture();
         }
         setup.0.observers.emit(&Event::ConnectStarted { setup: &setup, attempt });
         setup
     }
 
-    /// Its connection will be tracked.
+    /// The connection will be tracked.
     pub(crate) fn track(&self) {
         self.0.tracked.store(true, Ordering::Release);
     }
@@ -115,26 +117,26 @@ impl Setup {
         self.0.tracked.load(Ordering::Acquire)
     }
 
-    /// Who has started it is over, and was not served by its connection: another one has the first use of it.
-    pub(crate) fn forsake(&self) {
-        self.0.forsaken.store(true, Ordering::Release);
+    /// The attempt that started the setup has ended without its connection: another attempt will have the first use.
+    pub(crate) fn abandon(&self) {
+        self.0.abandoned.store(true, Ordering::Release);
     }
 
-    pub(crate) fn is_forsaken(&self) -> bool {
-        self.0.forsaken.load(Ordering::Acquire)
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.0.abandoned.load(Ordering::Acquire)
     }
 
-    /// TLS comes after it, out of its sight.
+    /// TLS runs above the tracked connector and is not visible.
     pub(crate) fn leave_tls(&self) {
         self.0.below_tls.store(true, Ordering::Release);
     }
 
-    /// Whether TLS is a part of it.
+    /// Whether TLS is part of the setup.
     pub(crate) fn has_tls(&self) -> bool {
         self.origin().scheme() == "https" && !self.0.below_tls.load(Ordering::Acquire)
     }
 
-    /// Whether TLS is to come after it.
+    /// Whether TLS follows above the tracked connector.
     pub(crate) fn awaits_tls(&self) -> bool {
         self.origin().scheme() == "https" && self.0.below_tls.load(Ordering::Acquire)
     }
@@ -157,19 +159,19 @@ impl Setup {
         self.0.id
     }
 
-    /// Where to.
+    /// The origin that the setup connects to.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.0.origin
     }
 
-    /// When the connector was asked.
+    /// When the connector was called.
     #[must_use]
     pub fn start_time(&self) -> Instant {
         self.0.start
     }
 
-    /// When it was over; `None` while it runs.
+    /// When the setup ended; `None` before that.
     #[must_use]
     pub fn end_time(&self) -> Option<Instant> {
         self.0.end.get().copied()
@@ -181,13 +183,13 @@ impl Setup {
         self.end_time().map(|end| end - self.0.start)
     }
 
-    /// The id of the attempt that started it; `None` where the client connects from a task of its own.
+    /// The id of the attempt that started it; `None` if the client connects in a task of its own.
     #[must_use]
     pub fn started_by(&self) -> Option<u64> {
         self.0.started_by
     }
 
-    /// The id of the connection that it made, if it did.
+    /// The id of the connection, if the setup led to one.
     #[must_use]
     pub fn connection_id(&self) -> Option<u64> {
         match self.0.connection.load(Ordering::Acquire) {
@@ -196,41 +198,41 @@ impl Setup {
         }
     }
 
-    /// The phases that have ended, in the order in which they ended.
+    /// The completed phases, in the order of their ends.
     #[must_use]
     pub fn phases(&self) -> Vec<SetupPhase> {
         self.0.phases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How long a phase took; `None` if it did not take place or cannot be seen.
+    /// The duration of a phase; `None` if the phase did not occur or is not visible.
     #[must_use]
     pub fn phase(&self, phase: Phase) -> Option<Duration> {
         let phases = self.0.phases.lock().unwrap_or_else(PoisonError::into_inner);
         phases.iter().find(|ended| ended.phase == phase).map(|ended| ended.end - ended.start)
     }
 
-    /// What the name resolved to; `None` where nothing was resolved, or by a resolver that cannot be seen.
+    /// The addresses that the resolver returned; `None` if no name was resolved, or the resolver is not visible.
     ///
-    /// It is there when the phase [`Dns`](Phase::Dns) ends.
+    /// Set when the phase [`Dns`](Phase::Dns) ends.
     #[must_use]
     pub fn dns_answers(&self) -> Option<&[IpAddr]> {
         self.0.dns_answers.get().map(|answers| &**answers)
     }
 
-    /// The addresses that were tried, in the order in which their attempts ended; none where that cannot be
-    /// seen. Only [`TcpConnector`](crate::connect::TcpConnector) shows them.
+    /// The addresses that were tried, in the order in which their attempts ended. Only
+    /// [`TcpConnector`](crate::connect::TcpConnector) records them; empty for other connectors.
     #[must_use]
     pub fn attempts(&self) -> Vec<AddressAttempt> {
         self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The address that was connected to.
+    /// The address of the peer, once connected.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer.get().copied()
     }
 
-    /// What the TLS handshake agreed on, where that can be seen.
+    /// The result of the TLS handshake, if it is visible.
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.0.tls.get()
@@ -251,7 +253,6 @@ impl Setup {
         let _ = self.0.peer.set(peer);
     }
 
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only the client's streams can be asked"))]
     pub(crate) fn set_tls(&self, tls: TlsInfo) {
         let _ = self.0.tls.set(tls);
     }
@@ -260,21 +261,21 @@ impl Setup {
         self.0.connection.store(id, Ordering::Release);
     }
 
-    /// Ends the setup; every call after the first does nothing.
+    /// Ends the setup. Later calls do nothing.
     pub(crate) fn finish(&self, result: ConnectResult<'_>) {
         if self.0.end.set(Instant::now()).is_ok() {
             self.0.observers.emit(&Event::ConnectEnded { setup: self, result });
         }
     }
 
-    /// Returns the phase that was running: the stage around this one.
+    /// Returns the phase that was running: the one around this phase.
     pub(crate) fn begin_phase(&self, phase: Phase) -> Option<Phase> {
         let before = self.running_phase();
         self.resume_phase(Some(phase));
         before
     }
 
-    /// A stage inside is over; after the outermost one of an https connect comes TLS, unless TCP is not seen.
+    /// An inner phase has ended. TLS follows the outermost phase of an https connect, unless TCP is not visible.
     pub(crate) fn resume_phase(&self, phase: Option<Phase>) {
         let connected = || self.has_phase(Phase::Tcp) || self.has_phase(Phase::Tunnel);
         let handshakes = || self.has_tls() && connected() && !self.has_phase(Phase::Tls);
@@ -284,7 +285,7 @@ impl Setup {
         self.0.running.store(at.map_or(0, |at| at as u8 + 1), Ordering::Release);
     }
 
-    /// The phase that it is in; `None` where that cannot be seen, and when it is over.
+    /// The current phase; `None` if it is not visible, and after the end.
     pub(crate) fn running_phase(&self) -> Option<Phase> {
         let running = self.0.running.load(Ordering::Acquire);
         if self.end_time().is_some() {
@@ -297,7 +298,7 @@ impl Setup {
         self.phase(phase).is_some()
     }
 
-    /// When the last phase ended that began at or after `start`: what comes next begins there.
+    /// The end of the last phase that started at or after `start`: the next phase starts there.
     pub(crate) fn last_end_since(&self, start: Instant) -> Option<Instant> {
         let phases = self.0.phases.lock().unwrap_or_else(PoisonError::into_inner);
         phases.iter().filter(|ended| ended.start >= start).map(|ended| ended.end).max()
@@ -313,8 +314,8 @@ impl Setup {
         self.0.wasted.load(Ordering::Acquire)
     }
 
-    /// Says, once, that the attempt which started this was served by another connection.
-    pub(crate) fn waste(&self, attempt: &Attempt) {
+    /// Emits, once, that the attempt that started the setup was served by another connection.
+    pub(crate) fn mark_wasted(&self, attempt: &Attempt) {
         if !self.0.wasted.swap(true, Ordering::AcqRel) {
             self.0.observers.emit(&Event::ConnectWasted { setup: self, attempt });
         }
@@ -336,7 +337,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Setup>> = const { RefCell::new(None) };
 }
 
-/// Puts the setup back that was current before.
+/// Restores the setup that was current before.
 pub(crate) struct SetupScope {
     before: Option<Setup>,
 }

@@ -1,6 +1,7 @@
 //! Where the time of an attempt went.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,8 +12,8 @@ use crate::record::{Connection, Reuse, Setup, Use};
 
 /// Where the time of an attempt went.
 ///
-/// It is in the extensions of every response. It grows while the attempt goes on and is complete when
-/// the response's body has ended; clone it before you consume the response.
+/// Each response has it in its extensions. It is complete when the response's body has ended: clone it before you consume
+/// the response.
 ///
 /// # Example
 /// ```
@@ -30,23 +31,23 @@ pub struct Timings {
     attempt: Attempt,
 }
 
-/// Time since the start of the attempt, as curl counts it: each is at least the one before it.
+/// Times since the start of the attempt, as curl counts them: each is at least the one before it.
 ///
-/// `None` is what has not happened, or cannot be seen.
+/// `None` for an instant that has not occurred or is not visible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cumulative {
-    /// A slot of our own limits was had.
+    /// The in-flight limit granted a slot.
     pub queue: Option<Duration>,
-    /// A connection was had.
+    /// The attempt had a connection.
     pub acquire: Option<Duration>,
     /// The first byte of the request was written.
     pub send_start: Option<Duration>,
     /// The first byte of the response was read.
     pub first_byte: Option<Duration>,
-    /// The response was handed to the caller.
+    /// The head of the response was returned to the caller.
     pub head: Option<Duration>,
-    /// The response's body had ended.
+    /// The body of the response ended.
     pub body_end: Option<Duration>,
 }
 
@@ -55,36 +56,36 @@ impl Timings {
         Self { attempt }
     }
 
-    /// The attempt that it is about.
+    /// The attempt.
     #[must_use]
     pub fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
-    /// Whether the attempt is over, so that nothing changes any more.
+    /// Whether the attempt has ended: then nothing changes any more.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.attempt.is_ended()
     }
 
-    /// From the start to the end of the body; `None` before that.
+    /// The time from the start of the attempt to the end of the body; `None` before that.
     #[must_use]
     pub fn total(&self) -> Option<Duration> {
         self.cumulative().body_end
     }
 
-    /// How long a phase took; `None` if it did not take place, has not ended, or cannot be seen.
+    /// The duration of a phase; `None` if the phase did not occur, has not ended, or is not visible.
     ///
-    /// Dns, tcp, tunnel and tls are those of the setup that this attempt paid for: 0 to 1 of each.
+    /// Dns, tcp, tunnel and tls are those of the setup that this attempt started and used.
     #[must_use]
     pub fn phase(&self, phase: Phase) -> Option<Duration> {
         self.span(phase).map(|(start, end)| end.saturating_duration_since(start))
     }
 
-    /// When a phase began and ended.
+    /// The start and end of a phase.
     #[must_use]
     pub fn span(&self, phase: Phase) -> Option<(Instant, Instant)> {
-        let inner = self.attempt.inner();
+        let inner = &self.attempt.0;
         let start = self.attempt.start_time();
         let marks = &inner.marks;
         match phase {
@@ -93,7 +94,7 @@ impl Timings {
             Phase::Acquire => Some((marks.slot.get(start).unwrap_or(start), marks.send_start.get(start)?)),
             Phase::Send => {
                 let from = marks.send_start.get(start)?;
-                // An early answer ends the sending as far as the attempt is concerned.
+                // An early response ends the phase.
                 let answer = marks.first_byte.get(start).filter(|_| self.attempt.answered_early());
                 Some((from, answer.or(marks.send_end.get(start))?.max(from)))
             }
@@ -119,7 +120,7 @@ impl Timings {
     #[must_use]
     pub fn cumulative(&self) -> Cumulative {
         let start = self.attempt.start_time();
-        let marks = &self.attempt.inner().marks;
+        let marks = &self.attempt.0.marks;
         let since = |mark: &super::Mark| mark.get(start).map(|at| at - start);
         Cumulative {
             queue: since(&marks.slot),
@@ -131,20 +132,20 @@ impl Timings {
         }
     }
 
-    /// Whether the first byte is an upper bound (the head itself): on HTTP/2, and where connections are
-    /// not tracked, no earlier moment can be seen.
+    /// Whether the time of the first byte is an upper bound (that of the head): on HTTP/2, and where connections are not
+    /// tracked, no earlier instant is visible.
     #[must_use]
     pub fn first_byte_is_upper_bound(&self) -> bool {
-        self.attempt.first_byte_is_bound()
+        self.attempt.0.first_byte_bound.load(Ordering::Acquire)
     }
 
-    /// The connection that served.
+    /// The connection that served the attempt.
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {
         self.attempt.connection()
     }
 
-    /// Which use of its connection it was.
+    /// Which use of the connection the attempt was.
     #[must_use]
     pub fn usage(&self) -> Option<Use> {
         self.attempt.usage()
@@ -156,13 +157,13 @@ impl Timings {
         self.attempt.reuse()
     }
 
-    /// The setup of the connection that served, whoever paid for it.
+    /// The setup of the serving connection, whichever attempt started it.
     #[must_use]
     pub fn setup(&self) -> Option<Setup> {
         self.attempt.setup()
     }
 
-    /// Whether this attempt paid for that setup.
+    /// Whether this attempt started that setup.
     #[must_use]
     pub fn setup_paid(&self) -> bool {
         self.attempt.setup_paid()
@@ -172,7 +173,7 @@ impl Timings {
 /// One line: the phases in milliseconds, their total, and the connection.
 impl fmt::Display for Timings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The setup's phases say more than the wait that they make up.
+        // The phases of the setup replace the acquire phase that contains them.
         let paid = self.phase(Phase::Tcp).is_some();
         for phase in [
             Phase::Queue,
@@ -190,13 +191,13 @@ impl fmt::Display for Timings {
                 write!(f, "{phase} {:.1} ", took.as_secs_f64() * 1e3)?;
             }
         }
-        match self.attempt.inner().marks.end.get(self.attempt.start_time()) {
+        match self.attempt.0.marks.end.get(self.attempt.start_time()) {
             Some(end) => write!(f, "= {:.1} ms", (end - self.attempt.start_time()).as_secs_f64() * 1e3)?,
             None => f.write_str("= … ms")?,
         }
         match (self.connection(), self.reuse()) {
             (Some(connection), reuse) => write!(f, ", connection {} {}", connection.id(), reuse.as_str()),
-            // It may have had one that is not tracked.
+            // The connection may be one that is not tracked.
             (None, _) if self.attempt.status().is_some() => f.write_str(", connection unknown"),
             (None, _) => f.write_str(", no connection"),
         }

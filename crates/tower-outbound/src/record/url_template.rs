@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// Names the span and the metrics of a request: put it into the request's extensions, or call
 /// [`RequestExt::url_template`](crate::RequestExt::url_template).
 ///
-/// It must have low cardinality (`"/users/{id}"`); the path itself is never used as a name. One that is made at run time
-/// is a shared string, so that a clone costs a reference count.
+/// The template must have low cardinality (`"/users/{id}"`). The path itself is never used as a name. A template made at
+/// run time is a shared string: a clone increments a reference count.
 /// Source: OpenTelemetry semantic conventions, `url.template`.
 ///
 /// # Example
@@ -16,7 +16,7 @@ use std::sync::Arc;
 ///
 /// let request = http::Request::get("http://localhost/users/7").body(()).unwrap();
 /// let request = request.url_template("/users/{id}");
-/// // Of a router, at run time.
+/// // At run time, for example from a router.
 /// let template = UrlTemplate::from(format!("/{}/{{id}}", "orders"));
 /// assert_eq!(template.as_str(), "/orders/{id}");
 /// # let _ = request;

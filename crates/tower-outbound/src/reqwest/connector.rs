@@ -12,7 +12,7 @@ use super::ReqwestService;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::Failure;
-use crate::foreign::socket_pairs::{Sockets, pair_of};
+use crate::foreign::{SocketPairs, pair_of};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::timeouts::ConnectTimers;
@@ -32,12 +32,12 @@ use crate::util::inner_service_accessors;
 #[must_use = "a layer does nothing unless put around a service"]
 pub struct ReqwestConnectorLayer {
     registry: Registry,
-    sockets: Sockets,
+    sockets: SocketPairs,
 }
 
 impl ReqwestConnectorLayer {
     pub(super) fn new(registry: Registry) -> Self {
-        Self { registry, sockets: Sockets::new() }
+        Self { registry, sockets: SocketPairs::new() }
     }
 
     /// The service of the client that is built with this layer.
@@ -119,7 +119,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         report: Option<Report>,
-        sockets: Sockets,
+        sockets: SocketPairs,
     }
 
     impl<F> PinnedDrop for ReqwestConnecting<F> {
@@ -175,7 +175,7 @@ where
 }
 
 impl Report {
-    fn connected(&self, io: &impl Connect, sockets: &Sockets) {
+    fn connected(&self, io: &impl Connect, sockets: &SocketPairs) {
         let (at, setup) = (Instant::now(), &self.setup);
         let connected = io.connected();
         // A Unix socket has no addresses, so it cannot be identified.
@@ -190,6 +190,6 @@ impl Report {
         let connection = Connection::untracked(&self.registry, setup.clone(), pair, protocol, awaited, at);
         sockets.add(pair, connection.clone());
         setup.finish(ConnectResult::Untracked);
-        self.attempt.setup_done(setup, &connection);
+        self.attempt.io().setup_connected(setup, &connection);
     }
 }

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::{ResponseBuilderExt as _, Url};
 use tower_service::Service;
 
-use crate::foreign::socket_pairs::{Sockets, pair};
+use crate::foreign::{SocketPairs, pair};
 use crate::record::{Attempt, Connection, Protocol};
 
 type Pending = <reqwest::Client as Service<reqwest::Request>>::Future;
@@ -29,12 +29,17 @@ enum State {
 
 struct Sent {
     url: Url,
-    sockets: Sockets,
+    sockets: SocketPairs,
     attempt: Option<Attempt>,
 }
 
 impl ReqwestFuture {
-    pub(super) const fn sent(pending: Pending, url: Url, sockets: Sockets, attempt: Option<Attempt>) -> Self {
+    pub(super) const fn sent(
+        pending: Pending,
+        url: Url,
+        sockets: SocketPairs,
+        attempt: Option<Attempt>,
+    ) -> Self {
         Self(State::Sending { pending, sent: Sent { url, sockets, attempt } })
     }
 
@@ -74,8 +79,8 @@ impl Drop for ReqwestFuture {
 impl Sent {
     /// Without a response, the connections that served the request are unknown.
     fn on_no_response(&self) {
-        if !self.attempt.as_ref().is_some_and(Attempt::is_untouched) {
-            self.sockets.distrust_unused();
+        if !self.attempt.as_ref().is_some_and(|attempt| attempt.request_body().is_untouched()) {
+            self.sockets.forget_unused();
         }
     }
 
@@ -86,7 +91,7 @@ impl Sent {
             self.serving(&response)
         } else {
             // The connections of the requests before the last redirect are unknown.
-            self.sockets.distrust_unused();
+            self.sockets.forget_unused();
             None
         };
         with_extensions(response, url, connection)
@@ -100,7 +105,7 @@ impl Sent {
         }
         if connection.protocol().is_none() {
             let http2 = response.version() == http::Version::HTTP_2;
-            connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+            connection.io().set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
         }
         Some(connection)
     }

@@ -8,8 +8,7 @@ use tower_service::Service;
 
 use super::ReqwestFuture;
 use crate::error::BoxError;
-use crate::foreign::redirect_guard::Witness;
-use crate::foreign::socket_pairs::Sockets;
+use crate::foreign::{RedirectGuardBody, SocketPairs};
 use crate::record::Attempt;
 
 /// A `reqwest::Client` as a [`Service`] of `http::Request`, which identifies the connection of each response; from
@@ -29,11 +28,11 @@ use crate::record::Attempt;
 #[derive(Clone)]
 pub struct ReqwestService {
     client: reqwest::Client,
-    sockets: Sockets,
+    sockets: SocketPairs,
 }
 
 impl ReqwestService {
-    pub(super) const fn new(client: reqwest::Client, sockets: Sockets) -> Self {
+    pub(super) const fn new(client: reqwest::Client, sockets: SocketPairs) -> Self {
         Self { client, sockets }
     }
 
@@ -66,7 +65,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
         let attempt = Attempt::current();
-        let guarded = |body| reqwest::Body::wrap(Witness::new(body, attempt.clone()));
+        let guarded = |body| reqwest::Body::wrap(RedirectGuardBody::new(body, attempt.clone()));
         match reqwest::Request::try_from(request.map(guarded)) {
             Ok(request) => {
                 let url = request.url().clone();

@@ -180,7 +180,7 @@ impl<L, B: Body> RetryCall<L, B> {
         self.record_attempt(FailedAttempt {
             failure: Some(failure.clone()),
             status: None,
-            connection: failure.connection().cloned(),
+            connection: error.connection(),
             reason,
             delay,
         });
@@ -229,7 +229,7 @@ impl<L, B: Body> RetryCall<L, B> {
         self.emit(&Event::RetryDecided { call, reason, decision: delay });
         // Only if the request was not sent: a connection may have died of the request itself.
         if delay.is_ok() && reason == RetryReason::ReusedConnection {
-            attempt.into_iter().for_each(Attempt::distrust_idle);
+            attempt.into_iter().for_each(|attempt| attempt.response().evict_idle_peers());
         }
         delay.ok().map(|delay| (reason, delay))
     }
@@ -368,8 +368,7 @@ fn join_call(extensions: &mut Extensions, new_call: Call) -> Call {
 
 /// Warns if this layer is below an observe layer, which would count all attempts as one.
 fn warn_if_below_observe<B>(registry: &Registry, request: &Request<B>) {
-    let identity = crate::record::identity(request.uri());
-    let inside = Attempt::current().is_some_and(|outer| outer.identity() == identity && identity != 0);
+    let inside = Attempt::current().is_some_and(|outer| outer.is_of_request(request));
     if inside && Setup::current().is_none() {
         registry.warn(StackWarning::RetryInsideObserve);
     }

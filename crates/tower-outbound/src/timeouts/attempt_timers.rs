@@ -44,9 +44,9 @@ impl AttemptTimers {
         let timers = attempt.registry().timers();
         let elapsed = if self.attempt.poll(timers, cx, || Some(attempt.start_time())) {
             TimeoutKind::Attempt
-        } else if self.write_idle.poll(timers, cx, || attempt.stuck_since()) {
+        } else if self.write_idle.poll(timers, cx, || attempt.response().upload_stuck_since()) {
             TimeoutKind::WriteIdle
-        } else if self.first_byte.poll(timers, cx, || attempt.waits_since()) {
+        } else if self.first_byte.poll(timers, cx, || attempt.response().awaited_since()) {
             TimeoutKind::FirstByte
         } else {
             return None;
@@ -95,8 +95,9 @@ impl AttemptTimers {
 /// To be called before the client's future or body is dropped, which would otherwise be recorded as a cancellation.
 pub(crate) fn finish_timed_out(attempt: &Attempt, timeout: TimeoutError) -> Error {
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
-    attempt.look_for_silence(timeout.kind() == TimeoutKind::WriteIdle);
-    let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.failing_phase()).sent_by(attempt);
-    attempt.finish(&Outcome::Failed(failure.clone()));
+    attempt.response().record_timeout(timeout.kind() == TimeoutKind::WriteIdle);
+    let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.response().failing_phase());
+    let failure = attempt.attribute(failure);
+    attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), timeout.into())
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::hyper::rt::Executor;
 
+use crate::foreign::driven_connection;
 use crate::record::{Connection, Protocol};
 
 /// A task that tonic spawns.
@@ -51,12 +52,12 @@ impl ChannelExecutor {
 impl Executor<Task> for ChannelExecutor {
     fn execute(&self, task: Task) {
         // A task that an older connection spawns for a stream is not one of the two.
-        let opened = if Connection::driven().is_none() { self.opened.take() } else { None };
+        let opened = if driven_connection().is_none() { self.opened.take() } else { None };
         match opened {
             Some(connection) => {
                 // hyper sends the preface before it spawns a task. TLS above the connection hides the preface.
-                if connection.is_opaque() {
-                    connection.set_protocol(Protocol::Http2);
+                if connection.io().is_opaque() {
+                    connection.io().set_protocol(Protocol::Http2);
                 }
                 self.inner.execute(Box::pin(connection.drive(task)));
             }

@@ -1,34 +1,34 @@
-//! h2: errors of a stream and of the whole connection, and who has made them.
+//! h2: errors of a stream or of the whole connection, and which side caused them.
 
 use h2::{Error, Reason};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::Kind;
 
-/// h2 does not give the IO's error as a source.
+/// The error of the IO, which h2 does not return as a source.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
     error.downcast_ref::<Error>()?.get_io().map(|error| error as _)
 }
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     let Some(error) = error.downcast_ref::<Error>() else { return false };
     if error.is_io() {
-        found.from_io = true;
-        found.reading_body = false;
+        evidence.from_io = true;
+        evidence.reading_body = false;
     } else if error.is_go_away() {
-        // By itself it proves nothing: see `Attempt::send_state`.
-        found.say(go_away(error));
+        // The error alone proves nothing: see `attribution::is_beyond_goaway`.
+        evidence.exact(go_away(error));
     } else if error.is_reset() {
         let kind = reset(error);
         if kind == Kind::StreamRefused {
-            found.not_processed();
+            evidence.not_processed();
         }
-        found.say(kind);
+        evidence.exact(kind);
     } else if error.reason().is_some() {
-        found.say(Kind::Protocol);
+        evidence.exact(Kind::Protocol);
     } else {
-        // What is left: h2 was asked for what it cannot do.
-        found.settle(Kind::InvalidRequest);
+        // The remaining errors: invalid use of h2.
+        evidence.definite(Kind::InvalidRequest);
     }
     true
 }
@@ -50,15 +50,15 @@ fn reset(error: &Error) -> Kind {
     } else if error.is_library() {
         broken(error)
     } else {
-        // hyper resets a stream whose request body has failed.
+        // hyper resets a stream whose request body failed.
         Kind::RequestBody
     }
 }
 
-/// h2 itself has found fault with what the peer sent; these reasons say that it was too much.
+/// The kind of an error that h2 itself found in the peer's data; some reasons mean that a limit was exceeded.
 fn broken(error: &Error) -> Kind {
     match error.reason() {
-        // The last one is a head that goes on in `CONTINUATION` frames; what HPACK cannot decode has another.
+        // The last reason is that of a head with too many `CONTINUATION` frames; an HPACK error has another.
         Some(Reason::ENHANCE_YOUR_CALM | Reason::REFUSED_STREAM | Reason::COMPRESSION_ERROR) => {
             Kind::LimitExceeded
         }

@@ -2,123 +2,115 @@
 
 use std::error::Error as StdError;
 
-use http::{Extensions, Uri};
+use http::Uri;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tower_service::Service;
 
 use super::says;
-use crate::classify::chain::{Found, Level, levels};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::{Kind, Phase};
 
-/// Not exported, but it is what the connector's `Service` says it returns.
+/// Not exported, but it is the error type of the connector's `Service`.
 type ConnectError = <HttpConnector as Service<Uri>>::Error;
 type TunnelError = <Tunnel<HttpConnector> as Service<Uri>>::Error;
 
-/// What hyper-util knows of the connection that an error came from.
-pub(crate) fn connect_extras(error: &(dyn StdError + 'static), extensions: &mut Extensions) {
-    let named = levels(error).find_map(|level| level.downcast_ref::<legacy::Error>()?.connect_info());
-    if let Some(connected) = named {
-        connected.get_extras(extensions);
-    }
-}
-
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if let Some(error) = error.downcast_ref() {
-        message(error, found);
+        message(error, evidence);
     } else if let Some(error) = error.downcast_ref() {
-        client(error, found);
+        client(error, evidence);
     } else if let Some(error) = error.downcast_ref() {
-        connector(error, found);
+        connector(error, evidence);
     } else if let Some(error) = error.downcast_ref() {
-        tunnel(error, found);
+        tunnel(error, evidence);
     } else {
         return false;
     }
     true
 }
 
-fn message(error: &hyper::Error, found: &mut Found) {
+fn message(error: &hyper::Error, evidence: &mut Evidence) {
     if error.is_parse_too_large() {
-        found.say(Kind::LimitExceeded);
+        evidence.exact(Kind::LimitExceeded);
     } else if error.is_parse() {
-        found.say(Kind::InvalidResponse);
+        evidence.exact(Kind::InvalidResponse);
     } else if error.is_incomplete_message() {
-        found.say(Kind::ResponseEnded);
+        evidence.exact(Kind::ResponseEnded);
     } else if error.is_timeout() {
-        found.timeout();
+        evidence.timeout();
     } else if error.is_user() {
-        user(error, found);
+        user(error, evidence);
     } else if error.is_canceled() || error.is_closed() {
-        // The connection was gone before the request was written; the source may say why.
+        // The connection closed before the request was written. The source may have the reason.
         if error.is_canceled() {
-            found.unsent();
+            evidence.unsent();
         }
-        found.perhaps(Kind::ResponseEnded);
+        evidence.likely(Kind::ResponseEnded);
     } else if error.source().is_none() {
-        // What is left without a source: a message that nobody has asked for.
-        found.say(Kind::Protocol);
+        // The remaining error without a source: an unexpected message.
+        evidence.exact(Kind::Protocol);
     } else if says(error, "error reading a body from connection") {
-        found.reading_body = true;
-        found.perhaps(Kind::ResponseEnded);
+        evidence.reading_body = true;
+        evidence.likely(Kind::ResponseEnded);
     } else {
-        found.from_io = true;
+        evidence.from_io = true;
     }
 }
 
-/// The caller's errors, which may have sources from other connections: those do not matter here.
-fn user(error: &hyper::Error, found: &mut Found) {
+/// The caller's errors. Their sources may come from other connections and do not count.
+fn user(error: &hyper::Error, evidence: &mut Evidence) {
     if error.source().is_none() {
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
     } else if says(error, "dispatch task is gone") {
-        // The runtime, or a panic, has ended the connection's task.
-        found.settle(Kind::ConnectionAborted);
+        // The runtime or a panic ended the connection's task.
+        evidence.definite(Kind::ConnectionAborted);
     } else {
-        found.settle(Kind::RequestBody);
+        evidence.definite(Kind::RequestBody);
     }
 }
 
-fn client(error: &legacy::Error, found: &mut Found) {
+fn client(error: &legacy::Error, evidence: &mut Evidence) {
     let source = error.source();
     if error.is_connect() {
-        found.connecting();
-        // The pool's own errors, which are private: of those who wait for someone else's connect.
+        evidence.connecting();
+        // The pool's private errors, of requests that wait for the connect of another one.
         if source.is_some_and(|pool| says(pool, "request was canceled")) {
-            found.say(Kind::ConnectionAborted);
+            evidence.exact(Kind::ConnectionAborted);
         } else if source.is_some_and(|pool| says(pool, "checked out connection was closed")) {
-            found.say(Kind::ResponseEnded);
+            evidence.exact(Kind::ResponseEnded);
         }
     } else if says(error, "client error (Canceled)") {
-        found.unsent();
-        found.perhaps(Kind::ConnectionAborted);
+        evidence.unsent();
+        evidence.likely(Kind::ConnectionAborted);
     } else if source.is_none() {
-        // Its errors about the network have a source: it has refused the request itself.
-        found.unsent();
-        found.settle(Kind::InvalidRequest);
+        // Errors of the network have a source: hyper-util refused the request itself.
+        evidence.unsent();
+        evidence.definite(Kind::InvalidRequest);
     }
 }
 
-fn connector(error: &ConnectError, found: &mut Found) {
-    found.connecting();
+fn connector(error: &ConnectError, evidence: &mut Evidence) {
+    evidence.connecting();
     if error.source().is_none() {
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
     } else if says(error, "dns error") {
-        found.in_stage(Phase::Dns);
+        evidence.in_stage(Phase::Dns);
     }
 }
 
-fn tunnel(error: &TunnelError, found: &mut Found) {
+fn tunnel(error: &TunnelError, evidence: &mut Evidence) {
     match error {
-        TunnelError::ConnectFailed(_) => found.connecting(),
-        TunnelError::MissingHost => found.settle(Kind::InvalidRequest),
+        TunnelError::ConnectFailed(_) => evidence.connecting(),
+        TunnelError::MissingHost => evidence.definite(Kind::InvalidRequest),
         TunnelError::ProxyAuthRequired => {
-            found.in_stage(Phase::Tunnel);
-            found.say(Kind::UserAuthentication);
+            evidence.in_stage(Phase::Tunnel);
+            evidence.exact(Kind::UserAuthentication);
         }
         _ => {
-            found.in_stage(Phase::Tunnel);
-            found.perhaps(Kind::ProxyTunnel);
+            evidence.in_stage(Phase::Tunnel);
+            evidence.likely(Kind::ProxyTunnel);
         }
     }
 }

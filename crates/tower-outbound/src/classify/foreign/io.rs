@@ -1,38 +1,38 @@
-//! std's `io::Error`, and tokio's `Elapsed`, which is inside one now and then.
+//! std's `io::Error`, and tokio's `Elapsed`, which may be inside.
 
 use std::io::{Error, ErrorKind};
 
 use super::says;
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::Kind;
 
-/// `source` passes over the error inside; this does not.
+/// The error inside, which `source` skips.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
     error.downcast_ref::<Error>()?.get_ref().map(|error| error as _)
 }
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if error.is::<tokio::time::error::Elapsed>() {
-        found.timeout();
+        evidence.timeout();
         return true;
     }
     let Some(error) = error.downcast_ref::<Error>() else { return false };
-    found.os_error(error.raw_os_error());
+    evidence.os_error(error.raw_os_error());
     match error.kind() {
-        ErrorKind::TimedOut => found.timeout(),
-        // Not by the system's number, but made by a library.
-        ErrorKind::InvalidInput | ErrorKind::InvalidData if found.reading_body => {
-            found.say(Kind::InvalidResponse);
+        ErrorKind::TimedOut => evidence.timeout(),
+        // Made by a library, without an error number of the system.
+        ErrorKind::InvalidInput | ErrorKind::InvalidData if evidence.reading_body => {
+            evidence.exact(Kind::InvalidResponse);
         }
-        // h2 turns the IO's error into text: this is what TLS says after its handshake.
-        ErrorKind::InvalidData if found.from_io => found.perhaps(Kind::SecureConnection),
-        // The peer has closed amid a frame of HTTP/2.
-        ErrorKind::Other if found.from_io && says(error, "bytes remaining on stream") => {
-            found.say(Kind::ResponseEnded);
+        // h2 turns the error of the IO into text: this is a TLS error after the handshake.
+        ErrorKind::InvalidData if evidence.from_io => evidence.likely(Kind::SecureConnection),
+        // The peer closed within an HTTP/2 frame.
+        ErrorKind::Other if evidence.from_io && says(error, "bytes remaining on stream") => {
+            evidence.exact(Kind::ResponseEnded);
         }
         _ => match kind_of(error) {
-            Some(kind) => found.say(kind),
-            None if found.from_io => found.perhaps(Kind::Connection),
+            Some(kind) => evidence.exact(kind),
+            None if evidence.from_io => evidence.likely(Kind::Connection),
             None => {}
         },
     }
@@ -43,10 +43,10 @@ fn kind_of(error: &Error) -> Option<Kind> {
     Some(match error.kind() {
         ErrorKind::ConnectionRefused => Kind::ConnectionRefused,
         ErrorKind::ConnectionReset => Kind::ConnectionReset,
-        // h2 says so, with a text, where the peer has closed; the system means a reset.
+        // With a text, h2 means that the peer closed. The system means a reset.
         ErrorKind::BrokenPipe if error.get_ref().is_some() => Kind::ResponseEnded,
         ErrorKind::BrokenPipe => Kind::ConnectionReset,
-        // The peer has reset it before anything was done with it.
+        // The peer reset the connection before it was used.
         ErrorKind::NotConnected if error.raw_os_error().is_some() => Kind::ConnectionReset,
         ErrorKind::ConnectionAborted => Kind::ConnectionAborted,
         ErrorKind::HostUnreachable => Kind::HostUnreachable,

@@ -1,4 +1,4 @@
-//! The one module that knows the error types of others, a file for each family of crates.
+//! The only module that knows the error types of other crates: one file per family of crates.
 
 mod h2;
 mod hyper;
@@ -17,29 +17,29 @@ mod tower;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 
-pub(crate) use self::hyper::connect_extras;
-use super::chain::{Found, Level};
+use super::evidence::{Evidence, Level};
 
-/// Asks each family whether the level is one of its errors, and what that says.
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) {
-    let known = hyper::look_at(error, found) || h2::look_at(error, found) || io::look_at(error, found);
-    let known = known || tower::look_at(error, found);
+/// Adds what an error of another crate proves.
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) {
+    let known =
+        hyper::inspect(error, evidence) || h2::inspect(error, evidence) || io::inspect(error, evidence);
+    let known = known || tower::inspect(error, evidence);
     #[cfg(feature = "tonic")]
-    let known = known || tonic::look_at(error, found);
+    let known = known || tonic::inspect(error, evidence);
     #[cfg(feature = "reqwest")]
-    let known = known || reqwest::look_at(error, found);
+    let known = known || reqwest::inspect(error, evidence);
     // The last: without the feature `rustls` it reads the error's message.
-    let known = known || tls::look_at(error, found);
-    // An error that nobody knows says nothing; the levels inside it may.
+    let known = known || tls::inspect(error, evidence);
+    // An unknown error proves nothing; the levels inside it may.
     let _ = known;
 }
 
-/// The level below; `source` passes over the error inside an `io::Error`, and h2 does not show its own.
+/// The next level. `source` skips the error inside an `io::Error`, and h2 has no source.
 pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
     io::cause_of(error).or_else(|| h2::cause_of(error)).or_else(|| error.source())
 }
 
-/// Whether the error's own message is this one: only for what neither a type nor a method tells. A test
+/// Whether the error's own message is this one: only where neither a type nor a method identifies the error. A test
 /// provokes each of these errors.
 fn says(error: &dyn StdError, message: &str) -> bool {
     struct Left<'a>(&'a str);

@@ -1,27 +1,27 @@
-//! reqwest, whose inner errors are private in part: its methods see them.
+//! reqwest. Some of its inner errors are private; its methods detect them.
 
 use reqwest::Error;
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::{Detail, Kind, Phase};
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     let Some(error) = error.downcast_ref::<Error>() else { return false };
-    found.redirects();
+    evidence.redirects();
     if let Some(status) = error.status() {
-        found.detail(Detail::Status(status.as_u16()));
+        evidence.detail(Detail::Status(status.as_u16()));
     } else if error.is_builder() {
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
     } else if error.is_dns() {
-        found.in_stage(Phase::Dns);
+        evidence.in_stage(Phase::Dns);
     } else if error.is_timeout() {
-        found.perhaps(Kind::ResponseTimeout);
+        evidence.likely(Kind::ResponseTimeout);
     } else if error.is_decode() {
-        // The transfer is over, or its error is further in.
-        found.perhaps(Kind::InvalidResponse);
+        // The transfer is complete, or its error is further in.
+        evidence.likely(Kind::InvalidResponse);
     }
     if error.is_connect() {
-        found.connecting();
+        evidence.connecting();
     }
     true
 }

@@ -1,18 +1,18 @@
-//! rustls, and what tokio-rustls and hyper-rustls pass on of it.
+//! rustls, also inside the errors of tokio-rustls and hyper-rustls.
 
 use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::{CertificateProblem, Detail, Kind, TlsAlert};
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if error.is::<rustls::pki_types::InvalidDnsNameError>() {
-        // The URI's host is no name that a certificate could be for.
-        found.settle(Kind::InvalidRequest);
+        // The host of the URI is not a valid name for a certificate.
+        evidence.definite(Kind::InvalidRequest);
         return true;
     }
     let Some(error) = error.downcast_ref::<Error>() else { return false };
-    found.say(match error {
+    evidence.exact(match error {
         Error::AlertReceived(AlertDescription::NoApplicationProtocol)
         | Error::NoApplicationProtocol
         | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
@@ -21,17 +21,17 @@ pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
         _ => Kind::SecureConnection,
     });
     match error {
-        Error::AlertReceived(alert) => found.detail(Detail::Alert(TlsAlert::received(u8::from(*alert)))),
-        Error::InvalidCertificate(error) => found.detail(refused(error)),
+        Error::AlertReceived(alert) => evidence.detail(Detail::Alert(TlsAlert::received(u8::from(*alert)))),
+        Error::InvalidCertificate(error) => evidence.detail(refused(error)),
         Error::NoCertificatesPresented => {
-            found.detail(certificate(CertificateProblem::Missing, AlertDescription::CertificateRequired));
+            evidence.detail(certificate(CertificateProblem::Missing, AlertDescription::CertificateRequired));
         }
         _ => {}
     }
     true
 }
 
-/// rustls tells the alert that it sends by the error's value, a copy of which would allocate.
+/// The alert that rustls sends for the error. rustls converts the error by value, and a copy would allocate.
 fn refused(error: &CertificateError) -> Detail {
     use CertificateProblem as Problem;
     let (problem, alert) = match error {

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::{CertificateProblem, Detail, Kind, TlsAlert};
 
 use CertificateProblem::{Expired, Missing, NotYetValid, Other, Revoked, UnknownIssuer, WrongName};
@@ -47,30 +47,30 @@ const HANDSHAKE: [&str; 6] = [
     "cannot decrypt peer's message",
 ];
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     let mut head = Head::default();
     // An error means that the message is longer than the head.
     let _ = write!(head, "{error}");
     let message = head.as_str();
     if let Some(problem) = message.strip_prefix("invalid peer certificate: ") {
-        found.say(Kind::SecureConnection);
-        found.detail(refused(problem));
+        evidence.exact(Kind::SecureConnection);
+        evidence.detail(refused(problem));
     } else if let Some(name) = message.strip_prefix("received fatal alert: ") {
         let alert = TlsAlert::received(alert_code(name));
         let no_protocol = alert.code() == 120;
-        found.say(if no_protocol { Kind::VersionNegotiation } else { Kind::SecureConnection });
-        found.detail(Detail::Alert(alert));
+        evidence.exact(if no_protocol { Kind::VersionNegotiation } else { Kind::SecureConnection });
+        evidence.detail(Detail::Alert(alert));
     } else if message == "peer sent no certificates" {
-        found.say(Kind::SecureConnection);
-        found.detail(Detail::Certificate(Missing, TlsAlert::sent(116)));
+        evidence.exact(Kind::SecureConnection);
+        evidence.detail(Detail::Certificate(Missing, TlsAlert::sent(116)));
     } else if message == "peer doesn't support any known protocol"
         || message == "peer misbehaved: SelectedUnofferedApplicationProtocol"
     {
-        found.say(Kind::VersionNegotiation);
+        evidence.exact(Kind::VersionNegotiation);
     } else if HANDSHAKE.iter().any(|start| message.starts_with(start)) {
-        found.say(Kind::SecureConnection);
+        evidence.exact(Kind::SecureConnection);
     } else if message == "invalid dns name" {
-        found.settle(Kind::InvalidRequest);
+        evidence.definite(Kind::InvalidRequest);
     } else {
         return false;
     }

@@ -1,19 +1,19 @@
-//! tonic: the client makes a status of whatever went wrong; its sources say more.
+//! tonic: the client turns every error into a status, with the error as its source.
 
 use tonic::{ConnectError, Status, TimeoutExpired};
 
-use crate::classify::chain::{Found, Level};
+use crate::classify::evidence::{Evidence, Level};
 use crate::failure::Detail;
 
-pub(super) fn look_at(error: Level<'_>, found: &mut Found) -> bool {
+pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if let Some(status) = error.downcast_ref::<Status>() {
-        // Without a source it is what the peer has answered.
+        // A status without a source is the peer's answer.
         let answered = std::error::Error::source(status).is_none();
-        found.detail(Detail::Grpc { code: status.code() as i32, answered });
+        evidence.detail(Detail::Grpc { code: status.code() as i32, answered });
     } else if error.is::<TimeoutExpired>() {
-        found.timeout();
+        evidence.timeout();
     } else if error.is::<ConnectError>() {
-        found.connecting();
+        evidence.connecting();
     } else {
         return false;
     }

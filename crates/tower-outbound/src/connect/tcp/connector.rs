@@ -19,7 +19,7 @@ use super::running_phase::RunningPhase;
 use super::target::Target;
 use super::{TcpConnecting, TcpIo};
 use crate::error::{BoxError, TcpConnectError};
-use crate::failure::Phase;
+use crate::failure::{Failure, Phase};
 use crate::record::Setup;
 
 /// Resolves a host and connects to the first of its addresses that answers (RFC 8305, Happy Eyeballs 2).
@@ -255,7 +255,10 @@ impl TcpConnector {
         let phase = RunningPhase::begin(setup, Phase::Dns);
         let lookup = async {
             let resolved = self.resolver.resolve(host).await;
-            resolved.map_err(|error| TcpConnectError::lookup(host, error))
+            resolved.map_err(|error| {
+                let failure = Failure::of(&*error).in_setup(Some(Phase::Dns));
+                TcpConnectError::lookup(host, failure, error)
+            })
         };
         let timed_out = |_| Err(TcpConnectError::lookup_timed_out(host, self.options.connect_timeout));
         let result = match deadline {

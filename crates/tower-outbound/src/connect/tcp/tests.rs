@@ -329,7 +329,9 @@ fn all_failed(errors: &[i32]) -> TcpConnectError {
 
 #[test]
 fn dns_resolver_timeout_is_connect_timeout_in_phase_dns() {
-    let error = TcpConnectError::lookup("a.example", io::Error::from(io::ErrorKind::TimedOut).into());
+    let timed_out = io::Error::from(io::ErrorKind::TimedOut);
+    let failure = Failure::of(&timed_out).in_setup(Some(Phase::Dns));
+    let error = TcpConnectError::lookup("a.example", failure, timed_out.into());
     let failure = error.failure();
     assert_eq!((failure.kind(), failure.phase()), (Kind::ConnectTimeout, Some(Phase::Dns)));
 }

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::TrackedIo;
+use super::layer::InspectTls;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
@@ -20,8 +21,8 @@ pin_project! {
     /// The future of a tracked connect.
     ///
     /// # Cancel safety
-    /// Dropping it drops the connector's future: the connect is given up and its socket closed. It ends as
-    /// cancelled. A timeout that is hit does the same, but the connect ends as failed.
+    /// Dropping the future drops the connector's future and closes its socket. The connect ends as cancelled. A timeout does
+    /// the same, but the connect ends as failed.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct TrackFuture<F> {
@@ -31,11 +32,12 @@ pin_project! {
         attempt: Option<Attempt>,
         registry: Registry,
         watch: ConnectTimers,
+        tls_info: InspectTls,
     }
 
     impl<F> PinnedDrop for TrackFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            // First what is inside: the addresses that it gives up belong to the setup.
+            // The inner future first: the addresses that it abandons are part of the setup.
             let mut this = this.project();
             this.inner.set(None);
             this.setup.finish(ConnectResult::Cancelled);
@@ -49,9 +51,10 @@ impl<F> TrackFuture<F> {
         setup: Setup,
         attempt: Option<Attempt>,
         registry: Registry,
-        limits: ConnectTimeouts,
+        timeouts: ConnectTimeouts,
+        tls_info: InspectTls,
     ) -> Self {
-        Self { inner: Some(inner), setup, attempt, registry, watch: ConnectTimers::new(limits) }
+        Self { inner: Some(inner), setup, attempt, registry, watch: ConnectTimers::new(timeouts), tls_info }
     }
 }
 
@@ -77,7 +80,7 @@ where
             Poll::Pending => {
                 let Some(hit) = this.watch.poll(this.setup, cx) else { return Poll::Pending };
                 let failure = Failure::of(&hit).in_setup(this.setup.running_phase());
-                // The socket is closed before anybody is told.
+                // Close the socket before the failure is reported.
                 this.inner.set(None);
                 Err((failure, BoxError::from(hit)))
             }
@@ -86,10 +89,11 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection = open(this.registry, this.setup, this.watch.timeouts(), &io, at);
+                let connection =
+                    open(this.registry, this.setup, this.watch.timeouts(), &io, *this.tls_info, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
-                    attempt.setup_done(this.setup, &connection);
+                    attempt.io().setup_connected(this.setup, &connection);
                 }
                 Ok(TrackedIo::new(io, connection))
             }
@@ -102,7 +106,7 @@ where
     }
 }
 
-/// The TLS handshake is what comes after TCP and tunnel, where they can be seen and nothing else has timed it.
+/// Ends the phase of the TLS handshake, which follows TCP and tunnel if these are visible and nothing else timed it.
 fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
     if !setup.has_tls() || setup.has_phase(Phase::Tls) {
         return;
@@ -120,6 +124,7 @@ fn open<T: Connect + 'static>(
     setup: &Setup,
     limits: &ConnectTimeouts,
     io: &T,
+    tls_info: InspectTls,
     at: Instant,
 ) -> Connection {
     let connected = io.connected();
@@ -130,7 +135,9 @@ fn open<T: Connect + 'static>(
     if let Some(peer) = peer {
         setup.set_peer(peer);
     }
-    super::tls::inspect(io, setup);
+    if let Some(info) = tls_info(io) {
+        setup.set_tls(info);
+    }
     let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
     Connection::open(registry, setup.clone(), local, peer, protocol, limits.silent_attempts, at)
 }

@@ -11,12 +11,12 @@ use hyper_util::rt::TokioIo;
 use super::meter::Meter;
 use crate::record::Connection;
 
-/// The IO of a tracked connection: forwards every call, counts what passes.
+/// The IO of a tracked connection: forwards each call and counts the bytes.
 ///
-/// It costs no copy and no allocation per read or write.
+/// No copy and no allocation per read or write.
 ///
 /// # Cancel safety
-/// Dropping it drops the IO inside, which closes the connection.
+/// Dropping it drops the inner IO, which closes the connection.
 #[derive(Debug)]
 pub struct TrackedIo<T> {
     io: TokioIo<Meter<TokioIo<T>>>,
@@ -33,7 +33,7 @@ impl<T> TrackedIo<T> {
         self.io.inner().connection()
     }
 
-    /// The IO inside.
+    /// The inner IO.
     #[must_use]
     pub fn get_ref(&self) -> &T {
         self.io.inner().get_ref().inner()
@@ -41,7 +41,7 @@ impl<T> TrackedIo<T> {
 }
 
 impl<T: Connect> Connect for TrackedIo<T> {
-    /// What the IO inside says, and the [`Connection`], which the client puts into each response.
+    /// The inner IO's value, with the [`Connection`] added: the client inserts it into each response.
     fn connected(&self) -> Connected {
         self.get_ref().connected().extra(self.connection().clone())
     }

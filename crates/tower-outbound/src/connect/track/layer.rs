@@ -1,28 +1,33 @@
+use std::any::Any;
 use std::time::Duration;
 
 use tower_layer::Layer;
 
 use super::Track;
-use crate::record::Registry;
+use crate::record::{Registry, TlsInfo};
 use crate::settings::ConnectTimeouts;
 
-/// Tracks the connections of a connector: sits above TLS, around the client's connector, and wraps the IO.
+/// Tracks the connections of a connector: wraps the client's connector, above TLS, and its IO.
 ///
-/// Unlike a timer around the connector, it knows which connection served which attempt: hyper-util races a
-/// connect against the pool, so "a connect ran for this request" says nothing about reuse.
+/// hyper-util races a connect against the pool, so a connect that ran for a request does not mean that the request used a new
+/// connection. This layer finds the connection that served each attempt.
 ///
-/// [`Outbound::connector`](crate::Outbound::connector) is this layer, applied.
+/// [`Outbound::connector`](crate::Outbound::connector) applies this layer.
 #[derive(Clone, Debug)]
 pub struct TrackLayer {
     registry: Registry,
     own: Option<ConnectTimeouts>,
     below_tls: bool,
+    tls_info: InspectTls,
 }
 
+/// Returns what TLS agreed on, for stream types that are known.
+pub(crate) type InspectTls = fn(&dyn Any) -> Option<TlsInfo>;
+
 impl TrackLayer {
-    /// Follows the options of the registry, and reports to it.
-    pub(crate) const fn new(registry: Registry) -> Self {
-        Self { registry, own: None, below_tls: false }
+    /// Reads the timeouts from the registry's settings.
+    pub(crate) const fn new(registry: Registry, tls_info: InspectTls) -> Self {
+        Self { registry, own: None, below_tls: false, tls_info }
     }
 
     fn set(mut self, change: impl FnOnce(&mut ConnectTimeouts)) -> Self {
@@ -32,59 +37,58 @@ impl TrackLayer {
         self
     }
 
-    /// How long a connect may take, from the call of the connector until TLS is done: 10 s unless set; zero is off.
+    /// The timeout of a connect, from the call of the connector to the end of the TLS handshake. Default: 10 s. Zero disables
+    /// the timeout.
     ///
-    /// When it is hit, the connector's future is dropped, which closes its socket, and the error is of
-    /// [`Kind::ConnectTimeout`](crate::Kind::ConnectTimeout), or of [`Kind::TlsTimeout`](crate::Kind::TlsTimeout)
-    /// where the handshake was running. Outside a runtime of tokio it is off.
+    /// When it elapses, the connector's future is dropped, which closes its socket. The error has
+    /// [`Kind::ConnectTimeout`](crate::Kind::ConnectTimeout), or [`Kind::TlsTimeout`](crate::Kind::TlsTimeout) during the
+    /// handshake. Disabled outside of a tokio runtime.
     ///
     /// # Panics
-    /// The connect does, on a runtime of tokio without time enabled; with zero it does not.
+    /// A connect panics on a tokio runtime without the time driver, unless the timeout is zero.
     #[must_use]
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         self.set(|own| own.connect = connect_timeout)
     }
 
-    /// How long the TLS handshake alone may take: off unless set; zero is off.
+    /// The timeout of the TLS handshake alone. Default: zero, which disables the timeout.
     ///
-    /// The error is of [`Kind::TlsTimeout`](crate::Kind::TlsTimeout). Only where the connector below TLS tells its
-    /// phases, as [`TcpConnector`](crate::connect::TcpConnector) and one in a [`PhaseLayer`](crate::connect::PhaseLayer) do.
+    /// The error has [`Kind::TlsTimeout`](crate::Kind::TlsTimeout). Requires a connector below TLS that reports its phases:
+    /// [`TcpConnector`](crate::connect::TcpConnector), or any other in a [`PhaseLayer`](crate::connect::PhaseLayer).
     #[must_use]
     pub fn tls_timeout(self, tls_timeout: Duration) -> Self {
         self.set(|own| own.tls = tls_timeout)
     }
 
-    /// After how many attempts in a row that run into a timeout, while nothing at all is read on their HTTP/2
-    /// connection, that connection is retired: 2 unless set; 0 is off.
+    /// Retires an HTTP/2 connection after this many timed-out attempts in a row during which no byte was read. Default: 2.
+    /// Zero disables this.
     ///
-    /// So a connection whose peer is gone without a word (a crash, a NAT or firewall that has forgotten it) swallows
-    /// so many requests and not one after the other, since on HTTP/2 a timeout costs the stream alone. Any byte of
-    /// the peer, a PING or another stream's, begins the count anew. An attempt that waits for its own request's body
-    /// does not count. Where a client has several HTTP/2 connections to the origin and names none, all must be
-    /// silent, and those that have streams count.
+    /// On HTTP/2 a timeout resets only the stream. Without this setting, a connection whose peer has vanished (a crash, an
+    /// expired NAT or firewall entry) swallows one request after the other. Any byte from the peer, for example a PING,
+    /// resets the count. An attempt that waits for its own request body does not count. If the client has several HTTP/2
+    /// connections to the origin and does not name the one it uses, all of them must be silent, and those with streams count.
     ///
-    /// The peer is told nothing: the client reads a GOAWAY (`NO_ERROR`, the last stream that was sent; RFC 9113,
-    /// section 6.8) that this side has made. It opens no further stream, connects anew for the next request, lets
-    /// streams in flight end, and closes the connection after the last. A request that the client has on its way to
-    /// the connection in that moment fails with [`Kind::GoAway`](crate::Kind::GoAway), as
-    /// [`NotProcessed`](crate::SendState::NotProcessed): nothing of it was sent. Where no frame can be put in, since
-    /// the peer went silent within one, and where the peer takes no byte any more, reading or writing fails with
-    /// [`std::io::ErrorKind::TimedOut`]. The reason of the close is [`CloseReason::Silent`](crate::connect::CloseReason::Silent);
-    /// before it there is an [`Event::ConnectionRetired`](crate::Event::ConnectionRetired) and a warning in the log.
+    /// Nothing is sent to the peer. The client reads a GOAWAY (`NO_ERROR`, the last stream that was sent; RFC 9113, section
+    /// 6.8) that this layer injects. The client then opens no further streams, opens a new connection for the next request,
+    /// and closes this one after its last stream. A request that the client is about to send on the connection fails with
+    /// [`Kind::GoAway`](crate::Kind::GoAway) and [`NotProcessed`](crate::SendState::NotProcessed). If no frame can be
+    /// injected because the peer went silent within a frame, or if the peer accepts no more bytes, reads and writes fail
+    /// with [`std::io::ErrorKind::TimedOut`]. [`Event::ConnectionRetired`](crate::Event::ConnectionRetired) and a warning in
+    /// the log precede the close, whose reason is [`CloseReason::Silent`](crate::connect::CloseReason::Silent).
     ///
-    /// On HTTP/1 each attempt that runs into a timeout closes its connection, whatever is set here.
+    /// On HTTP/1 each timeout closes the connection, independent of this setting.
     #[must_use]
     pub fn retire_silent_after(self, attempts: u32) -> Self {
         self.set(|own| own.silent_attempts = attempts)
     }
 
-    /// TLS runs above this layer, out of its sight, as tonic's own does: an `https` connect has no phase
-    /// [`Tls`](crate::Phase::Tls) then. Off unless set.
+    /// Declares that TLS runs above this layer, as in tonic's own TLS. Default: `false`.
     ///
-    /// What passes is ciphertext: its bytes are counted as such, and neither streams nor GOAWAY are seen. What is no TLS
-    /// does not pass where the URI is `https`: the first write fails, nothing goes out, and nothing is sent again.
+    /// An `https` connect then has no phase [`Tls`](crate::Phase::Tls), bytes are counted as ciphertext, and neither streams
+    /// nor GOAWAY are visible. If the client writes plain text for an `https` URI, the first write fails: nothing is sent, and
+    /// the request is not retried.
     ///
-    /// The limit of the connect ends below TLS: whoever does TLS needs one of its own.
+    /// The connect timeout ends before TLS: set one for TLS where TLS is configured.
     #[must_use]
     pub const fn below_tls(mut self, below_tls: bool) -> Self {
         self.below_tls = below_tls;
@@ -96,6 +100,7 @@ impl<S> Layer<S> for TrackLayer {
     type Service = Track<S>;
 
     fn layer(&self, inner: S) -> Track<S> {
-        Track { inner, registry: self.registry.clone(), own: self.own, below_tls: self.below_tls }
+        let Self { registry, own, below_tls, tls_info } = self.clone();
+        Track { inner, registry, own, below_tls, tls_info }
     }
 }

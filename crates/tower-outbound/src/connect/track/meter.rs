@@ -1,4 +1,4 @@
-//! Counts what passes, and tells the turns of an HTTP/1 connection apart.
+//! Counts the bytes of a connection, and finds the turns of HTTP/1 and the streams of HTTP/2 in them.
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::frames::{Change, Streams};
+use super::streams::{StreamChange, Streams};
 use crate::error::NoTlsError;
 use crate::failure::{Failure, Kind};
-use crate::foreign::goaway::{Retirement, stuck};
+use crate::foreign::{GoAwayInjection, LastStream, silent_error, take_handed_off};
 use crate::record::{Attempt, CloseHint, Connection, IoEnd, Protocol, WeakAttempt};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
@@ -18,59 +18,56 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// The first byte of a TLS connection: a record of its handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
-/// Sits on tokio's traits, since only there a wrapper sees what a read has filled.
+/// Wraps tokio's IO traits: only there a wrapper sees what a read has filled.
 #[derive(Debug)]
 pub(super) struct Meter<T> {
     inner: T,
-    turns: Turns,
+    traffic: Traffic,
 }
 
-/// What the bytes say of the connection.
+/// What the bytes that pass show of a connection.
 #[derive(Debug)]
-struct Turns {
+struct Traffic {
     connection: Connection,
+    /// The attempt whose request is written (HTTP/1).
     attempt: Option<WeakAttempt>,
-    /// Which use of the connection it is, counted from 1.
+    /// The number of the use of the connection, counted from 1.
     turn: u64,
     /// No write of this turn has returned yet.
     untouched: bool,
-    /// The whole request is out, and nothing was written since.
-    whole: bool,
+    /// The whole request was written and flushed, and nothing was written since.
+    complete: bool,
     begun: bool,
     /// TLS runs above.
     opaque: bool,
-    /// TLS was to run above, and does not: nothing goes out.
-    bare: bool,
+    /// TLS should run above and does not: nothing is written.
+    lacks_tls: bool,
     read_since_write: bool,
-    /// The last write could not be made: the request is not whole on the wire.
+    /// The last write was pending: the request is not wholly written.
     blocked: bool,
     streams: Option<Box<Streams>>,
-    retirement: Retirement,
+    injection: GoAwayInjection,
     end: IoEnd,
 }
 
 impl<T> Meter<T> {
     pub(super) fn new(inner: T, connection: Connection) -> Self {
-        let end = IoEnd::default();
-        let (attempt, begun, opaque, bare) = (None, false, false, false);
-        let (read_since_write, blocked) = (false, false);
-        let (turn, untouched, whole, streams) = (0, true, false, None);
-        let turns = Turns {
+        let traffic = Traffic {
             connection,
-            attempt,
-            turn,
-            untouched,
-            whole,
-            begun,
-            opaque,
-            bare,
-            read_since_write,
-            blocked,
-            streams,
-            retirement: Retirement::default(),
-            end,
+            attempt: None,
+            turn: 0,
+            untouched: true,
+            complete: false,
+            begun: false,
+            opaque: false,
+            lacks_tls: false,
+            read_since_write: false,
+            blocked: false,
+            streams: None,
+            injection: GoAwayInjection::default(),
+            end: IoEnd::default(),
         };
-        Self { inner, turns }
+        Self { inner, traffic }
     }
 
     pub(super) fn get_ref(&self) -> &T {
@@ -78,68 +75,69 @@ impl<T> Meter<T> {
     }
 
     pub(super) fn connection(&self) -> &Connection {
-        &self.turns.connection
+        &self.traffic.connection
     }
 }
 
-impl Turns {
-    /// Before the first write of a turn: whose is it?
+impl Traffic {
+    /// Finds the attempt before the first write of a turn.
     ///
     /// # Errors
-    /// Nothing may go out of a request that was already said to be unsent, and nothing where TLS is due but missing.
+    /// The request was reported as unsent, or TLS is missing: nothing may be written.
     fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.begun && !bytes.is_empty() {
             self.begun = true;
             self.opaque = bytes.first() == Some(&TLS_HANDSHAKE);
             if self.opaque {
-                self.connection.set_opaque();
+                self.connection.io().set_opaque();
                 return Ok(());
             }
-            self.bare = self.connection.setup().awaits_tls();
+            self.lacks_tls = self.connection.setup().awaits_tls();
             let http2 = bytes.starts_with(HTTP2_PREFACE);
-            self.connection.set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
+            self.connection.io().set_protocol(if http2 { Protocol::Http2 } else { Protocol::Http1 });
             self.streams = http2.then(|| Box::new(Streams::new()));
             if self.streams.is_none() {
-                self.begin_turn(Attempt::take_offered());
+                self.begin_turn(take_handed_off());
             }
         } else if self.streams.is_none() && self.read_since_write && !self.blocked && !self.opaque {
             self.begin_next_turn();
         }
-        if self.bare {
+        if self.lacks_tls {
             return Err(NoTlsError::refusal());
         }
-        let refuses = |weak: &WeakAttempt| !weak.upgrade().is_some_and(|attempt| attempt.claim_write());
+        let refuses =
+            |weak: &WeakAttempt| !weak.upgrade().is_some_and(|attempt| attempt.io().try_begin_write());
         if self.untouched && self.attempt.as_ref().is_some_and(refuses) {
             return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
         }
         Ok(())
     }
 
-    /// A write after a read begins a turn, unless an upload goes on behind an early answer, or the bytes are
-    /// no HTTP any more.
+    /// A write after a read begins a turn, unless an upload goes on after an early response, or the connection is upgraded.
     fn begin_next_turn(&mut self) {
-        let uploading = || self.attempt().is_some_and(|attempt| !attempt.is_request_done());
-        match Attempt::take_offered() {
-            None if self.connection.is_upgraded() || uploading() => {}
-            offered => self.begin_turn(offered),
+        let uploading = || self.attempt().is_some_and(|attempt| !attempt.io().is_request_complete());
+        match take_handed_off() {
+            None if self.connection.io().is_upgraded() || uploading() => {}
+            handed_off => self.begin_turn(handed_off),
         }
     }
 
-    fn begin_turn(&mut self, offered: Option<Attempt>) {
+    fn begin_turn(&mut self, handed_off: Option<Attempt>) {
         self.read_since_write = false;
-        (self.untouched, self.whole) = (true, false);
+        (self.untouched, self.complete) = (true, false);
         self.turn += 1;
-        // One that has a connection is offered by mistake: HTTP/2 asks for the body too.
+        // An attempt that has a connection was not handed off to this one: HTTP/2 asks for the body too.
         let mine = |attempt: &Attempt| {
             attempt.origin() == self.connection.origin() && attempt.connection().is_none()
         };
-        let sending = |attempt: &Attempt| attempt.begin_send(&self.connection, Instant::now());
-        let offered = offered.filter(mine);
-        let there = offered.as_ref().is_some_and(sending);
-        // One that is over may have been said to be unsent: the write will ask it.
-        self.attempt = offered.filter(|attempt| there || attempt.is_sealed()).map(|one| one.downgrade());
-        if !there {
-            self.connection.begin_unknown_use();
+        let sending = |attempt: &Attempt| attempt.io().begin_request(&self.connection, Instant::now());
+        let handed_off = handed_off.filter(mine);
+        let live = handed_off.as_ref().is_some_and(sending);
+        // Keep an ended attempt if it was reported as unsent, so that `before_write` refuses the write.
+        let kept = handed_off.filter(|attempt| live || attempt.io().reported_not_sent());
+        self.attempt = kept.as_ref().map(WeakAttempt::new);
+        if !live {
+            self.connection.io().record_foreign_use();
         }
     }
 
@@ -153,41 +151,41 @@ impl Turns {
             Poll::Pending => {
                 if let Some(attempt) = self.attempt() {
                     if self.untouched {
-                        attempt.unclaim_write();
+                        attempt.io().undo_begin_write();
                     }
-                    attempt.blocked();
+                    attempt.io().blocked();
                 }
             }
             Poll::Ready(Ok(bytes)) => {
                 let at = Instant::now();
-                self.connection.count_written(*bytes, at);
+                self.connection.io().count_written(*bytes, at);
                 if let Some(attempt) = self.attempt() {
-                    attempt.written(*bytes as u64, at);
+                    attempt.io().written(*bytes as u64, at);
                 }
                 self.sent(*bytes, bufs, at);
             }
             Poll::Ready(Err(error)) => {
                 if let Some(attempt) = self.attempt() {
-                    attempt.write_failed();
+                    attempt.io().write_failed();
                 }
                 self.failed(error);
             }
         }
         self.untouched &= result.is_pending();
-        self.whole &= result.is_pending();
+        self.complete &= result.is_pending();
     }
 
-    /// On HTTP/2, the streams that what was written opens or resets.
+    /// The streams that the written bytes open or reset (HTTP/2).
     fn sent(&mut self, mut written: usize, bufs: &[io::IoSlice<'_>], at: Instant) {
         let Some(streams) = &mut self.streams else { return };
         for buf in bufs {
             let (bytes, _) = buf.split_at(written.min(buf.len()));
             written -= bytes.len();
             streams.sent(bytes, |change| match change {
-                Change::Opened => self.connection.begin_stream(),
-                Change::Closed => self.connection.end_stream(at),
-                Change::GoAway => {}
-                Change::Excluded { after } => self.connection.excludes_after(after),
+                StreamChange::Opened => self.connection.io().begin_stream(),
+                StreamChange::Closed => self.connection.io().end_stream(at),
+                StreamChange::GoAway => {}
+                StreamChange::Excluded { after } => self.connection.io().exclude_after(after),
             });
         }
     }
@@ -195,89 +193,100 @@ impl Turns {
     fn read(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             self.end.end_of_file = true;
-            self.connection.leave_pool();
+            self.connection.io().leave_pool();
             return;
         }
         let at = Instant::now();
-        self.connection.count_read(bytes.len(), at);
+        self.connection.io().count_read(bytes.len(), at);
         if let Some(streams) = &mut self.streams {
-            self.retirement.heard |= self.connection.is_retired();
+            self.injection.received_since |= self.connection.io().is_retired();
             streams.received(bytes, |change| match change {
-                Change::Opened => self.connection.begin_stream(),
-                Change::Closed => self.connection.end_stream(at),
-                Change::GoAway => self.connection.go_away(),
-                Change::Excluded { after } => self.connection.excludes_after(after),
+                StreamChange::Opened => self.connection.io().begin_stream(),
+                StreamChange::Closed => self.connection.io().end_stream(at),
+                StreamChange::GoAway => self.connection.io().goaway_received(),
+                StreamChange::Excluded { after } => self.connection.io().exclude_after(after),
             });
         } else if !self.read_since_write && !is_interim(bytes) {
             self.read_since_write = true;
             if let Some(attempt) = self.attempt() {
-                attempt.first_byte(at, self.blocked);
+                attempt.io().first_byte(at, self.blocked);
             }
-        } else if self.connection.is_answered(self.turn) {
-            // Nobody has asked: hyper closes the connection.
-            self.connection.hint(CloseHint::ProtocolError);
+        } else if self.connection.io().is_response_complete(self.turn) {
+            // Bytes without a request: hyper closes the connection.
+            self.connection.io().hint(CloseHint::ProtocolError);
         }
     }
 
-    /// hyper flushes when it has written all that it had.
+    /// hyper flushes when it has written everything.
     fn flushed(&mut self, result: &Poll<io::Result<()>>) {
         match result {
-            // TLS has taken what the peer does not take.
+            // TLS has accepted bytes that the socket does not.
             Poll::Pending => {
-                if let Some(attempt) = self.attempt().filter(|_| !self.untouched && !self.whole) {
-                    attempt.blocked();
+                if let Some(attempt) = self.attempt().filter(|_| !self.untouched && !self.complete) {
+                    attempt.io().blocked();
                 }
             }
-            Poll::Ready(Ok(())) if self.untouched || self.blocked || self.whole => {}
+            Poll::Ready(Ok(())) if self.untouched || self.blocked || self.complete => {}
             Poll::Ready(Ok(())) => {
                 if let Some(attempt) = self.attempt() {
-                    attempt.unblocked();
-                    self.whole = attempt.flushed();
+                    attempt.io().unblocked();
+                    self.complete = attempt.io().flushed();
                 }
             }
             Poll::Ready(Err(error)) => self.failed(error),
         }
     }
 
-    /// Whether it is HTTP/2 and the client is to open no further stream.
+    /// Whether this is an HTTP/2 connection that the client must not use for further requests.
     fn is_retired(&self) -> bool {
-        self.streams.is_some() && self.connection.is_retired()
+        self.streams.is_some() && self.connection.io().is_retired()
     }
 
-    /// Gives the client a piece of our GOAWAY; `false` where there is none to give.
-    fn say_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let Self { streams: Some(streams), retirement, connection, blocked, .. } = self else { return false };
-        connection.is_retired() && retirement.say_goaway(streams, connection, *blocked, buf)
+    /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
+    fn inject_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let Self { streams: Some(streams), injection, connection, blocked, .. } = self else { return false };
+        let last = || {
+            let id = streams.last_opened();
+            // What the client could not write yet may still be written.
+            let sequence = streams.sequence_of(id).filter(|_| !*blocked);
+            let possible = streams.is_between_frames() && !streams.peer_goes_away();
+            possible.then_some(LastStream { id, sequence })
+        };
+        connection.io().is_retired() && injection.inject(connection, last, buf)
     }
 
-    /// Nothing is there to be read.
-    fn waits(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// A read is pending.
+    fn read_pending(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(streams) = &self.streams else { return Poll::Pending };
         let between = streams.is_between_frames();
-        self.retirement.wait(&self.connection, cx);
-        // It may have been retired before it was known whom to wake.
-        if self.say_goaway(buf) {
+        self.injection.wait(&self.connection, cx);
+        // The connection may have been retired before it had the waker.
+        if self.inject_goaway(buf) {
             return Poll::Ready(Ok(()));
         }
-        match self.is_retired() && !between && !self.retirement.heard {
-            true => Poll::Ready(Err(stuck())),
+        match self.is_retired() && !between && !self.injection.received_since {
+            true => Poll::Ready(Err(silent_error())),
             false => Poll::Pending,
         }
     }
 
-    /// A retired connection whose peer takes no byte either is lost.
-    fn or_stuck<R>(&mut self, result: Poll<io::Result<R>>, cx: &Context<'_>) -> Poll<io::Result<R>> {
+    /// A retired connection whose peer accepts no byte either is lost.
+    fn or_silent_error<R>(&mut self, result: Poll<io::Result<R>>, cx: &Context<'_>) -> Poll<io::Result<R>> {
         if result.is_ready() || self.streams.is_none() {
             return result;
         }
-        self.retirement.wait(&self.connection, cx);
-        if self.is_retired() && !self.retirement.heard { Poll::Ready(Err(stuck())) } else { result }
+        self.injection.wait(&self.connection, cx);
+        if self.is_retired() && !self.injection.received_since {
+            Poll::Ready(Err(silent_error()))
+        } else {
+            result
+        }
     }
 
     fn failed(&mut self, error: &io::Error) {
-        self.connection.leave_pool();
+        self.connection.io().leave_pool();
         let kind = Failure::of(error).kind();
-        // A peer that closes without a TLS goodbye, or resets, has closed all the same.
+        // A peer that closes without `close_notify`, or resets, has closed.
         if kind == Kind::ResponseEnded {
             self.end.end_of_file = true;
         } else if !self.end.end_of_file {
@@ -286,16 +295,16 @@ impl Turns {
     }
 }
 
-/// An interim response is not the answer (RFC 9110, section 15.2); 101 is the last of its kind.
+/// An interim response is not the final one (RFC 9110, section 15.2), except 101.
 fn is_interim(bytes: &[u8]) -> bool {
     bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
 }
 
-impl Drop for Turns {
+impl Drop for Traffic {
     fn drop(&mut self) {
         let open = self.streams.as_ref().map_or(0, |streams| streams.open());
-        self.connection.forget_reader();
-        self.connection.io_gone(self.end, open as u64, Instant::now());
+        self.connection.io().set_reader(None);
+        self.connection.io().closed(self.end, open as u64, Instant::now());
     }
 }
 
@@ -305,22 +314,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.turns.say_goaway(buf) {
+        if self.traffic.inject_goaway(buf) {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
         let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) else {
-            let result = self.turns.waits(cx, buf);
+            let result = self.traffic.read_pending(cx, buf);
             if let Poll::Ready(Err(error)) = &result {
-                self.turns.failed(error);
+                self.traffic.failed(error);
             }
             return result;
         };
         match &result {
-            Ok(()) if had_room => self.turns.read(&buf.filled()[before..]),
+            Ok(()) if had_room => self.traffic.read(&buf.filled()[before..]),
             Ok(()) => {}
-            Err(error) => self.turns.failed(error),
+            Err(error) => self.traffic.failed(error),
         }
         Poll::Ready(result)
     }
@@ -328,10 +337,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.turns.before_write(buf)?;
+        self.traffic.before_write(buf)?;
         let result = Pin::new(&mut self.inner).poll_write(cx, buf);
-        let result = self.turns.or_stuck(result, cx);
-        self.turns.written(&result, &[io::IoSlice::new(buf)]);
+        let result = self.traffic.or_silent_error(result, cx);
+        self.traffic.written(&result, &[io::IoSlice::new(buf)]);
         result
     }
 
@@ -340,10 +349,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.turns.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))?;
+        self.traffic.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))?;
         let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        let result = self.turns.or_stuck(result, cx);
-        self.turns.written(&result, bufs);
+        let result = self.traffic.or_silent_error(result, cx);
+        self.traffic.written(&result, bufs);
         result
     }
 
@@ -353,15 +362,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_flush(cx);
-        let result = self.turns.or_stuck(result, cx);
-        self.turns.flushed(&result);
+        let result = self.traffic.or_silent_error(result, cx);
+        self.traffic.flushed(&result);
         result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.inner).poll_shutdown(cx);
-        let result = self.turns.or_stuck(result, cx);
-        self.turns.flushed(&result);
+        let result = self.traffic.or_silent_error(result, cx);
+        self.traffic.flushed(&result);
         result
     }
 }

@@ -1,16 +1,15 @@
-//! Tracks connections: sits above TLS, around the client's connector, and wraps the IO.
+//! Tracks connections: wraps the client's connector, above TLS, and its IO.
 //!
-//! It learns which attempt made it run from the poll scope, as tracing does with spans. An HTTP/1 connection
-//! learns whose turn it is from the request's body, which hyper asks for in the poll that writes the request;
-//! on HTTP/2 no IO can tell whose bytes it carries, so there the response names its connection.
+//! The poll scope gives the attempt that a connect runs for, like the span scope of `tracing`. An HTTP/1 connection finds
+//! the attempt that it writes by the [hand-off](crate::foreign) of the request's body. The bytes of HTTP/2 do not identify an
+//! attempt: there the response names its connection.
 
-pub(crate) mod frames;
 mod future;
 mod io;
 mod layer;
 mod meter;
 mod service;
-mod tls;
+mod streams;
 
 pub use self::future::TrackFuture;
 pub use self::io::TrackedIo;

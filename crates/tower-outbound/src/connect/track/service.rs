@@ -5,19 +5,21 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection;
 use tower_service::Service;
 
+use super::layer::InspectTls;
 use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
 use crate::record::{Attempt, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::util::inner_service_accessors;
 
-/// A connector whose connections are tracked: see [`TrackLayer`](super::TrackLayer).
+/// A connector whose connections are tracked. Created by [`TrackLayer`](super::TrackLayer).
 #[derive(Clone, Debug)]
 pub struct Track<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
     pub(super) own: Option<ConnectTimeouts>,
     pub(super) below_tls: bool,
+    pub(super) tls_info: InspectTls,
 }
 
 impl<S> Track<S> {
@@ -52,6 +54,6 @@ where
             self.inner.call(uri)
         };
         let timeouts = self.own.unwrap_or_else(|| self.registry.settings().connect);
-        TrackFuture::new(inner, setup, attempt, self.registry.clone(), timeouts)
+        TrackFuture::new(inner, setup, attempt, self.registry.clone(), timeouts, self.tls_info)
     }
 }

@@ -1,19 +1,17 @@
-//! gRPC, as far as an attempt goes: whether it is that, and the status that its response ends with.
+//! Whether a request is gRPC, and the status of its response.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::HeaderMap;
 
-use super::Attempt;
-
 /// The last code that gRPC defines.
 const UNAUTHENTICATED: u8 = 16;
 
-/// In place of a code.
+/// Stored instead of a code.
 const NO_GRPC: u8 = u8::MAX;
 const NO_STATUS: u8 = NO_GRPC - 1;
 
-/// The code in `grpc-status`: `1*DIGIT`, 0 to 16; anything else is no status.
+/// The code in `grpc-status`: `1*DIGIT`, 0 to 16. Anything else is no status.
 pub(crate) fn status(headers: &HeaderMap) -> Option<u8> {
     let digits = headers.get("grpc-status")?.as_bytes();
     let code = digits.iter().try_fold(0_u8, |code, digit| match digit {
@@ -23,7 +21,7 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<u8> {
     code.filter(|code| !digits.is_empty() && *code <= UNAUTHENTICATED)
 }
 
-/// The status of an attempt, if it is gRPC's.
+/// The gRPC status of an attempt, in one byte.
 #[derive(Debug)]
 pub(in crate::record) struct GrpcStatus(AtomicU8);
 
@@ -32,52 +30,18 @@ impl GrpcStatus {
         Self(AtomicU8::new(if is_grpc { NO_STATUS } else { NO_GRPC }))
     }
 
-    fn get(&self) -> u8 {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-impl Attempt {
-    /// Whether the request is gRPC's by its `content-type`: `application/grpc`, alone, with a suffix (`+proto`) or with
-    /// parameters; `application/grpc-web` is not.
-    #[must_use]
-    pub fn is_grpc(&self) -> bool {
-        self.0.grpc.get() != NO_GRPC
+    pub(in crate::record) fn is_grpc(&self) -> bool {
+        self.0.load(Ordering::Acquire) != NO_GRPC
     }
 
-    /// The code of the gRPC status that the peer has answered, 0 (`OK`) to 16: from the trailers, or from the head where
-    /// the response is nothing but trailers.
-    ///
-    /// `None` before it is here, where it is missing or no such code, and for what [is not gRPC](Self::is_grpc).
-    ///
-    /// # Example
-    /// ```
-    /// # use tower_outbound::{Event, Observer};
-    /// struct Unavailable;
-    ///
-    /// impl Observer for Unavailable {
-    ///     fn on_event(&self, event: &Event<'_>) {
-    ///         match event {
-    ///             Event::AttemptEnded { attempt, .. } if attempt.grpc_status() == Some(14) => {
-    ///                 eprintln!("{} is not available", attempt.origin());
-    ///             }
-    ///             _ => {}
-    ///         }
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn grpc_status(&self) -> Option<i32> {
-        Some(self.0.grpc.get()).filter(|code| *code <= UNAUTHENTICATED).map(i32::from)
+    pub(in crate::record) fn code(&self) -> Option<i32> {
+        Some(self.0.load(Ordering::Acquire)).filter(|code| *code <= UNAUTHENTICATED).map(i32::from)
     }
 
-    /// The response's head or its trailers have come.
-    pub(crate) fn see_grpc_status(&self, headers: &HeaderMap) {
-        if !self.is_grpc() {
-            return;
-        }
-        if let Some(code) = status(headers) {
-            self.0.grpc.0.store(code, Ordering::Release);
+    /// Reads the status from the head or the trailers of the response.
+    pub(in crate::record) fn read(&self, headers: &HeaderMap) {
+        if let Some(code) = status(headers).filter(|_| self.is_grpc()) {
+            self.0.store(code, Ordering::Release);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Instants of an attempt, written from the caller's task and from the connection's.
+//! Instants of a record, written by the caller's task and by the connection's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-/// One instant, stored as nanoseconds since the record's start; 0 is "not yet".
+/// An instant, stored as nanoseconds since the record's start; 0 is "not set".
 #[derive(Debug, Default)]
-pub(crate) struct Mark(AtomicU64);
+pub(in crate::record) struct Mark(AtomicU64);
 
 impl Mark {
-    pub(crate) fn get(&self, start: Instant) -> Option<Instant> {
+    pub(in crate::record) fn get(&self, start: Instant) -> Option<Instant> {
         match self.0.load(Ordering::Acquire) {
             0 => None,
             nanos => Some(start + std::time::Duration::from_nanos(nanos - 1)),
@@ -17,20 +17,20 @@ impl Mark {
     }
 
     /// Sets or moves the instant.
-    pub(crate) fn set(&self, start: Instant, at: Instant) {
+    pub(in crate::record) fn set(&self, start: Instant, at: Instant) {
         self.0.store(encode(start, at), Ordering::Release);
     }
 
-    /// Sets the instant if it is not set; says whether it did.
-    pub(crate) fn set_once(&self, start: Instant, at: Instant) -> bool {
+    /// Sets the instant unless it is set. Returns whether it did.
+    pub(in crate::record) fn set_once(&self, start: Instant, at: Instant) -> bool {
         self.0.compare_exchange(0, encode(start, at), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    pub(crate) fn is_set(&self) -> bool {
+    pub(in crate::record) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire) != 0
     }
 
-    pub(crate) fn clear(&self) {
+    pub(in crate::record) fn clear(&self) {
         self.0.store(0, Ordering::Release);
     }
 }
@@ -40,29 +40,29 @@ fn encode(start: Instant, at: Instant) -> u64 {
     u64::try_from(nanos).unwrap_or(u64::MAX - 1).saturating_add(1)
 }
 
-/// The cumulative marks of an attempt, in the order in which they pass.
+/// The marks of an attempt, in the order in which they are usually set.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
-    /// Since when it waits for a slot of our own limits.
-    pub(crate) queued: Mark,
-    /// It had a slot.
-    pub(crate) slot: Mark,
-    /// The client took the request (it asked whether the body is empty).
-    pub(crate) taken: Mark,
+pub(in crate::record) struct Marks {
+    /// The attempt waits for a slot of our own limits.
+    pub(in crate::record) queued: Mark,
+    /// The attempt has a slot.
+    pub(in crate::record) slot: Mark,
+    /// The client accepted the request: it asked for the body.
+    pub(in crate::record) accepted: Mark,
     /// The first write of the request.
-    pub(crate) send_start: Mark,
+    pub(in crate::record) send_start: Mark,
     /// The last write of the request so far.
-    pub(crate) send_end: Mark,
-    /// Since when the client asks for no more of the request's body than it has; cleared while it waits for more.
-    pub(crate) given: Mark,
-    /// Since when the peer's side takes no byte of the request; cleared when it does.
-    pub(crate) blocked: Mark,
-    /// The request's body was handed over whole.
-    pub(crate) body_sent: Mark,
+    pub(in crate::record) send_end: Mark,
+    /// Since when the client has a part of the body that it has not sent; cleared while the client waits for the body.
+    pub(in crate::record) buffered: Mark,
+    /// Since when the socket accepts no byte of the request; cleared when it does.
+    pub(in crate::record) blocked: Mark,
+    /// The client took the whole body.
+    pub(in crate::record) body_sent: Mark,
     /// The first byte of the response.
-    pub(crate) first_byte: Mark,
-    /// The response was handed to the caller.
-    pub(crate) head: Mark,
-    /// The attempt is over.
-    pub(crate) end: Mark,
+    pub(in crate::record) first_byte: Mark,
+    /// The response was returned to the caller.
+    pub(in crate::record) head: Mark,
+    /// The attempt has ended.
+    pub(in crate::record) end: Mark,
 }

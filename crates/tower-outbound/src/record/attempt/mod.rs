@@ -1,15 +1,34 @@
-//! The attempt: one request sent to the client and its response, body included.
+//! The attempt: one sending of a request, and its response to the end of the body.
+//!
+//! [`Attempt`] has the public accessors. A layer writes to the record through the handle of its own part: [`AttemptQueue`],
+//! [`AttemptRequestBody`], [`AttemptIo`], [`AttemptResponse`]. Everything else is private to `record`.
 
+mod association;
+#[expect(clippy::module_inception, reason = "the folder is named after its main type")]
+mod attempt;
+mod attribution;
+mod end;
 pub(crate) mod grpc;
+mod inner;
+mod io;
 mod marks;
-mod progress;
-mod record;
+mod phases;
+mod queue;
+mod request_body;
+mod response;
 mod scope;
+mod sequence;
 mod serving;
-mod wire;
+mod silence;
+mod write_progress;
 
-pub(crate) use self::marks::Mark;
-pub use self::record::Attempt;
-pub(crate) use self::record::{Start, identity};
-pub(crate) use self::scope::WeakAttempt;
-pub(crate) use self::wire::tick;
+pub(in crate::record) use self::association::association_reported;
+pub use self::attempt::Attempt;
+pub(crate) use self::inner::AttemptStart;
+use self::io::AttemptIo;
+pub(in crate::record) use self::marks::Mark;
+use self::queue::AttemptQueue;
+use self::request_body::AttemptRequestBody;
+use self::response::AttemptResponse;
+pub(crate) use self::scope::{AttemptScope, WeakAttempt};
+pub(crate) use self::sequence::next_sequence;

@@ -6,32 +6,32 @@ use crate::failure::Kind;
 use crate::util::named_enum;
 
 named_enum! {
-    /// Why a connection closed: at a low reuse rate, the reasons name the cause.
+    /// Why a connection closed. If few connections are reused, the reasons show why.
     pub enum CloseReason {
-        /// It was idle for as long as the pool keeps idle connections.
+        /// The connection was idle for the pool's idle timeout.
         IdleTimeout = "idle_timeout",
-        /// The peer closed it.
+        /// The peer closed the connection.
         PeerClosed = "peer_closed",
-        /// A `Connection: close` header of either side.
+        /// A request or response had `Connection: close`.
         ConnectionClose = "connection_close",
-        /// The caller dropped a body that had not been received whole.
+        /// The caller dropped a response body before its end.
         BodyDropped = "body_dropped",
-        /// The peer speaks HTTP/1.0 and did not ask to keep it.
+        /// The peer speaks HTTP/1.0 and did not send `Connection: keep-alive`.
         Http10 = "http_1_0",
         /// The peer sent GOAWAY (HTTP/2).
         GoAway = "goaway",
-        /// A side broke the protocol.
+        /// Either side violated the protocol.
         ProtocolError = "protocol_error",
         /// Reading or writing failed.
         Error = "error",
-        /// Nothing was read on it while an attempt on it ran into a timeout (HTTP/1), or while several did so one
-        /// after the other, so that it was retired (HTTP/2).
+        /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that
+        /// the connection was retired (HTTP/2).
         Silent = "silent",
-        /// The pool was to use it no more: another connection to its peer, idle like it, had turned out to be dead.
+        /// The connection was removed from the pool because another idle connection to the same peer was dead.
         Evicted = "evicted",
-        /// It was given away by an upgrade or `CONNECT`.
+        /// The connection was upgraded, or became a tunnel by `CONNECT`.
         Upgraded = "upgraded",
-        /// The client dropped it: its pool is gone, or the request that it served was cancelled.
+        /// The client dropped the connection: its pool was dropped, or the request on the connection was cancelled.
         Dropped = "dropped",
     }
 
@@ -42,53 +42,53 @@ named_enum! {
 /// How a connection ended.
 #[derive(Clone, Debug)]
 pub struct Closed {
-    pub(crate) reason: CloseReason,
-    pub(crate) was_active: bool,
-    pub(crate) killed: bool,
-    pub(crate) error: Option<Kind>,
-    pub(crate) lifetime: Duration,
+    pub(super) reason: CloseReason,
+    pub(super) was_active: bool,
+    pub(super) killed: bool,
+    pub(super) error: Option<Kind>,
+    pub(super) lifetime: Duration,
 }
 
 impl Closed {
-    /// Why.
+    /// Why the connection closed.
     #[must_use]
     pub fn reason(&self) -> CloseReason {
         self.reason
     }
 
-    /// Whether it was counted as active until now (otherwise as idle).
+    /// Whether the connection was active (otherwise idle).
     #[must_use]
     pub fn was_active(&self) -> bool {
         self.was_active
     }
 
-    /// Whether an attempt was cut off by it, or it by the attempt's cancellation.
+    /// Whether the close ended an attempt, or an attempt that ended early caused the close.
     #[must_use]
     pub fn killed_attempt(&self) -> bool {
         self.killed
     }
 
-    /// The kind of the error that closed it, if one did.
+    /// The kind of the error that closed the connection, if there was one.
     #[must_use]
     pub fn error(&self) -> Option<Kind> {
         self.error
     }
 
-    /// How long it was open.
+    /// How long the connection was open.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 }
 
-/// How the IO of a connection came to its end.
+/// How the IO of a connection ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IoEnd {
     pub(crate) end_of_file: bool,
     pub(crate) error: Option<Kind>,
 }
 
-/// What the layers above know of a connection's end before it comes.
+/// A probable close reason, known before the connection closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseHint {
     BodyDropped,

@@ -1,14 +1,20 @@
-//! A connection: what it is, what is in flight on it, and why it closed.
+//! A connection: its state, its uses, and why it closed.
+//!
+//! [`Connection`] has the public accessors. The IO of a connection writes to the record through [`ConnectionIo`].
 
 mod close;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod connection;
-mod flight;
-mod tell;
+mod io;
+mod lifecycle;
+mod notifications;
+mod silence;
 mod usage;
+mod uses;
 
 pub(crate) use self::close::{CloseHint, IoEnd};
 pub use self::close::{CloseReason, Closed};
 pub use self::connection::Connection;
-pub(crate) use self::flight::{Aboard, Seen};
+use self::io::ConnectionIo;
+pub(in crate::record) use self::lifecycle::{Association, UseEvidence};
 pub use self::usage::{ConnectionState, Protocol, Reuse, Use};

@@ -1,4 +1,4 @@
-//! What one use of a connection was.
+//! The states of a connection, and one use of it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::util::named_enum;
 
-/// The protocol that a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -16,24 +16,25 @@ pub enum Protocol {
     Http2,
 }
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// An attempt is on it.
+    /// An attempt uses the connection.
     Active,
-    /// Nothing is on it.
+    /// No attempt uses the connection.
     Idle,
-    /// It finishes what is on it and will not be used again: GOAWAY, a header that says so, or retired for silence.
+    /// The connection finishes the attempts in flight and serves no others: after GOAWAY, after a header that announces the
+    /// close, or retired for silence.
     Draining,
 }
 
 named_enum! {
-    /// What is known of the serving connection, by its identity.
+    /// Whether the serving connection was new.
     pub enum Reuse {
-        /// The first attempt of its connection.
+        /// The attempt is the first one on the connection.
         New = "new",
-        /// The connection had served before.
+        /// The connection has served another attempt before.
         Reused = "reused",
         /// The connection is not tracked.
         Unknown = "unknown",
@@ -46,34 +47,34 @@ named_enum! {
 /// One use of a connection by an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    pub(crate) number: u64,
-    pub(crate) idle_time: Option<Duration>,
-    pub(crate) ready_at: Instant,
+    pub(super) number: u64,
+    pub(super) idle_time: Option<Duration>,
+    pub(super) ready_at: Instant,
 }
 
 impl Use {
     /// The first use of a connection is number 1.
     ///
-    /// On HTTP/2 it is that of the attempt that the connection was made for; the others follow in the order
-    /// of their heads.
+    /// On HTTP/2 number 1 is the attempt that the connection was opened for. The others follow in the order of their
+    /// response heads.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// New for the first use, reused for every other.
+    /// [`Reuse::New`] for the first use, [`Reuse::Reused`] for all others.
     #[must_use]
     pub fn reuse(&self) -> Reuse {
         if self.number == 1 { Reuse::New } else { Reuse::Reused }
     }
 
-    /// How long the connection had been idle before; `None` on the first use, and where it was not idle.
+    /// How long the connection was idle before this use; `None` for the first use and if it was not idle.
     #[must_use]
     pub fn idle_time(&self) -> Option<Duration> {
         self.idle_time
     }
 
-    /// Since when the connection could have served: opened, or idle after the use before.
+    /// Since when the connection could have served: when it was opened, or idle again.
     #[must_use]
     pub fn ready_at(&self) -> Instant {
         self.ready_at

@@ -9,7 +9,7 @@ use crate::record::{
     Setup, Use,
 };
 
-/// What has happened.
+/// An event of a layer, passed to each [`Observer`](super::Observer).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -19,41 +19,41 @@ pub enum Event<'a> {
         /// The call.
         call: &'a Call,
     },
-    /// A call is over.
+    /// A call has ended.
     #[non_exhaustive]
     CallEnded {
         /// The call.
         call: &'a Call,
-        /// How its last attempt went.
+        /// The outcome of its last attempt.
         outcome: &'a Outcome,
     },
-    /// A request is to be sent again, or would be but for a limit.
+    /// A retry was decided, or prevented by a limit.
     #[non_exhaustive]
     RetryDecided {
         /// The call.
         call: &'a Call,
-        /// Why.
+        /// The reason for the retry.
         reason: RetryReason,
-        /// How long is waited before that, or which limit speaks against it.
+        /// The delay before the retry, or the limit that prevents it.
         decision: Result<Duration, RetryLimit>,
     },
-    /// A failed response was let go, with everything that it held.
+    /// A failed response was released before the wait for a retry, with its connection and its slot.
     #[non_exhaustive]
     Released {
         /// The call.
         call: &'a Call,
-        /// What became of it.
+        /// How it was released.
         release: Release,
     },
-    /// The pause before a retry has begun; ends with [`BackoffEnded`](Self::BackoffEnded).
+    /// The wait before a retry has started; ends with [`BackoffEnded`](Self::BackoffEnded).
     #[non_exhaustive]
     BackoffStarted {
         /// The call.
         call: &'a Call,
-        /// How long it is to be.
+        /// The planned length of the wait.
         delay: Duration,
     },
-    /// The pause before a retry is over, or the caller has gone.
+    /// The wait before a retry has ended, or the caller has dropped the future.
     #[non_exhaustive]
     BackoffEnded {
         /// The call.
@@ -63,7 +63,7 @@ pub enum Event<'a> {
         /// When it ended.
         end: Instant,
     },
-    /// A request goes to the client; ends with [`AttemptEnded`](Self::AttemptEnded).
+    /// An attempt has started; ends with [`AttemptEnded`](Self::AttemptEnded).
     #[non_exhaustive]
     AttemptStarted {
         /// The attempt.
@@ -71,7 +71,7 @@ pub enum Event<'a> {
         /// The request's head.
         request: RequestHead<'a>,
     },
-    /// A phase of an attempt is over.
+    /// A phase of an attempt has ended.
     #[non_exhaustive]
     AttemptPhase {
         /// The attempt.
@@ -82,10 +82,10 @@ pub enum Event<'a> {
         start: Instant,
         /// When it ended.
         end: Instant,
-        /// What went wrong in it.
+        /// The failure of the phase, if it failed.
         failure: Option<&'a Failure>,
     },
-    /// The response's head is handed to the caller.
+    /// The head of the response has arrived and is returned to the caller.
     #[non_exhaustive]
     AttemptHead {
         /// The attempt.
@@ -93,23 +93,23 @@ pub enum Event<'a> {
         /// The response's head.
         response: ResponseHead<'a>,
     },
-    /// An attempt is over; its [`Timings`](crate::Timings) are complete.
+    /// An attempt has ended; its [`Timings`](crate::Timings) are complete.
     #[non_exhaustive]
     AttemptEnded {
         /// The attempt.
         attempt: &'a Attempt,
-        /// How it went.
+        /// The outcome.
         outcome: &'a Outcome,
     },
-    /// A connection is being made; ends with [`ConnectEnded`](Self::ConnectEnded).
+    /// A connect has started; ends with [`ConnectEnded`](Self::ConnectEnded).
     #[non_exhaustive]
     ConnectStarted {
         /// The setup.
         setup: &'a Setup,
-        /// The attempt that started it; `None` where the client connects from a task of its own.
+        /// The attempt that started it; `None` if the client connects in a task of its own.
         attempt: Option<&'a Attempt>,
     },
-    /// A phase of a setup (dns, tcp, tunnel, tls) is over.
+    /// A phase of a connect (dns, tcp, tunnel, tls) has ended.
     #[non_exhaustive]
     ConnectPhase {
         /// The setup.
@@ -120,24 +120,24 @@ pub enum Event<'a> {
         start: Instant,
         /// When it ended.
         end: Instant,
-        /// What went wrong.
+        /// The failure of the phase, if it failed.
         failure: Option<&'a Failure>,
     },
-    /// An address that a setup has tried is connected, has failed, or is given up; told before the phase
-    /// [`Tcp`](Phase::Tcp) and the setup end.
+    /// A connect attempt to one address has succeeded, failed or was abandoned. Emitted before the end of the phase
+    /// [`Tcp`](Phase::Tcp).
     #[non_exhaustive]
     AddressAttempt {
         /// The setup.
         setup: &'a Setup,
-        /// Which address, how long, and how it went.
+        /// The address, the duration and the outcome.
         attempt: &'a AddressAttempt,
     },
-    /// A setup is over.
+    /// A connect has ended.
     #[non_exhaustive]
     ConnectEnded {
         /// The setup.
         setup: &'a Setup,
-        /// Where it led.
+        /// The result.
         result: ConnectResult<'a>,
     },
     /// The attempt that started this setup was served by another connection.
@@ -145,16 +145,16 @@ pub enum Event<'a> {
     ConnectWasted {
         /// The setup.
         setup: &'a Setup,
-        /// Who had started it.
+        /// The attempt that started the setup.
         attempt: &'a Attempt,
     },
-    /// A connection is there; ends with [`ConnectionClosed`](Self::ConnectionClosed).
+    /// A connection was opened; ends with [`ConnectionClosed`](Self::ConnectionClosed).
     #[non_exhaustive]
     ConnectionOpened {
-        /// The connection, idle.
+        /// The connection, which is idle.
         connection: &'a Connection,
     },
-    /// An attempt is served by a connection.
+    /// A connection serves an attempt. Not emitted for a connection that has closed in the meantime.
     #[non_exhaustive]
     ConnectionAssigned {
         /// The connection.
@@ -164,120 +164,121 @@ pub enum Event<'a> {
         /// Which use of the connection this is.
         usage: &'a Use,
     },
-    /// A connection has work: it went from idle to active; ends with [`ConnectionIdle`](Self::ConnectionIdle),
-    /// or with its close.
+    /// A connection went from idle to active; ends with [`ConnectionIdle`](Self::ConnectionIdle) or
+    /// [`ConnectionClosed`](Self::ConnectionClosed).
     #[non_exhaustive]
     ConnectionActive {
         /// The connection.
         connection: &'a Connection,
     },
-    /// A connection has nothing more to do: it went from active to idle.
+    /// A connection went from active to idle.
     #[non_exhaustive]
     ConnectionIdle {
         /// The connection.
         connection: &'a Connection,
     },
-    /// A connection takes no further attempt; what is on it may end. Told at most once of each, and never after its
+    /// A connection serves no further attempts; those in flight may complete. Emitted at most once per connection, before its
     /// close; ends with [`ConnectionClosed`](Self::ConnectionClosed).
     #[non_exhaustive]
     ConnectionRetired {
         /// The connection.
         connection: &'a Connection,
-        /// Why; it will be the reason of its close, unless the peer closes it.
+        /// The reason. It is also the reason of the close, unless the peer closes the connection.
         reason: CloseReason,
     },
-    /// A connection is closed.
+    /// A connection has closed.
     #[non_exhaustive]
     ConnectionClosed {
         /// The connection.
         connection: &'a Connection,
-        /// Why, and in which state.
+        /// The reason and the state at the close.
         closed: &'a Closed,
     },
-    /// A limit of requests in flight holds for an origin; ends with [`SlotsClosed`](Self::SlotsClosed).
+    /// An in-flight limit begins to track an origin; ends with [`SlotsClosed`](Self::SlotsClosed).
     #[non_exhaustive]
     SlotsOpened {
         /// The origin.
         origin: &'a Origin,
-        /// How many requests to it may be in flight at most.
+        /// The maximum number of requests in flight to the origin.
         limit: usize,
     },
-    /// An origin to which nothing is in flight was forgotten, or its limit is gone.
+    /// An in-flight limit does not track the origin any more: nothing is in flight to it, or the limit was dropped.
     #[non_exhaustive]
     SlotsClosed {
         /// The origin.
         origin: &'a Origin,
-        /// As [`SlotsOpened`](Self::SlotsOpened) has told.
+        /// The limit of the [`SlotsOpened`](Self::SlotsOpened) event.
         limit: usize,
     },
-    /// A request has to wait for a slot; ends with [`SlotWaited`](Self::SlotWaited).
+    /// A request waits for a slot; ends with [`SlotWaited`](Self::SlotWaited).
     #[non_exhaustive]
     SlotWaiting {
-        /// Where the request goes.
+        /// The origin of the request.
         origin: &'a Origin,
-        /// The attempt; `None` where no observe layer is above.
+        /// The attempt; `None` without an observe layer above.
         attempt: Option<&'a Attempt>,
     },
-    /// A request waits no more.
+    /// A request does not wait any more.
     #[non_exhaustive]
     SlotWaited {
-        /// Where the request goes.
+        /// The origin of the request.
         origin: &'a Origin,
         /// The attempt.
         attempt: Option<&'a Attempt>,
-        /// Whether it has a slot, which is told next; otherwise it has waited too long or was given up.
+        /// Whether the request got a slot ([`SlotTaken`](Self::SlotTaken) follows). Otherwise the wait timed out or the
+        /// caller dropped the future.
         granted: bool,
     },
-    /// A request has a slot; ends with [`SlotReturned`](Self::SlotReturned). Never told of more than the limit.
+    /// A request got a slot; ends with [`SlotReturned`](Self::SlotReturned). Never more than the limit at a time.
     #[non_exhaustive]
     SlotTaken {
-        /// Where the request goes.
+        /// The origin of the request.
         origin: &'a Origin,
-        /// The attempt; `None` where no observe layer is above.
+        /// The attempt; `None` without an observe layer above.
         attempt: Option<&'a Attempt>,
     },
-    /// A slot is free again; the attempt may have ended before.
+    /// A slot was returned. The attempt may have ended before.
     #[non_exhaustive]
     SlotReturned {
-        /// Where the request went.
+        /// The origin of the request.
         origin: &'a Origin,
         /// The attempt.
         attempt: Option<&'a Attempt>,
     },
-    /// Part of the stack is missing or misplaced; told once.
+    /// A part of the stack is missing or misplaced. Emitted once per kind of warning.
     #[non_exhaustive]
     Misplaced {
-        /// What is wrong, and which call puts it right.
+        /// The problem. Its `Display` output says how to solve it.
         warning: StackWarning,
     },
 }
 
-/// How an attempt or call went.
+/// The outcome of an attempt or a call.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The response came, whatever its status, and its body was received whole.
+    /// The whole response was received, whatever its status.
     Ok,
-    /// It failed, before or after the response's head.
+    /// The attempt failed, before or after the head of the response.
     Failed(Failure),
     /// The caller dropped the future or the body.
     #[non_exhaustive]
     Cancelled {
-        /// In which phase.
+        /// The phase in which it was dropped.
         phase: Phase,
     },
 }
 
-/// Where a setup led.
+/// The result of a connect.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ConnectResult<'a> {
-    /// A connection is there.
+    /// A tracked connection.
     Connected(&'a Connection),
-    /// A connection is there whose IO cannot be wrapped.
+    /// A connection whose IO cannot be wrapped.
     Untracked,
-    /// It failed.
+    /// The connect failed.
     Failed(&'a Failure),
-    /// The client dropped it.
+    /// The client dropped the future.
     Cancelled,
 }

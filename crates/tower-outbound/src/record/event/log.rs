@@ -1,4 +1,4 @@
-//! The events as `tracing` events, for services without OpenTelemetry; nothing without the feature `tracing`.
+//! Emits the events as `tracing` events, for services without OpenTelemetry. Requires the feature `tracing`.
 
 use crate::event::Event;
 use crate::record::{CloseReason, Connection};
@@ -11,7 +11,7 @@ pub(crate) fn is_on() -> bool {
     false
 }
 
-/// Whether some subscriber wants more than warnings; one load.
+/// Whether a subscriber is interested in more than warnings; one load.
 #[cfg(feature = "tracing")]
 pub(crate) fn is_on() -> bool {
     tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::DEBUG

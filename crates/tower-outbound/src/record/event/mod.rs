@@ -1,4 +1,4 @@
-//! The events: one table of everything that the layers tell.
+//! The events that the layers emit.
 //!
 //! | start | its end |
 //! | --- | --- |
@@ -12,11 +12,10 @@
 //! | [`SlotTaken`](Event::SlotTaken) | [`SlotReturned`](Event::SlotReturned) |
 //! | [`SlotsOpened`](Event::SlotsOpened) | [`SlotsClosed`](Event::SlotsClosed) |
 //!
-//! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the
-//! body at any frame, and when the inner service panics. What is short is told once, at its end: the phases,
-//! and each address that was tried.
+//! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the body at any
+//! frame, and when the inner service panics. Phases and address attempts have one event, at their end.
 //!
-//! No event carries a path, a query or a header in its `Debug` or `Display` output.
+//! The `Debug` and `Display` output of an event has no path, query or header.
 
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod event;

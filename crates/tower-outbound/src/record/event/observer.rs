@@ -1,4 +1,4 @@
-//! Who is told, and how a panic of theirs is kept away from the request.
+//! Observers, and the protection of requests from their panics.
 
 use std::any::type_name;
 use std::fmt;
@@ -11,10 +11,10 @@ use http::HeaderMap;
 use crate::event::Event;
 use crate::record::Attempt;
 
-/// Is told what happens to attempts and connections.
+/// Receives the events of the layers.
 ///
-/// Called from whatever task the event happens in, concurrently, and often inside a poll: it must not
-/// block and must not panic. An observer that panics is not called again; the request goes on.
+/// Observers are called in the task of the event, concurrently, and often inside a poll: they must not block or panic. An
+/// observer that panics is not called again; the request goes on.
 ///
 /// # Example
 /// ```
@@ -29,11 +29,11 @@ use crate::record::Attempt;
 ///     .build();
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Something has happened.
+    /// Called for each event.
     fn on_event(&self, event: &Event<'_>);
 
-    /// Called once per attempt, after its start event, before the client is called: the place to write
-    /// headers (trace context).
+    /// Called once per attempt, after its start event and before the client is called. Writes headers such as the trace
+    /// context.
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         let _ = (attempt, headers);
     }
@@ -45,7 +45,7 @@ impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// The observers of a stack; they add up.
+/// The observers of a stack. Each event goes to all of them.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Arc<[Guarded]>);
 
@@ -56,7 +56,7 @@ struct Guarded {
 }
 
 impl Observers {
-    /// Whether anyone would see an event.
+    /// Whether any observer or the log receives events.
     pub(crate) fn are_listening(&self) -> bool {
         !self.0.is_empty() || super::log::is_on()
     }
@@ -64,11 +64,11 @@ impl Observers {
     #[inline]
     pub(crate) fn emit(&self, event: &Event<'_>) {
         if self.are_listening() {
-            self.tell(event);
+            self.notify(event);
         }
     }
 
-    fn tell(&self, event: &Event<'_>) {
+    fn notify(&self, event: &Event<'_>) {
         super::log::event(event);
         for guarded in &*self.0 {
             guarded.call(|observer| observer.on_event(event));
@@ -87,7 +87,7 @@ impl Guarded {
         if self.dead.load(Ordering::Relaxed) {
             return;
         }
-        // Whatever state the observer has left behind, it is not called again.
+        // The observer may be in an inconsistent state: it is not called again.
         if catch_unwind(AssertUnwindSafe(|| f(&*self.observer))).is_err()
             && !self.dead.swap(true, Ordering::Relaxed)
         {
@@ -102,7 +102,7 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// Collects observers before they are shared.
+/// Collects the observers until they are shared.
 #[derive(Default)]
 pub(crate) struct ObserversBuilder(Vec<Guarded>);
 

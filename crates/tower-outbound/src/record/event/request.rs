@@ -4,21 +4,21 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
 
-/// A request's head. `Debug` shows the method only: the rest may hold secrets.
+/// The head of a request. `Debug` shows only the method: the rest may contain secrets.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The URI, with whatever user, password or query it has.
+    /// The whole URI, including user, password and query.
     pub uri: &'a Uri,
-    /// The version asked for; the one negotiated is the connection's.
+    /// The version of the request. The connection has the negotiated one.
     pub version: Version,
-    /// The headers, before observers have written theirs.
+    /// The headers, before observers write theirs.
     pub headers: &'a HeaderMap,
     /// The extensions.
     pub extensions: &'a Extensions,
-    /// The body's exact size in bytes, where it is known beforehand.
+    /// The exact size of the body in bytes, if it is known in advance.
     pub body_size: Option<u64>,
 }
 
@@ -28,13 +28,13 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// A response's head. `Debug` shows status and version only: headers may hold secrets.
+/// The head of a response. `Debug` shows only status and version: headers may contain secrets.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: StatusCode,
-    /// The version that was spoken.
+    /// The version of the response.
     pub version: Version,
     /// The headers.
     pub headers: &'a HeaderMap,

@@ -1,4 +1,4 @@
-//! Half a stack says so, once.
+//! Warnings about an incomplete stack, emitted once each.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum StackWarning {
     /// An attempt was served by a connection that is not tracked.
     Untracked,
-    /// Tracked connections are used, but no attempt is seen.
+    /// Tracked connections are used, but no attempt is observed.
     Unobserved,
-    /// One request passes two observe layers.
+    /// A request passes two observe layers.
     ObservedTwice,
     /// The retry layer is below the observe layer.
     RetryInsideObserve,
-    /// One request passes two retry layers.
+    /// A request passes two retry layers.
     RetriedTwice,
 }
 
@@ -57,12 +57,12 @@ impl fmt::Display for StackWarning {
     }
 }
 
-/// Which warnings were given already.
+/// Which warnings were emitted.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings(AtomicU8);
 
 impl Warnings {
-    /// Whether this is the first time.
+    /// Whether this is the first warning of its kind.
     pub(crate) fn first(&self, warning: StackWarning) -> bool {
         self.0.fetch_or(warning.bit(), Ordering::Relaxed) & warning.bit() == 0
     }

@@ -1,50 +1,26 @@
-//! Walks the levels of an error, from the outside in, and weighs what they say.
+//! What the levels of an error prove, and how statements of different levels count against each other.
 
 use std::error::Error as StdError;
 
-use super::{foreign, own};
 use crate::failure::{Detail, DnsFailure, Failure, Kind, Phase, SendState};
-
-/// Deeper chains than this are made by accident (a cycle), not by layers.
-const MAX_DEPTH: usize = 128;
 
 /// One level of a chain of errors.
 pub(super) type Level<'a> = &'a (dyn StdError + 'static);
 
-pub(super) fn levels(error: Level<'_>) -> impl Iterator<Item = Level<'_>> {
-    std::iter::successors(Some(error), |level| foreign::cause_of(*level)).take(MAX_DEPTH)
-}
-
-pub(super) fn failure_of(error: Level<'_>) -> Failure {
-    let mut found = Found::default();
-    for level in levels(error) {
-        if let Some(settled) = own::settled(level) {
-            return settled.after_redirects(found.redirects);
-        }
-        if !own::look_at(level, &mut found) {
-            foreign::look_at(level, &mut found);
-        }
-        if found.weight == Weight::Settled {
-            break;
-        }
-    }
-    found.finish()
-}
-
-/// How much a statement counts against one from further out.
+/// How much a statement counts against statements from further out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     #[default]
     Nothing,
-    Vague,
+    Likely,
     Exact,
-    /// What is further in does not matter.
-    Settled,
+    /// Levels further in do not matter.
+    Definite,
 }
 
-/// What the levels have said so far.
+/// What the levels of an error have proved so far.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Evidence {
     weight: Weight,
     kind: Option<Kind>,
     phase: Option<Phase>,
@@ -54,32 +30,32 @@ pub(super) struct Found {
     /// The connection could not be made.
     connecting: bool,
     /// The client follows redirects.
-    redirects: bool,
-    /// hyper or h2 has passed on an error of the IO below it.
+    pub(super) redirects: bool,
+    /// hyper or h2 passed on an error of the IO.
     pub(super) from_io: bool,
     /// hyper was reading a body.
     pub(super) reading_body: bool,
 }
 
-impl Found {
-    /// It was this, unless a level further in knows better.
-    pub(super) fn perhaps(&mut self, kind: Kind) {
-        self.weigh(Weight::Vague, kind);
+impl Evidence {
+    /// The error is of this kind, unless a level further in knows better.
+    pub(super) fn likely(&mut self, kind: Kind) {
+        self.record(Weight::Likely, kind);
     }
 
-    /// It was this; only an exact statement from further in counts more.
-    pub(super) fn say(&mut self, kind: Kind) {
-        self.weigh(Weight::Exact, kind);
+    /// The error is of this kind. Only an exact statement from further in counts more.
+    pub(super) fn exact(&mut self, kind: Kind) {
+        self.record(Weight::Exact, kind);
     }
 
-    /// It was this, whatever led to it.
-    pub(super) fn settle(&mut self, kind: Kind) {
-        self.weigh(Weight::Settled, kind);
+    /// The error is of this kind, whatever caused it.
+    pub(super) fn definite(&mut self, kind: Kind) {
+        self.record(Weight::Definite, kind);
     }
 
-    /// A timeout; which one, the phase tells at the end.
+    /// A timeout. The phase decides at the end which one.
     pub(super) fn timeout(&mut self) {
-        self.say(Kind::ResponseTimeout);
+        self.exact(Kind::ResponseTimeout);
     }
 
     /// The connection could not be made.
@@ -87,7 +63,7 @@ impl Found {
         self.connecting = true;
     }
 
-    /// A stage of the connect has failed.
+    /// A phase of the connect failed.
     pub(super) fn in_stage(&mut self, phase: Phase) {
         self.phase = Some(phase);
         self.connecting = true;
@@ -101,34 +77,38 @@ impl Found {
         self.detail = detail;
     }
 
-    /// The client follows redirects: what was sent before the request that has failed, the error does not tell. Inside
-    /// of a failed connect it is another client, a resolver's say.
+    /// The client follows redirects: the error does not show which requests were sent before the one that failed. Inside a
+    /// failed connect it is another client, for example a resolver's.
     #[cfg(feature = "reqwest")]
     pub(super) fn redirects(&mut self) {
         self.redirects |= !self.connecting;
     }
 
-    /// The client had not begun with the request: it was given back, or refused.
+    /// The client returned or refused the request before it began to send it.
     pub(super) fn unsent(&mut self) {
         self.send = Some(SendState::NotSent);
     }
 
-    /// The peer says that it has not processed the request.
+    /// The peer states that it has not processed the request.
     pub(super) fn not_processed(&mut self) {
         self.send = Some(SendState::NotProcessed);
     }
 
-    fn weigh(&mut self, weight: Weight, kind: Kind) {
+    pub(super) fn is_definite(&self) -> bool {
+        self.weight == Weight::Definite
+    }
+
+    fn record(&mut self, weight: Weight, kind: Kind) {
         if weight >= self.weight {
             self.weight = weight;
             self.kind = Some(kind);
         }
     }
 
-    fn finish(mut self) -> Failure {
+    pub(super) fn finish(mut self) -> Failure {
         let kind = self.kind.unwrap_or(if self.connecting { Kind::Connection } else { Kind::Other });
         let kind = match (self.phase, kind) {
-            // The resolver's own timeout, and not that of the connect around it.
+            // The resolver's own timeout, not that of the connect around it.
             (Some(Phase::Dns), Kind::ResponseTimeout) => {
                 self.detail = Detail::Dns(DnsFailure::TryAgain);
                 Kind::NameResolution

@@ -1,22 +1,22 @@
-//! What a TLS handshake agreed on: only a stream type that is known here can be asked.
+use std::any::Any;
 
-use crate::record::Setup;
+use crate::record::TlsInfo;
 
+/// What a TLS handshake agreed on. Only stream types that are known here can be inspected.
 #[cfg(not(feature = "client"))]
-pub(super) fn inspect<T>(_: &T, _: &Setup) {}
+pub(super) fn tls_info(_: &dyn Any) -> Option<TlsInfo> {
+    None
+}
 
+/// What a TLS handshake agreed on. Only stream types that are known here can be inspected.
 #[cfg(feature = "client")]
-pub(super) fn inspect<T: 'static>(io: &T, setup: &Setup) {
-    use std::any::Any;
-
+pub(super) fn tls_info(io: &dyn Any) -> Option<TlsInfo> {
     use hyper_rustls::MaybeHttpsStream;
     use hyper_util::rt::TokioIo;
     use tokio::net::TcpStream;
 
     use crate::connect::TcpIo;
-    use crate::record::TlsInfo;
 
-    let io = io as &dyn Any;
     let session = if let Some(MaybeHttpsStream::Https(stream)) = io.downcast_ref::<MaybeHttpsStream<TcpIo>>()
     {
         stream.inner().get_ref().1
@@ -25,9 +25,9 @@ pub(super) fn inspect<T: 'static>(io: &T, setup: &Setup) {
     {
         stream.inner().get_ref().1
     } else {
-        return;
+        return None;
     };
-    setup.set_tls(TlsInfo {
+    Some(TlsInfo {
         version: session.protocol_version().and_then(|version| match version {
             rustls::ProtocolVersion::TLSv1_2 => Some("1.2"),
             rustls::ProtocolVersion::TLSv1_3 => Some("1.3"),
@@ -36,5 +36,5 @@ pub(super) fn inspect<T: 'static>(io: &T, setup: &Setup) {
         cipher: session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str().map(str::to_owned)),
         alpn: session.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
         resumed: session.handshake_kind().map(|kind| kind == rustls::HandshakeKind::Resumed),
-    });
+    })
 }

@@ -1,12 +1,12 @@
-//! Reads the heads of HTTP/2 frames as they pass: which streams are open, and whether the peer goes away.
+//! Reads the headers of HTTP/2 frames as they pass: which streams are open, and whether the peer sent GOAWAY.
 
-use crate::record::tick;
+use crate::record::next_sequence;
 
-/// Length of a frame's head (RFC 9113, section 4.1).
+/// Length of a frame header (RFC 9113, section 4.1).
 const HEAD: usize = 9;
 /// Length of the last stream's id in a GOAWAY (RFC 9113, section 6.8).
 const LAST_STREAM: usize = 4;
-/// Of so many streams it is remembered when they were opened.
+/// For how many of the newest streams the time of opening is kept.
 const RECENT: usize = 64;
 /// Length of the client's connection preface (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
@@ -20,16 +20,16 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// What a frame did to the connection.
+/// What a frame changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum StreamChange {
     /// A request's head was sent.
     Opened,
     /// A response ended, or a stream was reset by either side.
     Closed,
     /// The peer sent GOAWAY.
     GoAway,
-    /// A GOAWAY leaves out what was taken after that, by `tick`.
+    /// A GOAWAY leaves out requests that the client accepted after this sequence number.
     Excluded { after: u64 },
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Streams {
     last_opened: u32,
     recent: Recent,
     open: Vec<u32>,
-    /// The peer is amid a header block, which no other frame may part (RFC 9113, section 4.3).
+    /// The peer is sending a header block, which no other frame may interrupt (RFC 9113, section 4.3).
     in_block: bool,
     /// The last stream that the peer's GOAWAY includes.
     goaway: Option<u32>,
@@ -61,7 +61,7 @@ impl Streams {
         }
     }
 
-    /// How many requests have no whole answer yet.
+    /// The number of requests without a complete response.
     pub(crate) fn open(&self) -> usize {
         self.open.len()
     }
@@ -71,9 +71,9 @@ impl Streams {
         self.last_opened
     }
 
-    /// When a stream's request went out, if that is known; 0 for stream 0, which comes before all.
-    pub(crate) fn order_of(&self, stream: u32) -> Option<u64> {
-        self.recent.order_of(stream)
+    /// The sequence number at which a stream was opened, if it is known; 0 for stream 0.
+    pub(crate) fn sequence_of(&self, stream: u32) -> Option<u64> {
+        self.recent.sequence_of(stream)
     }
 
     /// Whether the peer has sent GOAWAY.
@@ -81,30 +81,30 @@ impl Streams {
         self.goaway.is_some()
     }
 
-    /// Whether another frame could come here from the peer.
+    /// Whether the received bytes end between two frames, where a frame can be injected.
     pub(crate) fn is_between_frames(&self) -> bool {
         self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
     }
 
-    pub(crate) fn sent(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+    pub(crate) fn sent(&mut self, bytes: &[u8], mut on_change: impl FnMut(StreamChange)) {
         let Self { sent, last_opened, recent, open, goaway, .. } = self;
         sent.walk(bytes, |frame| match frame.kind {
-            // Trailers are HEADERS too, on a stream that is open.
+            // Trailers are HEADERS on an open stream.
             HEADERS if frame.stream > *last_opened => {
                 *last_opened = frame.stream;
-                recent.push(frame.stream, tick());
+                recent.push(frame.stream, next_sequence());
                 open.push(frame.stream);
-                tell(Change::Opened);
+                on_change(StreamChange::Opened);
                 if goaway.is_some_and(|last| last < frame.stream) {
-                    tell(Change::Excluded { after: 0 });
+                    on_change(StreamChange::Excluded { after: 0 });
                 }
             }
-            RST_STREAM if close(open, frame.stream) => tell(Change::Closed),
+            RST_STREAM if close(open, frame.stream) => on_change(StreamChange::Closed),
             _ => {}
         });
     }
 
-    pub(crate) fn received(&mut self, bytes: &[u8], mut tell: impl FnMut(Change)) {
+    pub(crate) fn received(&mut self, bytes: &[u8], mut on_change: impl FnMut(StreamChange)) {
         let Self { received, last_opened, recent, open, in_block, goaway, .. } = self;
         received.walk(bytes, |frame| {
             if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
@@ -116,17 +116,17 @@ impl Streams {
                 _ => false,
             };
             if ends && close(open, frame.stream) {
-                tell(Change::Closed);
+                on_change(StreamChange::Closed);
             }
             if frame.kind == GOAWAY {
                 let last = frame.last_stream;
                 *goaway = Some(last);
-                tell(Change::GoAway);
-                // hyper gives the error also to one that is included, if that is the last that it has opened: where
-                // a later one is out, whoever gets the error is left out.
-                let after = if last < *last_opened { Some(0) } else { recent.order_of(last) };
+                on_change(StreamChange::GoAway);
+                // hyper returns the error also to the last stream if the GOAWAY includes it. If a later stream was sent,
+                // every stream with the error is left out.
+                let after = if last < *last_opened { Some(0) } else { recent.sequence_of(last) };
                 if let Some(after) = after {
-                    tell(Change::Excluded { after });
+                    on_change(StreamChange::Excluded { after });
                 }
             }
         });
@@ -138,7 +138,7 @@ fn close(open: &mut Vec<u32>, stream: u32) -> bool {
     at.map(|at| open.swap_remove(at)).is_some()
 }
 
-/// The streams that were opened last, and when.
+/// The newest streams, and when they were opened.
 #[derive(Debug)]
 struct Recent {
     opened: [(u32, u64); RECENT],
@@ -157,7 +157,7 @@ impl Recent {
         self.next = (self.next + 1) % RECENT;
     }
 
-    fn order_of(&self, stream: u32) -> Option<u64> {
+    fn sequence_of(&self, stream: u32) -> Option<u64> {
         if stream == 0 {
             return Some(0);
         }
@@ -169,14 +169,14 @@ struct Frame {
     kind: u8,
     flags: u8,
     stream: u32,
-    /// Of a GOAWAY, the last stream that the peer processes.
+    /// The last stream that the peer processes, in a GOAWAY.
     last_stream: u32,
 }
 
-/// Goes from frame head to frame head, in whatever pieces the bytes come.
+/// Walks from frame header to frame header, whatever pieces the bytes come in.
 #[derive(Debug, Default)]
 struct Walk {
-    /// A frame's head, and of a GOAWAY its last stream too.
+    /// The frame header, and the last stream of a GOAWAY.
     head: [u8; HEAD + LAST_STREAM],
     filled: usize,
     payload_left: usize,
@@ -188,13 +188,13 @@ impl Walk {
         u32::from_be_bytes([0, l0, l1, l2]) as usize
     }
 
-    /// How many bytes of the frame at hand are to be read before it is seen.
+    /// How many bytes of the current frame are needed.
     fn wanted(&self) -> usize {
         let goaway = self.filled >= HEAD && self.head[3] == GOAWAY && self.length() >= LAST_STREAM;
         if goaway { HEAD + LAST_STREAM } else { HEAD }
     }
 
-    fn walk(&mut self, mut bytes: &[u8], mut see: impl FnMut(Frame)) {
+    fn walk(&mut self, mut bytes: &[u8], mut on_frame: impl FnMut(Frame)) {
         while !bytes.is_empty() {
             let skipped = self.payload_left.min(bytes.len());
             self.payload_left -= skipped;
@@ -211,7 +211,7 @@ impl Walk {
                 self.filled = 0;
                 let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
                 let last_stream = u32::from_be_bytes([n0 & 0x7f, n1, n2, n3]);
-                see(Frame { kind, flags, stream, last_stream });
+                on_frame(Frame { kind, flags, stream, last_stream });
             }
         }
     }
@@ -223,12 +223,12 @@ mod tests {
 
     fn frame(kind: u8, flags: u8, stream: u8, payload: usize) -> Vec<u8> {
         let mut frame = vec![0, (payload >> 8) as u8, payload as u8, kind, flags, 0, 0, 0, stream];
-        // A payload that looks like the head of a GOAWAY.
+        // A payload that looks like the header of a GOAWAY.
         frame.resize(HEAD + payload, GOAWAY);
         frame
     }
 
-    fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<Change>, usize) {
+    fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<StreamChange>, usize) {
         let mut streams = Streams::new();
         let mut seen = Vec::new();
         streams.sent(&[b' '; PREFACE], |_| panic!("the preface is no frame"));
@@ -262,7 +262,7 @@ mod tests {
         ]
         .concat();
         for piece in 1..=received.len() {
-            use Change::{Closed, Opened};
+            use StreamChange::{Closed, Opened};
             let (seen, open) = changes(&received, piece, &sent);
             assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
             assert_eq!(open, 0);
@@ -296,7 +296,7 @@ mod tests {
         let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
         for piece in 1..=received.len() {
             let seen = changes(&received, piece, &[]).0;
-            assert_eq!(seen, [Change::GoAway], "in pieces of {piece}");
+            assert_eq!(seen, [StreamChange::GoAway], "in pieces of {piece}");
         }
     }
 
@@ -310,10 +310,10 @@ mod tests {
         for piece in 1..=20 {
             let mut streams = Streams::new();
             streams.sent(&[b' '; PREFACE], |_| {});
-            let mut orders = vec![tick()];
+            let mut orders = vec![next_sequence()];
             for stream in [1, 3, 5] {
                 streams.sent(&frame(HEADERS, 5, stream, 9), |_| {});
-                orders.push(tick());
+                orders.push(next_sequence());
             }
             let mut after = |last| {
                 let mut seen = Vec::new();
@@ -321,8 +321,8 @@ mod tests {
                     streams.received(chunk, |change| seen.push(change));
                 }
                 match seen[..] {
-                    [Change::GoAway] => None,
-                    [Change::GoAway, Change::Excluded { after }] => Some(after),
+                    [StreamChange::GoAway] => None,
+                    [StreamChange::GoAway, StreamChange::Excluded { after }] => Some(after),
                     _ => panic!("{seen:?}"),
                 }
             };
@@ -331,7 +331,7 @@ mod tests {
             assert!(orders[2] < last && last < orders[3], "when the third stream went out");
             let mut seen = Vec::new();
             streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
-            assert_eq!(seen, [Change::Opened, Change::Excluded { after: 0 }]);
+            assert_eq!(seen, [StreamChange::Opened, StreamChange::Excluded { after: 0 }]);
         }
     }
 }

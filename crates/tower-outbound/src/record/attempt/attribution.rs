@@ -1,0 +1,64 @@
+use std::sync::atomic::{Ordering, fence};
+
+use super::Attempt;
+use super::phases::is_queued;
+use crate::failure::{Failure, Kind, SendState};
+use crate::record::{Connection, Protocol};
+
+/// Completes a failure that ended an attempt.
+pub(super) fn attribute(attempt: &Attempt, failure: Failure) -> Failure {
+    let evidence = failure.send_evidence(attempt.0.write.is_untouched());
+    let state = send_state(attempt, evidence, failure.kind() == Kind::GoAway);
+    failure.attributed(state)
+}
+
+/// How much of the request was certainly sent. `evidence` is what the error itself proves; `goaway`: the error is the
+/// peer's GOAWAY.
+fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> SendState {
+    let inner = &*attempt.0;
+    let latched = inner.write.latch_not_sent();
+    fence(Ordering::SeqCst);
+    let connection = attempt.connection();
+    let http2 = connection.as_ref().is_some_and(Connection::is_http2);
+    if let Some(written) = latched.err().filter(|_| !http2) {
+        return written;
+    }
+    let accepted = inner.marks.accepted.is_set();
+    let blocked = !http2 && inner.write.has_turn();
+    match evidence {
+        // A response means that the request was received.
+        _ if attempt.status().is_some() => SendState::Unknown,
+        // The error of the stream itself: only HTTP/2 has it.
+        Some(SendState::NotProcessed) => SendState::NotProcessed,
+        _ if http2 && goaway && connection.as_ref().is_some_and(|one| is_beyond_goaway(attempt, one)) => {
+            SendState::NotProcessed
+        }
+        Some(SendState::NotSent) if !accepted => SendState::NotSent,
+        _ if is_queued(attempt) => SendState::NotSent,
+        _ if blocked => SendState::NotSent,
+        _ if connection.is_none() && !accepted && all_connections_check_latch(attempt) => SendState::NotSent,
+        _ => SendState::Unknown,
+    }
+}
+
+/// Whether the peer's GOAWAY leaves the stream of the attempt out. The error alone does not prove this: hyper returns it
+/// also for a stream that the GOAWAY includes. Ids ascend, so a request that was accepted after the last included stream
+/// was sent is beyond the GOAWAY.
+fn is_beyond_goaway(attempt: &Attempt, connection: &Connection) -> bool {
+    let accepted = attempt.0.write.accepted();
+    connection.goaway_after().is_some_and(|last| accepted > last)
+}
+
+/// Whether every connection that might have the request checks the latch before it writes: tracked, HTTP/1, and
+/// the body is still there to hand the request off.
+fn all_connections_check_latch(attempt: &Attempt) -> bool {
+    let inner = &*attempt.0;
+    let tracked = || {
+        inner.serving().setups.iter().any(|setup| setup.is_tracked() && setup.origin() == attempt.origin())
+    };
+    let checks = !inner.write.body_escaped() && tracked();
+    checks
+        && inner.registry.connections().iter().all(|connection| {
+            connection.origin() != attempt.origin() || connection.protocol() == Some(Protocol::Http1)
+        })
+}

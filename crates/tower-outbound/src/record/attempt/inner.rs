@@ -1,0 +1,110 @@
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use http::{Method, Uri, Version};
+use tokio::time::Instant;
+
+use super::Attempt;
+use super::grpc::GrpcStatus;
+use super::marks::Marks;
+use super::serving::Serving;
+use super::write_progress::WriteProgress;
+use crate::event::Event;
+use crate::record::{Call, ObserverStates, Origin, Registry, UrlTemplate};
+
+/// The state of an attempt.
+pub(in crate::record) struct AttemptInner {
+    pub(in crate::record) id: u64,
+    pub(in crate::record) registry: Registry,
+    pub(in crate::record) call: Call,
+    /// No layer above made the call: it has this attempt only.
+    pub(in crate::record) sole: bool,
+    pub(in crate::record) ordinal: u32,
+    pub(in crate::record) origin: Origin,
+    pub(in crate::record) method: Method,
+    pub(in crate::record) template: Option<UrlTemplate>,
+    /// The request has `Connection: close`.
+    pub(in crate::record) asks_close: bool,
+    /// See [`uri_address`].
+    pub(in crate::record) uri_address: usize,
+    pub(in crate::record) start: Instant,
+    pub(in crate::record) marks: Marks,
+    pub(in crate::record) write: WriteProgress,
+    pub(in crate::record) answered_early: AtomicBool,
+    /// The mark of the first byte is that of the head: no earlier instant was observed.
+    pub(in crate::record) first_byte_bound: AtomicBool,
+    pub(in crate::record) silent: AtomicBool,
+    /// The retry layer dropped the rest of the response.
+    pub(in crate::record) released: AtomicBool,
+    pub(in crate::record) request_bytes: AtomicU64,
+    pub(in crate::record) response_bytes: AtomicU64,
+    pub(in crate::record) status: AtomicU16,
+    pub(in crate::record) grpc: GrpcStatus,
+    pub(in crate::record) version: OnceLock<Version>,
+    pub(in crate::record) serving: Mutex<Serving>,
+    pub(in crate::record) ended: AtomicBool,
+    pub(in crate::record) slots: ObserverStates,
+}
+
+/// What an attempt is made from.
+pub(crate) struct AttemptStart<'a> {
+    pub(crate) registry: Registry,
+    pub(crate) origin: Origin,
+    pub(crate) method: Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) template: Option<UrlTemplate>,
+    pub(crate) call: Option<Call>,
+    pub(crate) asks_close: bool,
+    pub(crate) is_grpc: bool,
+}
+
+impl AttemptStart<'_> {
+    /// Starts the attempt. Emits `CallStarted` if no layer above made the call.
+    pub(crate) fn start(self) -> Attempt {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let sole = self.call.is_none();
+        let call = self.call.unwrap_or_default();
+        let ordinal = call.begin_attempt();
+        if ordinal == 0 {
+            self.origin.count_call();
+        }
+        self.registry.see_attempt();
+        if sole {
+            self.registry.emit(&Event::CallStarted { call: &call });
+        }
+        Attempt(Arc::new(AttemptInner {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            registry: self.registry,
+            // A sole attempt shares the clock read of its call.
+            start: if sole { call.start() } else { Instant::now() },
+            call,
+            sole,
+            ordinal,
+            origin: self.origin,
+            method: self.method,
+            template: self.template,
+            uri_address: uri_address(self.uri),
+            asks_close: self.asks_close,
+            marks: Marks::default(),
+            write: WriteProgress::default(),
+            answered_early: AtomicBool::new(false),
+            first_byte_bound: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            released: AtomicBool::new(false),
+            request_bytes: AtomicU64::new(0),
+            response_bytes: AtomicU64::new(0),
+            status: AtomicU16::new(0),
+            grpc: GrpcStatus::new(self.is_grpc),
+            version: OnceLock::new(),
+            serving: Mutex::default(),
+            ended: AtomicBool::new(false),
+            slots: ObserverStates::default(),
+        }))
+    }
+}
+
+/// The address of the URI's bytes. Equal for one request that passes two layers, but also for clones of one `Uri` and for
+/// all URIs without a path: equality alone proves nothing.
+pub(super) fn uri_address(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |path| path.as_str().as_ptr() as usize)
+}

@@ -1,0 +1,108 @@
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::Attempt;
+use super::association::associate;
+use crate::record::{Connection, Setup, UseEvidence};
+
+/// An attempt, as the IO of a connection and the connector write to it.
+#[derive(Clone, Copy)]
+pub(crate) struct AttemptIo<'a>(pub(super) &'a Attempt);
+
+impl AttemptIo<'_> {
+    /// A setup that the attempt started has led to a connection. If another connection already serves, the setup was
+    /// wasted.
+    pub(crate) fn setup_connected(self, setup: &Setup, connection: &Connection) {
+        let serving = self.0.connection();
+        if serving.is_some_and(|serving| serving.id() != connection.id()) {
+            setup.mark_wasted(self.0);
+        }
+    }
+
+    /// An HTTP/1 connection begins to write the request. `false` if the attempt has ended.
+    pub(crate) fn begin_request(self, connection: &Connection, at: Instant) -> bool {
+        let inner = &*self.0.0;
+        if !self.0.is_ended() {
+            inner.marks.send_start.set(inner.start, at);
+            inner.marks.send_end.clear();
+            inner.marks.first_byte.clear();
+            inner.marks.blocked.clear();
+        }
+        let live = associate(self.0, connection, at, UseEvidence::Turn);
+        if live {
+            inner.write.begin_turn();
+        }
+        live
+    }
+
+    /// A connection is about to make the first write of the request. `false` if the request was reported as unsent: the
+    /// connection must not write it.
+    pub(crate) fn try_begin_write(self) -> bool {
+        self.0.0.write.try_begin()
+    }
+
+    /// The first write is pending: nothing was written.
+    pub(crate) fn undo_begin_write(self) {
+        self.0.0.write.undo_begin();
+    }
+
+    /// A write returned this many bytes.
+    pub(crate) fn written(self, bytes: u64, at: Instant) {
+        let inner = &*self.0.0;
+        inner.write.count(bytes);
+        self.unblocked();
+        if !inner.marks.first_byte.is_set() && !inner.marks.end.is_set() {
+            inner.marks.send_end.set(inner.start, at);
+        }
+    }
+
+    /// A write failed. TLS may have sent a part of the request before.
+    pub(crate) fn write_failed(self) {
+        self.0.0.write.count(0);
+    }
+
+    /// The client has flushed everything that it had. Returns whether that was the whole request.
+    pub(crate) fn flushed(self) -> bool {
+        let complete = self.is_request_complete();
+        if complete {
+            self.0.0.write.set_complete();
+        }
+        complete
+    }
+
+    /// The socket accepts no more bytes for now.
+    pub(crate) fn blocked(self) {
+        let inner = &*self.0.0;
+        if !inner.marks.blocked.is_set() {
+            inner.marks.blocked.set_once(inner.start, Instant::now());
+        }
+    }
+
+    /// The socket accepts bytes again.
+    pub(crate) fn unblocked(self) {
+        let marks = &self.0.0.marks;
+        if marks.blocked.is_set() {
+            marks.blocked.clear();
+        }
+    }
+
+    /// The first byte of the response was read. `still_writing`: the request is not wholly written.
+    pub(crate) fn first_byte(self, at: Instant, still_writing: bool) {
+        let inner = &*self.0.0;
+        let early = still_writing || !inner.marks.body_sent.is_set();
+        if !self.0.is_ended() && inner.marks.first_byte.set_once(inner.start, at) && early {
+            inner.answered_early.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the client took the whole body.
+    pub(crate) fn is_request_complete(self) -> bool {
+        self.0.0.marks.body_sent.is_set()
+    }
+
+    /// Whether the attempt has failed with `SendState::NotSent`, so that its request must never be written.
+    pub(crate) fn reported_not_sent(self) -> bool {
+        self.0.0.write.reported_not_sent()
+    }
+}

@@ -1,0 +1,98 @@
+//! The phase that an attempt is in, and the events of the phases that have ended.
+//!
+//! The connection's task only writes marks. The caller's task emits the phases, at the head and at the end.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use super::Attempt;
+use super::marks::Mark;
+use crate::event::Event;
+use crate::failure::{Failure, Phase};
+use crate::record::Setup;
+
+/// Whether the attempt waits for a slot, so that the client has not seen the request.
+pub(super) fn is_queued(attempt: &Attempt) -> bool {
+    let marks = &attempt.0.marks;
+    marks.queued.is_set() && !marks.slot.is_set()
+}
+
+/// Since when the client has the request.
+pub(super) fn accepted_since(attempt: &Attempt) -> Instant {
+    attempt.0.marks.slot.get(attempt.0.start).unwrap_or(attempt.0.start)
+}
+
+/// Sets the marks of the sending by the request's body, where the IO cannot tell requests apart (HTTP/2, a connection
+/// that is not tracked).
+pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
+    let inner = &*attempt.0;
+    if inner.marks.send_start.is_set() {
+        return;
+    }
+    let Some(accepted) = inner.marks.accepted.get(inner.start) else { return };
+    if !inner.marks.send_start.set_once(inner.start, accepted) {
+        return;
+    }
+    match inner.marks.body_sent.get(inner.start) {
+        Some(sent) => inner.marks.send_end.set(inner.start, sent.max(accepted)),
+        None => {
+            inner.marks.send_end.set(inner.start, at);
+            inner.answered_early.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// The phase that the attempt is in, and since when.
+pub(super) fn current_phase(attempt: &Attempt) -> (Phase, Instant) {
+    let inner = &*attempt.0;
+    let at = |mark: &Mark| mark.get(inner.start);
+    if let Some(head) = at(&inner.marks.head) {
+        return (Phase::Body, head);
+    }
+    if let Some(first_byte) = at(&inner.marks.first_byte) {
+        return (Phase::Head, first_byte);
+    }
+    match (at(&inner.marks.send_start), at(&inner.marks.send_end)) {
+        (Some(_), Some(sent)) if inner.marks.body_sent.is_set() && !inner.marks.blocked.is_set() => {
+            (Phase::Wait, sent)
+        }
+        (Some(start), _) => (Phase::Send, start),
+        (None, _) if is_queued(attempt) => (Phase::Queue, inner.start),
+        (None, _) => (Phase::Acquire, accepted_since(attempt)),
+    }
+}
+
+pub(super) fn failing_phase(attempt: &Attempt) -> Phase {
+    witness_sending(attempt, Instant::now());
+    let phase = current_phase(attempt).0;
+    if phase != Phase::Acquire {
+        return phase;
+    }
+    let serving = attempt.0.serving();
+    serving.setups.iter().rev().find_map(Setup::running_phase).unwrap_or(phase)
+}
+
+/// Emits the phases that have ended before this one.
+pub(super) fn emit_phases(attempt: &Attempt, until: Phase) {
+    if !attempt.0.registry.observers().are_listening() {
+        return;
+    }
+    let timings = attempt.timings();
+    let order = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head];
+    for phase in order.into_iter().take_while(|phase| *phase != until) {
+        if let Some((start, end)) = timings.span(phase) {
+            emit_phase(attempt, phase, start, end, None);
+        }
+    }
+}
+
+pub(super) fn emit_phase(
+    attempt: &Attempt,
+    phase: Phase,
+    start: Instant,
+    end: Instant,
+    failure: Option<&Failure>,
+) {
+    attempt.0.registry.emit(&Event::AttemptPhase { attempt, phase, start, end, failure });
+}

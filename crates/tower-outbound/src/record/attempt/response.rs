@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderMap, StatusCode, Version};
+use tokio::time::Instant;
+
+use super::Attempt;
+use super::association::confirm_connection;
+use super::marks::{Mark, Marks};
+use super::phases::{accepted_since, emit_phases, failing_phase, witness_sending};
+use crate::event::Outcome;
+use crate::failure::Phase;
+use crate::record::{CloseHint, Connection, PoolHandle};
+
+/// An attempt, as the layer that waits for its response writes to it: observe, and the timeouts and retries around.
+#[derive(Clone, Copy)]
+pub(crate) struct AttemptResponse<'a>(pub(super) &'a Attempt);
+
+impl AttemptResponse<'_> {
+    /// Keeps a handle that the client fills when it picks a connection for the request.
+    pub(crate) fn set_pool_handle(self, handle: Arc<dyn PoolHandle>) {
+        self.0.0.serving().pool_handle = Some(handle);
+    }
+
+    /// The client names the serving connection.
+    pub(crate) fn confirm_connection(self, connection: &Connection, at: Instant) {
+        confirm_connection(self.0, connection, at);
+    }
+
+    /// The head of the response has arrived. `connection` is the one that the client names.
+    pub(crate) fn head(
+        self,
+        status: StatusCode,
+        version: Version,
+        headers: &HeaderMap,
+        connection: Option<&Connection>,
+    ) {
+        let inner = &*self.0.0;
+        let at = Instant::now();
+        inner.status.store(status.as_u16(), Ordering::Release);
+        let _ = inner.version.set(version);
+        if let Some(connection) = connection {
+            confirm_connection(self.0, connection, at);
+        }
+        witness_sending(self.0, at);
+        if inner.marks.first_byte.set_once(inner.start, at) {
+            inner.first_byte_bound.store(true, Ordering::Release);
+        }
+        inner.marks.head.set(inner.start, at);
+        emit_phases(self.0, Phase::Body);
+        inner.grpc.read(headers);
+    }
+
+    /// Whether the request has `Connection: close`.
+    pub(crate) fn asks_close(self) -> bool {
+        self.0.0.asks_close
+    }
+
+    /// The heads of an HTTP/1 exchange say why the connection will close.
+    pub(crate) fn hint_close(self, hint: CloseHint) {
+        if let Some(connection) = self.0.connection().filter(|connection| !connection.is_http2()) {
+            connection.hint(hint);
+        }
+    }
+
+    /// This many bytes of the body were received.
+    pub(crate) fn count(self, bytes: u64) {
+        self.0.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The trailers have arrived.
+    pub(crate) fn trailers(self, trailers: &HeaderMap) {
+        self.0.0.grpc.read(trailers);
+    }
+
+    /// The retry layer drops the rest of the response.
+    pub(crate) fn released(self) {
+        self.0.0.released.store(true, Ordering::Release);
+    }
+
+    /// The phase in which a failure or a cancellation hits now; that of the setup while one runs for the attempt.
+    pub(crate) fn failing_phase(self) -> Phase {
+        failing_phase(self.0)
+    }
+
+    /// Ends the attempt. Later calls do nothing.
+    pub(crate) fn finish(self, outcome: &Outcome) {
+        super::end::finish(self.0, outcome);
+    }
+
+    /// Since when the peer has the whole request and has not answered.
+    pub(crate) fn awaited_since(self) -> Option<Instant> {
+        let inner = &*self.0.0;
+        let Marks { accepted, body_sent, send_end, blocked, .. } = &inner.marks;
+        let at = |mark: &Mark| mark.get(inner.start);
+        let complete = at(accepted)?.max(at(body_sent)?);
+        if blocked.is_set() { None } else { Some(at(send_end).map_or(complete, |sent| sent.max(complete))) }
+    }
+
+    /// Since when the peer accepts nothing of an incomplete request: by the IO on HTTP/1, otherwise by the body.
+    pub(crate) fn upload_stuck_since(self) -> Option<Instant> {
+        let inner = &*self.0.0;
+        let marks = &inner.marks;
+        let at = |mark: &Mark| mark.get(inner.start);
+        match at(&marks.blocked) {
+            None if !marks.send_start.is_set() && !marks.body_sent.is_set() => at(&marks.buffered),
+            blocked => blocked,
+        }
+    }
+
+    /// A timeout is about to end the attempt: records whether its connection is silent. `upload_stuck`: the timeout is for
+    /// an upload that the peer does not accept.
+    pub(crate) fn record_timeout(self, upload_stuck: bool) {
+        super::silence::record_timeout(self.0, upload_stuck);
+    }
+
+    /// The HTTP/1 connection was dead: its pool's connections to the same peer that were idle at the same time are not
+    /// used any more.
+    pub(crate) fn evict_idle_peers(self) {
+        let dead = self.0.connection().filter(|dead| dead.is_tracked() && !dead.is_http2());
+        if let Some(dead) = dead {
+            self.0.0.registry.evict_idle_peers(&dead, accepted_since(self.0));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::task::Waker;
+
+use super::Connection;
+
+/// Tells a silent connection from a slow one: counts the timeouts between reads.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// Attempts in a row that timed out, with nothing read between them.
+    timeouts: u32,
+    /// The bytes read at the last timeout. Comparing them spares each read a store.
+    bytes_in: u64,
+    /// Wakes the task that reads when the connection is retired.
+    reader: Option<Waker>,
+}
+
+impl Silence {
+    /// Counts a timeout. Returns how many there were in a row.
+    fn record_timeout(&mut self, bytes_in: u64) -> u32 {
+        let silent = self.bytes_in == bytes_in;
+        self.bytes_in = bytes_in;
+        self.timeouts = if silent { self.timeouts.saturating_add(1) } else { 1 };
+        self.timeouts
+    }
+
+    /// Returns the waker before.
+    pub(super) fn set_reader(&mut self, reader: Option<Waker>) -> Option<Waker> {
+        std::mem::replace(&mut self.reader, reader)
+    }
+}
+
+impl Connection {
+    /// A timeout ends an attempt on this connection, and nothing was read since the attempt began.
+    ///
+    /// An HTTP/1 connection closes with the attempt. An HTTP/2 connection would go on to swallow requests, so it is
+    /// retired after a number of these timeouts.
+    pub(in crate::record) fn record_timeout(&self) {
+        // Between the records of TLS no frame can be injected, and the protocol is unknown.
+        if self.is_opaque() {
+            return;
+        }
+        let mut lifecycle = self.lifecycle();
+        if !self.is_http2() {
+            lifecycle.hint(super::CloseHint::Silent);
+            return;
+        }
+        let limit = self.0.retire_silent_after;
+        if limit == 0 || lifecycle.silence.record_timeout(self.bytes_in()) < limit || !lifecycle.retire() {
+            return;
+        }
+        self.set_retired();
+        let reader = lifecycle.silence.set_reader(None);
+        drop(lifecycle);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        self.flush_notifications(self.lifecycle());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_timeouts_count_without_reads_and_restart_after_read() {
+        let mut silence = Silence::default();
+        assert_eq!([0, 0, 9, 9, 9, 10].map(|read| silence.record_timeout(read)), [1, 2, 1, 2, 3, 1]);
+    }
+}

@@ -1,0 +1,91 @@
+//! How the attempts of a connection begin and end their use of it.
+
+use tokio::time::Instant;
+
+use super::lifecycle::{Association, SetupOwner, UseEvidence};
+use super::notifications::Notification;
+use super::{Connection, Use};
+use crate::record::{Attempt, association_reported};
+
+impl Connection {
+    /// An attempt begins to use the connection.
+    ///
+    /// Unless the connection is closed, [`report_association`](Self::report_association) follows when the attempt has
+    /// stored its use. A counted use is ended by [`end_use`](Self::end_use).
+    pub(in crate::record) fn begin_use(
+        &self,
+        attempt: &Attempt,
+        at: Instant,
+        evidence: UseEvidence,
+    ) -> (Use, Association) {
+        let mut lifecycle = self.lifecycle();
+        if !self.is_tracked() {
+            // No IO counts the uses.
+            lifecycle.uses += 1;
+            let paid = self.setup().started_by() == Some(attempt.id());
+            let owner = match self.is_first_use_reserved() {
+                true if paid => SetupOwner::ThisAttempt,
+                true => SetupOwner::Another,
+                false => SetupOwner::Nobody,
+            };
+            return lifecycle.begin_use(UseEvidence::Stream(owner), self.0.opened, at);
+        }
+        let evidence = if self.is_opaque() {
+            // Neither turns nor frames are visible: the client's naming is the use.
+            if evidence == UseEvidence::Named { UseEvidence::Turn } else { evidence }
+        } else if self.is_http2() {
+            UseEvidence::Stream(match self.setup().started_by() {
+                Some(id) if id == attempt.id() => SetupOwner::ThisAttempt,
+                Some(_) if !self.setup().is_abandoned() => SetupOwner::Another,
+                _ => SetupOwner::Nobody,
+            })
+        } else {
+            evidence
+        };
+        lifecycle.begin_use(evidence, self.0.opened, at)
+    }
+
+    /// Emits that the connection serves the attempt, unless the connection has closed since: nothing comes after its end.
+    pub(in crate::record) fn report_association(&self, attempt: &Attempt, usage: Use) {
+        // A connection that is not tracked has no `ConnectionClosed`, so no other event either.
+        if !self.is_tracked() || !self.0.registry.observers().are_listening() {
+            return association_reported(attempt);
+        }
+        let mut lifecycle = self.lifecycle();
+        if lifecycle.is_closed() {
+            drop(lifecycle);
+            return association_reported(attempt);
+        }
+        lifecycle.notifications.push(Notification::Assigned(attempt.clone(), usage));
+        self.flush_notifications(lifecycle);
+    }
+
+    /// An attempt on the connection has ended. An upgraded connection goes on without the attempt.
+    pub(in crate::record) fn end_use(&self, at: Instant) {
+        let mut lifecycle = self.lifecycle();
+        if self.is_upgraded() {
+            lifecycle.hold_upgraded();
+        } else {
+            lifecycle.end_use(self.0.opened, at, self.0.registry.settings().idle_timeout);
+        }
+        self.flush_notifications(lifecycle);
+    }
+
+    /// An attempt ended early on the connection, which will close.
+    pub(in crate::record) fn mark_killed(&self) {
+        self.lifecycle().mark_killed();
+    }
+
+    /// An attempt has no complete response, on a connection whose streams are not visible. `died`: the failure is that of
+    /// a connection.
+    pub(in crate::record) fn mark_killed_if_dead(&self, died: bool) {
+        self.lifecycle().mark_killed_if_dead(died);
+    }
+
+    /// The pool does not use the connection any more.
+    pub(in crate::record) fn evict(&self) {
+        let mut lifecycle = self.lifecycle();
+        lifecycle.evict();
+        self.flush_notifications(lifecycle);
+    }
+}
