@@ -31,13 +31,15 @@
 //!
 //! # Why not `opentelemetry-otlp`
 //!
-//! | | this crate | `opentelemetry-otlp` with the SDK's batch processor |
+//! Version 0.33.1, with the SDK's batch processor and periodic reader:
+//!
+//! | | this crate | `opentelemetry-otlp` |
 //! | --- | --- | --- |
-//! | lost spans and data points | counted by reason: [`Report`], `otel.sdk.*` metrics | dropped spans logged once, at shutdown |
-//! | shutdown | ends within [one limit](TelemetryBuilder::shutdown_limit), whatever the receiver does | per signal; the periodic reader waits for the export |
-//! | runtime | its own thread; works without a runtime, and on a runtime whose threads are all blocked | the gRPC exporter needs the application's tokio runtime |
-//! | HTTP client | an [`OutboundClient`](tower_outbound::OutboundClient), shared by the signals if given | `reqwest`, or tonic's own channel |
-//! | variables that cannot be used | a [`Warning`] for each | most are ignored or are an error |
+//! | losses | counted by reason: [`Report`], `otel.sdk.*` metrics | a log line; flush and shutdown may return `Ok` although batches were lost |
+//! | shutdown | ends within [one limit](TelemetryBuilder::shutdown_limit) | the meter provider ignores its timeout |
+//! | runtime | a thread of its own; works without a tokio runtime, and if its workers are blocked | with gRPC, a shutdown on a current-thread runtime times out |
+//! | variables | those of [`Telemetry`]; a [`Warning`] for each invalid one | not `OTEL_SDK_DISABLED`, `OTEL_PROPAGATORS`, `OTEL_*_EXPORTER`, or the certificates |
+//! | HTTP client | an [`OutboundClient`](tower_outbound::OutboundClient) | reqwest, hyper or tonic's channel |
 //! | logs, HTTP/JSON | no | yes |
 //!
 //! # Minimum Rust version

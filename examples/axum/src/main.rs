@@ -25,9 +25,9 @@ async fn stock(State(app): State<App>, Path(item): Path<String>) -> Result<Strin
         .body(String::new())
         .map_err(|_| StatusCode::BAD_REQUEST)?
         .url_template("/stock/{item}"); // names the span and the metrics: one series, not one for each item
-    let response = app.client.request(request).await.map_err(bad_gateway)?;
+    let response = app.client.request(request).await.map_err(|error| bad_gateway(&error))?;
     let timings = response.timings().cloned();
-    let text = response.into_body().text().await.map_err(bad_gateway)?;
+    let text = response.into_body().text().await.map_err(|error| bad_gateway(&error))?;
     if let Some(timings) = timings {
         tracing::info!(%timings, "upstream answered"); // complete, because the body has ended
     }
@@ -35,9 +35,9 @@ async fn stock(State(app): State<App>, Path(item): Path<String>) -> Result<Strin
 }
 
 /// Logs the failure and its cause. The caller receives a status, and no address of the upstream.
-fn bad_gateway(error: tower_outbound::Error) -> StatusCode {
+fn bad_gateway(error: &tower_outbound::Error) -> StatusCode {
     let failure = error.failure();
-    tracing::warn!(error = &error as &dyn Error, kind = failure.kind().as_str(), "upstream failed");
+    tracing::warn!(error = error as &dyn Error, kind = failure.kind().as_str(), "upstream failed");
     match failure.class() {
         Some(Class::Timeout) => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tower_outbound::retry::RetryLayer;
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Class, Error, Outbound, ResponseExt};
 
@@ -29,7 +30,7 @@ async fn upload() -> Result<(), Error> {
         .connect_timeout(Duration::from_secs(5)) // DNS, TCP and TLS together
         .timeouts(timeouts)
         .max_in_flight_per_origin(50) // further requests wait
-        .retry(|retry| retry.connect_only()) // once
+        .retry(RetryLayer::connect_only) // once
         .build()
         .client();
     for _ in 0..2 {

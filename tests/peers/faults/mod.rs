@@ -45,6 +45,11 @@ pub(crate) fn summary() -> String {
     format!("peer faults: {}, wrong {}", held.join(", "), tally.wrong)
 }
 
+/// Whether the arguments ask for the output of checks that pass.
+fn prints() -> bool {
+    std::env::args().any(|argument| argument == "--nocapture")
+}
+
 impl Told {
     /// Fails unless the outcome is what the document says of this fault.
     #[track_caller]
@@ -55,7 +60,9 @@ impl Told {
         *tally.held.entry(peer.name).or_default() += 1;
         tally.wrong += u32::from(differs);
         drop(tally);
-        println!("    {:<8} {slug:<32} {:?}: {}", peer.name, self.http, self.line());
+        if prints() {
+            println!("    {:<8} {slug:<32} {:?}: {}", peer.name, self.http, self.line());
+        }
         assert!(!differs, "{slug}: {}, not {row:?}: {}", self.line(), self.why);
         self
     }
@@ -101,7 +108,9 @@ impl Told {
     /// Fails unless the outcome has this kind, class and phase: for what has no row.
     #[track_caller]
     pub(crate) fn has(&self, kind: &str, class: &str, phase: &str) -> &Told {
-        println!("    no row: {:?}: {}", self.http, self.line());
+        if prints() {
+            println!("    no row: {:?}: {}", self.http, self.line());
+        }
         assert_eq!(self.words(), (kind, class, phase), "{}", self.why);
         assert!(self.agrees, "{}: {}", self.line(), self.why);
         self
