@@ -31,6 +31,9 @@ const LIMIT: Duration = Duration::from_secs(9);
 pub(crate) type Service =
     Observe<InFlightLimit<Client<Track<HttpsConnector<Dial>>, ObserveRequestBody<Body>>>>;
 
+/// A failure, and the connection of its attempt.
+type FailedOn = (Failure, Option<Connection>);
+
 /// A client and its observers.
 pub(crate) struct Stack {
     pub(crate) outbound: Outbound,
@@ -38,7 +41,7 @@ pub(crate) struct Stack {
     pub(crate) recorder: Recorder,
     pub(crate) http2: bool,
     /// The failure and the connection of the last attempt that failed.
-    pub(crate) failure: Arc<Mutex<Option<(Failure, Option<Connection>)>>>,
+    pub(crate) failure: Arc<Mutex<Option<FailedOn>>>,
     spans: InMemorySpanExporter,
     metrics: InMemoryMetricExporter,
     meters: SdkMeterProvider,
