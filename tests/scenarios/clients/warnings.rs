@@ -168,3 +168,26 @@ async fn stack_warning_two_layers_found_behind_boxed_body() {
     assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
     recorder.settled().await;
 }
+
+#[tokio::test]
+async fn stack_warning_observe_around_whole_client_reported() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    // The client boxes the body, and no layer above has made a call.
+    send(outbound.observe_layer().layer(outbound.client()), &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::RetryInsideObserve, StackWarning::ObservedTwice]);
+    recorder.settled().await;
+}
+
+#[tokio::test]
+async fn stack_warning_observed_twice_found_behind_mapped_body() {
+    let (server, (outbound, recorder, warnings)) = (server().await, watched());
+    let connector = outbound.connector(outbound.http_connector());
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let boxed = tower_http::map_request_body::MapRequestBodyLayer::new(|body: ObserveRequestBody<Body>| {
+        body.boxed_unsync()
+    });
+    let twice = outbound.attempt_layer().layer(boxed.layer(outbound.attempt_layer().layer(client)));
+    send(twice, &server.uri("/")).await;
+    assert_eq!(warnings.all(), [StackWarning::ObservedTwice]);
+    recorder.settled().await;
+}

@@ -10,7 +10,7 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::request_capture;
-use crate::record::{Attempt, AttemptScope, AttemptStart, Call, Origin, Registry, Setup, UrlTemplate};
+use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate};
 use crate::settings::Timeouts;
 use crate::timeouts::AttemptTimers;
 use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
@@ -102,7 +102,7 @@ where
         let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
         let guard = super::future::Guard::new(attempt);
         let inner = {
-            let _scope = AttemptScope::enter(guard.attempt());
+            let _scope = CallScope::enter(guard.attempt());
             self.inner.call(request)
         };
         ObserveFuture::new(inner, guard, watch)

@@ -19,7 +19,7 @@ mod url_template;
 
 pub use self::address::{AddressAttempt, AddressOutcome};
 pub use self::attempt::Attempt;
-pub(crate) use self::attempt::{AttemptScope, AttemptStart, WeakAttempt, grpc, next_sequence};
+pub(crate) use self::attempt::{AttemptScope, AttemptStart, CallScope, WeakAttempt, grpc, next_sequence};
 use self::attempt::{Mark, association_reported};
 pub use self::call::Call;
 pub(crate) use self::call::{CallStorage, EndCause};

@@ -1,6 +1,6 @@
 //! The poll scope: how a connector learns which attempt makes it run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Weak};
 
 use super::Attempt;
@@ -8,6 +8,8 @@ use super::inner::AttemptInner;
 
 thread_local! {
     static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
+    /// The id of the attempt whose request the service below is being called with; 0 outside of such a call.
+    static CALLING: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes an attempt, or none, the current one of the thread. Restores the one before when dropped.
@@ -30,6 +32,31 @@ impl AttemptScope {
     pub(crate) fn outside() -> Self {
         let before = CURRENT.try_with(RefCell::take).ok().flatten();
         Self { before }
+    }
+}
+
+/// Marks the call of the service below. Restores the call around it when dropped.
+pub(crate) struct CallScope {
+    before: u64,
+    _attempt: AttemptScope,
+}
+
+impl CallScope {
+    /// Makes this the current attempt, and its request the one that the service below is called with.
+    pub(crate) fn enter(attempt: &Attempt) -> Self {
+        let before = CALLING.try_with(|calling| calling.replace(attempt.id())).unwrap_or_default();
+        Self { before, _attempt: AttemptScope::enter(attempt) }
+    }
+
+    /// Whether the service below is being called with the request of this attempt.
+    pub(super) fn is_calling(attempt: &Attempt) -> bool {
+        CALLING.try_with(Cell::get).is_ok_and(|calling| calling == attempt.id())
+    }
+}
+
+impl Drop for CallScope {
+    fn drop(&mut self) {
+        let _ = CALLING.try_with(|calling| calling.set(self.before));
     }
 }
 
