@@ -31,7 +31,7 @@ pub(crate) const HTTP_1: Kind = Kind {
         NO_REFUSAL,
         ("requests_at_once_share_http_2_or_have_a_connection_each", ONE_AT_A_TIME),
         ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
-        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("a_refused_connect_is_classified_and_nothing_is_sent", BY_HAND),
         ("an_unknown_name_fails_in_dns", BY_HAND),
         ("the_next_request_waits_for_the_slot_until_the_body_ends", ONE_AT_A_TIME),
         ("no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent", ONE_AT_A_TIME),
@@ -49,7 +49,7 @@ pub(crate) const HTTP_2: Kind = Kind {
     build: |parts| Box::pin(http2(parts)),
     cannot: &[
         ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
-        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("a_refused_connect_is_classified_and_nothing_is_sent", BY_HAND),
         ("an_unknown_name_fails_in_dns", BY_HAND),
         ("what_was_never_sent_is_sent_again", BY_HAND),
         ("a_stream_that_was_never_polled_is_sent_again_whole", BY_HAND),
