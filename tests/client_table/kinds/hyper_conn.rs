@@ -15,9 +15,10 @@ use super::{Kind, NO_REFUSAL, TCP, cloned};
 use crate::cell::{Body, Parts, Send};
 use crate::resolver::resolver;
 
-const BY_HAND: &str = "the connection is there before the client is: making it anew is the application's";
+const BY_HAND: &str =
+    "the application opens the connection before it builds the client, and must reconnect itself";
 const ONE_AT_A_TIME: &str =
-    "hyper's sender of HTTP/1 is one connection and cannot be cloned: no limit, no retry around it";
+    "hyper's HTTP/1 sender is one connection and cannot be cloned, as the limit and the retry layer require";
 
 pub(crate) const HTTP_1: Kind = Kind {
     name: "`hyper::client::conn::http1`",

@@ -18,10 +18,10 @@ pub(super) async fn a_new_connection_is_reported_with_its_setup(cell: &Cell) {
     assert_eq!(answer, "answer");
     assert_eq!(timings.reuse(), Reuse::New);
     assert_eq!(timings.setup_paid(), cell.kind.pays);
-    let connection = timings.connection().expect("it is known");
+    let connection = timings.connection().expect("the connection is known");
     assert_eq!(connection.protocol(), Some(cell.kind.protocol));
     assert_eq!(connection.peer_addr(), Some(peer.address()));
-    let setup: Setup = timings.setup().expect("it is known");
+    let setup: Setup = timings.setup().expect("the connection is known");
     let phases: Vec<_> = setup.phases().iter().map(|phase| phase.phase).collect();
     assert_eq!(phases, cell.kind.setup);
 
@@ -97,7 +97,7 @@ pub(super) async fn the_peers_goodbye_is_why_the_connection_closed(cell: &Cell) 
     });
     let client = cell.client(&peer.uri("/")).await;
     client.get(&peer.uri("/")).await.unwrap();
-    peer.say_goodbye();
+    peer.shut_down_connections();
     client.recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
     let reason = if http2 { "goaway" } else { "connection_close" };
     let recorder = client.leave().await;

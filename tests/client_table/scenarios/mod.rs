@@ -1,4 +1,4 @@
-//! What users rely on with every client.
+//! Behaviour that users rely on with every client.
 
 mod bodies;
 mod connections;
@@ -20,7 +20,7 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// The name of its cell's test, without the program's.
+    /// The name of the cell's test, without the program's name.
     pub(crate) fn path(&self, kind: &Kind) -> String {
         format!("{}::{}", self.name, slug(kind.name))
     }

@@ -24,7 +24,7 @@ async fn length() -> u64 {
     read
 }
 
-/// The error of an upload over TCP after `before` successful uploads, and the number of bytes that the server read of it.
+/// The error of an upload over TCP after `before` successful uploads, and the bytes that the server read of the upload.
 async fn failing(server: &ScriptedServer, before: usize) -> (Error, u64) {
     let outbound = Outbound::new();
     let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
