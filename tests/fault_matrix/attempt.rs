@@ -50,7 +50,7 @@ pub(crate) async fn within_time<T>(limit: Duration, slug: &str, done: impl Futur
     tokio::time::timeout(limit, done).await.unwrap_or_else(|_| panic!("{slug} hangs"))
 }
 
-/// What observers were told of an attempt. The client is gone.
+/// The observers' report of an attempt, after the client was dropped.
 pub(crate) struct Reported {
     outcome: Outcome,
     failure: Option<Failure>,

@@ -68,7 +68,7 @@ pub(super) async fn requests_at_once_share_http_2_or_have_a_connection_each(cell
     ids.dedup();
     assert_eq!(ids.len(), if cell.is_http2() { 1 } else { 3 });
     let recorder = client.leave().await;
-    // Until TLS has chosen HTTP/2, each has begun to connect: those that were not needed are told.
+    // Each request starts a connect until TLS has chosen HTTP/2; the superfluous connects are reported.
     assert_eq!(recorder.count("ConnectWasted"), (peer.accepted() - ids.len()) as i64);
     assert!(peer.accepted() == ids.len() || cell.kind.tls);
 }

@@ -1,4 +1,4 @@
-//! What goes wrong, and what is told of it.
+//! Failures, and how they are reported.
 
 use std::io::{Read, Write};
 

@@ -120,8 +120,8 @@ pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell
     assert_eq!(connections, [1, 1], "the connection was given back");
     let recorder = client.leave().await;
     let names = recorder.names();
-    let told = ["AttemptStarted", "AttemptEnded", "Released"];
-    let order: Vec<_> = names.iter().filter(|name| told.contains(&&***name)).collect();
+    let kept = ["AttemptStarted", "AttemptEnded", "Released"];
+    let order: Vec<_> = names.iter().filter(|name| kept.contains(&&***name)).collect();
     assert_eq!(order, ["AttemptStarted", "AttemptEnded", "Released", "AttemptStarted", "AttemptEnded"]);
 }
 

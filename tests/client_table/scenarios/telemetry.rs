@@ -1,4 +1,4 @@
-//! What is told of it elsewhere.
+//! Spans, metrics and log lines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,7 +147,7 @@ pub(super) async fn no_secret_is_told(cell: &Cell) {
         }
         client.leave().await;
     }
-    // Its sensitive values are hidden, and what is not a secret is still told.
+    // Sensitive values are hidden, other values are reported.
     let spans = format!("{:?}", telemetry.spans.get_finished_spans().unwrap());
     assert!(!secret::is_in(&spans) && spans.contains("REDACTED"), "{spans}");
 }
