@@ -41,13 +41,13 @@ struct Record {
 /// The slots of an in-flight limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// Slots that are held now.
+    /// Slots held now.
     pub held: i64,
-    /// Most slots that were held at once.
+    /// The largest number of slots held at once.
     pub most: i64,
-    /// Requests that wait now.
+    /// Requests waiting now.
     pub waiting: i64,
-    /// Origins for which there is a limit now.
+    /// Origins with a limit now.
     pub origins: i64,
 }
 
@@ -59,19 +59,19 @@ impl Recorder {
         Recorder::default()
     }
 
-    /// The events so far by name, in the order in which they came.
+    /// The names of all events, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.record().names.clone()
     }
 
-    /// How many events of this name came.
+    /// The number of events with this name.
     #[must_use]
     pub fn count(&self, name: &str) -> i64 {
         self.record().counts.get(name).copied().unwrap_or_default()
     }
 
-    /// The timings of the attempts that have ended, in the order of their ends.
+    /// The timings of the ended attempts, in the order of their ends.
     #[must_use]
     pub fn timings(&self) -> Vec<Timings> {
         self.record().ended.clone()
@@ -83,19 +83,19 @@ impl Recorder {
         self.record().outcomes.clone()
     }
 
-    /// Why connections were closed, in order.
+    /// The close reasons of connections, in order.
     #[must_use]
     pub fn close_reasons(&self) -> Vec<&'static str> {
         self.record().closed.clone()
     }
 
-    /// The phases that have ended, in order, each with `ok` or the kind of its failure.
+    /// The ended phases, in order, each with `ok` or the kind of its failure.
     #[must_use]
     pub fn phases(&self) -> Vec<(Phase, &'static str)> {
         self.record().phases.clone()
     }
 
-    /// How many connections count as active and as idle.
+    /// The numbers of active and of idle connections.
     #[must_use]
     pub fn gauges(&self) -> (i64, i64) {
         let record = self.record();
@@ -108,7 +108,7 @@ impl Recorder {
         self.record().slots
     }
 
-    /// Returns once `done` says so of this recorder.
+    /// Waits until `done` holds for this recorder.
     pub async fn wait_until(&self, done: impl Fn(&Recorder) -> bool) {
         loop {
             let changed = self.shared.changed.notified();
@@ -121,7 +121,7 @@ impl Recorder {
         }
     }
 
-    /// Returns once every start has had its end and all gauges are at 0.
+    /// Waits until every start has its end and all gauges are 0.
     pub async fn settled(&self) {
         self.wait_until(Recorder::is_settled).await;
         self.assert_balanced();
@@ -133,7 +133,7 @@ impl Recorder {
             && (record.active, record.idle, record.slots.held, record.slots.waiting) == (0, 0, 0, 0)
     }
 
-    /// Fails unless every start has had exactly one end and all gauges are back at 0.
+    /// Fails unless every start has exactly one end and all gauges are 0.
     #[track_caller]
     pub fn assert_balanced(&self) {
         self.assert_no_faults();
@@ -144,7 +144,7 @@ impl Recorder {
         assert_eq!((record.slots.held, record.slots.waiting), (0, 0), "slots held and waited for");
     }
 
-    /// Fails if an end came without a start, twice, or with a secret in it.
+    /// Fails if an end came without a start or twice, or an event had a secret in it.
     #[track_caller]
     pub fn assert_no_faults(&self) {
         let record = self.record();
