@@ -24,10 +24,10 @@ pub(crate) type Sent = BoxFuture<'static, Result<Response<Answer>, Error>>;
 /// Sends a request with any client.
 pub(crate) type Send = Arc<dyn Fn(Request<Body>) -> Sent + std::marker::Send + Sync>;
 
-/// What a client is built of.
+/// The parts of a client.
 pub(crate) struct Parts {
     pub(crate) outbound: Outbound,
-    /// Where its requests will go.
+    /// The address of its peer.
     pub(crate) to: Uri,
     pub(crate) certs: Arc<Certs>,
 }

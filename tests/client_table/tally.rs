@@ -1,4 +1,4 @@
-//! Runs cells, and counts what came of them.
+//! Runs cells and counts the results.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::document;
 use crate::kinds::Kind;
 use crate::scenarios::Scenario;
 
-/// A cell takes milliseconds.
+/// The bound of a cell, which takes milliseconds.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 
 /// The cells that ran. Clones are the same tally.
@@ -59,7 +59,7 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failed.len()
     }
 
-    /// Prints the table, and last the line that programs read.
+    /// Prints the table. The last line is stable, for programs.
     pub(crate) fn print_summary(&self, prints: bool) {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if prints {

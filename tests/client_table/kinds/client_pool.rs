@@ -50,7 +50,7 @@ fn http1(Parts { outbound, .. }: &Parts) -> Send {
         async move {
             loop {
                 let mut connection = cache.ready().await?.call(request.uri().clone()).await?;
-                // One that says it is closed is not put back.
+                // A closed connection is not returned to the cache.
                 if connection.ready().await.is_ok() {
                     return Ok::<_, BoxError>(connection.call(request).await?);
                 }

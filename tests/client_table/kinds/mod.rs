@@ -29,7 +29,7 @@ pub(crate) struct Kind {
     /// Whether the IO is tracked: bytes, and when and why a connection closes.
     pub(crate) tracked: bool,
     pub(crate) build: fn(Parts) -> BoxFuture<'static, Send>,
-    /// Scenarios that it cannot run, each with the reason.
+    /// The scenarios that this client cannot run, each with the reason.
     pub(crate) cannot: &'static [(&'static str, &'static str)],
 }
 
@@ -80,7 +80,7 @@ where
 }
 
 impl Kind {
-    /// Why it cannot run this scenario.
+    /// The reason why this client cannot run the scenario.
     pub(crate) fn cannot(&self, scenario: &str) -> Option<&'static str> {
         self.cannot.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
     }

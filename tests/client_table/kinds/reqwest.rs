@@ -8,7 +8,7 @@ use super::{Kind, NO_REFUSAL, cloned};
 use crate::cell::{Parts, Send};
 use crate::resolver::resolve;
 
-/// Of its connector the whole is timed, since its inside is sealed.
+/// Its connector is timed as a whole: reqwest seals the parts.
 const DNS: &[Phase] = &[Phase::Dns];
 
 pub(crate) const HTTP_1: Kind = Kind {

@@ -42,7 +42,7 @@ pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &C
     let numbers = [&first, &second].map(|timings| timings.usage().unwrap().number());
     assert_eq!(numbers, [1, 2]);
     assert!(!second.setup_paid());
-    // Where streams share a connection, nobody knows at the head when it was last idle.
+    // With concurrent streams the idle time is unknown at the head.
     let knows = cell.kind.tracked && !cell.is_http2();
     assert!(second.usage().unwrap().idle_time().is_some() || !knows);
     assert_eq!(peer.accepted(), 1);
@@ -50,7 +50,7 @@ pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &C
 }
 
 pub(super) async fn requests_at_once_share_http_2_or_have_a_connection_each(cell: &Cell) {
-    // None is answered before all are there.
+    // No request is answered before all have arrived.
     let all_there = Arc::new(Barrier::new(3));
     let peer = cell.peer(move |_| {
         let all_there = Arc::clone(&all_there);

@@ -20,7 +20,7 @@ pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell:
     assert_eq!(failure.kind(), Kind::ConnectionRefused);
     assert_eq!(failure.class(), Some(Class::ConnectionRefused));
     assert_eq!(failure.send_state(), Some(SendState::NotSent));
-    // Where TCP is not timed, no phase is named but the wait for a connection.
+    // Without timed TCP, the phase is the wait for a connection.
     let phase = if cell.kind.setup.contains(&Phase::Tcp) { Phase::Tcp } else { Phase::Acquire };
     assert_eq!(failure.phase(), Some(phase));
     let recorder = client.leave().await;
@@ -86,7 +86,7 @@ pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
     let listener = listen(([127, 0, 0, 1], 0).into());
     let uri = cell.uri(listener.local_addr().unwrap());
     listener.set_nonblocking(false).unwrap();
-    // It answers with a line, inside TLS too where the client speaks TLS.
+    // The peer answers with one line of text, inside TLS if the client uses TLS.
     let tls = cell.kind.tls.then(|| {
         let alpn = if cell.is_http2() { "h2" } else { "http/1.1" };
         cell.certs.server_config(&[alpn])
@@ -100,7 +100,7 @@ pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
                 answer(&mut rustls::Stream::new(&mut session, &mut stream));
             }
         }
-        // Held until the client goes.
+        // Held until the client closes.
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;

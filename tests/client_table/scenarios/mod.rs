@@ -1,4 +1,4 @@
-//! What users rely on with every client.
+//! The properties that users rely on with every client.
 
 mod bodies;
 mod connections;

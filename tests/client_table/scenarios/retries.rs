@@ -1,4 +1,4 @@
-//! What is sent again, and what is not.
+//! Requests that are retried, and requests that are not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use tower_outbound::{Event, Kind};
 use crate::cell::{Body, Cell, get, post, text};
 use crate::peer::{Answered, Peer, body, listen};
 
-/// The peer listens from the moment on in which the first wait begins.
+/// The peer starts to listen when the first backoff begins.
 fn listening_at_the_first_wait(
     address: SocketAddr,
 ) -> (impl Fn(&Event<'_>) + Send + Sync + 'static, mpsc::Receiver<std::net::TcpListener>) {
@@ -34,13 +34,13 @@ fn listening_at_the_first_wait(
     (observer, receiver)
 }
 
-/// Answers with what was sent.
+/// Answers with the request's body.
 async fn echo(request: Request<Incoming>) -> Answered {
     let upload = request.into_body().collect().await?.to_bytes();
     Ok(Response::new(body(upload)))
 }
 
-/// Sends to a peer that is not there at first; says what it has answered.
+/// Sends to a peer that starts later. Returns its response.
 async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
     let address = closed_port().unwrap();
     let (observer, listener) = listening_at_the_first_wait(address);
@@ -53,7 +53,7 @@ async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
     };
     let (response, peer) = tokio::join!(call, peer);
     let response = response.unwrap();
-    let history = response.extensions().get::<RetryHistory>().expect("of a call that was sent again").clone();
+    let history = response.extensions().get::<RetryHistory>().expect("of a retried call").clone();
     let answer = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(peer.seen().len(), 1);
     assert_eq!(history.len(), 1);

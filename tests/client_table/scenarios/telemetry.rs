@@ -45,7 +45,7 @@ impl Telemetry {
         spans.into_iter().filter(|span| span.span_kind == SpanKind::Client).collect()
     }
 
-    /// How many values a histogram of seconds has.
+    /// The number of measurements in a histogram of seconds.
     fn count(&self, histogram: &str) -> u64 {
         self.meters.force_flush().unwrap();
         let all = self.metrics.get_finished_metrics().unwrap();

@@ -51,7 +51,7 @@ fn prints() -> bool {
 }
 
 impl Reported {
-    /// Fails unless the outcome is what the document says of this fault.
+    /// Fails unless the outcome is the documented one.
     #[track_caller]
     pub(crate) fn is(&self, peer: Peer, slug: &str) -> &Reported {
         let row = expected(slug, self.http == Http::Two);
