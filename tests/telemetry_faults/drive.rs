@@ -1,4 +1,4 @@
-//! One pipeline before one front, from health into a fault to the end.
+//! Drives one pipeline into one front: first without a fault, then under a fault until the shutdown.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use outbound_tests::otlp::{Fault, Front, FrontProtocol};
 use tokio::time::Instant;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
-/// While everything is well.
+/// The number of spans before the fault.
 pub(crate) const BEFORE: u64 = 300;
-/// Under the fault: more than the queue has room for.
+/// The number of spans under the fault, which exceeds the queue.
 pub(crate) const UNDER: u64 = 3_000;
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// What a pipeline says when it has ended.
+/// The result of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) report: Report,
     pub(crate) shutdown: Duration,
 }
 
-/// Every fault, with the reasons for which something may be lost, besides a full queue.
+/// Every fault, with the reasons of its losses other than a full queue.
 pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
     let second = Some(Duration::from_secs(1));
     vec![
@@ -44,7 +44,7 @@ pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
     ]
 }
 
-/// A pipeline with short times: a batch may take half a second, the shutdown two.
+/// A pipeline with short timeouts: 0.5 s for a batch, 2 s for the shutdown.
 pub(crate) fn telemetry(front: &Front, protocol: FrontProtocol) -> Telemetry {
     let lookup = |key: &str| {
         let value = match key {
@@ -78,7 +78,7 @@ pub(crate) fn record(telemetry: &Telemetry, spans: u64) {
     telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
 }
 
-/// Health, then the fault until the end.
+/// Records spans before the fault and under the fault, then shuts down.
 pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outcome {
     let telemetry = telemetry(front, protocol);
     record(&telemetry, BEFORE);
@@ -91,7 +91,8 @@ pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outco
     Outcome { report, shutdown: begin.elapsed() }
 }
 
-/// What was lost is what the receiver did not get, for the reasons that are expected, and within the time.
+/// Checks that the losses equal what the receiver did not get, have the expected reasons, and that the shutdown is in
+/// time.
 pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &[Loss]) {
     let spans = outcome.report.spans();
     assert_eq!(spans.delivered(), got, "{fault:?}: {}", outcome.report);
@@ -106,7 +107,7 @@ pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &
     assert!(outcome.shutdown < LIMIT + Duration::from_millis(500), "{fault:?}: {:?}", outcome.shutdown);
 }
 
-/// A pipeline whose batches may take as long as a restart.
+/// A pipeline with the default timeouts, which outlast a restart.
 pub(crate) fn long_lived(front: &Front, protocol: FrontProtocol) -> Telemetry {
     with(front, protocol, |_| None)
 }

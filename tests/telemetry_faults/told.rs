@@ -1,4 +1,4 @@
-//! What the log says of a receiver that is not there, and of one that comes back.
+//! The log lines about a receiver that is down, and about one that comes back.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,11 +14,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::{drive, front, receiver};
 
 type Fields = BTreeMap<String, String>;
-type Told = Vec<(Level, Fields)>;
+type Events = Vec<(Level, Fields)>;
 
-/// Every event of the pipelines, in order; the test waits for those that it expects.
+/// All events of the pipelines, in order. The test waits for the expected events.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<Told>, Condvar)>);
+struct Log(Arc<(Mutex<Events>, Condvar)>);
 
 struct Collected(Fields);
 
@@ -41,21 +41,21 @@ impl<S: Subscriber> Layer<S> for Log {
 }
 
 impl Log {
-    /// Of one endpoint, by level and message, when there are so many.
+    /// The level and message of the events of one endpoint, once there are `count`.
     fn of(&self, endpoint: &str, count: usize) -> Vec<(Level, String)> {
-        let told = |events: &Told| -> Vec<_> {
+        let of_endpoint = |events: &Events| -> Vec<_> {
             let of =
                 events.iter().filter(|(_, fields)| fields.values().any(|value| value.contains(endpoint)));
             of.map(|(level, fields)| (*level, fields["message"].clone())).collect()
         };
         let (events, changed) = &*self.0;
         let events = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = |events: &mut Vec<_>| told(events).len() < count;
+        let enough = |events: &mut Vec<_>| of_endpoint(events).len() < count;
         let (events, _) = changed.wait_timeout_while(events, Duration::from_secs(10), enough).unwrap();
-        told(&events)
+        of_endpoint(&events)
     }
 
-    /// What the first warning of one endpoint gives as its cause.
+    /// The cause in the first warning of one endpoint.
     fn cause(&self, endpoint: &str) -> String {
         let events = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |fields: &Fields| fields.get("endpoint").is_some_and(|value| value.contains(endpoint));
