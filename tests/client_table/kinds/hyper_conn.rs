@@ -61,11 +61,11 @@ pub(crate) const HTTP_2: Kind = Kind {
 
 async fn connect(Parts { outbound, to, .. }: &Parts) -> TrackedIo<TcpIo> {
     let tcp = outbound.http_connector().resolver(resolver());
-    outbound.connector(tcp).oneshot(to.clone()).await.expect("the peer is there")
+    outbound.connector(tcp).oneshot(to.clone()).await.expect("the peer accepts")
 }
 
 async fn http1(parts: Parts) -> Send {
-    let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer is there");
+    let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer accepts");
     tokio::spawn(driver);
     let layer = parts.outbound.observe_layer();
     let service = Arc::new(Mutex::new(layer.layer(HyperService::new(sender))));
@@ -82,7 +82,7 @@ async fn http1(parts: Parts) -> Send {
 async fn http2(parts: Parts) -> Send {
     let io = connect(&parts).await;
     let connection = io.connection().clone();
-    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer is there");
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer accepts");
     tokio::spawn(connection.drive(driver));
     cloned(parts.outbound.layer().layer(HyperService::new(sender)))
 }

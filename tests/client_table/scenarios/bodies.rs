@@ -92,7 +92,7 @@ pub(super) async fn an_answer_without_a_body_ends_with_its_head(cell: &Cell) {
     let response = client.send(get(&peer.uri("/"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
     assert!(timings(&response).is_complete());
-    assert_eq!(client.recorder.outcomes(), ["ok"], "though its body was not asked for");
+    assert_eq!(client.recorder.outcomes(), ["ok"], "though its body was not polled");
     drop(response);
     client.leave().await;
 }
