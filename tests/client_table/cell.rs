@@ -24,10 +24,10 @@ pub(crate) type Sent = BoxFuture<'static, Result<Response<Answer>, Error>>;
 /// Sends a request with any client.
 pub(crate) type Send = Arc<dyn Fn(Request<Body>) -> Sent + std::marker::Send + Sync>;
 
-/// What a client is built of.
+/// The parts that a client is built from.
 pub(crate) struct Parts {
     pub(crate) outbound: Outbound,
-    /// Where its requests will go.
+    /// The target of its requests.
     pub(crate) to: Uri,
     pub(crate) certs: Arc<Certs>,
 }
@@ -78,7 +78,6 @@ impl Cell {
         Client { outbound, recorder, send }
     }
 
-    /// HTTP/1 has no streams.
     pub(crate) fn is_http2(&self) -> bool {
         self.kind.protocol == tower_outbound::connect::Protocol::Http2
     }
@@ -103,7 +102,7 @@ impl Client {
         Ok((timings, body))
     }
 
-    /// Drops the client, and returns once every start has its end.
+    /// Drops the client and waits until every start event has its end event.
     pub(crate) async fn leave(self) -> Recorder {
         let Client { outbound, recorder, send } = self;
         drop((outbound, send));

@@ -41,13 +41,13 @@ pub(crate) fn table(failed: &BTreeSet<String>) -> String {
     text + "\n"
 }
 
-/// Fails unless the documentation has the table between its marks.
+/// Panics if the table in the documentation differs.
 pub(crate) fn check() {
     let (_, rest) = DOCUMENT.split_once(BEGIN).expect("the mark where the table begins");
     let (documented, _) = rest.split_once(END).expect("the mark where the table ends");
     let table = table(&BTreeSet::new());
     assert!(
         documented == table,
-        "crates/tower-outbound/src/docs/clients.md is to have this table:\n\n{table}"
+        "crates/tower-outbound/src/docs/clients.md must contain this table:\n\n{table}"
     );
 }

@@ -1,4 +1,4 @@
-//! Every scenario on every kind of client: what works, and why the rest is not possible.
+//! Runs every scenario on every kind of client, or gives the reason why a client cannot run a scenario.
 //!
 //! Each cell is a test `client_table::<scenario>::<client>`:
 //!

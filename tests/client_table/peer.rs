@@ -39,13 +39,13 @@ pub(crate) struct Seen {
     pub(crate) connection: usize,
 }
 
-/// Why a request is not answered. An error of h2 resets the stream with its reason.
+/// The reason why a request gets no response. An error of h2 resets the stream with its code.
 #[derive(Debug)]
 struct Refusal(BoxError);
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the peer does not answer")
+        f.write_str("the peer does not respond")
     }
 }
 
@@ -71,7 +71,7 @@ struct Shared {
     open: watch::Sender<usize>,
     /// Opened to close the connections accepted so far.
     cut: Mutex<Gate>,
-    goodbye: watch::Sender<usize>,
+    shutdown: watch::Sender<usize>,
     stopped: Gate,
 }
 
@@ -102,7 +102,7 @@ impl Peer {
         Fut: Future<Output = Answered> + Send + 'static,
     {
         let listener = tokio::net::TcpListener::from_std(listener).expect("inside a runtime");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the socket is bound");
         let alpn = if kind.protocol == Protocol::Http2 { "h2" } else { "http/1.1" };
         let shared = Arc::new(Shared {
             handler: Box::new(move |request| Box::pin(handler(request))),
@@ -112,7 +112,7 @@ impl Peer {
             accepted: AtomicUsize::new(0),
             open: watch::Sender::new(0),
             cut: Mutex::default(),
-            goodbye: watch::Sender::new(0),
+            shutdown: watch::Sender::new(0),
             stopped: Gate::new(),
         });
         tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -153,9 +153,9 @@ impl Peer {
         self.has_open(0).await;
     }
 
-    /// Takes no further request on the connections that are open: GOAWAY on HTTP/2.
-    pub(crate) fn say_goodbye(&self) {
-        self.shared.goodbye.send_modify(|times| *times += 1);
+    /// Accepts no further requests on the open connections. Sends GOAWAY on HTTP/2.
+    pub(crate) fn shut_down_connections(&self) {
+        self.shared.shutdown.send_modify(|times| *times += 1);
     }
 }
 
@@ -196,7 +196,7 @@ async fn handshake(stream: tokio::net::TcpStream, shared: &Arc<Shared>, number: 
     match &shared.acceptor {
         None => serve(TokioIo::new(stream), shared, number).await,
         Some(acceptor) => {
-            // A client that refuses the certificate reports that.
+            // The client reports a refused certificate.
             if let Ok(stream) = acceptor.accept(stream).await {
                 serve(TokioIo::new(stream), shared, number).await;
             }
@@ -212,13 +212,13 @@ async fn serve<I: Read + Write + Unpin + Send + 'static>(io: I, shared: &Arc<Sha
         handler.seen.send_modify(|seen| seen.push(Seen { headers, connection: number }));
         async move { answer.await.map_err(Refusal) }
     });
-    let mut goodbye = shared.goodbye.subscribe();
-    // The way in which a client closes is not checked.
-    macro_rules! until_goodbye {
+    let mut shutdown = shared.shutdown.subscribe();
+    // How the client closes its connection is not checked.
+    macro_rules! until_shutdown {
         ($connection:expr) => {{
             let mut connection = std::pin::pin!($connection);
             tokio::select! {
-                _ = goodbye.changed() => {
+                _ = shutdown.changed() => {
                     connection.as_mut().graceful_shutdown();
                     let _ = connection.await;
                 }
@@ -229,8 +229,8 @@ async fn serve<I: Read + Write + Unpin + Send + 'static>(io: I, shared: &Arc<Sha
     match shared.protocol {
         Protocol::Http2 => {
             let mut builder = http2::Builder::new(TokioExecutor::new());
-            until_goodbye!(builder.timer(TokioTimer::new()).serve_connection(io, service));
+            until_shutdown!(builder.timer(TokioTimer::new()).serve_connection(io, service));
         }
-        _ => until_goodbye!(http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service)),
+        _ => until_shutdown!(http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service)),
     }
 }

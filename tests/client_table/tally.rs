@@ -1,4 +1,4 @@
-//! Runs cells, and counts what came of them.
+//! Runs cells and counts their results.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use crate::document;
 use crate::kinds::Kind;
 use crate::scenarios::Scenario;
 
-/// A cell takes milliseconds.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+/// A cell normally takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The cells that ran. Clones are the same tally.
+/// The results of all cells. Clones share the results.
 #[derive(Clone, Default)]
 pub(crate) struct Tally(Arc<Mutex<Cells>>);
 
@@ -37,7 +37,7 @@ impl Tally {
                 cells.not_possible += 1;
             } else {
                 cells.run += 1;
-                // Until the cell has passed.
+                // Removed when the cell passes.
                 cells.failed.insert(scenario.path(kind));
             }
         });
@@ -51,15 +51,15 @@ impl Tally {
         Ok(Completion::Completed)
     }
 
-    fn count(&self, how: impl FnOnce(&mut Cells)) {
-        how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn count(&self, update: impl FnOnce(&mut Cells)) {
+        update(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn failed(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failed.len()
     }
 
-    /// Prints the table, and last the line that programs read.
+    /// Prints the table if `prints`, then a machine-readable line.
     pub(crate) fn print_summary(&self, prints: bool) {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if prints {
@@ -81,6 +81,6 @@ fn run(kind: &'static Kind, scenario: &Scenario) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cell = Cell::new(kind);
     runtime.block_on(async {
-        tokio::time::timeout(HANGS_AFTER, (scenario.run)(&cell)).await.expect("the cell hangs");
+        tokio::time::timeout(TIMEOUT, (scenario.run)(&cell)).await.expect("the cell hangs");
     });
 }

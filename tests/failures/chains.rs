@@ -1,4 +1,4 @@
-//! Errors as other crates hand them out, and what is known of each.
+//! Classification of error chains as other crates return them.
 
 use std::future::ready;
 use std::io;
@@ -16,15 +16,15 @@ use tower_outbound::connect::{PhaseLayer, ResolveError};
 use tower_outbound::failure::{CertificateProblem, DnsFailure};
 use tower_outbound::{BoxError, Class, Failure, Kind, Phase};
 
-/// The error, as if it had come from this stage of a connect.
-pub(crate) fn staged(stage: &PhaseLayer, error: BoxError) -> BoxError {
+/// The error as this phase of a connect returns it.
+pub(crate) fn failed_in(stage: &PhaseLayer, error: BoxError) -> BoxError {
     let mut error = Some(error);
     let mut stage = stage.layer(service_fn(move |()| ready(Err::<(), _>(error.take().unwrap()))));
     stage.call(()).now_or_never().unwrap().unwrap_err()
 }
 
 fn tls(error: rustls::Error) -> BoxError {
-    staged(&PhaseLayer::tls(), io::Error::new(io::ErrorKind::InvalidData, error).into())
+    failed_in(&PhaseLayer::tls(), io::Error::new(io::ErrorKind::InvalidData, error).into())
 }
 
 fn elapsed() -> tower::timeout::error::Elapsed {
@@ -52,7 +52,7 @@ fn failure_of_system_error_has_kind_and_os_error() {
         (110, Kind::ConnectTimeout),     // ETIMEDOUT
         (97, Kind::Connection),          // EAFNOSUPPORT
     ] {
-        let error = staged(&PhaseLayer::tcp(), io::Error::from_raw_os_error(number).into());
+        let error = failed_in(&PhaseLayer::tcp(), io::Error::from_raw_os_error(number).into());
         let failure = Failure::of(&*error);
         assert_eq!((failure.kind(), failure.os_error()), (kind, Some(number)), "{error:?}");
         assert_eq!(failure.phase(), Some(Phase::Tcp));
@@ -79,7 +79,7 @@ fn failure_of_vague_error_is_classified_by_stage() {
         (PhaseLayer::tls(), refused(), Kind::ConnectionRefused, Class::ConnectionRefused),
     ] {
         let what = format!("{error:?} in {stage:?}");
-        let failure = Failure::of(&*staged(&stage, error));
+        let failure = Failure::of(&*failed_in(&stage, error));
         assert_eq!((failure.kind(), failure.class()), (kind, Some(class)), "{what}");
         assert!(failure.is_connect());
         assert_eq!(failure.is_timeout(), class == Class::Timeout);
@@ -89,26 +89,26 @@ fn failure_of_vague_error_is_classified_by_stage() {
 
 #[test]
 fn dns_failure_of_resolver_is_reported() {
-    for (said, name, class) in [
+    for (dns, name, class) in [
         (DnsFailure::HostNotFound, "host_not_found", Class::Network),
         (DnsFailure::TryAgain, "try_again", Class::Timeout),
         (DnsFailure::NoRecovery, "no_recovery", Class::Network),
         (DnsFailure::AddressFamilyNotSupported, "address_family_not_supported", Class::Network),
     ] {
-        let error = ResolveError::new(said).with_source(io::Error::from(io::ErrorKind::ConnectionReset));
-        // Also without a stage around it, and passed on by others.
+        let error = ResolveError::new(dns).with_source(io::Error::from(io::ErrorKind::ConnectionReset));
+        // With and without a phase around the error.
         for error in
-            [io::Error::other(error).into(), staged(&PhaseLayer::dns(), ResolveError::new(said).into())]
+            [io::Error::other(error).into(), failed_in(&PhaseLayer::dns(), ResolveError::new(dns).into())]
         {
             let error: BoxError = error;
             let failure = Failure::of(&*error);
-            assert_eq!((failure.kind(), failure.dns()), (Kind::NameResolution, Some(said)));
+            assert_eq!((failure.kind(), failure.dns()), (Kind::NameResolution, Some(dns)));
             assert_eq!(failure.dns().unwrap().as_str(), name);
             assert_eq!((failure.class(), failure.phase()), (Some(class), Some(Phase::Dns)));
         }
     }
-    let error = staged(&PhaseLayer::dns(), "failed to lookup address information".into());
-    assert_eq!(Failure::of(&*error).dns(), None, "nobody has told");
+    let error = failed_in(&PhaseLayer::dns(), "failed to lookup address information".into());
+    assert_eq!(Failure::of(&*error).dns(), None, "the error has no resolver status");
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn tls_failure_reports_alert_and_certificate_problem() {
         let what = error.to_string();
         let failure = Failure::of(&*tls(error));
         assert_eq!((failure.kind(), failure.phase()), (Kind::SecureConnection, Some(Phase::Tls)), "{what}");
-        let told = failure.tls_alert().map(|alert| (alert.code(), alert.as_str(), alert.is_received()));
-        assert_eq!((told, failure.certificate()), (alert, certificate), "{what}");
+        let found = failure.tls_alert().map(|alert| (alert.code(), alert.as_str(), alert.is_received()));
+        assert_eq!((found, failure.certificate()), (alert, certificate), "{what}");
         assert!(failure.is_tls() && failure.is_connect());
     }
 }
@@ -175,7 +175,7 @@ fn tls_alert_of_refused_certificate_matches_rustls() {
         CertificateError::InvalidPurpose,
         CertificateError::InvalidOcspResponse,
         CertificateError::ApplicationVerificationFailure,
-        CertificateError::Other(rustls::OtherError(Arc::new(io::Error::other("its own reason")))),
+        CertificateError::Other(rustls::OtherError(Arc::new(io::Error::other("the verifier's reason")))),
     ] {
         let failure = Failure::of(&rustls::Error::InvalidCertificate(error.clone()));
         let sent = u8::from(AlertDescription::from(error.clone()));
@@ -223,8 +223,8 @@ async fn failure_of_tokio_error_is_classified() {
     for task in [cancelled, tokio::spawn(async { panic!("a task's panic") })] {
         let error = task.await.unwrap_err();
         assert_eq!(Failure::of(&error).kind(), Kind::Other);
-        let error = staged(&PhaseLayer::dns(), error.into());
-        assert_eq!(Failure::of(&*error).kind(), Kind::NameResolution, "a resolver's own task");
+        let error = failed_in(&PhaseLayer::dns(), error.into());
+        assert_eq!(Failure::of(&*error).kind(), Kind::NameResolution, "the resolver's task failed");
     }
 }
 
@@ -248,7 +248,7 @@ fn failure_of_grpc_status_depends_on_source() {
     assert_eq!((answer.kind(), answer.class(), answer.grpc_code()), (Kind::Other, None, Some(5)));
 
     let made = |source: BoxError| {
-        let mut status = tonic::Status::unavailable("what tonic makes of it");
+        let mut status = tonic::Status::unavailable("tonic's message");
         status.set_source(Arc::from(source));
         Failure::of(&status)
     };
@@ -269,7 +269,7 @@ async fn failure_of_grpc_connect_error_reports_cause() {
     assert_eq!((failure.kind(), failure.os_error()), (Kind::ConnectionRefused, Some(111)));
     assert!(failure.is_connect());
     let invalid = tonic::transport::Endpoint::from_shared("not a uri").unwrap_err();
-    assert_eq!(Failure::of(&invalid).kind(), Kind::Other, "tonic does not tell");
+    assert_eq!(Failure::of(&invalid).kind(), Kind::Other, "tonic's error has no source to classify");
 }
 
 #[tokio::test]
@@ -301,7 +301,7 @@ fn reqwest_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls)
 }
 
-/// A resolver that knows no name.
+/// A resolver that fails for every name.
 struct Nameless;
 
 impl reqwest::dns::Resolve for Nameless {
@@ -310,7 +310,7 @@ impl reqwest::dns::Resolve for Nameless {
     }
 }
 
-/// A resolver that never answers, so that nothing but the clock moves.
+/// A resolver that never completes, so only timeouts end the request.
 struct Stalled;
 
 impl reqwest::dns::Resolve for Stalled {

@@ -1,4 +1,4 @@
-//! The tables of the document are in step with the code: names, classes and phases.
+//! The tables in `docs/failures.md` agree with the code: names, classes, phases and send states.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ const PHASES: [&str; 10] =
 
 const STATES: [&str; 5] = ["not_sent", "partial", "sent", "not_processed", "unknown"];
 
-/// The cells of the table whose first column has this name.
+/// The cells of the table whose first column has this heading.
 fn table(first: &str) -> Vec<Vec<String>> {
     let head = format!("| {first} |");
     let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with(&head)).skip(2);
@@ -52,7 +52,7 @@ fn failure_document_faults_name_existing_kinds_and_phases() {
             let failures = kinds.split(", ").filter(|kind| !matches!(*kind, "–" | "ok" | "cancelled"));
             let mut classes: Vec<_> = failures
                 .map(|kind| match kind {
-                    // What a resolver may answer later is a timeout, whatever the kind.
+                    // A temporary resolver failure has the class `timeout`.
                     "name_resolution_error" if slug == "dns-try-again" => "timeout",
                     kind => class_of(kind),
                 })
@@ -72,6 +72,6 @@ fn failure_document_faults_name_existing_kinds_and_phases() {
         for state in send.split([',', '/']).map(str::trim).filter(|state| *state != "–") {
             assert!(STATES.contains(&state), "{slug}: {state}");
         }
-        assert_eq!(send != "–", failed, "{slug}: what has failed has a state");
+        assert_eq!(send != "–", failed, "{slug}: a failure has a send state");
     }
 }

@@ -1,4 +1,4 @@
-//! Every error that the locked hyper can construct, provoked where that can be done from outside.
+//! Every error of the locked version of hyper, provoked where a client or its peer can provoke it.
 
 use std::future::Future;
 use std::io;
@@ -14,39 +14,39 @@ use tokio::io::DuplexStream;
 use tower_outbound::{BoxError, Failure, Kind};
 
 use crate::locked::{source, variants};
-use crate::pipe::{self, Then, body, get, http1, http1_error, http2_error, soon, upload};
+use crate::pipe::{self, Then, body, get, http1, http1_error, http2_error, upload, within_an_hour};
 use outbound_tests::faults::frames::rst_stream;
 
-type Provoked = Pin<Box<dyn Future<Output = BoxError>>>;
+type ErrorFuture = Pin<Box<dyn Future<Output = BoxError>>>;
 
-enum How {
-    /// These lead to it, and to this kind.
-    By(Kind, Vec<Provoked>),
-    /// The list of that name tells.
-    In(&'static str),
-    /// It cannot be provoked through a client.
-    Not(&'static str),
+enum Coverage {
+    /// The futures return the error; its failure has this kind.
+    Provoked(Kind, Vec<ErrorFuture>),
+    /// The variant has variants of its own, in the list of this name.
+    Listed(&'static str),
+    /// No client can provoke the error, for this reason.
+    Unreachable(&'static str),
 }
 
-use How::{By, In, Not};
+use Coverage::{Listed, Provoked, Unreachable};
 
-const SERVER: &str = "only a server makes it, or parses what leads to it";
+const SERVER: &str = "only a server constructs it";
 
-fn by(kind: Kind, provoked: impl Future<Output = BoxError> + 'static) -> How {
-    By(kind, vec![Box::pin(provoked)])
+fn provoked(kind: Kind, error: impl Future<Output = BoxError> + 'static) -> Coverage {
+    Provoked(kind, vec![Box::pin(error)])
 }
 
 fn answered(bytes: &'static str) -> impl Future<Output = BoxError> {
     http1_error(Script::new().read_request().write(bytes).hang())
 }
 
-fn kinds() -> Vec<(&'static str, How)> {
+fn kinds() -> Vec<(&'static str, Coverage)> {
     vec![
-        ("Parse", In("Parse")),
-        ("User", In("User")),
+        ("Parse", Listed("Parse")),
+        ("User", Listed("User")),
         (
             "IncompleteMessage",
-            By(
+            Provoked(
                 Kind::ResponseEnded,
                 vec![
                     Box::pin(http1_error(Script::new().read_request().close())),
@@ -54,12 +54,12 @@ fn kinds() -> Vec<(&'static str, How)> {
                 ],
             ),
         ),
-        ("UnexpectedMessage", by(Kind::Protocol, unasked())),
-        ("Canceled", by(Kind::ResponseEnded, after_the_end())),
-        ("ChannelClosed", by(Kind::ResponseEnded, not_ready())),
+        ("UnexpectedMessage", provoked(Kind::Protocol, unsolicited_response())),
+        ("Canceled", provoked(Kind::ResponseEnded, request_after_close())),
+        ("ChannelClosed", provoked(Kind::ResponseEnded, not_ready())),
         (
             "Io",
-            By(
+            Provoked(
                 Kind::ConnectionReset,
                 vec![
                     Box::pin(http1_error(Script::new().read_request().reset())),
@@ -67,10 +67,10 @@ fn kinds() -> Vec<(&'static str, How)> {
                 ],
             ),
         ),
-        ("HeaderTimeout", Not(SERVER)),
+        ("HeaderTimeout", Unreachable(SERVER)),
         (
             "Body",
-            By(
+            Provoked(
                 Kind::InvalidResponse,
                 vec![
                     Box::pin(answered("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n")),
@@ -82,33 +82,33 @@ fn kinds() -> Vec<(&'static str, How)> {
                 ],
             ),
         ),
-        ("BodyWrite", by(Kind::ConnectionReset, cut_upload())),
-        ("Shutdown", by(Kind::ConnectionReset, no_goodbye())),
-        ("Http2", by(Kind::StreamReset, http2_error(rst_stream(1, 2), Then::Stay))),
+        ("BodyWrite", provoked(Kind::ConnectionReset, reset_during_upload())),
+        ("Shutdown", provoked(Kind::ConnectionReset, failing_shutdown())),
+        ("Http2", provoked(Kind::StreamReset, http2_error(rst_stream(1, 2), Then::Stay))),
     ]
 }
 
-fn parse() -> Vec<(&'static str, How)> {
+fn parse() -> Vec<(&'static str, Coverage)> {
     vec![
-        ("Method", Not(SERVER)),
+        ("Method", Unreachable(SERVER)),
         (
             "Version",
-            By(
+            Provoked(
                 Kind::InvalidResponse,
                 vec![
                     Box::pin(answered("220 mail.example.test ESMTP\r\n")),
-                    // A TLS alert: the port speaks TLS.
+                    // A TLS alert: the peer expects TLS.
                     Box::pin(answered("\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{32}")),
                 ],
             ),
         ),
-        ("VersionH2", Not(SERVER)),
-        ("Uri", Not(SERVER)),
-        ("UriTooLong", Not(SERVER)),
-        ("Header", In("Header")),
+        ("VersionH2", Unreachable(SERVER)),
+        ("Uri", Unreachable(SERVER)),
+        ("UriTooLong", Unreachable(SERVER)),
+        ("Header", Listed("Header")),
         (
             "TooLarge",
-            By(
+            Provoked(
                 Kind::LimitExceeded,
                 vec![
                     Box::pin(http1_error(Script::new().read_request().write(many_headers()).hang())),
@@ -116,17 +116,17 @@ fn parse() -> Vec<(&'static str, How)> {
                 ],
             ),
         ),
-        ("Status", by(Kind::InvalidResponse, answered("HTTP/1.1 2xx OK\r\n\r\n"))),
-        ("Internal", Not("it is a bug of hyper's")),
+        ("Status", provoked(Kind::InvalidResponse, answered("HTTP/1.1 2xx OK\r\n\r\n"))),
+        ("Internal", Unreachable("only a bug in hyper causes it")),
     ]
 }
 
-fn header() -> Vec<(&'static str, How)> {
+fn header() -> Vec<(&'static str, Coverage)> {
     vec![
-        ("Token", by(Kind::InvalidResponse, answered("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"))),
+        ("Token", provoked(Kind::InvalidResponse, answered("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"))),
         (
             "ContentLengthInvalid",
-            By(
+            Provoked(
                 Kind::InvalidResponse,
                 vec![
                     Box::pin(answered("HTTP/1.1 200 OK\r\ncontent-length: three\r\n\r\nabc")),
@@ -136,10 +136,10 @@ fn header() -> Vec<(&'static str, How)> {
                 ],
             ),
         ),
-        ("TransferEncodingInvalid", Not(SERVER)),
+        ("TransferEncodingInvalid", Unreachable(SERVER)),
         (
             "TransferEncodingUnexpected",
-            by(
+            provoked(
                 Kind::InvalidResponse,
                 answered("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
             ),
@@ -147,28 +147,28 @@ fn header() -> Vec<(&'static str, How)> {
     ]
 }
 
-fn user() -> Vec<(&'static str, How)> {
+fn user() -> Vec<(&'static str, Coverage)> {
     vec![
         (
             "Body",
-            By(
+            Provoked(
                 Kind::RequestBody,
                 vec![
-                    // Whatever it failed with: that was another connection.
+                    // The error of the body is from another connection; its kind is irrelevant.
                     Box::pin(failing_body(io::ErrorKind::ConnectionReset)),
                     Box::pin(failing_body(io::ErrorKind::TimedOut)),
                 ],
             ),
         ),
-        ("BodyWriteAborted", by(Kind::RequestBody, short_body())),
-        ("InvalidConnectWithBody", by(Kind::InvalidRequest, connect_with_body())),
-        ("Service", Not(SERVER)),
-        ("UnexpectedHeader", Not(SERVER)),
-        ("UnsupportedStatusCode", Not(SERVER)),
-        ("NoUpgrade", by(Kind::InvalidRequest, no_upgrade())),
-        ("ManualUpgrade", by(Kind::InvalidRequest, manual_upgrade())),
-        ("DispatchGone", by(Kind::ConnectionAborted, runtime_gone())),
-        ("AbortedByCallback", Not("only hyper's C interface has callbacks")),
+        ("BodyWriteAborted", provoked(Kind::RequestBody, short_body())),
+        ("InvalidConnectWithBody", provoked(Kind::InvalidRequest, connect_with_body())),
+        ("Service", Unreachable(SERVER)),
+        ("UnexpectedHeader", Unreachable(SERVER)),
+        ("UnsupportedStatusCode", Unreachable(SERVER)),
+        ("NoUpgrade", provoked(Kind::InvalidRequest, no_upgrade())),
+        ("ManualUpgrade", provoked(Kind::InvalidRequest, manual_upgrade())),
+        ("DispatchGone", provoked(Kind::ConnectionAborted, runtime_gone())),
+        ("AbortedByCallback", Unreachable("only hyper's C interface has callbacks")),
     ]
 }
 
@@ -186,12 +186,12 @@ async fn hyper_error_variants_match_locked_version_and_have_kind() {
         assert_eq!(variants(&code, list), names, "{list} of hyper's src/error.rs");
         for (name, how) in expected {
             let (kind, provoked) = match how {
-                By(kind, provoked) => (kind, provoked),
-                In(other) => {
+                Provoked(kind, provoked) => (kind, provoked),
+                Listed(other) => {
                     assert!(["Parse", "Header", "User"].contains(&other));
                     continue;
                 }
-                Not(reason) => {
+                Unreachable(reason) => {
                     assert!(!reason.is_empty(), "{list}::{name}");
                     continue;
                 }
@@ -227,19 +227,19 @@ fn long_header() -> String {
     format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(500_000))
 }
 
-async fn unasked() -> BoxError {
-    http1(Script::new().write("HTTP/1.1 200 OK\r\n\r\n").hang()).await.own_error().await
+async fn unsolicited_response() -> BoxError {
+    http1(Script::new().write("HTTP/1.1 200 OK\r\n\r\n").hang()).await.connection_error().await
 }
 
-async fn after_the_end() -> BoxError {
+async fn request_after_close() -> BoxError {
     let mut connection = http1(Script::new().close()).await;
-    let _ = soon(connection.connection).await.unwrap();
+    let _ = within_an_hour(connection.connection).await.unwrap();
     connection.sender.send_request(get()).await.unwrap_err().into()
 }
 
 async fn not_ready() -> BoxError {
     let mut connection = http1(Script::new().close()).await;
-    let _ = soon(connection.connection).await.unwrap();
+    let _ = within_an_hour(connection.connection).await.unwrap();
     connection.sender.ready().await.unwrap_err().into()
 }
 
@@ -248,18 +248,19 @@ fn endless() -> pipe::Body {
     StreamBody::new(frames).boxed_unsync()
 }
 
-async fn cut_upload() -> BoxError {
+async fn reset_during_upload() -> BoxError {
     let mut connection = http1(Script::new().read_head().reset()).await;
     let response = connection.sender.send_request(upload(endless()));
-    let (response, own) = soon(async { tokio::join!(response, connection.connection) }).await;
+    let (response, connection) =
+        within_an_hour(async { tokio::join!(response, connection.connection) }).await;
     assert!(response.is_err());
-    own.unwrap().unwrap_err().into()
+    connection.unwrap().unwrap_err().into()
 }
 
 /// A pipe whose shutdown fails.
-struct NoGoodbye(TokioIo<DuplexStream>);
+struct FailingShutdown(TokioIo<DuplexStream>);
 
-impl hyper::rt::Read for NoGoodbye {
+impl hyper::rt::Read for FailingShutdown {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -269,7 +270,7 @@ impl hyper::rt::Read for NoGoodbye {
     }
 }
 
-impl hyper::rt::Write for NoGoodbye {
+impl hyper::rt::Write for FailingShutdown {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
@@ -283,12 +284,12 @@ impl hyper::rt::Write for NoGoodbye {
     }
 }
 
-async fn no_goodbye() -> BoxError {
+async fn failing_shutdown() -> BoxError {
     let (client, _peer) = tokio::io::duplex(1024);
-    let io = NoGoodbye(TokioIo::new(client));
+    let io = FailingShutdown(TokioIo::new(client));
     let (sender, connection) = hyper::client::conn::http1::handshake::<_, pipe::Body>(io).await.unwrap();
     drop(sender);
-    soon(connection).await.unwrap_err().into()
+    within_an_hour(connection).await.unwrap_err().into()
 }
 
 async fn failing_body(kind: io::ErrorKind) -> BoxError {
@@ -321,16 +322,16 @@ async fn manual_upgrade() -> BoxError {
     request.headers_mut().insert("connection", "upgrade".parse().unwrap());
     request.headers_mut().insert("upgrade", "x".parse().unwrap());
     let response = connection.sender.send_request(request).await.unwrap();
-    soon(hyper::upgrade::on(response)).await.unwrap_err().into()
+    within_an_hour(hyper::upgrade::on(response)).await.unwrap_err().into()
 }
 
 async fn runtime_gone() -> BoxError {
     let mut connection = http1(Script::new().read_request().hang()).await;
     let response = connection.sender.send_request(get());
     let cut = async {
-        pipe::all_wait().await;
+        pipe::all_idle().await;
         connection.connection.abort();
     };
-    let (response, ()) = soon(async { tokio::join!(response, cut) }).await;
+    let (response, ()) = within_an_hour(async { tokio::join!(response, cut) }).await;
     response.unwrap_err().into()
 }

@@ -1,4 +1,4 @@
-//! The list of kinds and their classes, written down from the telemetry contract.
+//! The kinds and their classes as the telemetry contract lists them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The sources of the locked versions of other crates, and the lists in them.
+//! Sources of the locked versions of other crates, and the lists in those sources.
 
 use std::process::Command;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ pub(crate) fn source(krate: &str, path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Only of the packages that this platform needs: the others may not be here.
+/// The metadata of this platform's packages; others may not be downloaded.
 fn metadata() -> serde_json::Value {
     let version = output(Command::new("rustc").arg("-vV"));
     let version = String::from_utf8(version).unwrap();
@@ -33,7 +33,7 @@ fn output(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// The variants of `enum name`, in their order.
+/// The variants of `enum name`, in order.
 pub(crate) fn variants(source: &str, name: &str) -> Vec<String> {
     let start = format!("enum {name} {{");
     let (_, body) = source.split_once(&start).unwrap_or_else(|| panic!("no enum {name}"));
@@ -54,7 +54,7 @@ pub(crate) fn variants(source: &str, name: &str) -> Vec<String> {
     names
 }
 
-/// The names of `pub const NAME: kind`.
+/// The names of all `pub const NAME: kind`.
 pub(crate) fn constants(source: &str, kind: &str) -> Vec<String> {
     let lines = source.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
     lines

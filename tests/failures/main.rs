@@ -1,4 +1,4 @@
-//! Failures told apart: every error that a client can return has a kind, and the document says which.
+//! Classification of failures: every error of a client has a kind, as `docs/failures.md` lists it.
 
 mod chains;
 mod cost;

@@ -1,4 +1,4 @@
-//! `Display` prints one level, the sources print the rest: a report says everything once.
+//! `Display` prints one level of an error chain, so a report of all levels repeats nothing.
 
 use std::error::Error;
 use std::io;
@@ -8,21 +8,21 @@ use outbound_tests::server::{Script, closed_port};
 use tower_outbound::connect::{PhaseLayer, ResolveError};
 use tower_outbound::failure::DnsFailure;
 
-use crate::chains::staged;
+use crate::chains::failed_in;
 use crate::stack::{self, failing};
 
-/// What a report prints: each level's message.
-fn report(error: &(dyn Error + 'static)) -> Vec<String> {
+/// The message of each level.
+fn messages_of(error: &(dyn Error + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
 }
 
-fn says_everything_once(error: &(dyn Error + 'static)) -> Vec<String> {
-    let messages = report(error);
+fn assert_no_repetition(error: &(dyn Error + 'static)) -> Vec<String> {
+    let messages = messages_of(error);
     for (at, message) in messages.iter().enumerate() {
         assert!(!message.is_empty(), "{messages:?}");
         let others = messages.iter().enumerate().filter(|(other, _)| *other != at);
         let again = others.filter(|(_, other)| other.to_lowercase().contains(&message.to_lowercase()));
-        assert_eq!(again.count(), 0, "{message:?} is said twice: {messages:?}");
+        assert_eq!(again.count(), 0, "{message:?} is there twice: {messages:?}");
     }
     messages
 }
@@ -38,7 +38,7 @@ async fn error_report_of_refused_connect_is_level_by_level() {
         &*format!("no connection to {address}: {address} connection_refused"),
         "Connection refused (os error 111)",
     ];
-    assert_eq!(says_everything_once(&error), expected);
+    assert_eq!(assert_no_repetition(&error), expected);
 }
 
 #[tokio::test]
@@ -51,14 +51,14 @@ async fn error_report_repeats_nothing() {
         Script::new().read_request().write(chunked).hang(),
     ] {
         let server = outbound_tests::server::ScriptedServer::tcp(script).await.unwrap();
-        assert!(says_everything_once(&failing(&server.uri("/")).await).len() >= 2);
+        assert!(assert_no_repetition(&failing(&server.uri("/")).await).len() >= 2);
     }
     let error = stack::tls_error(&Certs::expired("example.test"), "localhost", &["http/1.1"]).await;
-    assert!(says_everything_once(&error).len() >= 3);
+    assert!(assert_no_repetition(&error).len() >= 3);
     let resolve = ResolveError::new(DnsFailure::NoRecovery).with_source(io::Error::other("SERVFAIL"));
     assert_eq!(
-        says_everything_once(&*staged(&PhaseLayer::dns(), resolve.into())),
+        assert_no_repetition(&*failed_in(&PhaseLayer::dns(), resolve.into())),
         ["phase dns failed", "the name was not resolved: no_recovery", "SERVFAIL"],
     );
-    says_everything_once(&failing(&http::Uri::from_static("/no-host")).await);
+    assert_no_repetition(&failing(&http::Uri::from_static("/no-host")).await);
 }

@@ -1,4 +1,4 @@
-//! hyper's client on a pipe, whose other end plays exact bytes.
+//! hyper's client on an in-memory pipe. The peer writes exact bytes.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -33,17 +33,17 @@ pub(crate) fn upload(body: Body) -> Request<Body> {
     Request::post("http://example.test/").body(body).unwrap()
 }
 
-/// A hanging test would never end: the clock is paused, so this costs no time.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(3600), future).await.expect("it hangs")
+/// Panics if the future hangs. The clock is paused, so the timeout takes no real time.
+pub(crate) async fn within_an_hour<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(3600), future).await.expect("the future hangs")
 }
 
-/// Returns when everybody waits: the clock is paused, and moves only then.
-pub(crate) async fn all_wait() {
+/// Returns when every task is idle: the paused clock advances only then.
+pub(crate) async fn all_idle() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-/// An HTTP/1 connection to a script.
+/// An HTTP/1 connection to a scripted peer.
 pub(crate) struct Http1 {
     pub(crate) sender: http1::SendRequest<Body>,
     pub(crate) connection: JoinHandle<Result<(), hyper::Error>>,
@@ -58,23 +58,23 @@ pub(crate) async fn http1(script: Script) -> Http1 {
 }
 
 impl Http1 {
-    /// The error of a request: before its head, or in its body.
+    /// The error of a request, before the response's head or in its body.
     pub(crate) async fn error(mut self, request: Request<Body>) -> BoxError {
-        soon(error(self.sender.send_request(request))).await
+        within_an_hour(error(self.sender.send_request(request))).await
     }
 
-    /// The error that the connection itself ends with.
-    pub(crate) async fn own_error(self) -> BoxError {
-        soon(self.connection).await.unwrap().expect_err("the connection fails").into()
+    /// The error of the connection's future.
+    pub(crate) async fn connection_error(self) -> BoxError {
+        within_an_hour(self.connection).await.unwrap().expect_err("the connection fails").into()
     }
 }
 
-/// What a GET fails with on HTTP/1.
+/// The error of a GET on HTTP/1.
 pub(crate) async fn http1_error(script: Script) -> BoxError {
     http1(script).await.error(get()).await
 }
 
-/// The error of an attempt that fails.
+/// The error of a response, before its head or in its body.
 pub(crate) async fn error(
     response: impl Future<Output = Result<http::Response<Incoming>, hyper::Error>>,
 ) -> BoxError {
@@ -84,14 +84,14 @@ pub(crate) async fn error(
     }
 }
 
-/// What a peer of HTTP/2 does once it has seen the head of the first request.
+/// What an HTTP/2 peer does after it has sent its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     Stay,
     Close,
 }
 
-/// An HTTP/2 connection to a peer that sends these frames after the first request's head.
+/// An HTTP/2 connection to a peer that sends these frames after the head of the first request.
 pub(crate) async fn http2(frames: Vec<u8>, then: Then) -> http2::SendRequest<Body> {
     let (client, peer) = tokio::io::duplex(1 << 20);
     tokio::spawn(peer_of_http2(peer, frames, then));
@@ -110,18 +110,18 @@ pub(crate) async fn http2_error(frames: Vec<u8>, then: Then) -> BoxError {
 
 pub(crate) async fn http2_upload_error(request: Request<Body>, frames: Vec<u8>, then: Then) -> BoxError {
     let mut sender = http2(frames, then).await;
-    soon(error(sender.send_request(request))).await
+    within_an_hour(error(sender.send_request(request))).await
 }
 
-/// Sends its settings, waits for the first head, sends the frames, and then reads on or closes.
+/// Sends SETTINGS, waits for the first HEADERS, sends the frames, then reads to the end or closes.
 pub(crate) async fn peer_of_http2(mut io: DuplexStream, frames: Vec<u8>, then: Then) {
-    // The client may have seen enough before it has all.
-    if play_http2(&mut io, &frames).await.is_ok() && then == Then::Stay {
+    // The client may close the connection before it has read all frames.
+    if send_after_head(&mut io, &frames).await.is_ok() && then == Then::Stay {
         let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
     }
 }
 
-async fn play_http2(io: &mut DuplexStream, frames: &[u8]) -> io::Result<()> {
+async fn send_after_head(io: &mut DuplexStream, frames: &[u8]) -> io::Result<()> {
     io.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
     io.read_exact(&mut [0; 24]).await?;
     loop {

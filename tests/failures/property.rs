@@ -1,4 +1,4 @@
-//! Whatever a chain is made of, it is classified, and always in the same way.
+//! Random error chains: classification is total and deterministic.
 
 use std::error::Error;
 use std::fmt;
@@ -10,9 +10,9 @@ use tower_outbound::connect::{PhaseLayer, ResolveError};
 use tower_outbound::failure::DnsFailure;
 use tower_outbound::{BoxError, Failure, Kind, Phase};
 
-use crate::chains::staged;
+use crate::chains::failed_in;
 
-/// An error that nobody knows.
+/// An error of a type that the classification does not know.
 #[derive(Debug)]
 struct Unknown(Option<BoxError>);
 
@@ -107,7 +107,7 @@ fn wrapped(wrap: &Wrap, inner: BoxError) -> BoxError {
     match wrap {
         Wrap::Unknown => Unknown(Some(inner)).into(),
         Wrap::Io(at) => io::Error::new(IO_KINDS[*at], inner).into(),
-        Wrap::Stage(at) => staged(&STAGES[*at].1(), inner),
+        Wrap::Stage(at) => failed_in(&STAGES[*at].1(), inner),
         Wrap::Resolve => ResolveError::new(DnsFailure::HostNotFound).with_source(inner).into(),
         Wrap::Status(code) => {
             let mut status = tonic::Status::new((*code).into(), "what");
@@ -181,7 +181,7 @@ proptest! {
 #[test]
 fn failure_of_circular_chain_terminates() {
     assert_eq!(Failure::of(&Circle).kind(), Kind::Other);
-    assert_eq!(Failure::of(&*staged(&PhaseLayer::tcp(), Circle.into())).kind(), Kind::Connection);
+    assert_eq!(Failure::of(&*failed_in(&PhaseLayer::tcp(), Circle.into())).kind(), Kind::Connection);
 }
 
 #[test]

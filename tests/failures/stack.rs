@@ -1,4 +1,4 @@
-//! Failures as an application sees them: through the layers.
+//! Failures of requests through all layers.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tower_outbound::limit::InFlightLimit;
 use tower_outbound::observe::{Observe, ObserveRequestBody};
 use tower_outbound::{BoxError, Class, Error, Failure, Kind, Outbound, Phase};
 
-use crate::pipe::all_wait;
+use crate::pipe::all_idle;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Stack<C> = Observe<InFlightLimit<Client<C, ObserveRequestBody<Body>>>>;
@@ -42,18 +42,18 @@ pub(crate) fn get(uri: &Uri) -> http::Request<Body> {
     http::Request::get(uri).body(Empty::new().map_err(|never| match never {}).boxed_unsync()).unwrap()
 }
 
-/// The error of an attempt that fails before its head or in its body.
+/// The error of an attempt, before the response's head or in its body.
 pub(crate) async fn error_of<C>(stack: Stack<C>, request: http::Request<Body>) -> Error
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
     match stack.oneshot(request).await {
         Err(error) => error,
-        Ok(response) => response.into_body().collect().await.map(drop).expect_err("it fails"),
+        Ok(response) => response.into_body().collect().await.map(drop).expect_err("the body fails"),
     }
 }
 
-/// What a GET over plain TCP fails with.
+/// The error of a GET over plain TCP.
 pub(crate) async fn failing(uri: &Uri) -> Error {
     let outbound = Outbound::new();
     error_of(stack(&outbound, outbound.connector(outbound.http_connector()), false), get(uri)).await
@@ -76,7 +76,7 @@ async fn over_tls(server: Arc<rustls::ServerConfig>, certs: &Certs, host: &str, 
     error_of(stack(&outbound, outbound.connector(https), http2), get(&uri)).await
 }
 
-/// What a GET over TLS fails with; the client trusts the certificates' authority.
+/// The error of a GET over TLS. The client trusts the authority of the certificates.
 pub(crate) async fn tls_error(certs: &Certs, host: &str, alpn: &[&str]) -> Error {
     over_tls(certs.server_config(alpn), certs, host, alpn).await
 }
@@ -176,11 +176,11 @@ async fn tls_refused_client_certificate_is_secure_connection() {
         let error = over_tls(server, &certs, "localhost", &[alpn]).await;
         let failure = error.failure();
         assert_eq!(failure.kind(), Kind::SecureConnection, "{version:?} {alpn}: {error:?}");
-        // With TLS 1.3 the client is done before the peer looks at its certificate.
+        // In TLS 1.3 the client's handshake ends before the peer verifies the client certificate.
         let phase =
             if version.version == rustls::ProtocolVersion::TLSv1_2 { Phase::Tls } else { Phase::Wait };
         assert_eq!(failure.phase(), Some(phase), "{version:?} {alpn}");
-        // h2 turns the IO's error into text, and with it the alert.
+        // h2 converts the IO error to text, so the alert is lost.
         let alert = failure.tls_alert().map(tower_outbound::failure::TlsAlert::as_str);
         let lost = phase == Phase::Wait && alpn == "h2";
         assert_eq!(alert, (!lost).then_some("certificate_required"), "{version:?} {alpn}");
@@ -224,7 +224,7 @@ async fn tower_timeout_is_classified_by_position() {
     let uri: Uri = "http://example.test/".parse().unwrap();
     let limit = tower::timeout::TimeoutLayer::new(Duration::from_secs(1));
 
-    // Around the connector: the connect took too long.
+    // Around the connector: a connect timeout.
     let outbound = Outbound::new();
     let connector = limit.layer(peer.clone().delay(Duration::from_secs(60)));
     let connector = tower::ServiceBuilder::new().map_future(Box::pin).service(connector);
@@ -232,7 +232,7 @@ async fn tower_timeout_is_classified_by_position() {
     assert_eq!(error.failure().kind(), Kind::ConnectTimeout, "{error:?}");
     assert!(error.failure().is_connect());
 
-    // Around the client: the answer did.
+    // Around the client: a response timeout.
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
     let service = outbound.attempt_layer().layer(limit.layer(client));
     let error = service.oneshot(get(&uri)).await.map(drop).unwrap_err();
@@ -278,9 +278,9 @@ async fn cancelled_connect_fails_waiters_as_connection_aborted() {
     let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), true);
     let uri: Uri = "http://example.test/".parse().unwrap();
     let opener = tokio::spawn(stack.clone().oneshot(get(&uri)));
-    all_wait().await;
+    all_idle().await;
     let waiting: Vec<_> = (0..9).map(|_| tokio::spawn(stack.clone().oneshot(get(&uri)))).collect();
-    all_wait().await;
+    all_idle().await;
     opener.abort();
     for waiting in waiting {
         let error = waiting.await.unwrap().map(drop).unwrap_err();

@@ -1,4 +1,4 @@
-//! What is reported of an attempt, and whether spans, metrics and the peer agree.
+//! The report of an attempt, compared with spans, metrics and the peer.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tower_outbound::{Class, Connection, Failure, SendState};
 use crate::contradiction::Client;
 use crate::stack::Stack;
 
-/// A cell that takes longer hangs.
+/// The bound of a cell: a cell that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// `ok`, `cancelled in PHASE`, or `KIND in PHASE`.
@@ -24,7 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) send: String,
     /// How spans, metrics or the peer contradict the outcome; empty if they agree.
     pub(crate) disagreement: String,
-    /// How the cell ran, where that matters.
+    /// How the cell ran, if there are several ways.
     pub(crate) note: String,
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn within_time<T>(limit: Duration, slug: &str, done: impl Futur
     tokio::time::timeout(limit, done).await.unwrap_or_else(|_| panic!("{slug} hangs"))
 }
 
-/// What observers were told of an attempt. The client is gone.
+/// The observers' report of an attempt, after the client was dropped.
 pub(crate) struct Reported {
     outcome: Outcome,
     failure: Option<Failure>,
@@ -110,7 +110,7 @@ impl Reported {
         self.failure.is_some()
     }
 
-    /// What the server has seen, once all its connections have ended.
+    /// The server's view of the request, once all its connections have ended.
     pub(crate) async fn seen_by(&self, server: &ScriptedServer, before: &[ConnectionLog]) -> Seen {
         server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
         Seen::since(server, before)
@@ -130,7 +130,7 @@ impl Reported {
         }
         recorder.assert_balanced();
         recorder.assert_no_faults();
-        // A timeout that was armed keeps a task until it is due, since the recorder keeps the stack.
+        // The recorder keeps the stack, so an armed timeout keeps its task until it is due.
         tokio::time::pause();
         tokio::time::sleep(LIMIT).await;
         tokio::time::resume();

@@ -1,4 +1,4 @@
-//! Tests of the matrix itself: it notices what is wrong.
+//! Tests of the matrix itself: it detects deviations.
 
 use std::collections::BTreeSet;
 

@@ -17,7 +17,7 @@ use crate::dial::Dial;
 use crate::stack::{Stack, request};
 use crate::{queue, system, waits};
 
-/// The faults on TCP and TLS alike, but for those of [`system`] and [`queue`].
+/// The faults on both TCP and TLS, except those of [`system`] and [`queue`].
 const ANY: [&str; 12] = [
     "name-not-found",
     "dns-no-recovery",
@@ -51,7 +51,7 @@ pub(crate) fn pinned(slug: &str, http2: bool) -> Option<(&'static str, &'static 
     }
 }
 
-/// A request to nobody.
+/// Sends a request that reaches no peer.
 pub(crate) async fn attempt(stack: Stack, uri: &str) -> Outcome {
     let uri = uri.parse().unwrap();
     let _ = stack.service.clone().oneshot(request("GET", &uri)).await;
@@ -85,7 +85,7 @@ async fn cancelled(stack: Stack, uri: &str, when: impl Future<Output = ()>) -> O
     Reported::of(stack, "GET", &Vec::new()).await.finish(None).await
 }
 
-/// Drops the request when `when` is over, if it has not ended before.
+/// Drops the request when `when` completes, if the request has not ended.
 async fn cancel(stack: &Stack, uri: &str, when: impl Future<Output = ()>) {
     let uri = uri.parse().unwrap();
     tokio::select! {

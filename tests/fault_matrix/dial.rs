@@ -1,4 +1,4 @@
-//! The connector below TLS: the real one, one that fails or one that is never ready.
+//! The connector below TLS: TCP, a connector that fails, or one that is never ready.
 
 use std::future::ready;
 use std::io;

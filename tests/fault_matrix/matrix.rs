@@ -1,4 +1,4 @@
-//! The cells, and what came of those that ran.
+//! The cells, and the results of those that ran.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +131,7 @@ struct Tally {
     faults: BTreeSet<String>,
     cells: usize,
     wrong: usize,
-    /// Cells that cannot know what was sent, with the document's reason.
+    /// Cells whose send state is unknown, with the document's reason.
     unknown: Vec<String>,
 }
 
@@ -166,7 +166,7 @@ impl Matrix {
         how(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Prints what ran, and last the line that programs read.
+    /// Prints the results. The last line is stable, for programs.
     pub(crate) fn print_summary(&self, prints: bool) {
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if prints && !tally.unknown.is_empty() {
@@ -180,7 +180,7 @@ impl Matrix {
     }
 }
 
-/// How an outcome deviates from what is documented and from what the peer has seen, if it does.
+/// How an outcome deviates from the document or from the peer's view; `None` if it does not.
 pub(crate) fn deviation(slug: &str, expected: &Expected, outcome: &Outcome) -> Option<String> {
     let Outcome { outcome: what, class, send, disagreement, .. } = outcome;
     let unexplained = send == "unknown" && reason(slug).is_none();
@@ -196,7 +196,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
-/// How many of this process's descriptors are TCP sockets; 0 where that cannot be seen.
+/// The number of this process's TCP sockets; 0 without `/proc`.
 pub(crate) fn sockets() -> usize {
     let read = |table| std::fs::read_to_string(table).unwrap_or_default();
     let tables = [read("/proc/self/net/tcp"), read("/proc/self/net/tcp6")].concat();

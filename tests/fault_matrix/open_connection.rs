@@ -15,7 +15,7 @@ use tower_outbound::connect::TcpConnector;
 use crate::attempt::{Outcome, Reported, within, within_time, written};
 use crate::stack::{Stack, request};
 
-/// The longest a cell may take on a paused clock: the timeout of an idle write starts again with every byte written.
+/// The bound of a cell on a paused clock: every written byte restarts the write-idle timeout.
 const PAUSED_LIMIT: Duration = Duration::from_secs(3600);
 
 /// Runs a fault of a peer that speaks HTTP/1.
@@ -29,7 +29,7 @@ pub(crate) async fn run_http1(fault: &http1::Fault, tls: bool, reused: bool) -> 
     if reused {
         script = script.read_request().write(http1::OK);
     }
-    // A peer that has not closed the connection holds it, and reads at the end what else has come.
+    // A peer that has not closed the connection holds it, and reads the rest at the end.
     let script = (fault.script)(script, &gate).wait(&over).read_to_end();
     let server = ScriptedServer::tcp(script).await.unwrap();
     let stack = Stack::new(certs.client_config(&[]), TcpConnector::new(), false);
@@ -74,7 +74,7 @@ pub(crate) async fn run_http2(fault: &http2::Fault, tls: bool, reused: bool) -> 
     reported.finish(seen).await
 }
 
-/// The request after which the connection is a reused one.
+/// The first request, after which the connection is reused.
 async fn use_once(stack: &Stack, uri: &Uri) {
     let response = stack.service.clone().oneshot(request("GET", uri)).await.unwrap();
     response.into_body().collect().await.unwrap();
@@ -99,7 +99,7 @@ async fn send(
     upload.method()
 }
 
-/// Sends the request, up to its end or to where the client gives up.
+/// Sends the request, until it ends or the client drops it.
 async fn attempt(stack: &Stack, uri: &Uri, upload: Upload, action: Action, gate: &Gate) {
     let request = upload.request(uri, gate);
     match action {

@@ -1,4 +1,4 @@
-//! Requests that wait for a slot which another request has.
+//! Requests that wait for a slot that another request holds.
 
 use std::time::Duration;
 

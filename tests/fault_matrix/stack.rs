@@ -87,7 +87,7 @@ impl Stack {
         let recorder = Recorder::new();
         let failure = Arc::new(Mutex::new(None));
         let last = Arc::clone(&failure);
-        // Before the recorder, so that the failure is there once the recorder knows the end.
+        // Before the recorder, so that the failure is stored before the recorder has the end.
         let failures = move |event: &Event<'_>| {
             if let Event::AttemptEnded { attempt, outcome: Outcome::Failed(failure), .. } = event {
                 *last.lock().unwrap() = Some((failure.clone(), attempt.connection()));

@@ -72,7 +72,7 @@ fn uri(tls: bool, host: &str) -> String {
     format!("{}://{host}:1/", if tls { "https" } else { "http" })
 }
 
-/// `None` where the system does not allow it.
+/// `None` if the system does not allow it.
 fn apart(slug: &str, tls: bool, http2: bool) -> Option<Outcome> {
     let script = if slug == "no-descriptors" { FEW_DESCRIPTORS } else { NETWORK };
     let mut command = Command::new("sh");
@@ -91,7 +91,7 @@ fn apart(slug: &str, tls: bool, http2: bool) -> Option<Outcome> {
     Some(Outcome { outcome, class, send, disagreement, note: String::new() })
 }
 
-/// Whether this process is one for a cell. Then the cell has run, and its outcome is printed.
+/// Whether this process was started for a cell. If so, runs the cell and prints its outcome.
 pub(crate) fn is_apart() -> bool {
     let Ok(cell) = std::env::var(CELL) else { return false };
     println!("{BEGUN}");

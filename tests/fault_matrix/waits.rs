@@ -81,7 +81,7 @@ async fn nine(stack: &Stack, method: &'static str, uri: &Uri) -> impl Future<Out
     async { answered.await.into_iter().filter(|one| matches!(one, Ok(true))).count() }
 }
 
-/// The request that opens the connection of nine others is cancelled. The nine are sent again after that.
+/// The request that opens the connection of nine others is cancelled. The nine are then retried.
 pub(crate) async fn behind_a_cancelled_opener(tls: bool) -> Outcome {
     let certs = Certs::new("peer.test");
     let mut server = H2Server::builder();

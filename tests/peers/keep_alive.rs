@@ -1,4 +1,4 @@
-//! How nginx ends connections that are kept alive, and whether what we say of it is what nginx says.
+//! How nginx closes kept connections: the recorded close reasons compared with nginx's log.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,20 +16,20 @@ use tokio::net::TcpStream;
 use tower_outbound::connect::{CloseReason, Protocol};
 use tower_outbound::{Event, Kind, Outbound, OutboundClient, Reuse, Timings};
 
-/// nginx writes its log when it is done with a request.
+/// nginx writes its log after the response.
 const LOG_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why each connection closed, by its port on this side.
+/// The close reason of each connection, by its local port.
 type Closes = Arc<Mutex<BTreeMap<u16, CloseReason>>>;
 
 fn watched() -> (Outbound, Recorder, Closes) {
     let (recorder, closes) = (Recorder::new(), Closes::default());
-    let told = closes.clone();
+    let recorded = closes.clone();
     let watch = move |event: &Event<'_>| {
         if let Event::ConnectionClosed { connection, closed, .. } = event {
             let port = connection.local_addr().map_or(0, |address| address.port());
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.insert(port, closed.reason());
+            let mut closes = recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            closes.insert(port, closed.reason());
         }
     };
     (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, closes)
@@ -39,7 +39,7 @@ fn uri(nginx: &Nginx, scheme: &str, path: &str) -> Uri {
     format!("{scheme}://{}{path}", nginx.address()).parse().unwrap()
 }
 
-/// A request that crosses a GOAWAY was not processed (RFC 9113, section 6.8): it is sent once more.
+/// A request that crosses a GOAWAY was not processed (RFC 9113, section 6.8): the caller sends it again.
 async fn get(client: &OutboundClient, uri: &Uri) -> Timings {
     let send = || client.request(secret::request(uri, Empty::<Bytes>::new()));
     let response = match send().await {
@@ -52,14 +52,14 @@ async fn get(client: &OutboundClient, uri: &Uri) -> Timings {
     timings
 }
 
-/// The use of a connection as both sides name it: the client's port and the number.
+/// The use of a connection, as both sides identify it: the client's port and the use's number.
 fn usage(timings: &Timings) -> (u16, u64) {
     let connection = timings.connection().unwrap();
     (connection.local_addr().unwrap().port(), timings.usage().unwrap().number())
 }
 
-/// nginx's own count of the connections it has accepted from the client: `accepts` of its status page
-/// without the one that asks for it, and without the one by which the start was awaited.
+/// The connections that nginx has accepted from the client: `accepts` of its status page, less the connection of
+/// this query and that of the start-up check.
 async fn accepted(nginx: &Nginx) -> i64 {
     let mut stream = TcpStream::connect(nginx.address()).await.unwrap();
     stream.write_all(b"GET /status HTTP/1.0\r\n\r\n").await.unwrap();
@@ -69,7 +69,7 @@ async fn accepted(nginx: &Nginx) -> i64 {
     counts.split_whitespace().next().unwrap().parse::<i64>().unwrap() - 2
 }
 
-/// An idle connection that nginx closes after 1 s is closed by the peer; the next request gets a new one.
+/// nginx closes an idle connection after 1 s: the reason is `peer_closed`, and the next request connects anew.
 pub(crate) async fn expires() {
     let server =
         "keepalive_timeout 1s; location / { return 200 'hello'; } location = /status { stub_status; }";
@@ -95,7 +95,7 @@ pub(crate) async fn expires() {
     assert_eq!(logged[..2], [usage(&first), usage(&second)]);
 }
 
-/// nginx closes each connection with its third answer, and says so in its head.
+/// nginx closes each connection after its third response, which has `connection: close`.
 pub(crate) async fn three_requests() {
     let server =
         "keepalive_requests 3; location / { return 200 'hello'; } location = /status { stub_status; }";
@@ -112,7 +112,7 @@ pub(crate) async fn three_requests() {
     logged_as(&nginx, uses).await;
 }
 
-/// Over TLS by ALPN: nginx sends GOAWAY with the second answer on a connection, and no request is lost.
+/// Over TLS by ALPN: nginx sends GOAWAY with the second response on a connection, and no request is lost.
 pub(crate) async fn goaway() {
     let certs = Certs::new("nginx.test");
     let server = "keepalive_requests 2; location / { return 200 'hello'; }";
@@ -124,7 +124,7 @@ pub(crate) async fn goaway() {
     recorder.settled().await;
 
     let outcomes = recorder.outcomes();
-    // One that is closed before it has the request: the retry layer has sent it again.
+    // `response_ended`: the connection closed before the request was written, and the retry layer retried it.
     let known = ["ok", "goaway in wait", "response_ended in acquire"];
     assert!(outcomes.iter().all(|outcome| known.contains(&outcome.as_str())), "{outcomes:?}");
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "ok").count(), uses.len());
@@ -133,7 +133,8 @@ pub(crate) async fn goaway() {
         let tls = timings.setup().unwrap().tls().cloned().unwrap();
         assert_eq!(tls.alpn.as_deref(), Some("h2"));
     }
-    // nginx may have answered one that was told of the `GOAWAY` only, so it is asked which are used up.
+    // nginx may have answered a request that failed with the GOAWAY here, so its log decides which connections are
+    // used up.
     nginx.daemon().end().await.unwrap();
     let logged: Vec<_> = nginx.log().iter().map(|access| (access.peer_port, access.uses)).collect();
     closed_when_used_up(&closes, &logged, 2, CloseReason::GoAway);
@@ -151,9 +152,9 @@ async fn uses_of(client: &OutboundClient, uri: &Uri, requests: usize) -> Vec<(u1
     uses
 }
 
-/// Connections that have answered `most` requests closed for `reason`, and only those.
+/// Checks that exactly the connections with `most` answered requests closed for `reason`.
 ///
-/// Which ones answered is left open: a connect that lost its race leaves one more in the pool.
+/// Any connection may have answered: a connect that lost its race adds one to the pool.
 fn closed_when_used_up(closes: &Closes, uses: &[(u16, u64)], most: usize, reason: CloseReason) {
     let closes = closes.lock().unwrap_or_else(PoisonError::into_inner);
     let mut used_up = 0;
@@ -167,7 +168,7 @@ fn closed_when_used_up(closes: &Closes, uses: &[(u16, u64)], most: usize, reason
     assert!(used_up > 0, "{uses:?}");
 }
 
-/// nginx's log has the same uses of the same connections.
+/// Checks that nginx's log has the same uses of the same connections.
 async fn logged_as(nginx: &Nginx, mut uses: Vec<(u16, u64)>) {
     let accesses = nginx.accesses(uses.len(), LOG_WITHIN).await;
     let answered = accesses.iter().filter(|access| !access.request.contains("/status"));

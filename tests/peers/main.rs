@@ -1,4 +1,4 @@
-//! Checks against real software. A check runs where its peer is found, and is skipped elsewhere.
+//! Checks against real software. A check is skipped if its peer is not installed.
 //!
 //! Each is a test `peers::<peer>::<check>`. `tests/peers/install` installs the peers; `OUTBOUND_REQUIRE_PEERS=1` makes
 //! a missing one a failure.

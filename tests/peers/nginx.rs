@@ -6,7 +6,7 @@ use outbound_tests::peers::Nginx;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Plain TCP against `return 200`, twice on one connection.
+/// Two requests on one plain TCP connection.
 pub(crate) async fn answers() {
     let nginx = Nginx::start("location / { return 200 'hello'; }").await.unwrap();
     let mut stream = TcpStream::connect(nginx.address()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is sent again to nginx, and when: its own log says how often it was asked, and on which connections.
+//! Retries to nginx, whose log has each request and its connection.
 
 mod restart;
 
@@ -22,7 +22,7 @@ use tower_outbound::{Event, Outbound};
 
 use crate::runner::Check;
 
-/// nginx writes its log when it is done with a request.
+/// nginx writes its log after the response.
 const LOG_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -37,41 +37,41 @@ pub(crate) fn checks() -> Vec<Check> {
     ]
 }
 
-/// A stack, what is recorded of it, and what the retry layer has told.
-struct Bench {
+/// A stack with its recorder, and the events of its retry layer.
+struct Setup {
     outbound: Outbound,
     recorder: Recorder,
-    told: Arc<Mutex<Told>>,
+    retries: Arc<Mutex<Retries>>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Retries {
     lines: Vec<String>,
     pauses: Vec<Duration>,
 }
 
-impl Bench {
+impl Setup {
     fn new(options: impl FnOnce(RetryLayer) -> RetryLayer) -> Self {
-        let (recorder, told) = (Recorder::new(), Arc::<Mutex<Told>>::default());
-        let teller = told.clone();
-        let observer = move |event: &Event<'_>| lock(&teller).tell(event);
+        let (recorder, retries) = (Recorder::new(), Arc::<Mutex<Retries>>::default());
+        let recorded = retries.clone();
+        let observer = move |event: &Event<'_>| lock(&recorded).add(event);
         let builder = Outbound::builder().observer(recorder.clone()).observer(observer);
-        Self { outbound: builder.retry(options).build(), recorder, told }
+        Self { outbound: builder.retry(options).build(), recorder, retries }
     }
 
-    /// For what nginx refuses by 429 or 503.
+    /// Retries 429 and 503.
     fn patient() -> Self {
         let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
         Self::new(|retry| retry.status(busy).attempt_header(HeaderName::from_static("x-retries")))
     }
 
     fn lines(&self) -> Vec<String> {
-        lock(&self.told).lines.clone()
+        lock(&self.retries).lines.clone()
     }
 }
 
-impl Told {
-    fn tell(&mut self, event: &Event<'_>) {
+impl Retries {
+    fn add(&mut self, event: &Event<'_>) {
         self.lines.push(match event {
             Event::RetryDecided { reason, decision: Ok(delay), .. } => {
                 format!("retry after {delay:?}: {reason}")
@@ -106,15 +106,15 @@ async fn text(response: Response<ResponseBody>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
-/// nginx's answers to requests of this path, in order.
+/// The log lines of this path, in order.
 fn of<'a>(log: &'a [Access], path: &str) -> Vec<&'a Access> {
     let path = format!(" {path} ");
     log.iter().filter(|access| access.request.contains(&path)).collect()
 }
 
-/// Somebody else has used up what nginx allows: a request gets 429, and 200 on the same connection a second later.
+/// Another client has used up nginx's rate: a request gets 429, then 200 on the same connection a second later.
 async fn waits_as_asked() {
-    // A `return` comes before the limit; a file comes after it.
+    // nginx applies `limit_req` after `return` and before `try_files`.
     let server = "location / {
             limit_req zone=few; limit_req_status 429; error_page 429 @slower; try_files /hello =500;
         }
@@ -123,26 +123,26 @@ async fn waits_as_asked() {
     let mut nginx = Nginx::config(server).http(zone).file("html/hello", "hello").start().await.unwrap();
     let other = Outbound::builder().retry(|retry| retry.max_retries(0)).build().client();
 
-    // One that comes half a second after the other's is not over the limit: the machine was busy.
+    // On a busy machine the request may come half a second late, and is not limited: try again.
     for n in 0..20 {
         while other.get(uri(&nginx, "/other")).await.unwrap().status() != StatusCode::TOO_MANY_REQUESTS {}
-        let (bench, path) = (Bench::patient(), format!("/own/{n}"));
-        let response = bench.outbound.client().get(uri(&nginx, &path)).await.unwrap();
+        let (setup, path) = (Setup::patient(), format!("/own/{n}"));
+        let response = setup.outbound.client().get(uri(&nginx, &path)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let [refused] = history(&response) else {
-            assert_eq!(bench.lines(), [""; 0]);
+            assert_eq!(setup.lines(), [""; 0]);
             continue;
         };
         assert_eq!((refused.reason(), refused.delay()), (RetryReason::Status, Duration::from_secs(1)));
         assert_eq!(refused.status(), Some(StatusCode::TOO_MANY_REQUESTS));
         assert_eq!(text(response).await, "hello");
-        let told = ["retry after 1s: status", "released drained", "pause", "pause over"];
-        assert_eq!(bench.lines(), told);
-        assert!(lock(&bench.told).pauses.iter().all(|pause| *pause >= Duration::from_secs(1)));
-        bench.recorder.settled().await;
-        assert_eq!((bench.recorder.count("ConnectionOpened"), bench.recorder.outcomes().len()), (1, 2));
+        let expected = ["retry after 1s: status", "released drained", "pause", "pause over"];
+        assert_eq!(setup.lines(), expected);
+        assert!(lock(&setup.retries).pauses.iter().all(|pause| *pause >= Duration::from_secs(1)));
+        setup.recorder.settled().await;
+        assert_eq!((setup.recorder.count("ConnectionOpened"), setup.recorder.outcomes().len()), (1, 2));
 
-        // Its log is whole then.
+        // nginx's log is complete once it has ended.
         nginx.daemon().end().await.unwrap();
         let log = nginx.log();
         let [refused, answered] = of(&log, &path)[..] else { panic!("{log:?}") };
@@ -153,7 +153,7 @@ async fn waits_as_asked() {
     panic!("never over the limit");
 }
 
-/// Refuses what is sent for the first time, and says when to come again by the date for its path.
+/// Refuses first attempts with a `Retry-After` date for each path.
 async fn dated(dates: &[(&str, &str)]) -> Nginx {
     let server =
         "location / { error_page 503 @busy; if ($http_x_retries = '') { return 503; } return 200 'hello'; }
@@ -162,7 +162,7 @@ async fn dated(dates: &[(&str, &str)]) -> Nginx {
     Nginx::config(server).http(&format!("map $uri $when {{ {when} }}")).start().await.unwrap()
 }
 
-/// Each of the forms of RFC 9110, section 5.6.7, the two obsolete ones too.
+/// Each date format of RFC 9110, section 5.6.7, including the two obsolete ones.
 async fn dates_in_the_past() {
     let dates = [
         ("/fixdate", "Sun, 06 Nov 1994 08:49:37 GMT"),
@@ -171,15 +171,15 @@ async fn dates_in_the_past() {
     ];
     let mut nginx = dated(&dates).await;
     for (path, _) in dates {
-        let bench = Bench::patient();
-        let response = bench.outbound.client().get(uri(&nginx, path)).await.unwrap();
+        let setup = Setup::patient();
+        let response = setup.outbound.client().get(uri(&nginx, path)).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let attempts = history(&response).iter().map(|attempt| (attempt.status(), attempt.delay()));
         let attempts: Vec<_> = attempts.collect();
         assert_eq!(attempts, [(Some(StatusCode::SERVICE_UNAVAILABLE), Duration::ZERO)], "{path}");
         assert_eq!(text(response).await, "hello");
-        assert_eq!(bench.lines(), ["retry after 0ns: status", "released drained"], "{path}");
-        bench.recorder.settled().await;
+        assert_eq!(setup.lines(), ["retry after 0ns: status", "released drained"], "{path}");
+        setup.recorder.settled().await;
     }
     nginx.daemon().end().await.unwrap();
     let log = nginx.log();
@@ -189,7 +189,7 @@ async fn dates_in_the_past() {
     }
 }
 
-/// Beyond the longest wait, which is 30 s.
+/// Dates beyond the longest accepted wait, which is 30 s.
 async fn dates_far_ahead() {
     let dates = [
         ("/fixdate", "Fri, 31 Dec 2049 23:59:59 GMT"),
@@ -198,14 +198,14 @@ async fn dates_far_ahead() {
     ];
     let mut nginx = dated(&dates).await;
     for (path, date) in dates {
-        let bench = Bench::patient();
-        let response = bench.outbound.client().get(uri(&nginx, path)).await.unwrap();
+        let setup = Setup::patient();
+        let response = setup.outbound.client().get(uri(&nginx, path)).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(response.headers()[RETRY_AFTER], date);
         assert!(history(&response).is_empty(), "{path}");
         assert_eq!(text(response).await, "busy");
-        assert_eq!(bench.lines(), ["no retry: status, retry_after"], "{path}");
-        bench.recorder.settled().await;
+        assert_eq!(setup.lines(), ["no retry: status, retry_after"], "{path}");
+        setup.recorder.settled().await;
     }
     nginx.daemon().end().await.unwrap();
     let log = nginx.log();
@@ -215,18 +215,18 @@ async fn dates_far_ahead() {
     }
 }
 
-/// With 413 on the list, and no pauses.
-fn refused_by_413() -> Bench {
+/// Retries 413, without backoff.
+fn refused_by_413() -> Setup {
     let pauses = |retry: RetryLayer| retry.backoff(Duration::ZERO, Duration::ZERO);
-    Bench::new(|retry| pauses(retry.status([StatusCode::PAYLOAD_TOO_LARGE])))
+    Setup::new(|retry| pauses(retry.status([StatusCode::PAYLOAD_TOO_LARGE])))
 }
 
 const SMALL_UPLOADS: &str = "client_max_body_size 1k; location / { return 200 'hello'; }";
 
-/// The second half is never asked for by nginx, and comes only when the caller has its answer.
+/// nginx never reads the second half of the upload, which is ready only after the response.
 async fn half_an_upload() {
     let nginx = Nginx::start(SMALL_UPLOADS).await.unwrap();
-    let bench = refused_by_413();
+    let setup = refused_by_413();
     let polled = Arc::new(AtomicUsize::new(0));
     let (answered, is_answered) = oneshot::channel::<()>();
     let half = {
@@ -243,35 +243,35 @@ async fn half_an_upload() {
     }));
     let request = Request::post(uri(&nginx, "/upload")).header(CONTENT_LENGTH, 32 * 1024);
     let request = request.body(StreamBody::new(Box::pin(body))).unwrap();
-    let client = bench.outbound.client();
+    let client = setup.outbound.client();
     let response = client.request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(history(&response).is_empty());
     assert_eq!(polled.load(Ordering::Relaxed), 1);
-    assert_eq!(bench.lines(), ["no retry: status, body"]);
+    assert_eq!(setup.lines(), ["no retry: status, body"]);
     drop((answered, response, client));
-    bench.recorder.settled().await;
+    setup.recorder.settled().await;
 
     let log = nginx.accesses(1, LOG_WITHIN).await;
     assert_eq!(log.iter().map(|access| access.status).collect::<Vec<_>>(), [413]);
-    assert_eq!(bench.recorder.count("AttemptStarted"), 1);
-    assert_eq!(bench.recorder.count("ConnectStarted"), 1);
+    assert_eq!(setup.recorder.count("AttemptStarted"), 1);
+    assert_eq!(setup.recorder.count("ConnectStarted"), 1);
 }
 
-/// What was handed over whole before the answer is on the list as anything else is.
+/// An upload that was written whole before the response is retried as any other request.
 async fn whole_uploads() {
     let nginx = Nginx::start(SMALL_UPLOADS).await.unwrap();
-    let bench = refused_by_413();
+    let setup = refused_by_413();
     let body = Full::new(Bytes::from(vec![b'x'; 2 * 1024]));
     let request = Request::post(uri(&nginx, "/upload")).body(body).unwrap();
-    let client = bench.outbound.client();
+    let client = setup.outbound.client();
     let response = client.request(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(history(&response).len(), 2);
     let retry = ["retry after 0ns: status", "released drained"];
-    assert_eq!(bench.lines(), [&retry[..], &retry[..], &["no retry: status, attempts"]].concat());
+    assert_eq!(setup.lines(), [&retry[..], &retry[..], &["no retry: status, attempts"]].concat());
     drop((response, client));
-    bench.recorder.settled().await;
+    setup.recorder.settled().await;
     let log = nginx.accesses(3, LOG_WITHIN).await;
     assert_eq!(log.iter().map(|access| access.status).collect::<Vec<_>>(), [413; 3]);
 }

@@ -52,7 +52,7 @@ async fn has(rotel: &Rotel, ids: &[&str]) {
     assert_eq!(Vec::from_iter(rotel.span_ids()), ids);
 }
 
-/// 37 spans, posted by hand, are 37 spans there.
+/// rotel receives all of 37 posted spans.
 pub(crate) async fn counts_every_span() {
     let rotel = Rotel::start().await.unwrap();
     is_taken(post(rotel.http_address(), &export(1..=37)).await).await;
@@ -62,12 +62,12 @@ pub(crate) async fn counts_every_span() {
     assert_eq!((rotel.spans(), rotel.span_ids().len()), (37, 37));
 }
 
-/// Paused, it accepts and does not answer; resumed, it serves what was sent.
+/// A paused rotel accepts and does not answer; resumed, it serves the sent requests.
 pub(crate) async fn pauses_and_resumes() {
     let rotel = Rotel::start().await.unwrap();
     rotel.pause().await.unwrap();
     let stream = post(rotel.http_address(), &export([1])).await;
-    // Meanwhile another one starts and answers.
+    // Meanwhile another rotel starts and answers.
     let other = Rotel::start().await.unwrap();
     is_taken(post(other.http_address(), &export([2])).await).await;
     assert_eq!(stream.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -78,7 +78,8 @@ pub(crate) async fn pauses_and_resumes() {
     has(&rotel, &["0101010101010101"]).await;
 }
 
-/// Stopped, even while paused, its ports refuse; restarted, the same ports serve, and what it had is not lost.
+/// The ports of a stopped rotel refuse, even if it was paused. Restarted, it serves on the same ports and has lost
+/// nothing.
 pub(crate) async fn restarts_on_the_same_ports() {
     let mut rotel = Rotel::start().await.unwrap();
     let (grpc, http) = (rotel.grpc_address(), rotel.http_address());
@@ -98,7 +99,7 @@ pub(crate) async fn restarts_on_the_same_ports() {
     assert_eq!(rotel.spans(), 2);
 }
 
-/// A front before it is not noticed, over either protocol.
+/// A front before rotel changes nothing, over either protocol.
 pub(crate) async fn is_reached_through_a_front() {
     let rotel = Rotel::start().await.unwrap();
     let front = Front::start(rotel.http_address(), FrontProtocol::Http).unwrap();

@@ -1,4 +1,4 @@
-//! What the observer tells, exported for real to a backend that nobody here wrote.
+//! The observer's telemetry, exported to rotel, an independent backend.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) async fn over_http() {
 async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, endpoint: String) {
     let telemetry = Telemetry::builder("checks").lookup(|_| None).without_globals();
     let telemetry = telemetry.protocol(protocol).endpoint(endpoint).build().unwrap();
-    // HTTP/2 with prior knowledge: one connect, and never one that loses a race against the pool.
+    // HTTP/2 with prior knowledge: one connect, which never loses a race against the pool.
     let answer = |_| async { Response::new(Full::new(Bytes::from("hello"))) };
     let server = H2Server::builder().start(answer).await.unwrap();
     let recorder = Recorder::new();
@@ -46,8 +46,8 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
     assert!(report.is_complete(), "{report}");
 
     let host = server.address();
-    // A span for each attempt and each phase that took place, none for the head: on HTTP/2 its first byte is
-    // its end. Only the first attempt found no connection at hand and made one; an address is not looked up.
+    // One span for each attempt and each phase. None for the head: on HTTP/2 its first byte is its end. Only the
+    // first attempt connects; an IP address needs no lookup.
     let expected = BTreeMap::from([
         ("GET".to_owned(), REQUESTS),
         (format!("HTTP connection_setup {host}"), 1),
@@ -71,8 +71,7 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
     }
     assert_eq!(names, expected);
 
-    // What has happened, and nothing of what has not: no lookup, no failed or wasted connect. The pipeline's own
-    // metrics do not count.
+    // No metrics of a lookup or of a failed or wasted connect. The pipeline's own metrics are ignored.
     let expected = [
         "http.client.active_requests",
         "http.client.connection.duration",

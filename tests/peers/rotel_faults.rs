@@ -1,4 +1,4 @@
-//! A collector that nobody here wrote, behind every fault: what is said to be lost is what it did not get.
+//! rotel behind every fault of the front: the reported losses are the items that rotel did not receive.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) async fn over_http() {
 
 async fn check(protocol: FrontProtocol) {
     for (fault, reasons) in drive::faults(protocol) {
-        // Which of them the front keeps is known there only.
+        // Only the front knows which items it kept.
         if matches!(fault, Fault::Partial(_)) {
             continue;
         }
@@ -44,7 +44,7 @@ async fn check(protocol: FrontProtocol) {
     }
 }
 
-/// Paused, it accepts and never answers; its port refuses while it is stopped; nothing is lost in a restart.
+/// A paused rotel never answers; the port of a stopped rotel refuses; a restart loses nothing.
 pub(crate) async fn comes_back() {
     let mut rotel = Rotel::start().await.unwrap();
     let front = front(&rotel, FrontProtocol::Http);

@@ -1,4 +1,4 @@
-//! Checks as tests `peers::<peer>::<check>`, and which peers took part.
+//! Checks as tests `peers::<peer>::<check>`, and the peers of the run.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use outbound_tests::cells::{Completion, Failed, Program};
 use outbound_tests::peers::Peer;
 use tokio::runtime::Runtime;
 
-/// A check that takes longer hangs.
+/// The bound of a check: a check that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -41,7 +41,7 @@ struct Taken {
     missing: BTreeSet<&'static str>,
 }
 
-/// Runs the selected checks, one after another by default, then prints who took part, and `summary`.
+/// Runs the selected checks, one after another by default, then prints the peers, and `summary`.
 pub(crate) fn run(checks: Vec<Check>, summary: fn() -> String) -> ExitCode {
     let required = std::env::var("OUTBOUND_REQUIRE_PEERS").is_ok_and(|value| value == "1");
     let peers = Peers::default();

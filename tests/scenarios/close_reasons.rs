@@ -1,4 +1,4 @@
-//! At a low reuse rate, the close reasons name the cause.
+//! Close reasons of connections: they show the cause of a low reuse rate.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::{Body, recorded, stack, tcp};
 
 const REQUESTS: usize = 5;
 
-/// Sends one request after the other and reads the bodies, or drops them.
+/// Sends requests one after another. Reads the bodies if `read`; otherwise drops them.
 async fn send<S, B>(client: &S, uri: &http::Uri, requests: usize, read: bool)
 where
     S: Service<Request<Body>, Response = Response<B>, Error = tower_outbound::Error> + Clone,
@@ -127,8 +127,8 @@ async fn close_reason_non_http_answer_is_protocol_error() {
 async fn close_reason_data_on_idle_connection_is_protocol_error() {
     let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let idle = Gate::new();
-    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-    let script = Script::new().read_request().write(answer).wait(&idle).write(stale).close();
+    let response = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let script = Script::new().read_request().write(response).wait(&idle).write(stale).close();
     let server = ScriptedServer::tcp(script).await.unwrap();
     let (outbound, recorder) = recorded();
     let client = tcp(&outbound);

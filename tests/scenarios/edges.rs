@@ -1,4 +1,4 @@
-//! Where the wire is not as simple as one request, one answer.
+//! Edge cases: interim responses, upgrades, wasted connections, requests lost before their first byte.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn reuse_request_dying_unsent_is_reused_and_closes_once() {
 
     let first = client.call(secret::request(&server.uri("/"), Body::default())).await.unwrap();
     first.into_body().collect().await.unwrap();
-    // Every task waits, so that the peer's runs first and the connection's finds the end and the request at once.
+    // All tasks are idle. The peer's task runs first, so the connection's task finds the end and the request at once.
     tokio::time::sleep(ms(1)).await;
     gate.open();
     let error = client.call(secret::request(&server.uri("/"), Body::default())).await.map(drop).unwrap_err();
@@ -75,8 +75,8 @@ async fn wait_phase_measured_after_upload_without_end_of_stream() {
     assert!(timings.phase(Phase::Wait).unwrap().abs_diff(ms(70)) <= TOLERANCE, "{timings}");
     assert!(timings.phase(Phase::Send).unwrap() <= TOLERANCE, "{timings}");
 
-    let given_up = tokio::time::timeout(ms(50), client.clone().oneshot(upload())).await;
-    assert!(given_up.is_err());
+    let cancelled = tokio::time::timeout(ms(50), client.clone().oneshot(upload())).await;
+    assert!(cancelled.is_err());
     drop(client);
     recorder.settled().await;
     assert_eq!(recorder.outcomes(), ["ok", "cancelled in wait"]);
@@ -169,7 +169,7 @@ async fn wasted_connection_closes_as_idle_timeout() {
     let (second, third) =
         tokio::join!(async { read(send().await).await }, async { read(send().await).await });
     assert_eq!(second.connection().unwrap().id(), third.connection().unwrap().id());
-    // The one that came second has waited for the connection, and says since when it was ready.
+    // The second request waited for the connection. `ready_at` is the end of that wait.
     assert!(third.usage().unwrap().ready_at() > third.attempt().start_time());
 
     tokio::time::sleep(2 * outbound.idle_timeout() + ms(1000)).await;
@@ -201,13 +201,17 @@ async fn upgraded_connection_is_single_use_and_closes_as_upgraded() {
         upgraded.flush().await.unwrap();
         upgraded.read_u8().await.unwrap();
     }
-    assert_eq!((connection.uses(), recorder.gauges()), (1, (1, 0)), "in use until its IO goes");
+    assert_eq!(
+        (connection.uses(), recorder.gauges()),
+        (1, (1, 0)),
+        "an upgraded connection is in use until its IO is dropped"
+    );
     drop(upgraded);
     recorder.settled().await;
     assert_eq!((connection.uses(), recorder.close_reasons()), (1, vec!["upgraded"]));
 }
 
-/// Callers on two threads give up at random moments; the recorder fails on any event after an end.
+/// Callers on two threads cancel at random moments. The recorder panics on an event after an end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_on_two_threads_emits_no_event_after_end() {
     const CALLERS: u64 = 4;

@@ -1,4 +1,4 @@
-//! Every start has one end, whatever the caller, the peer, the client or an observer does.
+//! Every start event has exactly one end event, also after cancellation, peer failures and panics.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -20,7 +20,7 @@ use crate::support::{Body, recorded, stack, tcp};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// Polls the future at most `polls` times, each when it has asked for it; `None` if that was not enough.
+/// Polls the future at most `polls` times, each time after a wake-up. `None` if the future is still pending.
 async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -38,7 +38,7 @@ async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Cancels a whole attempt after 0, 1, 2… polls, until one is enough; each time on a new stack.
+/// Cancels an attempt after 0, 1, 2… polls, each time on a new stack, until the attempt completes.
 async fn cancel_after_every_poll<F: Future>(run: impl Fn(Outbound) -> F) -> Recorder {
     for polls in 0..200 {
         let (outbound, recorder) = recorded();
@@ -53,7 +53,7 @@ async fn cancel_after_every_poll<F: Future>(run: impl Fn(Outbound) -> F) -> Reco
         let cancelled = recorder.outcomes().iter().all(|outcome| outcome.starts_with("cancelled in "));
         assert!(cancelled, "after {polls} polls: {:?}", recorder.outcomes());
     }
-    panic!("200 polls were not enough");
+    panic!("the attempt is still pending after 200 polls");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +145,7 @@ async fn inner_service_panic_ends_attempt_as_error() {
             async {
                 tokio::task::yield_now().await;
                 panic!("a panic in poll");
-                #[expect(unreachable_code, reason = "says what the future gives")]
+                #[expect(unreachable_code, reason = "the output type of the future")]
                 Ok::<Response<Body>, std::io::Error>(Response::default())
             }
         });
@@ -177,7 +177,7 @@ async fn observer_panic_disables_observer_and_request_succeeds() {
             client.clone().oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
         assert_eq!(response.status(), 204);
     }
-    assert_eq!(recorder.outcomes(), ["ok", "ok"], "the other observer is told everything");
+    assert_eq!(recorder.outcomes(), ["ok", "ok"], "the other observer receives every event");
     assert_eq!(panics.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
@@ -191,8 +191,8 @@ async fn wasted_connect_is_counted_and_idle_connection_reused() {
     let send = || client.clone().oneshot(secret::request(&server.uri("/"), Body::default()));
 
     let first = send().await.unwrap().extensions().get::<Timings>().unwrap().clone();
-    // Both want the one idle connection; the second begins to connect, and gets the connection of the
-    // first when that is done (20 ms) before its own is there (50 ms).
+    // Two requests, one idle connection. The second request starts a connect (50 ms), but takes the first
+    // connection when the first request ends (20 ms).
     let (second, third) = tokio::join!(send(), send());
     let third = third.unwrap().extensions().get::<Timings>().unwrap().clone();
     let second = second.unwrap().extensions().get::<Timings>().unwrap().clone();
@@ -246,6 +246,6 @@ async fn end_cause_of_layer_decides_outcome_of_dropped_attempt() {
         );
         assert_eq!(recorder.outcomes(), [expected]);
         assert_eq!(call.attempts(), 1);
-        assert_eq!(recorder.count("CallStarted"), 0, "the call is its maker's");
+        assert_eq!(recorder.count("CallStarted"), 0, "the creator of a call emits its events");
     }
 }

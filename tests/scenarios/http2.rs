@@ -1,4 +1,4 @@
-//! What is particular to HTTP/2: many attempts on one connection, and no IO that tells whose bytes it carries.
+//! HTTP/2: many attempts share one connection, and the IO does not show which attempt its bytes belong to.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ async fn http2_cancel_before_head_is_cancelled_in_wait() {
     attempt.abort();
     recorder.wait_until(|recorder| recorder.gauges() == (0, 1)).await;
     assert_eq!(recorder.outcomes(), ["cancelled in wait"]);
-    assert_eq!(recorder.count("ConnectionClosed"), 0, "a reset stream does not cost the connection");
+    assert_eq!(recorder.count("ConnectionClosed"), 0, "a stream reset closed the connection");
     drop(client);
     recorder.settled().await;
 }

@@ -11,7 +11,7 @@ use tower_outbound::Timings;
 
 use crate::support::{Body, recorded, stack};
 
-/// What one caller does, in milliseconds of the paused clock.
+/// A caller's behaviour, in milliseconds of the paused clock.
 #[derive(Clone, Debug)]
 struct Caller {
     starts_at: u64,
@@ -19,7 +19,7 @@ struct Caller {
     frames: usize,
 }
 
-/// What the peer does on one connection.
+/// The peer's behaviour on one connection.
 #[derive(Clone, Debug)]
 struct Peer {
     think: u64,

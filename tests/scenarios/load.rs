@@ -1,4 +1,4 @@
-//! Many requests at once, while the peer closes at random: what we say must be what the peer saw.
+//! Concurrent requests while the peer closes at random: recorded uses and reuse equal the peer's log.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ async fn load_uses_and_reuse_agree_with_peer_log() {
             while seen.len() < REQUESTS / WORKERS {
                 let response = match client.clone().oneshot(secret::request(&uri, Body::default())).await {
                     Ok(response) => response,
-                    // A FIN crossed the request: this stack has nothing that would send it again.
+                    // A FIN crossed the request. This stack has no retry layer.
                     Err(error) => {
                         assert_eq!(error.failure().class(), Some(Class::ConnectionReset), "{error:?}");
                         failed.push(error.attempt().unwrap().timings());
@@ -55,8 +55,8 @@ async fn load_uses_and_reuse_agree_with_peer_log() {
     assert_eq!(seen.len(), REQUESTS);
 
     for (body, timings) in &seen {
-        let connection = timings.connection().expect("every attempt knows its connection");
-        let usage = timings.usage().expect("every attempt knows its use");
+        let connection = timings.connection().expect("the attempt's connection");
+        let usage = timings.usage().expect("the attempt's use of the connection");
         let port = connection.local_addr().unwrap().port();
         assert_eq!(*body, format!(r#"{{"peer_port":{port},"use_number":{}}}"#, usage.number()));
         assert_eq!(timings.reuse(), if usage.number() == 1 { Reuse::New } else { Reuse::Reused });
@@ -76,7 +76,7 @@ async fn load_uses_and_reuse_agree_with_peer_log() {
     recorder.settled().await;
     let wasted = recorder.count("ConnectWasted");
     println!("{} connections, {wasted} wasted connects, {} failed requests", server.accepted(), failed.len());
-    assert!(wasted > 0, "the race between a connect and the pool was never lost");
+    assert!(wasted > 0, "no connect was wasted");
     assert_eq!(recorder.count("connected"), server.accepted() as i64);
     assert_eq!(recorder.count("ConnectionOpened"), server.accepted() as i64);
 }

@@ -1,4 +1,4 @@
-//! The events as `tracing` events, for services without OpenTelemetry.
+//! Events as `tracing` events, for services without OpenTelemetry.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Body, stack};
 
-/// What is written is kept; clones share it.
+/// A writer that keeps its text. Clones share the text.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 

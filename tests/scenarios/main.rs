@@ -1,4 +1,4 @@
-//! The scenarios: what users rely on, seen on the wire and through the public API.
+//! Scenarios: the promises of the crate, checked on the wire and through the public API.
 
 mod clients;
 mod close_reasons;

@@ -1,4 +1,4 @@
-//! Each phase is as long as its gate: of different lengths, so that a swapped one shows.
+//! Each phase lasts as long as its delay. All delays differ, so that swapped phases are detected.
 
 use std::future::Future;
 use std::io;
@@ -117,11 +117,11 @@ async fn phases_are_within_10_ms_of_their_gates() {
     ];
     for (phase, expected) in expected {
         let took = timings.phase(phase).unwrap_or_else(|| panic!("no phase {phase}"));
-        assert!(took.abs_diff(ms(expected)) <= TOLERANCE, "{phase} took {took:?}, its gate {expected} ms");
+        assert!(took.abs_diff(ms(expected)) <= TOLERANCE, "{phase} took {took:?}, its delay {expected} ms");
     }
     let marks = timings.cumulative();
     let marks = [marks.acquire, marks.send_start, marks.first_byte, marks.head, marks.body_end];
-    let marks: Vec<_> = marks.map(|mark| mark.expect("every mark was passed")).to_vec();
+    let marks: Vec<_> = marks.map(|mark| mark.expect("every mark is set")).to_vec();
     assert!(marks.is_sorted(), "{marks:?}");
     assert_eq!(Some(marks[4]), timings.total());
     assert!(timings.is_complete() && timings.setup_paid() && !timings.first_byte_is_upper_bound());
@@ -134,7 +134,7 @@ async fn phases_are_within_10_ms_of_their_gates() {
         )
     );
 
-    // The second attempt pays for none of it.
+    // The second attempt pays for no setup.
     let response = client.oneshot(secret::request(&uri, Body::default())).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap().clone();
     response.into_body().collect().await.unwrap();
@@ -157,7 +157,7 @@ async fn phase_wait_absent_if_answered_before_request_is_sent() {
     let (outbound, _recorder) = recorded();
     let client = stack(&outbound, outbound.connector(peer));
 
-    // More than the pipe holds, so that it cannot have been sent.
+    // The body exceeds the pipe's buffer, so it cannot be sent completely.
     let body = Body::from(vec![0; 1 << 20]);
     let response = client.oneshot(secret::request(&server.uri("/"), body)).await.unwrap();
     let timings = response.extensions().get::<Timings>().unwrap();

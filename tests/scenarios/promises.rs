@@ -1,4 +1,4 @@
-//! `PROMISES.md` names only tests that exist, and a test of every module of the scenarios.
+//! `PROMISES.md` names only existing tests, and at least one test of every scenario module.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use syn::{Attribute, Expr, Item, ItemMod, Meta};
 
-/// Programs of plain tests: their name, and the file that begins them.
+/// Test programs of this package: name and root file.
 const PROGRAMS: [(&str, &str); 4] = [
     ("scenarios", "scenarios/main.rs"),
     ("failures", "failures/main.rs"),
     ("allocations", "allocations/main.rs"),
     ("telemetry_faults", "telemetry_faults/main.rs"),
 ];
-/// Crates whose integration tests are named.
+/// Crates whose integration tests `PROMISES.md` may name.
 const CRATES: [&str; 3] = ["tower-outbound", "tower-outbound-otel", "tower-outbound-telemetry"];
 
 struct Row {
@@ -33,13 +33,13 @@ fn rows() -> Vec<Row> {
     .collect()
 }
 
-/// The tests of a module and of those below it.
+/// Collects the tests of a module and of its submodules.
 struct Walk<'a> {
     tests: &'a mut BTreeSet<String>,
 }
 
 impl Walk<'_> {
-    /// `folder` is where the files of the modules below are.
+    /// `folder` contains the files of the submodules.
     fn file(&mut self, file: &Path, folder: &Path, path: &str) {
         let source = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         self.items(syn::parse_file(&source).unwrap().items, folder, path);
@@ -64,14 +64,14 @@ impl Walk<'_> {
 
     fn module(&mut self, module: ItemMod, folder: &Path, path: &str) {
         let name = module.ident.to_string();
-        let (below, path) = (folder.join(&name), format!("{path}::{name}"));
+        let (subfolder, path) = (folder.join(&name), format!("{path}::{name}"));
         if let Some((_, items)) = module.content {
-            return self.items(items, &below, &path);
+            return self.items(items, &subfolder, &path);
         }
         let given = module.attrs.iter().find_map(path_of).map(|given| folder.join(given));
-        let files = [folder.join(format!("{name}.rs")), below.join("mod.rs")];
+        let files = [folder.join(format!("{name}.rs")), subfolder.join("mod.rs")];
         let file = given.into_iter().chain(files).find(|file| file.is_file());
-        self.file(&file.unwrap_or_else(|| panic!("no file of {path}")), &below, &path);
+        self.file(&file.unwrap_or_else(|| panic!("no file of {path}")), &subfolder, &path);
     }
 }
 
@@ -113,7 +113,7 @@ fn plain_tests() -> BTreeSet<String> {
     tests
 }
 
-/// The cells of the table programs, as far as their sources name them.
+/// The cells and checks of the table programs that their sources name.
 fn cells() -> BTreeSet<String> {
     let mut cells = BTreeSet::new();
     for (slug, versions) in outbound_tests::faults::table() {
@@ -156,15 +156,15 @@ fn cells() -> BTreeSet<String> {
 fn promises_name_existing_tests() {
     let (tests, cells) = (plain_tests(), cells());
     let exists = |name: &str| {
-        let below = format!("{name}::");
-        tests.contains(name) || cells.contains(name) || cells.iter().any(|cell| cell.starts_with(&below))
+        let prefix = format!("{name}::");
+        tests.contains(name) || cells.contains(name) || cells.iter().any(|cell| cell.starts_with(&prefix))
     };
     let rows = rows();
     assert!(rows.len() > 80, "{} rows", rows.len());
     let mut promises = BTreeSet::new();
     for Row { promise, tests } in &rows {
-        assert!(promise.ends_with('.') && promise.len() > 20, "no sentence: {promise:?}");
-        assert!(promises.insert(promise), "twice: {promise}");
+        assert!(promise.ends_with('.') && promise.len() > 20, "not a sentence: {promise:?}");
+        assert!(promises.insert(promise), "the promise is there twice: {promise}");
         for test in tests {
             assert!(exists(test), "no such test: {test}, of: {promise}");
         }
@@ -180,5 +180,5 @@ fn promises_name_every_module_of_scenarios() {
     let of_scenarios = modules.iter().filter(|module| module.starts_with("scenarios::"));
     let unnamed: Vec<_> =
         of_scenarios.filter(|module| !named.contains(*module) && *module != "scenarios::promises").collect();
-    assert_eq!(unnamed, Vec::<&String>::new(), "no promise names a test of these modules");
+    assert_eq!(unnamed, Vec::<&String>::new(), "modules without a promise");
 }

@@ -14,12 +14,12 @@ use tower_outbound::connect::{TcpConnector, Track};
 use tower_outbound::limit::InFlightLimit;
 use tower_outbound::observe::{Observe, ObserveRequestBody};
 
-/// The body that scenarios send.
+/// The request body of the scenarios.
 pub(crate) type Body = Full<Bytes>;
 /// An observed hyper-util client over a tracked connector.
 pub(crate) type Stack<C> = Observe<InFlightLimit<Client<C, ObserveRequestBody<Body>>>>;
 
-/// A stack that a recorder watches.
+/// An `Outbound` with a recorder as observer.
 pub(crate) fn recorded() -> (Outbound, Recorder) {
     let recorder = Recorder::new();
     (Outbound::builder().observer(recorder.clone()).build(), recorder)

@@ -22,14 +22,14 @@ impl Program {
         Program { name, arguments: Arguments::from_args(), trials: Vec::new() }
     }
 
-    /// Runs one test at a time, unless the arguments say how many.
+    /// Runs one test at a time. `--test-threads` overrides it.
     #[must_use]
     pub fn one_at_a_time(mut self) -> Program {
         self.arguments.test_threads.get_or_insert(1);
         self
     }
 
-    /// Whether tests print what they see (`--nocapture`).
+    /// Whether tests print their output (`--nocapture`).
     #[must_use]
     pub fn prints(&self) -> bool {
         self.arguments.nocapture
@@ -48,7 +48,7 @@ impl Program {
         });
     }
 
-    /// Runs the selected tests, then `end`, which prints what was counted and returns what is wrong beyond the tests.
+    /// Runs the selected tests, then `end`, which prints a summary and returns further errors.
     pub fn run(self, end: impl FnOnce() -> Vec<String>) -> ExitCode {
         let Program { name, arguments, trials } = self;
         let conclusion = libtest_mimic::run(&arguments, trials);

@@ -1,4 +1,4 @@
-//! A certificate authority for one test, and what servers and clients need of it.
+//! A certificate authority for one test, with its server and client configurations.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// An authority, and a certificate of it for `localhost`, `127.0.0.1`, `::1` and one more host.
+/// An authority, and a certificate that it issued for `localhost`, `127.0.0.1`, `::1` and one more host.
 #[derive(Debug)]
 pub struct Certs {
     authority: CertificateDer<'static>,
@@ -18,26 +18,26 @@ pub struct Certs {
 }
 
 impl Certs {
-    /// Valid now.
+    /// A certificate that is valid now.
     #[must_use]
     pub fn new(host: &str) -> Certs {
-        Certs::issue(&names(host)).expect("rcgen issues what it is asked for")
+        Certs::issue(&names(host)).expect("the parameters are valid")
     }
 
-    /// Valid for `host` alone, so that `localhost` is the wrong name.
+    /// A certificate for `host` only, so that `localhost` is a wrong name.
     #[must_use]
     pub fn only_for(host: &str) -> Certs {
         let params = CertificateParams::new(vec![host.to_owned()]);
-        params.and_then(|params| Certs::issue(&params)).expect("rcgen issues what it is asked for")
+        params.and_then(|params| Certs::issue(&params)).expect("the parameters are valid")
     }
 
-    /// Not valid any more.
+    /// An expired certificate.
     #[must_use]
     pub fn expired(host: &str) -> Certs {
         let mut params = names(host);
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-        Certs::issue(&params).expect("rcgen issues what it is asked for")
+        Certs::issue(&params).expect("the parameters are valid")
     }
 
     fn issue(params: &CertificateParams) -> Result<Certs, rcgen::Error> {
@@ -56,7 +56,7 @@ impl Certs {
         })
     }
 
-    /// For a server that offers these protocols; none means no ALPN.
+    /// The configuration of a server that offers these protocols; an empty list disables ALPN.
     #[must_use]
     pub fn server_config(&self, alpn: &[&str]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
@@ -65,12 +65,12 @@ impl Certs {
             .expect("ring has TLS 1.2 and 1.3")
             .with_no_client_auth()
             .with_single_cert(vec![self.leaf.clone()], key)
-            .expect("the key is the certificate's");
+            .expect("the key matches the certificate");
         config.alpn_protocols = protocols(alpn);
         Arc::new(config)
     }
 
-    /// As [`server_config`](Self::server_config), for a server that asks for a certificate of `clients`' authority.
+    /// As [`server_config`](Self::server_config), with a required client certificate of `clients`' authority.
     #[must_use]
     pub fn server_config_asking_for(&self, clients: &Certs, alpn: &[&str]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
@@ -82,14 +82,14 @@ impl Certs {
             .expect("ring has TLS 1.2 and 1.3")
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![self.leaf.clone()], key)
-            .expect("the key is the certificate's");
+            .expect("the key matches the certificate");
         config.alpn_protocols = protocols(alpn);
         Arc::new(config)
     }
 
-    /// For a client that trusts this authority alone and offers these protocols.
+    /// The configuration of a client that trusts only this authority and offers these protocols.
     ///
-    /// `hyper-rustls` wants the list empty, since it fills it itself.
+    /// `hyper-rustls` requires an empty list, which it fills itself.
     #[must_use]
     pub fn client_config(&self, alpn: &[&str]) -> ClientConfig {
         let mut config = ClientConfig::builder_with_provider(provider())
@@ -101,7 +101,7 @@ impl Certs {
         config
     }
 
-    /// A store with this authority alone.
+    /// A root store with only this authority.
     #[must_use]
     pub fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
@@ -109,19 +109,19 @@ impl Certs {
         roots
     }
 
-    /// The authority as PEM, for clients that read it so.
+    /// The authority as PEM.
     #[must_use]
     pub fn authority_pem(&self) -> &str {
         &self.authority_pem
     }
 
-    /// The certificate as PEM, for real servers.
+    /// The certificate as PEM.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.leaf_pem
     }
 
-    /// The certificate's key as PEM, for real servers.
+    /// The certificate's key as PEM.
     #[must_use]
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
@@ -137,7 +137,7 @@ fn protocols(alpn: &[&str]) -> Vec<Vec<u8>> {
     alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
-/// Passed explicitly: with two providers in the build rustls cannot choose one.
+/// Passed explicitly: rustls has no default if two providers are compiled in.
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

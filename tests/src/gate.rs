@@ -1,8 +1,8 @@
-//! A gate opened by hand: order in tests comes from gates, not from sleeps.
+//! A gate that a test opens. Tests order events by gates, not by sleeps.
 
 use tokio::sync::watch;
 
-/// Closed until somebody opens it, open for ever after. Clones are the same gate.
+/// A gate that is closed until [`open`](Self::open), and open from then on. Clones share one gate.
 #[derive(Clone, Debug)]
 pub struct Gate(watch::Sender<bool>);
 
@@ -13,18 +13,18 @@ impl Gate {
         Gate(watch::Sender::new(false))
     }
 
-    /// Lets everyone through who waits, now and later.
+    /// Opens the gate: wakes all waiters; later waits return at once.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     pub async fn wait(&self) {
-        // It cannot fail: `self` keeps the sender.
+        // Cannot fail: `self` holds the sender.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 
-    /// Whether it is open.
+    /// Whether the gate is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         *self.0.borrow()

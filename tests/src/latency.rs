@@ -1,4 +1,4 @@
-//! How long requests take under a steady load.
+//! Latencies under a steady load.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower_service::Service;
 
-/// Sends `count` GETs, `concurrency` at a time, and returns how long each took, the shortest first.
+/// Sends `count` GETs, `concurrency` at a time, and returns their latencies, the shortest first.
 ///
-/// The time runs from asking `client` whether it is ready to the end of the response's body. Each of the
-/// `concurrency` tasks sends its next request when it has the answer to the last one.
+/// A latency is the time from `poll_ready` to the end of the response's body. Each of the `concurrency` tasks sends
+/// its next request after the response to its last.
 ///
 /// # Panics
-/// If a request fails or is answered otherwise than 2xx: its time would be no latency.
+/// If a request fails, or its status is not 2xx.
 pub async fn paced_requests<S, B>(client: &S, uri: &Uri, count: usize, concurrency: usize) -> Vec<Duration>
 where
     S: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + 'static,
@@ -53,9 +53,9 @@ where
     latencies
 }
 
-/// The smallest latency that `percent` (0 to 100) of all do not exceed; zero if there are none.
+/// The `percent` percentile (0 to 100); zero if `sorted` is empty.
 ///
-/// `sorted` has the shortest first, as [`paced_requests`] returns them.
+/// `sorted` is in ascending order, as returned by [`paced_requests`].
 #[must_use]
 pub fn percentile(sorted: &[Duration], percent: f64) -> Duration {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;

@@ -1,4 +1,4 @@
-//! The test harness: what plays the peer, the clock's gates and the telemetry backend for every scenario.
+//! The test harness: peers, gates, certificates, an event recorder and a telemetry receiver.
 
 pub mod cells;
 pub mod certs;

@@ -71,11 +71,11 @@ pub async fn assert_reuse_http2(path: &'static str) {
     assert_eq!(server.accepted(), 1, "{path}");
 }
 
-/// Checks that the program ends with exit code 1 and names the failure if nothing listens at its URI. Returns what it
-/// prints to stderr.
+/// Checks that the program ends with exit code 1 and names the failure if nothing listens at its URI. Returns
+/// its stderr.
 ///
 /// # Panics
-/// If it does not.
+/// If the program exits otherwise.
 pub async fn assert_refused(path: &'static str) -> String {
     let uri: Uri = format!("http://{}/stock", closed_port().unwrap()).parse().unwrap();
     let output = run(path, &uri).await;

@@ -1,4 +1,4 @@
-//! An observer that keeps what it is told, and checks that every start has one end.
+//! An observer that records its events and checks that every start has one end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,12 +18,12 @@ pub struct Recorder {
 
 #[derive(Debug, Default)]
 struct Shared {
-    told: Mutex<Told>,
+    record: Mutex<Record>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Record {
     names: Vec<String>,
     counts: BTreeMap<String, i64>,
     open: BTreeMap<(&'static str, u64), i64>,
@@ -38,77 +38,77 @@ struct Told {
     outcomes: Vec<String>,
 }
 
-/// What was told of the slots of a limit of requests in flight.
+/// The slots of an in-flight limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// Slots that are held now.
+    /// Slots held now.
     pub held: i64,
-    /// Most slots that were held at once.
+    /// The largest number of slots held at once.
     pub most: i64,
-    /// Requests that wait now.
+    /// Requests waiting now.
     pub waiting: i64,
-    /// Origins for which there is a limit now.
+    /// Origins with a limit now.
     pub origins: i64,
 }
 
 impl Recorder {
-    /// Remembers nothing yet.
+    /// An empty recorder.
     #[must_use]
     pub fn new() -> Recorder {
         secret::watch_log();
         Recorder::default()
     }
 
-    /// The events so far by name, in the order in which they came.
+    /// The names of all events, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.told().names.clone()
+        self.record().names.clone()
     }
 
-    /// How many events of this name came.
+    /// The number of events with this name.
     #[must_use]
     pub fn count(&self, name: &str) -> i64 {
-        self.told().counts.get(name).copied().unwrap_or_default()
+        self.record().counts.get(name).copied().unwrap_or_default()
     }
 
-    /// The timings of the attempts that have ended, in the order of their ends.
+    /// The timings of the ended attempts, in the order of their ends.
     #[must_use]
     pub fn timings(&self) -> Vec<Timings> {
-        self.told().ended.clone()
+        self.record().ended.clone()
     }
 
     /// How the attempts ended: `ok`, `cancelled in PHASE` or `KIND in PHASE`.
     #[must_use]
     pub fn outcomes(&self) -> Vec<String> {
-        self.told().outcomes.clone()
+        self.record().outcomes.clone()
     }
 
-    /// Why connections were closed, in order.
+    /// The close reasons of connections, in order.
     #[must_use]
     pub fn close_reasons(&self) -> Vec<&'static str> {
-        self.told().closed.clone()
+        self.record().closed.clone()
     }
 
-    /// The phases that have ended, in order, each with `ok` or the kind of its failure.
+    /// The ended phases, in order, each with `ok` or the kind of its failure.
     #[must_use]
     pub fn phases(&self) -> Vec<(Phase, &'static str)> {
-        self.told().phases.clone()
+        self.record().phases.clone()
     }
 
-    /// How many connections count as active and as idle.
+    /// The numbers of active and of idle connections.
     #[must_use]
     pub fn gauges(&self) -> (i64, i64) {
-        let told = self.told();
-        (told.active, told.idle)
+        let record = self.record();
+        (record.active, record.idle)
     }
 
-    /// What was told of slots, over all limits and origins.
+    /// The slots, summed over all limits and origins.
     #[must_use]
     pub fn slots(&self) -> Slots {
-        self.told().slots
+        self.record().slots
     }
 
-    /// Returns once `done` says so of this recorder.
+    /// Waits until `done` holds for this recorder.
     pub async fn wait_until(&self, done: impl Fn(&Recorder) -> bool) {
         loop {
             let changed = self.shared.changed.notified();
@@ -121,66 +121,66 @@ impl Recorder {
         }
     }
 
-    /// Returns once every start has had its end and all gauges are at 0.
+    /// Waits until every start has its end and all gauges are 0.
     pub async fn settled(&self) {
         self.wait_until(Recorder::is_settled).await;
         self.assert_balanced();
     }
 
     fn is_settled(&self) -> bool {
-        let told = self.told();
-        told.open.values().all(|open| *open == 0)
-            && (told.active, told.idle, told.slots.held, told.slots.waiting) == (0, 0, 0, 0)
+        let record = self.record();
+        record.open.values().all(|open| *open == 0)
+            && (record.active, record.idle, record.slots.held, record.slots.waiting) == (0, 0, 0, 0)
     }
 
-    /// Fails unless every start has had exactly one end and all gauges are back at 0.
+    /// Fails unless every start has exactly one end and all gauges are 0.
     #[track_caller]
     pub fn assert_balanced(&self) {
         self.assert_no_faults();
-        let told = self.told();
-        let open: Vec<_> = told.open.iter().filter(|(_, open)| **open != 0).collect();
-        assert!(open.is_empty(), "not ended: {open:?}, after {:?}", told.names);
-        assert_eq!((told.active, told.idle), (0, 0), "active and idle connections");
-        assert_eq!((told.slots.held, told.slots.waiting), (0, 0), "slots held and waited for");
+        let record = self.record();
+        let open: Vec<_> = record.open.iter().filter(|(_, open)| **open != 0).collect();
+        assert!(open.is_empty(), "not ended: {open:?}, after {:?}", record.names);
+        assert_eq!((record.active, record.idle), (0, 0), "active and idle connections");
+        assert_eq!((record.slots.held, record.slots.waiting), (0, 0), "slots held and waited for");
     }
 
-    /// Fails if an end came without a start, twice, or with a secret in it.
+    /// Fails if an end came without a start or twice, or an event had a secret in it.
     #[track_caller]
     pub fn assert_no_faults(&self) {
-        let told = self.told();
-        assert!(told.faults.is_empty(), "{:?}", told.faults);
+        let record = self.record();
+        assert!(record.faults.is_empty(), "{:?}", record.faults);
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.shared.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.shared.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observer for Recorder {
     fn on_event(&self, event: &Event<'_>) {
         let text = format!("{event:?}");
-        let mut told = self.told();
+        let mut record = self.record();
         if secret::is_in(&text) {
-            told.faults.push(format!("a secret in {text}"));
+            record.faults.push(format!("a secret in {text}"));
         }
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
-        *told.counts.entry(name.clone()).or_default() += 1;
-        told.names.push(name);
-        told.tell(event);
-        drop(told);
+        *record.counts.entry(name.clone()).or_default() += 1;
+        record.names.push(name);
+        record.add(event);
+        drop(record);
         self.shared.changed.notify_waiters();
     }
 
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         let _ = (attempt, headers);
-        let mut told = self.told();
-        *told.counts.entry("on_request".to_owned()).or_default() += 1;
-        told.names.push("on_request".to_owned());
+        let mut record = self.record();
+        *record.counts.entry("on_request".to_owned()).or_default() += 1;
+        record.names.push("on_request".to_owned());
     }
 }
 
-impl Told {
-    fn tell(&mut self, event: &Event<'_>) {
+impl Record {
+    fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::CallStarted { call, .. } => self.start("call", call.id()),
             Event::CallEnded { call, .. } => self.end("call", call.id()),
@@ -270,7 +270,7 @@ impl Told {
         }
     }
 
-    /// Nothing is told of what is over.
+    /// No event may follow the end.
     fn still(&mut self, what: &'static str, id: u64, event: &Event<'_>) {
         if self.over.contains(&(what, id)) {
             self.faults.push(format!("{what} {id} was over before {event:?}"));

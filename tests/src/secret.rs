@@ -1,4 +1,4 @@
-//! A marker in every place that may hold a secret, and the watch over all that is written.
+//! A marker in every place that may hold a secret, and a check of the log for it.
 
 use std::io::{self, Write};
 use std::sync::Once;
@@ -9,10 +9,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// What must never be seen outside the request itself.
+/// The marker, which must not appear outside the request.
 pub const MARKER: &str = "s3cr3t-marker";
 
-/// Whether the text holds the marker.
+/// Whether the text contains the marker.
 #[must_use]
 pub fn is_in(text: &str) -> bool {
     text.contains(MARKER)
@@ -21,7 +21,7 @@ pub fn is_in(text: &str) -> bool {
 /// A request with the marker in its user info, in the seven sensitive query values, and in two headers.
 ///
 /// # Panics
-/// If the URI is not one.
+/// If the URI is not absolute.
 #[must_use]
 pub fn request<B>(uri: &http::Uri, body: B) -> Request<B> {
     let keys = [
@@ -44,7 +44,7 @@ pub fn request<B>(uri: &http::Uri, body: B) -> Request<B> {
         .expect("a valid request")
 }
 
-/// From now on, a line of ours in the log that holds the marker ends the process.
+/// Installs a log subscriber that ends the process if a log line of these crates contains the marker.
 pub fn watch_log() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
@@ -52,7 +52,7 @@ pub fn watch_log() {
             "off,tower_outbound=trace,tower_outbound_otel=trace,tower_outbound_telemetry=trace",
         );
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Watch);
-        // A test that has installed a subscriber of its own watches for itself.
+        // Fails if the test has its own subscriber; such a test checks its log itself.
         let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();
     });
 }

@@ -1,4 +1,4 @@
-//! One pipeline before one front, from health into a fault to the end.
+//! Runs a pipeline against a front: first healthy, then with a fault until the shutdown.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use outbound_tests::otlp::{Fault, Front, FrontProtocol};
 use tokio::time::Instant;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
-/// While everything is well.
+/// Spans recorded before the fault.
 pub(crate) const BEFORE: u64 = 300;
-/// Under the fault: more than the queue has room for.
+/// Spans recorded during the fault, more than the queue holds.
 pub(crate) const UNDER: u64 = 3_000;
-const LIMIT: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a pipeline says when it has ended.
+/// The report and the duration of a pipeline's shutdown.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) report: Report,
     pub(crate) shutdown: Duration,
 }
 
-/// Every fault, with the reasons for which something may be lost, besides a full queue.
+/// Every fault, with its possible loss reasons other than a full queue.
 pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
     let second = Some(Duration::from_secs(1));
     vec![
@@ -44,7 +44,7 @@ pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
     ]
 }
 
-/// A pipeline with short times: a batch may take half a second, the shutdown two.
+/// A pipeline with short timeouts: 500 ms for a batch, 2 s for the shutdown.
 pub(crate) fn telemetry(front: &Front, protocol: FrontProtocol) -> Telemetry {
     let lookup = |key: &str| {
         let value = match key {
@@ -66,7 +66,8 @@ fn with(
         FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
         FrontProtocol::Grpc => OtlpProtocol::Grpc,
     };
-    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_limit(LIMIT);
+    let builder =
+        Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_limit(SHUTDOWN_TIMEOUT);
     builder.protocol(protocol).endpoint(front.endpoint()).build().unwrap()
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn record(telemetry: &Telemetry, spans: u64) {
     telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
 }
 
-/// Health, then the fault until the end.
+/// Records spans without a fault, then with the fault until the shutdown.
 pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outcome {
     let telemetry = telemetry(front, protocol);
     record(&telemetry, BEFORE);
@@ -91,7 +92,8 @@ pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outco
     Outcome { report, shutdown: begin.elapsed() }
 }
 
-/// What was lost is what the receiver did not get, for the reasons that are expected, and within the time.
+/// Checks that the reported losses equal the spans that the receiver did not get, that their reasons are expected, and
+/// that the shutdown meets its timeout.
 pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &[Loss]) {
     let spans = outcome.report.spans();
     assert_eq!(spans.delivered(), got, "{fault:?}: {}", outcome.report);
@@ -103,10 +105,14 @@ pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &
     if let [reason] = reasons {
         assert!(spans.lost_by(*reason) > 0, "{fault:?}: {}", outcome.report);
     }
-    assert!(outcome.shutdown < LIMIT + Duration::from_millis(500), "{fault:?}: {:?}", outcome.shutdown);
+    assert!(
+        outcome.shutdown < SHUTDOWN_TIMEOUT + Duration::from_millis(500),
+        "{fault:?}: {:?}",
+        outcome.shutdown
+    );
 }
 
-/// A pipeline whose batches may take as long as a restart.
+/// A pipeline with default timeouts, long enough for a restart of the receiver.
 pub(crate) fn long_lived(front: &Front, protocol: FrontProtocol) -> Telemetry {
     with(front, protocol, |_| None)
 }

@@ -1,16 +1,16 @@
-//! Every fault of a receiver: what the pipeline says that it lost is what the receiver did not get.
+//! For each fault of a receiver, the losses in the pipeline's report equal the spans that the receiver did not get.
 //!
-//! `cargo test -p outbound-tests --test telemetry_faults -- --nocapture` prints a line for each.
+//! `cargo test -p outbound-tests --test telemetry_faults -- --nocapture` prints a line for each fault.
 
 mod drive;
-mod told;
+mod log;
 
 use outbound_tests::otlp::{Fault, Front, FrontProtocol, Receiver};
 
 use drive::{BEFORE, Outcome, UNDER};
 
 fn receiver() -> Receiver {
-    // Its start only binds: the receiver runs on a thread of its own.
+    // The start only binds the ports. The receiver runs on its own thread.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(Receiver::start()).unwrap()
 }
@@ -40,7 +40,11 @@ fn check(protocol: FrontProtocol) {
                 if fault != (Fault::Partial(3)) {
                     assert_eq!(exports.delivered(), receiver.requests().1 as u64, "{fault:?}: {report}");
                 }
-                assert_eq!(exports.delivered() + exports.lost(), 2, "{fault:?}: the flush's and the last");
+                assert_eq!(
+                    exports.delivered() + exports.lost(),
+                    2,
+                    "{fault:?}: one export of the flush, one of the shutdown"
+                );
             });
         }
     });

@@ -1,4 +1,4 @@
-//! What telemetry costs a service while its receiver is in trouble, and what it keeps in memory.
+//! The latency that telemetry adds to a service while its receiver fails, and the memory it uses.
 //!
 //! `cargo bench -p outbound-tests --bench telemetry_load`
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tower_outbound::Outbound;
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
-/// Spans that wait, or as many as the fault lets wait.
+/// Spans recorded before the measurement. The fault decides how many stay in the queue.
 const QUEUED: usize = 10_000;
 const ROUNDS: usize = 21;
 const REQUESTS: usize = 250;
@@ -34,22 +34,22 @@ async fn main() {
          {:<50} {:>9} {:>9} {:>6} {:>6} {:>9} {:>9} {:>9}",
         "fault", "p99 off", "p99 on", "p99", "p50", "lost", "not got", "shutdown"
     );
-    if wanted("no telemetry in either") {
+    if is_selected("no telemetry in either") {
         control().await;
     }
     for protocol in [FrontProtocol::Http, FrontProtocol::Grpc] {
         for (fault, _) in drive::faults(protocol) {
-            if wanted(&format!("{protocol:?} {fault:?}")) {
+            if is_selected(&format!("{protocol:?} {fault:?}")) {
                 measure(protocol, fault).await;
             }
         }
     }
 }
 
-/// An argument picks the faults that begin so.
-fn wanted(name: &str) -> bool {
-    let mut picked = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
-    picked.peek().is_none() || picked.any(|argument| name.starts_with(&argument))
+/// Whether the name starts with one of the arguments, or there are none.
+fn is_selected(name: &str) -> bool {
+    let mut prefixes = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+    prefixes.peek().is_none() || prefixes.any(|prefix| name.starts_with(&prefix))
 }
 
 async fn measure(protocol: FrontProtocol, fault: Fault) {
@@ -86,7 +86,7 @@ async fn measure(protocol: FrontProtocol, fault: Fault) {
     measured.print(&format!("{protocol:?} {fault:?}"), &rest);
 }
 
-/// What the ratios are when there is no difference.
+/// Measures two equal services: the noise of the ratios.
 async fn control() {
     let upstream = service::upstream();
     let one = service::start(Outbound::new().client(), upstream).await;
@@ -94,7 +94,7 @@ async fn control() {
     interleaved([&one, &other]).await.print("no telemetry in either", "");
 }
 
-/// The latencies of each round, sorted: without telemetry, and with it.
+/// The sorted latencies of each round, without and with telemetry.
 struct Measured([Vec<Vec<Duration>>; 2]);
 
 async fn interleaved(services: [&str; 2]) -> Measured {
@@ -114,8 +114,8 @@ async fn interleaved(services: [&str; 2]) -> Measured {
 impl Measured {
     fn ratio(&self, percent: f64) -> f64 {
         let [off, on] = &self.0;
-        let of = |latencies: &Vec<Duration>| percentile(latencies, percent).as_secs_f64();
-        let mut ratios: Vec<_> = on.iter().zip(off).map(|(on, off)| of(on) / of(off)).collect();
+        let seconds = |latencies: &Vec<Duration>| percentile(latencies, percent).as_secs_f64();
+        let mut ratios: Vec<_> = on.iter().zip(off).map(|(on, off)| seconds(on) / seconds(off)).collect();
         ratios.sort_by(f64::total_cmp);
         ratios[ratios.len() / 2]
     }

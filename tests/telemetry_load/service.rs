@@ -10,13 +10,13 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 
-/// What the upstream takes for an answer.
+/// The response time of the upstream.
 const WORK: Duration = Duration::from_millis(2);
-/// Between two requests: a service that is not at its limit.
 const CALLERS: usize = 4;
+/// Pause of a caller between two requests, so that the service is not saturated.
 const PAUSE: Duration = Duration::from_micros(500);
 
-/// On a thread of its own, as a peer has its own processor.
+/// Starts the upstream on its own thread. Returns its address.
 pub(crate) fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -24,18 +24,18 @@ pub(crate) fn upstream() -> SocketAddr {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let answer = async || {
+            let respond = async || {
                 tokio::time::sleep(WORK).await;
                 "hello"
             };
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, Router::new().route("/", get(answer))).await.unwrap();
+            axum::serve(listener, Router::new().route("/", get(respond))).await.unwrap();
         });
     });
     address
 }
 
-/// The service; its URI.
+/// Starts the service. Returns its URI.
 pub(crate) async fn start(client: OutboundClient, upstream: SocketAddr) -> String {
     let call = async move |State(client): State<OutboundClient>| {
         let response = client.get(format!("http://{upstream}/")).await.unwrap();
@@ -48,7 +48,7 @@ pub(crate) async fn start(client: OutboundClient, upstream: SocketAddr) -> Strin
     format!("http://{address}/")
 }
 
-/// Of so many requests by a few callers, each of which sends the next one a moment after its last answer.
+/// The latencies of `count` requests. [`CALLERS`] send them concurrently, each with a [`PAUSE`] after a response.
 pub(crate) async fn latencies(caller: &OutboundClient, service: &str, count: usize) -> Vec<Duration> {
     let callers = (0..CALLERS).map(|_| {
         let (caller, service) = (caller.clone(), service.to_owned());

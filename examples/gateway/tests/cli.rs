@@ -133,7 +133,7 @@ fn faults_printed_as_table_and_exclude_run_options() {
         columns("fin-after-request "),
         ["fin-after-request", "1", "response_ended", "wait", "sent", "no:", "maybe", "processed"]
     );
-    assert!(text.lines().last().unwrap().contains(" faults told as "), "{text}");
+    assert!(text.lines().last().unwrap().contains(" faults reported as documented in "), "{text}");
     for more in [["--serve"].as_slice(), &["--seconds", "1"], &["--listen", "127.0.0.1:0"]] {
         let args = [&["--faults"], more].concat();
         assert_eq!(gateway(&args, &[]).status.code(), Some(64), "{args:?}");

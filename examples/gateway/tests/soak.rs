@@ -1,15 +1,15 @@
-//! `gateway --soak` from outside: restarts under load, and an account that adds up.
+//! `gateway --soak` as a process: upstream restarts under load, and a report without problems.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// Of a soak with these arguments: its exit code and its account. `ask` may end it early.
+/// Runs a soak and returns its exit code and its report. `ask` may end the soak early.
 fn soak(args: &[&str], ask: impl FnOnce(&mut Child)) -> (Option<i32>, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     command.args(["--soak", "--json"]).args(args);
-    // The environment must not turn off what is compared.
+    // The soak needs its telemetry whatever the environment says.
     command.env("OTEL_SDK_DISABLED", "true").stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     ask(&mut child);
@@ -34,8 +34,8 @@ fn adds_up(code: Option<i32>, account: &Value) {
         assert_eq!(of("exchanges"), of("requests_metric"), "{upstream}");
         assert_eq!(of("logged"), of("answered") + of("maybe_processed_and_logged"), "{upstream}");
         assert_eq!(of("resends"), of("retries_metric"), "{upstream}");
-        let not_told_yet = of("connections_opened_metric") - of("connections_setup");
-        assert!(not_told_yet <= of("connections_still_open"), "{upstream}");
+        let setups_to_come = of("connections_opened_metric") - of("connections_setup");
+        assert!(setups_to_come <= of("connections_still_open"), "{upstream}");
     }
 }
 
@@ -57,9 +57,9 @@ fn soak_restarts_under_load_match_upstream_logs() {
 fn soak_sigint_or_sigterm_ends_early_with_account() {
     for name in ["-INT", "-TERM"] {
         let (code, account) = soak(&["--seconds", "600", "--restart-every", "300"], |gateway| {
-            // Once it says so it serves: before that the signal would just end it.
-            let mut told = BufReader::new(gateway.stderr.take().unwrap()).lines();
-            assert!(told.any(|line| line.unwrap().starts_with("Under load until ")));
+            // The signal handlers are installed before this line is printed.
+            let mut lines = BufReader::new(gateway.stderr.take().unwrap()).lines();
+            assert!(lines.any(|line| line.unwrap().starts_with("Under load until ")));
             let killed = Command::new("kill").args([name, &gateway.id().to_string()]).status().unwrap();
             assert!(killed.success());
         });

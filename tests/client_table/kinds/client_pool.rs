@@ -50,7 +50,7 @@ fn http1(Parts { outbound, .. }: &Parts) -> Send {
         async move {
             loop {
                 let mut connection = cache.ready().await?.call(request.uri().clone()).await?;
-                // One that says it is closed is not put back.
+                // A closed connection is not returned to the cache.
                 if connection.ready().await.is_ok() {
                     return Ok::<_, BoxError>(connection.call(request).await?);
                 }
@@ -60,7 +60,7 @@ fn http1(Parts { outbound, .. }: &Parts) -> Send {
     cloned(outbound.layer().layer(client))
 }
 
-/// One connection that all share.
+/// One connection, shared by all requests.
 fn http2(Parts { outbound, .. }: &Parts) -> Send {
     let tcp = outbound.http_connector().resolver(resolver());
     let connect = HandshakeLayer::<_, Sent>::http2().layer(outbound.connector(tcp));

@@ -15,9 +15,10 @@ use super::{Kind, NO_REFUSAL, TCP, cloned};
 use crate::cell::{Body, Parts, Send};
 use crate::resolver::resolver;
 
-const BY_HAND: &str = "the connection is there before the client is: making it anew is the application's";
+const BY_HAND: &str =
+    "the application opens the connection before it builds the client, and must reconnect itself";
 const ONE_AT_A_TIME: &str =
-    "hyper's sender of HTTP/1 is one connection and cannot be cloned: no limit, no retry around it";
+    "hyper's HTTP/1 sender is one connection and cannot be cloned, as the limit and the retry layer require";
 
 pub(crate) const HTTP_1: Kind = Kind {
     name: "`hyper::client::conn::http1`",
@@ -31,7 +32,7 @@ pub(crate) const HTTP_1: Kind = Kind {
         NO_REFUSAL,
         ("requests_at_once_share_http_2_or_have_a_connection_each", ONE_AT_A_TIME),
         ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
-        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("a_refused_connect_is_classified_and_nothing_is_sent", BY_HAND),
         ("an_unknown_name_fails_in_dns", BY_HAND),
         ("the_next_request_waits_for_the_slot_until_the_body_ends", ONE_AT_A_TIME),
         ("no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent", ONE_AT_A_TIME),
@@ -49,7 +50,7 @@ pub(crate) const HTTP_2: Kind = Kind {
     build: |parts| Box::pin(http2(parts)),
     cannot: &[
         ("what_the_peer_closed_while_it_was_idle_is_replaced", BY_HAND),
-        ("a_refused_connect_is_told_as_such_and_nothing_was_sent", BY_HAND),
+        ("a_refused_connect_is_classified_and_nothing_is_sent", BY_HAND),
         ("an_unknown_name_fails_in_dns", BY_HAND),
         ("what_was_never_sent_is_sent_again", BY_HAND),
         ("a_stream_that_was_never_polled_is_sent_again_whole", BY_HAND),
@@ -60,11 +61,11 @@ pub(crate) const HTTP_2: Kind = Kind {
 
 async fn connect(Parts { outbound, to, .. }: &Parts) -> TrackedIo<TcpIo> {
     let tcp = outbound.http_connector().resolver(resolver());
-    outbound.connector(tcp).oneshot(to.clone()).await.expect("the peer is there")
+    outbound.connector(tcp).oneshot(to.clone()).await.expect("the peer accepts")
 }
 
 async fn http1(parts: Parts) -> Send {
-    let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer is there");
+    let (sender, driver) = http1::handshake(connect(&parts).await).await.expect("the peer accepts");
     tokio::spawn(driver);
     let layer = parts.outbound.observe_layer();
     let service = Arc::new(Mutex::new(layer.layer(HyperService::new(sender))));
@@ -81,7 +82,7 @@ async fn http1(parts: Parts) -> Send {
 async fn http2(parts: Parts) -> Send {
     let io = connect(&parts).await;
     let connection = io.connection().clone();
-    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer is there");
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.expect("the peer accepts");
     tokio::spawn(connection.drive(driver));
     cloned(parts.outbound.layer().layer(HyperService::new(sender)))
 }

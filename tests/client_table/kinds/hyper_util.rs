@@ -35,7 +35,7 @@ pub(crate) const TLS_HTTP_1: Kind =
 pub(crate) const TLS_HTTP_2: Kind =
     Kind { name: "hyper-util, HTTP/2 in TLS", protocol: Protocol::Http2, cannot: &[], ..TLS_HTTP_1 };
 
-/// ALPN chooses inside TLS.
+/// In TLS, ALPN selects the version.
 fn build(Parts { outbound, certs, .. }: &Parts, http2_only: bool) -> Send {
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(certs.client_config(&[]))

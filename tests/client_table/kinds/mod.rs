@@ -29,17 +29,17 @@ pub(crate) struct Kind {
     /// Whether the IO is tracked: bytes, and when and why a connection closes.
     pub(crate) tracked: bool,
     pub(crate) build: fn(Parts) -> BoxFuture<'static, Send>,
-    /// Scenarios that it cannot run, each with the reason.
+    /// Scenarios that this client cannot run, each with the reason.
     pub(crate) cannot: &'static [(&'static str, &'static str)],
 }
 
 const TCP: &[Phase] = &[Phase::Dns, Phase::Tcp];
 const TLS: &[Phase] = &[Phase::Dns, Phase::Tcp, Phase::Tls];
 
-/// All kinds that speak HTTP/1.
+/// Impossible for all HTTP/1 clients.
 const NO_REFUSAL: (&str, &str) = (
     "what_the_peer_has_not_processed_is_sent_again",
-    "HTTP/1 has no word for it (HTTP/2 has `REFUSED_STREAM`)",
+    "HTTP/1 cannot signal that a request was not processed (HTTP/2 has `REFUSED_STREAM`)",
 );
 
 /// The columns of the table.
@@ -80,7 +80,7 @@ where
 }
 
 impl Kind {
-    /// Why it cannot run this scenario.
+    /// The reason why this client cannot run the scenario.
     pub(crate) fn cannot(&self, scenario: &str) -> Option<&'static str> {
         self.cannot.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
     }

@@ -8,7 +8,7 @@ use super::{Kind, NO_REFUSAL, cloned};
 use crate::cell::{Parts, Send};
 use crate::resolver::resolve;
 
-/// Of its connector the whole is timed, since its inside is sealed.
+/// reqwest's connector is opaque: only DNS and the whole connect are timed.
 const DNS: &[Phase] = &[Phase::Dns];
 
 pub(crate) const HTTP_1: Kind = Kind {
@@ -38,9 +38,11 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
     ..HTTP_1
 };
 
-const SEALED: &str = "reqwest seals its IO (reqwest#2955), so nobody sees when and why a connection closes";
+const SEALED: &str =
+    "reqwest does not expose its IO (reqwest#2955), so when and why a connection closes is unknown";
 
-const UNSEEN: &str = "reqwest follows redirects itself, unseen: what is refused may be the request after one";
+const UNSEEN: &str =
+    "reqwest follows redirects internally, so the refused request may be one after a redirect";
 
 struct Resolver;
 

@@ -37,7 +37,7 @@ pub(crate) const TLS_ABOVE: Kind = Kind {
     build: |parts| Box::pin(async move { above(&parts) }),
     cannot: &[(
         "the_peers_goodbye_is_why_the_connection_closed",
-        "tonic's own TLS runs above our IO, which sees ciphertext",
+        "tonic's own TLS runs above the tracked IO, which sees only ciphertext",
     )],
     ..PLAIN
 };

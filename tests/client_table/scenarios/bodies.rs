@@ -1,4 +1,4 @@
-//! What passes, and when an attempt is over.
+//! Bodies and trailers, and the end of an attempt.
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -16,7 +16,7 @@ fn data<E>(text: &'static str) -> Result<Frame<Bytes>, E> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
 
-/// What is there at once, and what comes when the gate is open.
+/// A body with one frame at once and another after the gate opens.
 pub(super) fn gated(at_once: &'static str, gate: &Gate, later: &'static str) -> Given {
     let gate = gate.clone();
     let later = futures_util::stream::once(async move {
@@ -92,7 +92,7 @@ pub(super) async fn an_answer_without_a_body_ends_with_its_head(cell: &Cell) {
     let response = client.send(get(&peer.uri("/"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
     assert!(timings(&response).is_complete());
-    assert_eq!(client.recorder.outcomes(), ["ok"], "though its body was not asked for");
+    assert_eq!(client.recorder.outcomes(), ["ok"], "though its body was not polled");
     drop(response);
     client.leave().await;
 }
@@ -110,7 +110,7 @@ pub(super) async fn a_dropped_body_is_cancelled_in_body(cell: &Cell) {
     drop(body);
     assert_eq!(client.recorder.outcomes(), ["cancelled in body"]);
     if cell.is_http2() {
-        // The stream alone is gone.
+        // Only the stream is closed.
         gate.open();
         client.get(&peer.uri("/")).await.unwrap();
         assert_eq!(peer.accepted(), 1);

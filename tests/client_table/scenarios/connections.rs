@@ -1,4 +1,4 @@
-//! Which connection serves, and why it closes.
+//! The connection of each request, and the reason of its end.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use tower_outbound::connect::Setup;
 use crate::cell::Cell;
 use crate::peer::body;
 
-pub(super) async fn a_new_connection_is_told_with_its_setup(cell: &Cell) {
+pub(super) async fn a_new_connection_is_reported_with_its_setup(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     let (timings, answer) = client.get(&peer.uri("/")).await.unwrap();
     assert_eq!(answer, "answer");
     assert_eq!(timings.reuse(), Reuse::New);
     assert_eq!(timings.setup_paid(), cell.kind.pays);
-    let connection = timings.connection().expect("it is known");
+    let connection = timings.connection().expect("the connection is known");
     assert_eq!(connection.protocol(), Some(cell.kind.protocol));
     assert_eq!(connection.peer_addr(), Some(peer.address()));
-    let setup: Setup = timings.setup().expect("it is known");
+    let setup: Setup = timings.setup().expect("the connection is known");
     let phases: Vec<_> = setup.phases().iter().map(|phase| phase.phase).collect();
     assert_eq!(phases, cell.kind.setup);
 
@@ -42,7 +42,7 @@ pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &C
     let numbers = [&first, &second].map(|timings| timings.usage().unwrap().number());
     assert_eq!(numbers, [1, 2]);
     assert!(!second.setup_paid());
-    // Where streams share a connection, nobody knows at the head when it was last idle.
+    // Streams share a connection: at the head, the time of its last idle period is unknown.
     let knows = cell.kind.tracked && !cell.is_http2();
     assert!(second.usage().unwrap().idle_time().is_some() || !knows);
     assert_eq!(peer.accepted(), 1);
@@ -50,7 +50,7 @@ pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &C
 }
 
 pub(super) async fn requests_at_once_share_http_2_or_have_a_connection_each(cell: &Cell) {
-    // None is answered before all are there.
+    // The peer responds when all requests have arrived.
     let all_there = Arc::new(Barrier::new(3));
     let peer = cell.peer(move |_| {
         let all_there = Arc::clone(&all_there);
@@ -68,7 +68,7 @@ pub(super) async fn requests_at_once_share_http_2_or_have_a_connection_each(cell
     ids.dedup();
     assert_eq!(ids.len(), if cell.is_http2() { 1 } else { 3 });
     let recorder = client.leave().await;
-    // Until TLS has chosen HTTP/2, each has begun to connect: those that were not needed are told.
+    // Each request starts a connect until ALPN has selected HTTP/2. Unneeded connects are reported as wasted.
     assert_eq!(recorder.count("ConnectWasted"), (peer.accepted() - ids.len()) as i64);
     assert!(peer.accepted() == ids.len() || cell.kind.tls);
 }
@@ -97,7 +97,7 @@ pub(super) async fn the_peers_goodbye_is_why_the_connection_closed(cell: &Cell) 
     });
     let client = cell.client(&peer.uri("/")).await;
     client.get(&peer.uri("/")).await.unwrap();
-    peer.say_goodbye();
+    peer.shut_down_connections();
     client.recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
     let reason = if http2 { "goaway" } else { "connection_close" };
     let recorder = client.leave().await;

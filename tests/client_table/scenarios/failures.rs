@@ -1,4 +1,4 @@
-//! What goes wrong, and what is told of it.
+//! Failures, and how they are reported.
 
 use std::io::{Read, Write};
 
@@ -12,7 +12,7 @@ use super::bodies::gated;
 use crate::cell::{Cell, get, post, text};
 use crate::peer::{body, listen};
 
-pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell: &Cell) {
+pub(super) async fn a_refused_connect_is_classified_and_nothing_is_sent(cell: &Cell) {
     let uri = cell.uri(closed_port().unwrap());
     let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(post(&uri, text("upload"))).await.map(drop).unwrap_err();
@@ -20,7 +20,7 @@ pub(super) async fn a_refused_connect_is_told_as_such_and_nothing_was_sent(cell:
     assert_eq!(failure.kind(), Kind::ConnectionRefused);
     assert_eq!(failure.class(), Some(Class::ConnectionRefused));
     assert_eq!(failure.send_state(), Some(SendState::NotSent));
-    // Where TCP is not timed, no phase is named but the wait for a connection.
+    // Without a timed TCP phase, the failure is in the wait for a connection.
     let phase = if cell.kind.setup.contains(&Phase::Tcp) { Phase::Tcp } else { Phase::Acquire };
     assert_eq!(failure.phase(), Some(phase));
     let recorder = client.leave().await;
@@ -82,11 +82,11 @@ fn answer(stream: &mut (impl Read + Write)) {
     stream.write_all(b"220 mail.test ESMTP ready\r\n").unwrap();
 }
 
-pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
+pub(super) async fn a_response_that_is_not_http_is_classified(cell: &Cell) {
     let listener = listen(([127, 0, 0, 1], 0).into());
     let uri = cell.uri(listener.local_addr().unwrap());
     listener.set_nonblocking(false).unwrap();
-    // It answers with a line, inside TLS too where the client speaks TLS.
+    // The peer sends one line, inside TLS if the client uses TLS.
     let tls = cell.kind.tls.then(|| {
         let alpn = if cell.is_http2() { "h2" } else { "http/1.1" };
         cell.certs.server_config(&[alpn])
@@ -100,13 +100,13 @@ pub(super) async fn what_is_no_http_is_told_as_such(cell: &Cell) {
                 answer(&mut rustls::Stream::new(&mut session, &mut stream));
             }
         }
-        // Held until the client goes.
+        // Keeps the connection open until the client closes it.
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(get(&uri)).await.map(drop).unwrap_err();
     let failure = error.failure();
-    // HTTP/2 may find out before there is a request to send.
+    // HTTP/2 may detect the error before a request is sent.
     let before = cell.is_http2() && failure.send_state() == Some(SendState::NotSent);
     let kinds = [Kind::Protocol, Kind::InvalidResponse, Kind::LimitExceeded];
     assert!(kinds.contains(&failure.kind()) || before, "{failure:?}");

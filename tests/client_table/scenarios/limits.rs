@@ -11,7 +11,7 @@ use tower_outbound::{Kind, Phase, SendState};
 use super::bodies::gated;
 use crate::cell::{Cell, get};
 
-/// Short, since it is waited for.
+/// Short, because the test waits for the timeout.
 const SOON: Duration = Duration::from_millis(20);
 
 pub(super) async fn no_first_byte_in_time_is_a_response_timeout(cell: &Cell) {

@@ -1,4 +1,4 @@
-//! What users rely on with every client.
+//! Behaviour that users rely on with every client.
 
 mod bodies;
 mod connections;
@@ -20,7 +20,7 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// The name of its cell's test, without the program's.
+    /// The name of the cell's test, without the program's name.
     pub(crate) fn path(&self, kind: &Kind) -> String {
         format!("{}::{}", self.name, slug(kind.name))
     }
@@ -41,7 +41,7 @@ macro_rules! scenarios {
 
 scenarios! {
     connections:
-        a_new_connection_is_told_with_its_setup,
+        a_new_connection_is_reported_with_its_setup,
         the_next_request_reuses_the_connection_and_knows_it,
         requests_at_once_share_http_2_or_have_a_connection_each,
         what_the_peer_closed_while_it_was_idle_is_replaced,
@@ -55,11 +55,11 @@ scenarios! {
         a_dropped_body_is_cancelled_in_body,
         an_answer_before_the_request_is_whole_has_no_wait;
     failures:
-        a_refused_connect_is_told_as_such_and_nothing_was_sent,
+        a_refused_connect_is_classified_and_nothing_is_sent,
         an_unknown_name_fails_in_dns,
         a_peer_that_takes_the_request_and_goes_is_not_asked_again,
         a_body_that_is_cut_short_fails_in_body,
-        what_is_no_http_is_told_as_such,
+        a_response_that_is_not_http_is_classified,
         an_error_status_is_an_answer,
         a_caller_that_leaves_is_no_error;
     limits:
@@ -76,6 +76,6 @@ scenarios! {
     telemetry:
         each_attempt_carries_the_context_of_its_own_span,
         each_attempt_is_one_span_and_counted_once,
-        no_secret_is_told,
+        no_secret_appears_in_errors_or_telemetry,
         the_line_of_timings_names_the_connection;
 }

@@ -1,4 +1,4 @@
-//! What is sent again, and what is not.
+//! Requests that are retried, and requests that are not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +18,8 @@ use tower_outbound::{Event, Kind};
 use crate::cell::{Body, Cell, get, post, text};
 use crate::peer::{Answered, Peer, body, listen};
 
-/// The peer listens from the moment on in which the first wait begins.
-fn listening_at_the_first_wait(
+/// An observer that binds the address when the first backoff starts, and the bound listener.
+fn listens_at_first_backoff(
     address: SocketAddr,
 ) -> (impl Fn(&Event<'_>) + Send + Sync + 'static, mpsc::Receiver<std::net::TcpListener>) {
     let (sender, receiver) = mpsc::channel();
@@ -34,16 +34,16 @@ fn listening_at_the_first_wait(
     (observer, receiver)
 }
 
-/// Answers with what was sent.
+/// Responds with the request's body.
 async fn echo(request: Request<Incoming>) -> Answered {
     let upload = request.into_body().collect().await?.to_bytes();
     Ok(Response::new(body(upload)))
 }
 
-/// Sends to a peer that is not there at first; says what it has answered.
-async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
+/// Sends a request to a peer that starts to listen later. Returns the response's body.
+async fn retry_on_refused_connect(cell: &Cell, upload: Body) -> Bytes {
     let address = closed_port().unwrap();
-    let (observer, listener) = listening_at_the_first_wait(address);
+    let (observer, listener) = listens_at_first_backoff(address);
     let uri = cell.uri(address);
     let client = cell.client_with(&uri, |outbound| outbound.observer(observer)).await;
     let call = client.send(post(&uri, upload));
@@ -53,7 +53,7 @@ async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
     };
     let (response, peer) = tokio::join!(call, peer);
     let response = response.unwrap();
-    let history = response.extensions().get::<RetryHistory>().expect("of a call that was sent again").clone();
+    let history = response.extensions().get::<RetryHistory>().expect("the history of a retried call").clone();
     let answer = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(peer.seen().len(), 1);
     assert_eq!(history.len(), 1);
@@ -65,13 +65,16 @@ async fn sent_again(cell: &Cell, upload: Body) -> Bytes {
 }
 
 pub(super) async fn what_was_never_sent_is_sent_again(cell: &Cell) {
-    assert_eq!(sent_again(cell, text("upload")).await, "upload");
+    assert_eq!(retry_on_refused_connect(cell, text("upload")).await, "upload");
 }
 
 pub(super) async fn a_stream_that_was_never_polled_is_sent_again_whole(cell: &Cell) {
     let frames = futures_util::stream::iter(["up", "lo", "ad"])
         .map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(part.as_bytes()))));
-    assert_eq!(sent_again(cell, http_body_util::BodyExt::boxed(StreamBody::new(frames))).await, "upload");
+    assert_eq!(
+        retry_on_refused_connect(cell, http_body_util::BodyExt::boxed(StreamBody::new(frames))).await,
+        "upload"
+    );
 }
 
 pub(super) async fn what_the_peer_has_not_processed_is_sent_again(cell: &Cell) {
@@ -120,8 +123,8 @@ pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell
     assert_eq!(connections, [1, 1], "the connection was given back");
     let recorder = client.leave().await;
     let names = recorder.names();
-    let told = ["AttemptStarted", "AttemptEnded", "Released"];
-    let order: Vec<_> = names.iter().filter(|name| told.contains(&&***name)).collect();
+    let expected = ["AttemptStarted", "AttemptEnded", "Released"];
+    let order: Vec<_> = names.iter().filter(|name| expected.contains(&&***name)).collect();
     assert_eq!(order, ["AttemptStarted", "AttemptEnded", "Released", "AttemptStarted", "AttemptEnded"]);
 }
 

@@ -1,4 +1,4 @@
-//! What is told of it elsewhere.
+//! Spans, metrics and the `Timings` line.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,7 +45,7 @@ impl Telemetry {
         spans.into_iter().filter(|span| span.span_kind == SpanKind::Client).collect()
     }
 
-    /// How many values a histogram of seconds has.
+    /// The number of values in a histogram of seconds.
     fn count(&self, histogram: &str) -> u64 {
         self.meters.force_flush().unwrap();
         let all = self.metrics.get_finished_metrics().unwrap();
@@ -125,7 +125,7 @@ pub(super) async fn each_attempt_is_one_span_and_counted_once(cell: &Cell) {
     assert_eq!(telemetry.count("outbound.connect.duration"), 1);
 }
 
-pub(super) async fn no_secret_is_told(cell: &Cell) {
+pub(super) async fn no_secret_appears_in_errors_or_telemetry(cell: &Cell) {
     let telemetry = Telemetry::new();
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let observer = telemetry.observer();
@@ -137,7 +137,7 @@ pub(super) async fn no_secret_is_told(cell: &Cell) {
 
     let observer = telemetry.observer();
     let nobody = cell.uri(closed_port().unwrap());
-    if cell.kind.cannot("a_refused_connect_is_told_as_such_and_nothing_was_sent").is_none() {
+    if cell.kind.cannot("a_refused_connect_is_classified_and_nothing_is_sent").is_none() {
         let client = cell.client_with(&nobody, |outbound| outbound.observer(observer)).await;
         let error = client.send(secret::request(&nobody, text("upload"))).await.map(drop).unwrap_err();
         let error: &dyn std::error::Error = &error;
@@ -147,7 +147,7 @@ pub(super) async fn no_secret_is_told(cell: &Cell) {
         }
         client.leave().await;
     }
-    // Its sensitive values are hidden, and what is not a secret is still told.
+    // Sensitive values are redacted; all other values are recorded.
     let spans = format!("{:?}", telemetry.spans.get_finished_spans().unwrap());
     assert!(!secret::is_in(&spans) && spans.contains("REDACTED"), "{spans}");
 }

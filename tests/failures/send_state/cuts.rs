@@ -1,4 +1,4 @@
-//! Attempts that are dropped because a timeout has passed: nothing may go out that was said to be unsent.
+//! Attempts dropped by a timeout: no byte of a request reported as not sent reaches the server.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -19,21 +19,21 @@ use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::{Call, Event, Kind, Outbound, Outcome, SendState, UrlTemplate};
 
 use super::{ANSWER, Failures, nowhere, post, read_by};
-use crate::pipe::all_wait;
+use crate::pipe::all_idle;
 use crate::stack::{Body, get, stack};
 
-/// The request, and the call that is to be cut.
-fn cuttable(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
+/// The request with a call attached, and the call.
+fn with_call(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
     let call = Call::new();
     request.extensions_mut().insert(call.clone());
     (request, call)
 }
 
-/// Drops the attempt for a timeout when `when` is over.
+/// Drops the attempt as timed out when `when` completes.
 async fn cut<T>(attempt: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
     let attempt = std::pin::pin!(attempt);
     tokio::select! {
-        _ = attempt => panic!("it ends by itself"),
+        _ = attempt => panic!("the attempt ended before the timeout"),
         () = when => call.attempt_timed_out(),
     }
 }
@@ -44,13 +44,13 @@ async fn send_state_timeout_in_connect_is_not_sent() {
     let failures = Failures::default();
     let outbound = failures.outbound();
     let stack = stack(&outbound, outbound.connector(peer.delay(Duration::from_secs(60))), false);
-    let (request, call) = cuttable(post(&nowhere(), 9));
-    cut(stack.oneshot(request), &call, all_wait()).await;
-    let failure = failures.one();
+    let (request, call) = with_call(post(&nowhere(), 9));
+    cut(stack.oneshot(request), &call, all_idle()).await;
+    let failure = failures.only();
     assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
     assert_eq!(failures.connection(), None);
     tokio::time::advance(Duration::from_secs(120)).await;
-    all_wait().await;
+    all_idle().await;
     assert_eq!(read_by(&server), 0);
 }
 
@@ -63,9 +63,9 @@ async fn send_state_timeout_in_wait_on_reused_connection_is_sent() {
     let outbound = failures.outbound();
     let stack = stack(&outbound, outbound.connector(peer), false);
     stack.clone().oneshot(get(&nowhere())).await.unwrap().into_body().collect().await.unwrap();
-    let (request, call) = cuttable(post(&nowhere(), 9));
+    let (request, call) = with_call(post(&nowhere(), 9));
     cut(stack.oneshot(request), &call, gate.wait()).await;
-    assert_eq!(failures.one().send_state(), Some(SendState::Sent));
+    assert_eq!(failures.only().send_state(), Some(SendState::Sent));
     assert!(failures.connection().is_some());
 }
 
@@ -77,14 +77,14 @@ async fn send_state_timeout_in_send_is_partial_by_bytes_read() {
     let stack = stack(&outbound, outbound.connector(peer), false);
     let frames = stream::iter([Ok(http_body::Frame::data(Bytes::from("abc")))]).chain(stream::pending());
     let request = http::Request::post(nowhere()).body(StreamBody::new(frames).boxed_unsync()).unwrap();
-    let (request, call) = cuttable(request);
-    cut(stack.oneshot(request), &call, all_wait()).await;
+    let (request, call) = with_call(request);
+    cut(stack.oneshot(request), &call, all_idle()).await;
     let read = read_by(&server);
     assert!(read > 3);
-    assert_eq!(failures.one().send_state(), Some(SendState::Partial(read)));
+    assert_eq!(failures.only().send_state(), Some(SendState::Partial(read)));
 }
 
-/// Takes no byte before the gate is open.
+/// A stream whose writes wait until the gate opens.
 struct Gated {
     stream: DuplexStream,
     waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -175,10 +175,10 @@ async fn send_state_timeout_before_first_write_never_goes_out() {
         let failures = Failures::default();
         let outbound = failures.outbound();
         let stack = stack(&outbound, outbound.connector(connector), false);
-        let (request, call) = cuttable(post(&nowhere(), 9));
-        // The cut and the gate: the connection's task finds both at once.
-        cut(stack.oneshot(request), &call, all_wait()).await;
-        let failure = if keeps_the_attempt { failures.one() } else { failures.take() };
+        let (request, call) = with_call(post(&nowhere(), 9));
+        // The timeout and the gate come together: the connection's task finds both at once.
+        cut(stack.oneshot(request), &call, all_idle()).await;
+        let failure = if keeps_the_attempt { failures.only() } else { failures.take() };
         gate.open();
         assert_eq!((failure.kind(), failure.send_state()), (Kind::ResponseTimeout, Some(SendState::NotSent)));
         let mut read = Vec::new();
@@ -205,9 +205,9 @@ async fn send_state_timeout_on_http2_after_head_is_unknown() {
     let failures = Failures::default();
     let outbound = failures.outbound();
     let stack = stack(&outbound, outbound.connector(outbound.http_connector()), true);
-    let (request, call) = cuttable(get(&server.uri("/")));
+    let (request, call) = with_call(get(&server.uri("/")));
     cut(stack.oneshot(request), &call, asked.wait()).await;
-    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+    assert_eq!(failures.only().send_state(), Some(SendState::Unknown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,9 +218,9 @@ async fn send_state_timeout_on_untracked_client_is_unknown() {
     let outbound = failures.outbound();
     let client: hyper_util::client::legacy::Client<_, ObserveRequestBody<Body>> =
         hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(peer);
-    let (request, call) = cuttable(post(&nowhere(), 9));
+    let (request, call) = with_call(post(&nowhere(), 9));
     cut(outbound.attempt_layer().layer(client).oneshot(request), &call, gate.wait()).await;
-    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+    assert_eq!(failures.only().send_state(), Some(SendState::Unknown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,16 +235,16 @@ async fn send_state_timeout_with_replaced_body_is_unknown() {
         Empty::<Bytes>::new()
     })
     .layer(client);
-    let (request, call) = cuttable(post(&nowhere(), 9));
+    let (request, call) = with_call(post(&nowhere(), 9));
     cut(outbound.attempt_layer().layer(client).oneshot(request), &call, gate.wait()).await;
     assert_eq!(server.requests(), 1);
-    assert_eq!(failures.one().send_state(), Some(SendState::Unknown));
+    assert_eq!(failures.only().send_state(), Some(SendState::Unknown));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn send_state_not_sent_never_reaches_server() {
     const ATTEMPTS: usize = 3_000;
-    // Every attempt has to connect, so that each can be cut on both sides of that.
+    // Every attempt needs a new connection, so timeouts hit before and after the connect.
     let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
     let script = Script::new().read_request().write(answer).close();
     let server = ScriptedServer::tcp(script).await.unwrap();
@@ -266,7 +266,7 @@ async fn send_state_not_sent_never_reaches_server() {
         let path: &'static str = format!("/{at}").leak();
         let mut request = get(&server.uri(path));
         request.extensions_mut().insert(UrlTemplate::from_static(path));
-        let (request, call) = cuttable(request);
+        let (request, call) = with_call(request);
         let mut attempt = stack.clone().oneshot(request).boxed();
         rounds.push(tokio::spawn(async move {
             for _ in 0..at % 16 {
@@ -286,11 +286,11 @@ async fn send_state_not_sent_never_reaches_server() {
     server.wait_until(|log| log.iter().all(|connection| connection.ended.is_some())).await;
     let unsent = unsent.lock().unwrap();
     println!("{} of {ATTEMPTS} unsent, {} requests seen", unsent.len(), server.requests());
-    assert!(unsent.len() > ATTEMPTS / 100, "only {} were cut early", unsent.len());
+    assert!(unsent.len() > ATTEMPTS / 100, "only {} attempts timed out before they were sent", unsent.len());
     for connection in server.log() {
         for head in &connection.heads {
             let path = head.split(' ').nth(1).unwrap();
-            assert!(!unsent.contains(&path), "{path} was said to be unsent");
+            assert!(!unsent.contains(&path), "{path} was reported as not sent");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1: every place where a peer can fail, on fresh and on reused connections.
+//! HTTP/1: a peer failure at every point, on new and reused connections.
 
 use http_body_util::BodyExt as _;
 use outbound_tests::certs::Certs;
@@ -9,14 +9,14 @@ use tower_layer::Layer as _;
 use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::{Error, Failure, Kind, Outbound, Phase, Reuse, SendState};
 
-use super::{ANSWER, fits, nowhere, post, read_by};
-use crate::pipe::all_wait;
+use super::{ANSWER, assert_consistent, nowhere, post, read_by};
+use crate::pipe::all_idle;
 use crate::stack::{Body, error_of, get, stack};
 
-/// Length of the upload's body; its head is below 200 bytes.
+/// Length of the upload's body. The head has fewer than 200 bytes.
 const BODY: usize = 300;
 
-/// The request as the server sees it, in bytes.
+/// Length of the whole request in bytes.
 async fn length() -> u64 {
     let server = ScriptedServer::tcp(Script::new().read_request().close()).await.unwrap();
     let (error, read) = failing(&server, 0).await;
@@ -24,7 +24,7 @@ async fn length() -> u64 {
     read
 }
 
-/// What an upload fails with over TCP after `before` others that did not, and what the server read of it.
+/// The error of an upload over TCP after `before` successful uploads, and the bytes that the server read of the upload.
 async fn failing(server: &ScriptedServer, before: usize) -> (Error, u64) {
     let outbound = Outbound::new();
     let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
@@ -78,7 +78,7 @@ async fn send_state_on_new_connection_fits_bytes_read() {
         let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
         let error = error_of(stack, post(&server.uri("/"), BODY)).await;
         let failure = error.failure();
-        fits(state(failure), read_by(&server), length);
+        assert_consistent(state(failure), read_by(&server), length);
         assert_eq!(state(failure), expected, "{name}");
         assert!(error.connection().is_some(), "{name}");
     }
@@ -93,20 +93,20 @@ async fn send_state_reset_after_any_byte_fits_bytes_read() {
             if before == 1 {
                 script = script.read_request().write(ANSWER);
             }
-            // A client that has seen the reset in time takes another connection.
+            // A client that detects the reset early opens another connection.
             let fault = |script: Script| script.read_exact(read).reset();
             let server = ScriptedServer::tcp([fault(script), fault(Script::new())]).await.unwrap();
             let (error, seen) = failing(&server, before).await;
-            // The server may have got more than the script has asked for.
+            // The server may read more than the script requires.
             assert!(server.accepted() > 1 || seen >= read as u64, "{seen} of {read}");
-            fits(state(error.failure()), seen, length);
+            assert_consistent(state(error.failure()), seen, length);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn send_state_stalled_upload_is_partial_by_bytes_written() {
-    // The pipe holds 64 KiB.
+    // The pipe buffers 64 KiB.
     for (read, written) in [(0, 65_536), (1, 65_536), (1_000, 65_536)] {
         for before in [0, 1] {
             let mut script = Script::new();
@@ -123,7 +123,7 @@ async fn send_state_stalled_upload_is_partial_by_bytes_written() {
                 response.into_body().collect().await.unwrap();
             }
             let later = async {
-                all_wait().await;
+                all_idle().await;
                 gate.open();
             };
             let (error, ()) = tokio::join!(error_of(stack, post(&nowhere(), 1_000_000)), later);
@@ -139,16 +139,16 @@ async fn send_state_stalled_upload_is_partial_by_bytes_written() {
 #[tokio::test(start_paused = true)]
 async fn send_state_peer_close_at_reuse_is_not_sent() {
     let stale = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    for (last_words, kind) in [("", Kind::ResponseEnded), (stale, Kind::Protocol)] {
+    for (response, kind) in [("", Kind::ResponseEnded), (stale, Kind::Protocol)] {
         let gate = Gate::new();
-        let script = Script::new().read_request().write(ANSWER).wait(&gate).write(last_words).close();
+        let script = Script::new().read_request().write(ANSWER).wait(&gate).write(response).close();
         let (server, peer) = ScriptedServer::duplex(script);
         let outbound = Outbound::new();
         let stack = stack(&outbound, outbound.connector(peer), false);
         let response = stack.clone().oneshot(get(&nowhere())).await.unwrap();
         response.into_body().collect().await.unwrap();
         let read = read_by(&server);
-        // The server's task runs first, then the connection's, which finds both at once.
+        // The server's task runs before the connection's task, which then finds the request and the end at once.
         gate.open();
         let error = error_of(stack, post(&nowhere(), BODY)).await;
         let failure = error.failure();
@@ -198,8 +198,8 @@ async fn send_state_inside_tls_counts_http_bytes() {
         let error = error_of(stack, post(&server.uri_with("https", "localhost", "/"), BODY)).await;
         let failure = error.failure();
         if server.log()[0].alpn.is_some() || error.connection().is_some() {
-            // The host is longer than 127.0.0.1 by no byte.
-            fits(state(failure), read_by(&server), length);
+            // `localhost` has as many bytes as `127.0.0.1`.
+            assert_consistent(state(failure), read_by(&server), length);
         }
         assert_eq!(state(failure), expected, "{name}: {error:?}");
     }
@@ -210,7 +210,7 @@ async fn send_state_of_nested_attempt_is_not_inherited() {
     let uri = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
     let outbound = Outbound::new();
     let client = stack(&outbound, outbound.connector(outbound.http_connector()), false);
-    // A service below that needs another attempt first, and fails with what that one has failed with.
+    // The inner service makes an attempt of its own and returns its error.
     let service = service_fn(move |_: http::Request<ObserveRequestBody<Body>>| {
         let client = client.clone();
         let other = get(&uri);

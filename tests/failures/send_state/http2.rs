@@ -1,4 +1,4 @@
-//! HTTP/2: what the peer itself says is not processed, and nothing else.
+//! HTTP/2: only the peer's REFUSED_STREAM or GOAWAY makes a request `not_processed`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use outbound_tests::faults::frames::{
     CONTINUATION, DATA, END_HEADERS, HEADERS, OK, SETTINGS, frame, goaway, header, rst_stream,
 };
 
-/// Sends the frames when the request is there, and then closes or not.
+/// A peer that sends the frames 1 s after the start, and closes 1 s later if `closes`.
 fn peer(frames: Vec<u8>, closes: bool) -> Script {
     let script = Script::new().write(frame(SETTINGS, 0, 0, &[])).sleep(Duration::from_secs(1)).write(frames);
     if closes { script.sleep(Duration::from_secs(1)).close() } else { script.hang() }
@@ -47,7 +47,7 @@ async fn send_state_http2_refused_stream_or_goaway_not_processed() {
             Kind::StreamReset,
             SendState::Unknown,
         ),
-        // It has answered, so it has processed: who takes that back breaks the protocol.
+        // The peer has responded, so the request was processed. Its refusal violates the protocol.
         (
             "refused in the body",
             [begun, rst_stream(1, 7)].concat(),

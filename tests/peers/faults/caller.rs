@@ -1,4 +1,4 @@
-//! The client that meets the faults, and what it tells of each request.
+//! The client that meets the faults, and its report of each request.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,25 +23,25 @@ use tower_outbound::{
 
 use super::http::Http;
 
-/// A request that takes longer hangs.
+/// The bound of each wait: a request that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// The attempts that have ended, each with what has failed in it.
+/// The ended attempts, each with its failure.
 type Ended = Arc<Mutex<Vec<(Attempt, Option<Failure>)>>>;
 
-/// How one request went, as the observer was told.
+/// One request, as reported to the observer.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) http: Http,
     pub(crate) attempt: Attempt,
-    /// `None` if it has not failed.
+    /// `None` for a success.
     pub(crate) failure: Option<Failure>,
     pub(crate) status: Option<u16>,
-    /// The error that the caller got says the same.
+    /// Whether the caller's error has the same kind and phase.
     pub(crate) agrees: bool,
-    /// That error, with all that led to it.
+    /// The caller's error with its sources.
     pub(crate) why: String,
 }
 
@@ -53,11 +53,11 @@ pub(crate) struct Caller {
     ended: Ended,
 }
 
-/// What is to be made of it.
+/// The options of a [`Caller`].
 pub(crate) struct Options {
     pub(crate) tls: Option<ClientConfig>,
     pub(crate) limits: Timeouts,
-    /// A connect may take this long, if it is limited.
+    /// The connect timeout; `None` for the default.
     pub(crate) connect: Option<Duration>,
     pub(crate) handshake: Option<Duration>,
     pub(crate) tcp: Option<TcpConnector>,
@@ -77,7 +77,7 @@ impl Options {
     }
 
     fn outbound(&self) -> OutboundBuilder {
-        // Each fault is met once.
+        // Without retries, so that each fault is met once.
         let mut builder = Outbound::builder().timeouts(self.limits).retry(|retry| retry.max_retries(0));
         if let Some(connect) = self.connect {
             builder = builder.connect_timeout(connect);
@@ -93,7 +93,7 @@ impl Options {
         client = client.tcp_connector(self.tcp.unwrap_or_else(|| outbound.http_connector()));
         match self.tls {
             Some(config) => client.tls_config(config),
-            // Never asked for anything over TLS.
+            // This client sends nothing over TLS.
             None => client.root_certificates(rustls::RootCertStore::empty()),
         }
     }
@@ -102,18 +102,18 @@ impl Options {
 impl Caller {
     pub(crate) fn new(http: Http, options: Options) -> Caller {
         let (recorder, ended) = (Recorder::new(), Ended::default());
-        let told = Arc::clone(&ended);
+        let reported = Arc::clone(&ended);
         let watch = move |event: &Event<'_>| {
             if let Event::AttemptEnded { attempt, outcome, .. } = event {
                 let failure = match outcome {
                     Outcome::Failed(failure) => Some(failure.clone()),
                     _ => None,
                 };
-                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.push(((*attempt).clone(), failure));
+                let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
+                reported.push(((*attempt).clone(), failure));
             }
         };
-        // The recorder is told last: once it knows, the watch does.
+        // The recorder is notified last: an end that it has recorded is in `ended` too.
         let outbound = options.outbound().observer(watch).observer(recorder.clone()).build();
         let client = options.client(http, &outbound).build();
         Caller { http, client, recorder, ended }
@@ -123,25 +123,25 @@ impl Caller {
         Caller::new(http, Options::new())
     }
 
-    pub(crate) async fn get(&self, uri: &Uri) -> Told {
+    pub(crate) async fn get(&self, uri: &Uri) -> Reported {
         self.send(Request::get(uri).body(empty()).unwrap()).await
     }
 
-    /// Sends a body that goes on for ever, after its first piece.
-    pub(crate) async fn upload(&self, uri: &Uri, first: usize) -> Told {
+    /// Sends a body that never ends, with a first piece of `first` bytes.
+    pub(crate) async fn upload(&self, uri: &Uri, first: usize) -> Reported {
         let (sender, body) = fed();
-        // There is always room.
+        // The channel is unbounded.
         let _ = sender.send(Bytes::from(vec![b'u'; first]));
         self.send(request(uri, body)).await
     }
 
-    /// Sends it, and reads the answer to its end.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Told {
+    /// Sends a request and reads the response to its end.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reported {
         let uri = request.uri().clone();
         tokio::time::timeout(LIMIT, self.attempt(request)).await.unwrap_or_else(|_| panic!("{uri} hangs"))
     }
 
-    async fn attempt(&self, request: Request<Body>) -> Told {
+    async fn attempt(&self, request: Request<Body>) -> Reported {
         let (attempt, status, error) = match self.client.request(request).await {
             Err(error) => (attempt(&error), None, Some(error)),
             Ok(response) => {
@@ -152,25 +152,26 @@ impl Caller {
         };
         let ended = |recorder: &Recorder| recorder.timings().iter().any(|t| t.attempt().id() == attempt.id());
         self.recorder.wait_until(ended).await;
-        let told = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, failure) = told.iter().find(|(ended, _)| ended.id() == attempt.id()).expect("it was told");
+        let reported = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, failure) =
+            reported.iter().find(|(ended, _)| ended.id() == attempt.id()).expect("it was reported");
         let said = error.as_ref().map(|error| (error.failure().kind(), error.failure().phase()));
         let why = error.as_ref().map_or(String::new(), |error| format!("{error:?}"));
         let agrees = said == failure.as_ref().map(|failure| (failure.kind(), failure.phase()));
-        Told { http: self.http, attempt: attempt.clone(), failure: failure.clone(), status, agrees, why }
+        Reported { http: self.http, attempt: attempt.clone(), failure: failure.clone(), status, agrees, why }
     }
 
-    /// How many bytes were written on all connections that are open.
+    /// Bytes written on all open connections.
     pub(crate) fn written(&self) -> u64 {
         self.client.outbound().connections().iter().map(Connection::bytes_out).sum()
     }
 
-    /// How many bytes were read on all connections that are open.
+    /// Bytes read on all open connections.
     pub(crate) fn read(&self) -> u64 {
         self.client.outbound().connections().iter().map(Connection::bytes_in).sum()
     }
 
-    /// Closes all connections; everything that was told to begin has ended then.
+    /// Closes all connections and waits until every recorded start has its end.
     pub(crate) async fn close(self) {
         drop(self.client);
         let settled = tokio::time::timeout(LIMIT, self.recorder.settled()).await;
@@ -182,7 +183,7 @@ fn attempt(error: &Error) -> Attempt {
     error.attempt().unwrap_or_else(|| panic!("{error} without an attempt")).clone()
 }
 
-/// A body that has what is sent to it, and does not end.
+/// A body that yields what its sender sends, and never ends.
 pub(crate) fn fed() -> (mpsc::UnboundedSender<Bytes>, Body) {
     let (sender, pieces) = mpsc::unbounded_channel();
     let frames = futures_util::stream::unfold(pieces, async |mut pieces: mpsc::UnboundedReceiver<Bytes>| {
@@ -192,13 +193,13 @@ pub(crate) fn fed() -> (mpsc::UnboundedSender<Bytes>, Body) {
     (sender, StreamBody::new(frames.chain(futures_util::stream::pending())).boxed_unsync())
 }
 
-/// A body that has always more, piece by piece.
+/// A body that always has another piece.
 pub(crate) fn endless() -> Body {
     let piece = || Ok(Frame::data(Bytes::from_static(&[b'u'; 8 << 10])));
     StreamBody::new(futures_util::stream::repeat_with(piece)).boxed_unsync()
 }
 
-/// An upload that says to be of 16 MiB.
+/// An upload with a `content-length` of 16 MiB.
 pub(crate) fn request(uri: &Uri, body: Body) -> Request<Body> {
     Request::post(uri).header("content-length", 1 << 24).body(body).unwrap()
 }
@@ -207,12 +208,12 @@ pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// Returns once `done` holds: what is waited for has no event of its own.
+/// Polls until `done` holds, for conditions without an event.
 pub(crate) async fn until(done: impl Fn() -> bool) {
     let wait = async {
         while !done() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(LIMIT, wait).await.expect("it comes to that");
+    tokio::time::timeout(LIMIT, wait).await.expect("the condition holds in time");
 }

@@ -1,4 +1,4 @@
-//! dnsmasq as the name server, asked by a resolver of hickory's.
+//! dnsmasq as the name server, queried through hickory's resolver.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use tower_outbound::connect::{ResolveError, TcpConnector};
 use tower_outbound::failure::DnsFailure;
 use tower_outbound::{BoxError, SendState};
 
-use super::caller::{Caller, Options, Told};
+use super::caller::{Caller, Options, Reported};
 use super::http::Http;
 use crate::runner::Check;
 
-/// The resolver's own limit, and one that is beyond every test.
+/// Timeouts of the resolver: one that passes in a test, and one that does not.
 const SOON: Duration = Duration::from_millis(300);
 const NEVER: Duration = Duration::from_secs(60);
 
@@ -39,7 +39,7 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// What hickory says, as what `getaddrinfo` would have said.
+/// Maps hickory's errors to those of `getaddrinfo`.
 fn reason(error: &NetError) -> DnsFailure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
@@ -49,7 +49,7 @@ fn reason(error: &NetError) -> DnsFailure {
         },
         NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => DnsFailure::TryAgain,
         NetError::Dns(_) => DnsFailure::NoRecovery,
-        // No answer: in time, or at all.
+        // No response, or none in time.
         _ => DnsFailure::TryAgain,
     }
 }
@@ -65,7 +65,7 @@ fn hickory(server: SocketAddr, timeout: Duration) -> TokioResolver {
     builder.build().unwrap()
 }
 
-/// The connector with this resolver, whose errors go through `error`.
+/// A connector with this resolver; `error` maps the resolver's errors.
 fn connector(
     resolver: TokioResolver,
     error: impl Fn(NetError) -> BoxError + Clone + Send + Sync + 'static,
@@ -81,27 +81,33 @@ fn connector(
     TcpConnector::new().resolver(service_fn(lookup))
 }
 
-fn telling(server: SocketAddr, timeout: Duration) -> TcpConnector {
-    let tell = |error: NetError| ResolveError::new(reason(&error)).with_source(error).into();
-    connector(hickory(server, timeout), tell)
+/// A connector whose resolver errors carry a reason.
+fn with_reasons(server: SocketAddr, timeout: Duration) -> TcpConnector {
+    let map = |error: NetError| ResolveError::new(reason(&error)).with_source(error).into();
+    connector(hickory(server, timeout), map)
 }
 
-async fn ask(http: Http, tcp: TcpConnector, host: &str, connect: Option<Duration>) -> Told {
+async fn ask(http: Http, tcp: TcpConnector, host: &str, connect: Option<Duration>) -> Reported {
     let connect_limit = connect.map_or(tcp.clone(), |limit| tcp.connect_timeout(limit));
     let caller = Caller::new(http, Options { tcp: Some(connect_limit), connect, ..Options::new() });
-    let told = caller.get(&format!("http://{host}/").parse().unwrap()).await;
+    let reported = caller.get(&format!("http://{host}/").parse().unwrap()).await;
     caller.close().await;
-    told
+    reported
 }
 
-/// Asks for a name: it was not sent, and dnsmasq has the query in its log.
+/// Resolves a name: the request is not sent, and dnsmasq has the query in its log.
 async fn fails_as(options: &[&str], host: &str, slug: &str, why: DnsFailure) {
     let dnsmasq = Dnsmasq::start(options).await.unwrap();
     for http in Http::BOTH {
-        let told = ask(http, telling(dnsmasq.address(), SOON), host, None).await;
-        told.is(DNSMASQ, slug);
-        let failure = told.failure.as_ref().unwrap();
-        assert_eq!((failure.dns(), told.send()), (Some(why), Some(SendState::NotSent)), "{}", told.why);
+        let reported = ask(http, with_reasons(dnsmasq.address(), SOON), host, None).await;
+        reported.is(DNSMASQ, slug);
+        let failure = reported.failure.as_ref().unwrap();
+        assert_eq!(
+            (failure.dns(), reported.send()),
+            (Some(why), Some(SendState::NotSent)),
+            "{}",
+            reported.why
+        );
         assert!(failure.is_dns() && failure.is_connect());
         asked(&dnsmasq, host).await;
     }
@@ -117,8 +123,8 @@ async fn resolves() {
     let server = server.unwrap();
     let dnsmasq = Dnsmasq::start(&["--address=/here.test/127.0.0.1"]).await.unwrap();
     let host = format!("here.test:{}", server.address().unwrap().port());
-    let told = ask(Http::One, telling(dnsmasq.address(), NEVER), &host, None).await;
-    assert_eq!((told.status, told.failure), (Some(200), None));
+    let reported = ask(Http::One, with_reasons(dnsmasq.address(), NEVER), &host, None).await;
+    assert_eq!((reported.status, reported.failure), (Some(200), None));
     asked(&dnsmasq, "here.test").await;
 }
 
@@ -126,25 +132,25 @@ async fn no_such_name() {
     fails_as(&["--address=/nx.test/"], "nx.test", "name-not-found", DnsFailure::HostNotFound).await;
 }
 
-/// The name is known, but for another record only.
+/// The name exists with another record type only.
 async fn no_address() {
     let options = ["--txt-record=text.test,hello", "--local=/test/"];
     fails_as(&options, "text.test", "name-not-found", DnsFailure::HostNotFound).await;
 }
 
-/// It has nobody to ask.
+/// dnsmasq has no upstream server.
 async fn refuses() {
     fails_as(&[], "other.test", "dns-no-recovery", DnsFailure::NoRecovery).await;
 }
 
-/// The server that it asks has failed (SERVFAIL).
+/// The upstream name server responds with SERVFAIL.
 async fn fails() {
     let failing = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let option = format!("--server=/fail.test/127.0.0.1#{}", failing.local_addr().unwrap().port());
     tokio::spawn(async move {
         let mut query = [0; 512];
         while let Ok((length, from)) = failing.recv_from(&mut query).await {
-            // An answer with the code 2, and no more than the question.
+            // A response with the code 2 that repeats the question.
             (query[2], query[3]) = (query[2] | 0x80, 0x82);
             let _ = failing.send_to(&query[..length], from).await;
         }
@@ -152,51 +158,51 @@ async fn fails() {
     fails_as(&[&option], "fail.test", "dns-try-again", DnsFailure::TryAgain).await;
 }
 
-/// A server that dnsmasq asks, and that says nothing.
+/// An upstream name server that never responds.
 fn silence() -> (UdpSocket, String) {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let option = format!("--server=/slow.test/127.0.0.1#{}", silent.local_addr().unwrap().port());
     (silent, option)
 }
 
-/// The resolver gives up, and says that it may work later.
+/// The resolver times out, which is a temporary failure.
 async fn silent() {
     let (_silent, option) = silence();
     fails_as(&[&option], "slow.test", "dns-try-again", DnsFailure::TryAgain).await;
 }
 
-/// The connect is given up while the resolver still waits.
+/// The connect timeout passes while the resolver waits.
 async fn stalled() {
     let (_silent, option) = silence();
     let dnsmasq = Dnsmasq::start(&[&option]).await.unwrap();
     for http in Http::BOTH {
-        let told = ask(http, telling(dnsmasq.address(), NEVER), "slow.test", Some(SOON)).await;
-        told.is(DNSMASQ, "dns-stalled");
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = ask(http, with_reasons(dnsmasq.address(), NEVER), "slow.test", Some(SOON)).await;
+        reported.is(DNSMASQ, "dns-stalled");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
         asked(&dnsmasq, "slow.test").await;
     }
 }
 
-/// Nobody has its port any more.
+/// The port of the name server is closed.
 async fn killed() {
     let mut dnsmasq = Dnsmasq::start(&["--address=/here.test/127.0.0.1"]).await.unwrap();
     dnsmasq.crash().unwrap();
     for http in Http::BOTH {
-        let told = ask(http, telling(dnsmasq.address(), SOON), "here.test", None).await;
-        told.is(DNSMASQ, "dns-try-again");
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = ask(http, with_reasons(dnsmasq.address(), SOON), "here.test", None).await;
+        reported.is(DNSMASQ, "dns-try-again");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
     }
     assert!(!dnsmasq.output().contains("query[A]"));
 }
 
-/// hickory's errors as they are: the kind is right, and nobody can say why.
+/// Unmapped errors of hickory: the kind is right, the reason unknown.
 async fn without_a_reason() {
     let dnsmasq = Dnsmasq::start(&["--address=/nx.test/"]).await.unwrap();
     for http in Http::BOTH {
         let tcp = connector(hickory(dnsmasq.address(), SOON), Into::into);
-        let told = ask(http, tcp, "nx.test", None).await;
-        told.is(DNSMASQ, "name-not-found");
-        assert_eq!(told.failure.as_ref().unwrap().dns(), None);
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = ask(http, tcp, "nx.test", None).await;
+        reported.is(DNSMASQ, "name-not-found");
+        assert_eq!(reported.failure.as_ref().unwrap().dns(), None);
+        assert_eq!(reported.send(), Some(SendState::NotSent));
     }
 }

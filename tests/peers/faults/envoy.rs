@@ -1,4 +1,4 @@
-//! Envoy as the server, or in front of one that fails.
+//! Envoy as the server, or in front of a failing server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use tower_outbound::SendState;
 use tower_outbound::timeouts::Timeouts;
 
-use super::caller::{Caller, Options, Told, empty, until};
+use super::caller::{Caller, Options, Reported, empty, until};
 use super::http::Http;
 use crate::runner::Check;
 
-/// Long enough for a request to be written on a machine that is busy.
+/// Long enough to write a request on a busy machine.
 const LIMIT: Duration = Duration::from_millis(700);
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
@@ -35,9 +35,9 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// A listener that speaks HTTP.
+/// An HTTP listener.
 struct Config {
-    /// What all paths lead to.
+    /// The route of all paths.
     route: Value,
     /// Further options of the connection manager.
     manager: Value,
@@ -146,8 +146,8 @@ fn always(mut config: Value) -> Value {
     config
 }
 
-/// One request for `/fault` each way; Envoy's log has it, once Envoy has ended.
-async fn each(config: impl Fn() -> Config, limits: Timeouts, check: impl Fn(&Told)) {
+/// Sends one request for `/fault` over each pair. Envoy's log has it once Envoy has ended.
+async fn each(config: impl Fn() -> Config, limits: Timeouts, check: impl Fn(&Reported)) {
     for http in Http::BOTH {
         for tls in [false, true] {
             let certs = Certs::new("envoy.test");
@@ -156,11 +156,11 @@ async fn each(config: impl Fn() -> Config, limits: Timeouts, check: impl Fn(&Tol
             let mut envoy = config.start().await;
             let tls = tls.then(|| certs.client_config(&[]));
             let caller = Caller::new(http, Options { tls, limits, ..Options::new() });
-            let told = caller.get(&envoy.uri(scheme, "/fault")).await;
-            check(&told);
+            let reported = caller.get(&envoy.uri(scheme, "/fault")).await;
+            check(&reported);
             caller.close().await;
             envoy.end().await.unwrap();
-            told.logged(envoy.read("access.log").contains("/fault"), true);
+            reported.logged(envoy.read("access.log").contains("/fault"), true);
         }
     }
 }
@@ -170,33 +170,33 @@ async fn delays() {
         filters: vec![fault(&json!({"delay": always(json!({"fixed_delay": "20s"}))}))],
         ..Config::new(answers())
     };
-    each(config, Timeouts::new().first_byte(LIMIT), |told| {
-        told.is(ENVOY, "no-answer");
+    each(config, Timeouts::new().first_byte(LIMIT), |reported| {
+        reported.is(ENVOY, "no-answer");
     })
     .await;
 }
 
-/// An answer, and no failure.
+/// A response, not a failure.
 async fn aborts() {
     let config = || Config {
         filters: vec![fault(&json!({"abort": always(json!({"http_status": 503}))}))],
         ..Config::new(answers())
     };
-    each(config, Timeouts::new(), |told| {
-        told.has("ok", "–", "–");
-        assert_eq!(told.status, Some(503));
+    each(config, Timeouts::new(), |reported| {
+        reported.has("ok", "–", "–");
+        assert_eq!(reported.status, Some(503));
     })
     .await;
 }
 
 const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello";
 
-fn cut(told: &Told) {
-    told.is(ENVOY, if told.http == Http::One { "fin-mid-body" } else { "rst-mid-body" });
-    assert_eq!(told.status, Some(200));
+fn cut(reported: &Reported) {
+    reported.is(ENVOY, if reported.http == Http::One { "fin-mid-body" } else { "rst-mid-body" });
+    assert_eq!(reported.status, Some(200));
 }
 
-/// The server behind it ends amid the body: Envoy cuts the answer, or resets the stream.
+/// The server behind Envoy closes within the body: Envoy cuts the response, or resets the stream.
 async fn server_lost() {
     let server = ScriptedServer::tcp(Script::new().read_request().write(HALF)).await.unwrap();
     let route = json!({"route": {"cluster": "server"}});
@@ -204,7 +204,7 @@ async fn server_lost() {
     each(config, Timeouts::new(), cut).await;
 }
 
-/// The server behind it hangs amid the body, and Envoy's own limit cuts the answer, or resets the stream.
+/// The server behind Envoy hangs within the body: Envoy's timeout cuts the response, or resets the stream.
 async fn gives_up() {
     let server =
         ScriptedServer::tcp(Script::new().read_request().write(HALF).wait(&Gate::new())).await.unwrap();
@@ -214,7 +214,7 @@ async fn gives_up() {
     each(config, Timeouts::new(), cut).await;
 }
 
-/// Paused until all are there: they are sent before the client knows the limit.
+/// Envoy is paused until all requests are written: the client sends them before it knows the limit.
 async fn refuses_streams() {
     const AT_ONCE: usize = 4;
     let config = Config {
@@ -227,7 +227,7 @@ async fn refuses_streams() {
     let uris = [0, 1, 2, 3].map(|number| envoy.uri("http", &format!("/fault/{number}")));
     envoy.pause().await.unwrap();
     let resume = async {
-        // Each is written in 600 bytes at least.
+        // Each request has at least 600 bytes.
         until(|| caller.written() >= AT_ONCE as u64 * 600).await;
         envoy.resume().unwrap();
     };
@@ -235,22 +235,22 @@ async fn refuses_streams() {
         let request = Request::get(uri).header("x-pad", number.to_string().repeat(1_000));
         caller.send(request.body(empty()).unwrap())
     });
-    let (told, ()) = tokio::join!(join_all(requests), resume);
+    let (reported, ()) = tokio::join!(join_all(requests), resume);
     caller.close().await;
     envoy.end().await.unwrap();
     let log = envoy.read("access.log");
-    for (number, told) in told.iter().enumerate() {
-        told.logged(log.contains(&format!("/fault/{number} 200")), number == 0);
+    for (number, reported) in reported.iter().enumerate() {
+        reported.logged(log.contains(&format!("/fault/{number} 200")), number == 0);
         if number == 0 {
-            assert_eq!(told.status, Some(200));
+            assert_eq!(reported.status, Some(200));
         } else {
-            told.is(ENVOY, "refused-stream");
-            assert_eq!(told.send(), Some(SendState::NotProcessed));
+            reported.is(ENVOY, "refused-stream");
+            assert_eq!(reported.send(), Some(SendState::NotProcessed));
         }
     }
 }
 
-/// A connection is good for one request: the `GOAWAY` leaves it its answer.
+/// A connection serves one request: that request still gets its response after the GOAWAY.
 async fn goes_away() {
     for tls in [false, true] {
         let certs = Certs::new("envoy.test");
@@ -261,17 +261,17 @@ async fn goes_away() {
         let tls = tls.then(|| certs.client_config(&[]));
         let scheme = if tls.is_some() { "https" } else { "http" };
         let caller = Caller::new(Http::Two, Options { tls, ..Options::new() });
-        let told = caller.get(&envoy.uri(scheme, "/fault")).await;
-        told.is(ENVOY, "goaway-graceful-below-last-stream");
+        let reported = caller.get(&envoy.uri(scheme, "/fault")).await;
+        reported.is(ENVOY, "goaway-graceful-below-last-stream");
         caller.recorder.wait_until(|recorder| !recorder.close_reasons().is_empty()).await;
         assert_eq!(caller.recorder.close_reasons(), ["goaway"]);
         caller.close().await;
         envoy.end().await.unwrap();
-        told.logged(envoy.read("access.log").contains("/fault 200"), true);
+        reported.logged(envoy.read("access.log").contains("/fault 200"), true);
     }
 }
 
-/// With TLS 1.3 the client has its handshake done, and is refused after that.
+/// With TLS 1.3 the refusal comes after the client has completed its handshake.
 async fn client_certificate() {
     for (version, slug) in
         [(&TLS12, "client-certificate-refused-tls12"), (&TLS13, "client-certificate-refused-tls13")]
@@ -280,11 +280,11 @@ async fn client_certificate() {
             let (certs, clients) = (Certs::new("envoy.test"), Certs::new("client.test"));
             let mut envoy = Config::new(answers()).tls(http, &certs, Some(&clients)).start().await;
             let caller = Caller::new(http, Options::tls(super::haproxy::client(&certs, version)));
-            let told = caller.get(&envoy.uri("https", "/fault")).await;
-            told.is(ENVOY, slug);
+            let reported = caller.get(&envoy.uri("https", "/fault")).await;
+            reported.is(ENVOY, slug);
             caller.close().await;
             envoy.end().await.unwrap();
-            told.logged(envoy.read("access.log").contains("/fault"), false);
+            reported.logged(envoy.read("access.log").contains("/fault"), false);
         }
     }
 }
@@ -294,11 +294,11 @@ async fn tls_on_plain() {
         let certs = Certs::new("envoy.test");
         let mut envoy = Config::new(answers()).start().await;
         let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
-        let told = caller.get(&envoy.uri("https", "/fault")).await;
-        told.is(ENVOY, "tls-on-http-port");
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = caller.get(&envoy.uri("https", "/fault")).await;
+        reported.is(ENVOY, "tls-on-http-port");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
         caller.close().await;
         envoy.end().await.unwrap();
-        told.logged(envoy.read("access.log").contains("/fault"), false);
+        reported.logged(envoy.read("access.log").contains("/fault"), false);
     }
 }

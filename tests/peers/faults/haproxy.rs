@@ -1,4 +1,4 @@
-//! haproxy as the server, or in front of one that fails.
+//! haproxy as the server, or in front of a failing server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Failure, SendState};
 
-use super::caller::{Caller, Options, Told};
+use super::caller::{Caller, Options, Reported};
 use super::http::Http;
 use crate::runner::Check;
 
-/// Long enough for a request to be written on a machine that is busy.
+/// Long enough to write a request on a busy machine.
 const LIMIT: Duration = Duration::from_millis(700);
-/// Its log is written after the connection is closed.
+/// haproxy writes its log after the connection is closed.
 const LOGGED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn checks() -> Vec<Check> {
@@ -35,7 +35,7 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// Every version of HTTP, over TCP and TLS: the server, and a client for it.
+/// A server and a client for each HTTP version, over TCP and over TLS.
 async fn pairs(haproxy: impl Fn() -> Haproxy, limits: Timeouts) -> Vec<(Daemon, Caller, &'static str)> {
     let mut pairs = Vec::new();
     for http in Http::BOTH {
@@ -56,48 +56,49 @@ async fn pairs(haproxy: impl Fn() -> Haproxy, limits: Timeouts) -> Vec<(Daemon, 
     pairs
 }
 
-/// It ends at once when it is asked to: what it has still to log is waited for.
-async fn ended(mut haproxy: Daemon, told: &Told, logged: bool) {
+/// Ends haproxy and compares its log. haproxy ends at once, so the log line is awaited first.
+async fn ended(mut haproxy: Daemon, reported: &Reported, logged: bool) {
     if logged {
         haproxy.wait_for(|haproxy| haproxy.output().contains("/fault"), LOGGED_WITHIN).await;
     }
     haproxy.end().await.unwrap();
-    told.logged(haproxy.output().contains("/fault"), logged);
+    reported.logged(haproxy.output().contains("/fault"), logged);
 }
 
-/// Sends one request for `/fault` each way; haproxy's log has it or has it not.
-async fn each(lines: &str, limits: Timeouts, logged: bool, check: impl Fn(&Told)) {
+/// Sends one request for `/fault` over each pair; `logged` says whether haproxy's log must have it.
+async fn each(lines: &str, limits: Timeouts, logged: bool, check: impl Fn(&Reported)) {
     for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), limits).await {
-        let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
-        check(&told);
+        let reported = caller.get(&haproxy.uri(scheme, "/fault")).await;
+        check(&reported);
         caller.close().await;
-        ended(haproxy, &told, logged).await;
+        ended(haproxy, &reported, logged).await;
     }
 }
 
-/// haproxy ends the connection; on HTTP/2 it resets the stream before.
+/// haproxy closes the connection; on HTTP/2 it resets the stream first.
 async fn rejects() {
-    each(" http-request reject", Timeouts::new(), true, |told| {
-        told.is(HAPROXY, if told.http == Http::One { "fin-after-request" } else { "rst-after-request" });
+    each(" http-request reject", Timeouts::new(), true, |reported| {
+        reported
+            .is(HAPROXY, if reported.http == Http::One { "fin-after-request" } else { "rst-after-request" });
     })
     .await;
 }
 
-/// haproxy resets it at once: the client may still be in its `connect`.
+/// haproxy resets the connection at once: the client's `connect` may still be running.
 async fn rejects_connections() {
     let lines = " tcp-request connection reject";
     for (haproxy, caller, scheme) in pairs(|| Haproxy::frontend(lines), Timeouts::new()).await {
-        let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
-        told.is(HAPROXY, "reset-at-accept");
-        if told.failure.as_ref().is_some_and(Failure::is_connect) {
-            assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = caller.get(&haproxy.uri(scheme, "/fault")).await;
+        reported.is(HAPROXY, "reset-at-accept");
+        if reported.failure.as_ref().is_some_and(Failure::is_connect) {
+            assert_eq!(reported.send(), Some(SendState::NotSent));
         }
         caller.close().await;
-        ended(haproxy, &told, false).await;
+        ended(haproxy, &reported, false).await;
     }
 }
 
-/// Without a word on HTTP/1; where haproxy has more to read or write, the system resets the connection for it.
+/// HTTP/1 without TLS only: with more to read or write, the system resets the connection.
 async fn drops() {
     let haproxy = Haproxy::frontend(" http-request silent-drop").start().await.unwrap();
     let caller = Caller::new(Http::One, Options::limits(Timeouts::new().first_byte(LIMIT)));
@@ -105,7 +106,7 @@ async fn drops() {
     caller.close().await;
 }
 
-/// It is in the log only when it is let out.
+/// haproxy logs the request only when it leaves the tarpit.
 async fn tarpit() {
     let haproxy = || Haproxy::frontend(" timeout tarpit 20s\n http-request tarpit");
     for (haproxy, caller, scheme) in pairs(haproxy, Timeouts::new().first_byte(LIMIT)).await {
@@ -115,44 +116,44 @@ async fn tarpit() {
 }
 
 async fn denies() {
-    each(" http-request deny", Timeouts::new(), true, |told| {
-        told.has("ok", "–", "–");
-        assert_eq!(told.status, Some(403));
+    each(" http-request deny", Timeouts::new(), true, |reported| {
+        reported.has("ok", "–", "–");
+        assert_eq!(reported.status, Some(403));
     })
     .await;
 }
 
-/// 103, and then the answer.
+/// 103, then the final response.
 async fn early_hint() {
     let lines =
         " http-request early-hint link \"</style.css>; rel=preload\"\n http-request return status 200";
-    each(lines, Timeouts::new(), true, |told| {
-        told.is(HAPROXY, "unexpected-1xx");
-        assert_eq!(told.status, Some(200));
+    each(lines, Timeouts::new(), true, |reported| {
+        reported.is(HAPROXY, "unexpected-1xx");
+        assert_eq!(reported.status, Some(200));
     })
     .await;
 }
 
-/// The server behind it ends amid the body: haproxy ends the answer there, on HTTP/2 as if it were whole, which
-/// breaks the protocol as a body that is too long does.
+/// The server behind haproxy closes within the body. haproxy cuts the response. On HTTP/2 it ends the stream in
+/// order, so the body has the wrong length: a protocol error, as for a body that is too long.
 async fn server_lost() {
     let cut = Script::new().read_request().write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello");
     let server = ScriptedServer::tcp(cut).await.unwrap();
     let backend = format!("backend back\n server one {}", server.address().unwrap());
     let haproxy = || Haproxy::frontend(" default_backend back").sections(&backend);
     for (haproxy, caller, scheme) in pairs(haproxy, Timeouts::new()).await {
-        let told = caller.get(&haproxy.uri(scheme, "/fault")).await;
-        told.is(
+        let reported = caller.get(&haproxy.uri(scheme, "/fault")).await;
+        reported.is(
             HAPROXY,
-            if told.http == Http::One { "fin-mid-body" } else { "body-longer-than-content-length" },
+            if reported.http == Http::One { "fin-mid-body" } else { "body-longer-than-content-length" },
         );
-        assert_eq!(told.status, Some(200));
+        assert_eq!(reported.status, Some(200));
         caller.close().await;
-        ended(haproxy, &told, true).await;
+        ended(haproxy, &reported, true).await;
     }
 }
 
-/// `verify required`: with TLS 1.3 the client has its handshake done, and is refused after that.
+/// `verify required`: with TLS 1.3 the refusal comes after the client has completed its handshake.
 async fn client_certificate() {
     for (version, slug) in
         [(&TLS12, "client-certificate-refused-tls12"), (&TLS13, "client-certificate-refused-tls13")]
@@ -166,15 +167,15 @@ async fn client_certificate() {
                 .await
                 .unwrap();
             let caller = Caller::new(http, Options::tls(client(&certs, version)));
-            let told = caller.get(&haproxy.uri("https", "/fault")).await;
-            told.is(HAPROXY, slug);
+            let reported = caller.get(&haproxy.uri("https", "/fault")).await;
+            reported.is(HAPROXY, slug);
             caller.close().await;
-            ended(haproxy, &told, false).await;
+            ended(haproxy, &reported, false).await;
         }
     }
 }
 
-/// One that speaks this version of TLS alone, and has no certificate.
+/// A client with this TLS version only, and without a certificate.
 pub(super) fn client(certs: &Certs, version: &'static SupportedProtocolVersion) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
@@ -188,10 +189,10 @@ async fn tls_on_plain() {
         let certs = Certs::new("haproxy.test");
         let haproxy = Haproxy::frontend(" http-request deny").start().await.unwrap();
         let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
-        let told = caller.get(&haproxy.uri("https", "/fault")).await;
-        told.is(HAPROXY, "tls-on-http-port");
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = caller.get(&haproxy.uri("https", "/fault")).await;
+        reported.is(HAPROXY, "tls-on-http-port");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
         caller.close().await;
-        ended(haproxy, &told, false).await;
+        ended(haproxy, &reported, false).await;
     }
 }

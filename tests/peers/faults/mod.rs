@@ -14,7 +14,7 @@ use outbound_tests::faults::{Expected, expected};
 use outbound_tests::peers::{DNSMASQ, ENVOY, HAPROXY, NGINX, Peer};
 use tower_outbound::{Class, Phase, SendState};
 
-use self::caller::Told;
+use self::caller::Reported;
 use self::http::Http;
 use crate::runner::Check;
 
@@ -50,10 +50,10 @@ fn prints() -> bool {
     std::env::args().any(|argument| argument == "--nocapture")
 }
 
-impl Told {
-    /// Fails unless the outcome is what the document says of this fault.
+impl Reported {
+    /// Fails unless the outcome is the documented one.
     #[track_caller]
-    pub(crate) fn is(&self, peer: Peer, slug: &str) -> &Told {
+    pub(crate) fn is(&self, peer: Peer, slug: &str) -> &Reported {
         let row = expected(slug, self.http == Http::Two);
         let differs = self.differs(&row);
         let mut tally = TALLY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +69,7 @@ impl Told {
 
     /// Fails unless the peer has logged the request as expected, and the send state fits.
     #[track_caller]
-    pub(crate) fn logged(&self, logged: bool, expected: bool) -> &Told {
+    pub(crate) fn logged(&self, logged: bool, expected: bool) -> &Reported {
         assert_eq!(logged, expected, "in the peer's log: {}", self.line());
         let state = self.failure.as_ref().and_then(tower_outbound::Failure::send_state);
         let never = matches!(state, Some(SendState::NotSent | SendState::NotProcessed));
@@ -107,7 +107,7 @@ impl Told {
 
     /// Fails unless the outcome has this kind, class and phase: for what has no row.
     #[track_caller]
-    pub(crate) fn has(&self, kind: &str, class: &str, phase: &str) -> &Told {
+    pub(crate) fn has(&self, kind: &str, class: &str, phase: &str) -> &Reported {
         if prints() {
             println!("    no row: {:?}: {}", self.http, self.line());
         }
@@ -118,17 +118,17 @@ impl Told {
 }
 
 /// Plants wrong rows, which must be detected.
-fn a_wrong_row_is_found(told: &Told, slug: &str) {
-    let right = expected(slug, told.http == Http::Two);
-    assert!(!told.differs(&right), "{}", told.line());
+fn assert_wrong_rows_detected(reported: &Reported, slug: &str) {
+    let right = expected(slug, reported.http == Http::Two);
+    assert!(!reported.differs(&right), "{}", reported.line());
     for wrong in [
         Expected { kinds: vec!["connection_refused".to_owned()], ..right.clone() },
         Expected { classes: vec!["timeout".to_owned()], ..right.clone() },
         Expected { phases: vec!["dns".to_owned()], ..right.clone() },
         Expected { sends: vec!["not_sent".to_owned()], ..right.clone() },
     ] {
-        assert!(told.differs(&wrong), "{wrong:?}");
+        assert!(reported.differs(&wrong), "{wrong:?}");
     }
-    let disagreeing = Told { agrees: false, ..told.clone() };
+    let disagreeing = Reported { agrees: false, ..reported.clone() };
     assert!(disagreeing.differs(&right));
 }

@@ -1,4 +1,4 @@
-//! nginx is restarted below idle connections, with callers right after it.
+//! nginx restarts while connections are idle, and callers send right after the restart.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -14,24 +14,24 @@ use tokio::sync::oneshot;
 use tower_outbound::OutboundClient;
 use tower_outbound::retry::RetryReason;
 
-use super::{Bench, history, text, uri};
+use super::{Setup, history, text, uri};
 
-/// How many connections are idle when nginx is restarted, and how many call right after it.
+/// The number of idle connections at the restart, and of calls right after it.
 const IDLE: usize = 50;
 const CALLERS: usize = 32;
 /// A call that takes longer hangs.
 const CALL_WITHIN: Duration = Duration::from_secs(30);
-/// How many times it is restarted.
+/// The number of restarts.
 const RESTARTS: usize = 5;
 
-/// The callers' only thread sees nothing of it, so that their connections are dead without the pool knowing.
+/// The callers' only thread is blocked during the restart: the pool still has the dead connections.
 pub(super) async fn unseen() {
     let threads = Threads::new(1);
     let mut retries = 0;
     for _ in 0..RESTARTS {
         retries += restarted(&threads, true).await;
     }
-    // The thread may look at the network before it comes to the callers, but not each time.
+    // The thread may poll the network before the callers, but not each time.
     assert!(retries > 0, "every dead connection was out of the pool in time");
 }
 
@@ -42,27 +42,27 @@ pub(super) async fn seen() {
     }
 }
 
-/// Restarts nginx below 50 idle connections, with 32 calls right after it; how many times those were sent again.
+/// Restarts nginx with 50 idle connections and sends 32 calls right after. Returns the number of retries.
 async fn restarted(threads: &Threads, unseen: bool) -> u32 {
     let config = Nginx::config("location / { return 200 'hello'; }");
     let mut nginx = config.clone().start().await.unwrap();
-    let bench = Bench::new(|retry| retry);
-    let client = bench.outbound.client_builder().max_idle_per_origin(IDLE).build();
+    let setup = Setup::new(|retry| retry);
+    let client = setup.outbound.client_builder().max_idle_per_origin(IDLE).build();
     let send = |to: &Nginx, path: &str, count: usize| -> Vec<_> {
         let uris = (0..count).map(|n| uri(to, &format!("/{path}/{n}")));
         uris.map(|uri| threads.runtime().spawn(post(client.clone(), uri))).collect()
     };
 
-    // None is answered before each has a connection.
+    // No request is answered before each has a connection.
     nginx.daemon().pause().await.unwrap();
     let warm = send(&nginx, "warm", IDLE);
     let assigned = |recorder: &Recorder| recorder.count("ConnectionAssigned") == IDLE as i64;
-    bench.recorder.wait_until(assigned).await;
+    setup.recorder.wait_until(assigned).await;
     nginx.daemon().resume().unwrap();
     for sent in warm {
         assert_eq!(sent.await.unwrap(), 0);
     }
-    bench.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
+    setup.recorder.wait_until(|recorder| recorder.gauges() == (0, IDLE as i64)).await;
 
     let held = if unseen { threads.hold().await } else { Vec::new() };
     nginx.daemon().end().await.unwrap();
@@ -76,10 +76,10 @@ async fn restarted(threads: &Threads, unseen: bool) -> u32 {
         assert!(made <= 1, "{made} retries");
         retries += made;
     }
-    let new = bench.recorder.count("ConnectStarted") - IDLE as i64;
+    let new = setup.recorder.count("ConnectStarted") - IDLE as i64;
     assert!(new <= CALLERS as i64, "{new} new connections");
     drop(client);
-    bench.recorder.settled().await;
+    setup.recorder.settled().await;
 
     again.daemon().end().await.unwrap();
     let log = [nginx.log(), again.log()];
@@ -97,7 +97,7 @@ async fn restarted(threads: &Threads, unseen: bool) -> u32 {
     retries
 }
 
-/// How many times it was sent again.
+/// The number of retries of a call.
 async fn post(client: OutboundClient, uri: Uri) -> u32 {
     let request = Request::post(uri).body(Full::new(Bytes::from_static(b"an order"))).unwrap();
     let response = tokio::time::timeout(CALL_WITHIN, client.request(request)).await.expect("an end").unwrap();
@@ -126,7 +126,7 @@ impl Threads {
         self.runtime.as_ref().expect("there until it is dropped")
     }
 
-    /// Keeps all its threads from seeing anything, until what this returns is dropped.
+    /// Blocks all threads of the runtime until the returned guard is dropped.
     async fn hold(&self) -> Vec<mpsc::Sender<()>> {
         let mut held = Vec::new();
         for _ in 0..self.count {
@@ -145,7 +145,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // It must not be waited for in a task of another runtime.
+        // A runtime must not be dropped inside a task of another runtime.
         self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }

@@ -32,10 +32,10 @@ impl Warnings {
 
 fn watched() -> (Outbound, Recorder, Warnings) {
     let (recorder, warnings) = (Recorder::new(), Warnings::default());
-    let told = warnings.clone();
+    let reported = warnings.clone();
     let watch = move |event: &Event<'_>| {
         if let Event::Misplaced { warning, .. } = event {
-            told.0.lock().unwrap().push(*warning);
+            reported.0.lock().unwrap().push(*warning);
         }
     };
     (Outbound::builder().observer(recorder.clone()).observer(watch).build(), recorder, warnings)

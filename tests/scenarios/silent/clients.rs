@@ -1,4 +1,4 @@
-//! The other clients of HTTP/2.
+//! Retirement with other HTTP/2 clients: tonic and a bare hyper connection.
 
 use hyper::client::conn;
 use tonic::codegen::Service as _;
@@ -19,10 +19,10 @@ async fn silent_retire_tonic_channel_reconnects() {
     let channel = Endpoint::from_static("http://127.0.0.1").connect_with_connector_lazy(connector);
     let channel = MapRequestBodyLayer::new(tonic::body::Body::new as Boxed).layer(channel);
     let mut client = outbound.attempt_layer().origin(&server.uri("/")).layer(channel);
-    // tonic drops a body that is empty, and sends one of its own.
+    // tonic replaces an empty body by its own.
     let request = || secret::request(&server.uri("/"), Body::from("x"));
-    let answer = client.ready().await.unwrap().call(request()).await.unwrap();
-    answer.into_body().collect().await.unwrap();
+    let response = client.ready().await.unwrap().call(request()).await.unwrap();
+    response.into_body().collect().await.unwrap();
     tokio::time::sleep(ms(1)).await;
     for _ in 0..2 {
         let error = client.ready().await.unwrap().call(request()).await.unwrap_err();
@@ -31,8 +31,8 @@ async fn silent_retire_tonic_channel_reconnects() {
     }
     assert_eq!(recorder.count("ConnectionRetired"), 1);
     recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;
-    let answer = client.ready().await.unwrap().call(request()).await.unwrap();
-    answer.into_body().collect().await.unwrap();
+    let response = client.ready().await.unwrap().call(request()).await.unwrap();
+    response.into_body().collect().await.unwrap();
     assert_eq!((opened(&server, 0), opened(&server, 1)), (vec![1, 3, 5], vec![1]));
     drop((client, server));
     recorder.settled().await;

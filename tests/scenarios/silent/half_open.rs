@@ -1,14 +1,14 @@
-//! Peers on real sockets that have stopped to answer, or to read.
+//! Peers on real sockets that stop sending, or stop reading too.
 
 use tower_outbound::SendState;
 
 use super::*;
 
-/// How long a request may take where the clock is real.
+/// The first-byte timeout under the real clock.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Answers one request: after the preface, the client's settings and its window, and something of the request.
-fn answers_one() -> Script {
+/// Responds to one request after reading 100 bytes: the preface, SETTINGS, WINDOW_UPDATE and part of the request.
+fn responds_to_one() -> Script {
     Script::new().write(settings()).read_exact(100).write(ok(1, true))
 }
 
@@ -18,7 +18,8 @@ fn short(recorder: &Recorder) -> Outbound {
 
 #[tokio::test]
 async fn silent_retire_stalled_peer_costs_two_attempts() {
-    let server = ScriptedServer::tcp([answers_one().hang(), answers_one().read_to_end()]).await.unwrap();
+    let server =
+        ScriptedServer::tcp([responds_to_one().hang(), responds_to_one().read_to_end()]).await.unwrap();
     let recorder = Recorder::new();
     let outbound = short(&recorder);
     let client = http2(&outbound, outbound.connector(outbound.http_connector()));
@@ -36,13 +37,13 @@ async fn silent_retire_stalled_peer_costs_two_attempts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_retire_request_right_after_timeouts_not_lost() {
-    // In a task, where the last one that it wakes runs first: the one that takes the request, not the one that reads.
-    tokio::spawn(right_after()).await.unwrap();
+    // In a spawned task, tokio runs the task that was woken last first: the sending task, not the reading task.
+    tokio::spawn(request_right_after_timeouts()).await.unwrap();
 }
 
-async fn right_after() {
+async fn request_right_after_timeouts() {
     for _ in 0..20 {
-        let server = ScriptedServer::tcp(answers_one().read_to_end()).await.unwrap();
+        let server = ScriptedServer::tcp(responds_to_one().read_to_end()).await.unwrap();
         let recorder = Recorder::new();
         let outbound = short(&recorder);
         let client = http2(&outbound, outbound.connector(outbound.http_connector()));
@@ -50,7 +51,7 @@ async fn right_after() {
         time_out(&client, request(&server)).await;
         time_out(&client, request(&server)).await;
         if let Err(error) = get(&client, patient(&server)).await {
-            // It was on its way to the connection: refused before a byte of it went out.
+            // The request was queued for the retired connection and refused before its first byte.
             assert_eq!(error.failure().kind(), Kind::GoAway, "{error:?}");
             assert_eq!(error.failure().send_state(), Some(SendState::NotProcessed));
             get(&client, patient(&server)).await.unwrap();

@@ -12,8 +12,8 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn silent_retire_count_restarts_after_ping() {
-    // At 1.5 s: after the first has timed out, before the second begins.
-    let script = answers_once().sleep(ms(1500)).write(ping()).read_to_end();
+    // The PING arrives at 1.5 s, between the first timeout and the second request.
+    let script = responds_once().sleep(ms(1500)).write(ping()).read_to_end();
     let (server, peer) = ScriptedServer::duplex([script, silent()]);
     let (outbound, recorder) = recorded();
     let client = http2(&outbound, outbound.connector(peer));
@@ -24,7 +24,7 @@ async fn silent_retire_count_restarts_after_ping() {
     rest().await;
     assert_eq!((recorder.count("ConnectionRetired"), recorder.count("ConnectionClosed")), (0, 0));
     time_out(&client, request(&server)).await;
-    assert_eq!(recorder.count("ConnectionRetired"), 1, "two in a row");
+    assert_eq!(recorder.count("ConnectionRetired"), 1, "two consecutive timeouts");
     assert_eq!(opened(&server, 0), [1, 3, 5, 7]);
     drop((client, server));
     recorder.settled().await;
@@ -78,16 +78,16 @@ async fn silent_retire_keeps_peer_waiting_for_request_body() {
     let client: Client<_, ObserveRequestBody<UnsyncBoxBody<Bytes, BoxError>>> =
         Client::builder(TokioExecutor::new()).http2_only(true).build(outbound.connector(peer));
     let client = outbound.attempt_layer().layer(client);
-    let mut silent_ones = 0;
+    let mut silent_count = 0;
     for _ in 0..4 {
         let body = UnsyncBoxBody::new(StreamBody::new(stream::pending::<Result<Frame<Bytes>, BoxError>>()));
         let error = client.clone().oneshot(secret::request(&server.uri("/"), body)).await.unwrap_err();
         assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
-        silent_ones += u32::from(error.attempt().unwrap().connection_was_silent());
+        silent_count += u32::from(error.attempt().unwrap().connection_was_silent());
     }
     rest().await;
     assert_eq!((server.accepted(), opened(&server, 0)), (1, vec![1, 3, 5, 7]));
-    assert_eq!(silent_ones, 3, "the peer's settings came with the first");
+    assert_eq!(silent_count, 3, "the peer's SETTINGS arrived during the first attempt");
     assert_eq!((recorder.count("ConnectionRetired"), recorder.count("ConnectionClosed")), (0, 0));
     drop((client, server));
     recorder.settled().await;
@@ -95,7 +95,7 @@ async fn silent_retire_keeps_peer_waiting_for_request_body() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_retire_skips_goaway_and_closes_as_goaway() {
-    // Stream 1 may still be answered, and is not.
+    // GOAWAY allows a response on stream 1; the peer never sends the response.
     let goaway = frame(GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0]);
     let script = Script::new().write(settings()).sleep(ms(10)).write(goaway).read_to_end();
     let (server, peer) = ScriptedServer::duplex([script, silent()]);
@@ -112,10 +112,10 @@ async fn silent_retire_skips_goaway_and_closes_as_goaway() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_http1_timeout_costs_own_connection_only() {
-    // Connection 0 says nothing, 1 begins to answer.
-    let begins = Script::new().read_request().sleep(ms(500)).write("HTTP/1.1 200 OK\r\nx: ").read_to_end();
-    let answers = Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-    let (server, peer) = ScriptedServer::duplex([Script::new().read_to_end(), begins, answers]);
+    // Connection 0 sends nothing. Connection 1 sends part of a response.
+    let partial = Script::new().read_request().sleep(ms(500)).write("HTTP/1.1 200 OK\r\nx: ").read_to_end();
+    let complete = Script::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    let (server, peer) = ScriptedServer::duplex([Script::new().read_to_end(), partial, complete]);
     let (outbound, recorder) = recorded();
     let client = crate::support::stack(&outbound, outbound.connector(peer));
     time_out(&client, request(&server)).await;

@@ -1,10 +1,11 @@
-//! Where no frame can be put in, or no byte goes out, the connection closes at once.
+//! A silent connection closes at once if no GOAWAY can be injected or the peer does not read.
 
 use tower_outbound::Phase;
 
 use super::*;
 
-/// A patient attempt is in flight while the peer goes silent after these bytes; two others retire the connection.
+/// An attempt without a timeout is in flight while the peer goes silent after these bytes. Two timeouts retire the
+/// connection.
 async fn amid(bytes: Vec<u8>) {
     let script = Script::new().write(settings()).sleep(ms(10)).write(bytes).read_to_end();
     let (server, peer) = ScriptedServer::duplex([script, silent()]);
@@ -17,7 +18,7 @@ async fn amid(bytes: Vec<u8>) {
     time_out(&client, request(&server)).await;
     let error = first.await.unwrap();
     assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
-    assert!(says_stuck(&error), "{error:?}");
+    assert!(is_silent_error(&error), "{error:?}");
     assert_eq!(recorder.close_reasons(), ["silent"]);
     assert_eq!(recorder.count("ConnectionRetired"), 1);
     get(&client, request(&server)).await.unwrap();
@@ -38,22 +39,22 @@ async fn silent_amid_frame_head_closes_connection_with_streams() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_amid_header_block_closes_connection_with_streams() {
-    // HEADERS without END_HEADERS: nothing but its CONTINUATION may follow.
+    // HEADERS without END_HEADERS: only CONTINUATION may follow.
     amid(frame(HEADERS, 0, 1, &[0x88])).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn silent_peer_not_reading_closes_connection() {
-    // What is on the way, 64 KiB, is full with the second upload: the client cannot even reset a stream.
+    // The upload fills the pipe of 64 KiB, so the client cannot even reset a stream.
     let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0x10, 0, 0]);
     let more = frame(8, 0, 0, &[0, 0x10, 0, 0]);
-    let deaf = Script::new().write([window, frame(SETTINGS, 1, 0, &[]), more].concat()).hang();
-    let (server, peer) = ScriptedServer::duplex([deaf, silent()]);
+    let not_reading = Script::new().write([window, frame(SETTINGS, 1, 0, &[]), more].concat()).hang();
+    let (server, peer) = ScriptedServer::duplex([not_reading, silent()]);
     let recorder = Recorder::new();
     let limits = Timeouts::new().first_byte(SECOND).write_idle(SECOND);
     let outbound = builder(&recorder).timeouts(limits).build();
     let client = http2(&outbound, outbound.connector(peer));
-    // The window comes with the first, which does not count for that.
+    // The peer's SETTINGS arrive during the first attempt, so its timeout does not count.
     time_out(&client, request(&server)).await;
     time_out(&client, request(&server)).await;
     assert_eq!(recorder.count("ConnectionRetired"), 0);

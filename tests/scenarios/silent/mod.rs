@@ -1,4 +1,4 @@
-//! A connection that stays silent while attempts time out is retired, so that it swallows no further request.
+//! A connection that receives nothing while attempts time out is retired: no further request uses it.
 
 mod clients;
 mod half_open;
@@ -42,7 +42,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// The peer's settings, and the acknowledgement of ours.
+/// The peer's SETTINGS, and the acknowledgement of the client's.
 fn settings() -> Vec<u8> {
     [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 1, 0, &[])].concat()
 }
@@ -51,22 +51,22 @@ fn ping() -> Vec<u8> {
     frame(PING, 0, 0, &[0; 8])
 }
 
-/// `:status: 200`, as the end of the response or with a body to come.
+/// `:status: 200`, with END_STREAM if `ends`.
 fn ok(stream: u8, ends: bool) -> Vec<u8> {
     frame(HEADERS, if ends { 5 } else { 4 }, stream, &[0x88])
 }
 
-/// Answers one request, after 10 ms.
-fn answers_once() -> Script {
+/// Responds to one request after 10 ms.
+fn responds_once() -> Script {
     Script::new().write(settings()).sleep(ms(10)).write(ok(1, true))
 }
 
-/// Answers one request, and then nothing.
+/// Responds to one request, then stays silent.
 fn silent() -> Script {
-    answers_once().read_to_end()
+    responds_once().read_to_end()
 }
 
-/// The frames that a client has sent: type, stream, and the first four bytes of the payload as a number.
+/// The frames of the client: type, stream, and the first four bytes of the payload as a number.
 fn sent(server: &ScriptedServer, connection: usize) -> Vec<(u8, u32, u32)> {
     let raw = server.log()[connection].raw.clone();
     let number = |bytes: &[u8]| bytes.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte));
@@ -81,7 +81,7 @@ fn sent(server: &ScriptedServer, connection: usize) -> Vec<(u8, u32, u32)> {
     frames
 }
 
-/// The streams that a client has opened.
+/// The streams that the client has opened.
 fn opened(server: &ScriptedServer, connection: usize) -> Vec<u32> {
     let frames = sent(server, connection);
     frames.iter().filter(|frame| frame.0 == HEADERS).map(|frame| frame.1).collect()
@@ -113,7 +113,7 @@ fn request(server: &ScriptedServer) -> Request<Body> {
     secret::request(&server.uri("/"), Body::default())
 }
 
-/// One that may take as long as it wants.
+/// A request without a timeout.
 fn patient(server: &ScriptedServer) -> Request<Body> {
     let mut request = request(server);
     request.extensions_mut().insert(Timeouts::new().first_byte(Duration::ZERO));
@@ -125,13 +125,13 @@ where
     C: Connect + Clone + Send + Sync + 'static,
 {
     let attempt = async {
-        let answer = client.clone().oneshot(request).await?;
-        Ok(answer.into_body().collect().await?.to_bytes().len())
+        let response = client.clone().oneshot(request).await?;
+        Ok(response.into_body().collect().await?.to_bytes().len())
     };
-    tokio::time::timeout(Duration::from_secs(3600), attempt).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_secs(3600), attempt).await.expect("the attempt hangs")
 }
 
-/// The attempt that is answered, and a moment in which nothing is read.
+/// Sends a request that succeeds, then waits 1 ms without traffic.
 async fn warm_up<C>(client: &Stack<C>, server: &ScriptedServer)
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -149,13 +149,13 @@ where
     assert!(error.failure().to_string().contains("timeout"), "{}", error.failure());
 }
 
-/// What only a failing IO says.
-fn says_stuck(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether the chain contains the error of a retired connection's IO.
+fn is_silent_error(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     chain.any(|level| level.to_string().contains("was silent while attempts timed out"))
 }
 
-/// Lets every task run as far as it can.
+/// Lets every task run until it is idle.
 async fn rest() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

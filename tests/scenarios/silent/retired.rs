@@ -1,4 +1,4 @@
-//! What the retirement of a connection looks like, on the wire and to observers.
+//! Retirement of a connection: frames on the wire, events and log.
 
 use outbound_tests::server::Ended;
 use tower_outbound::connect::ConnectionState;
@@ -14,10 +14,14 @@ async fn silent_retire_after_two_timeouts_third_gets_new_connection() {
     warm_up(&client, &server).await;
     time_out(&client, request(&server)).await;
     rest().await;
-    assert_eq!((server.accepted(), recorder.count("ConnectionRetired")), (1, 0), "one is no proof");
+    assert_eq!(
+        (server.accepted(), recorder.count("ConnectionRetired")),
+        (1, 0),
+        "one timeout does not retire"
+    );
     time_out(&client, request(&server)).await;
     assert_eq!(recorder.count("ConnectionRetired"), 1);
-    // At once: the connection's task had no turn yet.
+    // The connection's task has not run since the retirement.
     assert_eq!(get(&client, request(&server)).await.unwrap(), 0);
 
     assert_eq!(server.accepted(), 2);
@@ -28,16 +32,16 @@ async fn silent_retire_after_two_timeouts_third_gets_new_connection() {
     server.wait_until(|log| log[0].ended == Some(Ended::PeerClosed)).await;
     let last = sent(&server, 0);
     let ends: Vec<_> = last.iter().filter(|frame| matches!(frame.0, RST_STREAM | GOAWAY)).collect();
-    // CANCEL is 8; the client's own GOAWAY names stream 0, since it has processed none of the peer's.
+    // CANCEL is 8. The client's GOAWAY has stream 0: the peer has opened no stream.
     assert_eq!(ends, [&(RST_STREAM, 3, 8), &(RST_STREAM, 5, 8), &(GOAWAY, 0, 0)]);
 
     let names = recorder.names();
-    let place = |name: &str| names.iter().position(|told| told == name).unwrap();
+    let place = |name: &str| names.iter().position(|emitted| emitted == name).unwrap();
     assert!(place("ConnectionRetired") < place("ConnectionClosed"));
     assert_eq!(recorder.outcomes(), ["ok", "response_timeout in wait", "response_timeout in wait", "ok"]);
     drop((client, server));
     recorder.settled().await;
-    assert_eq!(recorder.close_reasons().len(), 2, "each is closed once");
+    assert_eq!(recorder.close_reasons().len(), 2, "each connection closes once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,8 +92,8 @@ async fn silent_retire_once_for_ten_concurrent_timeouts() {
 
 #[tokio::test(start_paused = true)]
 async fn silent_retire_lets_stream_in_flight_end() {
-    // Answers the second stream 5 s later: head, body, and what the peer itself had in mind.
-    let late = answers_once().sleep(5 * SECOND).write(ok(3, false));
+    // Responds on the second stream 5 s later: head, a PING of the peer, and body.
+    let late = responds_once().sleep(5 * SECOND).write(ok(3, false));
     let late = late.sleep(SECOND).write(ping()).write(frame(DATA, 1, 3, b"late")).read_to_end();
     let (server, peer) = ScriptedServer::duplex([late, silent()]);
     let (outbound, recorder) = recorded();
@@ -105,7 +109,7 @@ async fn silent_retire_lets_stream_in_flight_end() {
     let old = outbound.connections().remove(0);
     assert_eq!((old.state(), old.in_flight()), (ConnectionState::Draining, 1));
     let before = old.bytes_in();
-    assert_eq!(before, 28, "three frames of the peer, and no byte of ours");
+    assert_eq!(before, 28, "three frames of the peer; the injected GOAWAY does not count");
 
     assert_eq!(first.await.unwrap().unwrap(), 4);
     recorder.wait_until(|recorder| recorder.close_reasons() == ["silent"]).await;

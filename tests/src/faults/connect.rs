@@ -19,7 +19,7 @@ pub const NO_ROUTE: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
 type Addresses = std::vec::IntoIter<SocketAddr>;
 
-/// What the resolver says in this fault, if it is one of a resolver that answers.
+/// The resolver's error in this fault; `None` if the resolver does not answer with one.
 #[must_use]
 pub fn dns_failure(slug: &str) -> Option<DnsFailure> {
     match slug {

@@ -15,7 +15,7 @@ pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 pub struct Fault {
     /// The name in the document.
     pub slug: &'static str,
-    /// Tells the faults of one name apart; empty for most.
+    /// Distinguishes faults of the same name; usually empty.
     pub variant: &'static str,
     /// The request's body.
     pub upload: Upload,
@@ -66,13 +66,13 @@ impl Fault {
         self
     }
 
-    /// The end of the connection is there when the request is dispatched.
+    /// The connection has ended when the request is dispatched.
     const fn end_seen(mut self) -> Fault {
         self.variant = "end_seen";
         self.at(Action::ShowEndBeforeRequest).pinned("acquire", "not_sent")
     }
 
-    /// The request is written before the end of the connection is there.
+    /// The request is written before the connection ends.
     const fn end_unseen(mut self) -> Fault {
         self.variant = "end_unseen";
         self.at(Action::OpenGateBeforeRequest).pinned("wait", "sent")
@@ -83,7 +83,7 @@ fn huge_head() -> Bytes {
     format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(1 << 20)).into()
 }
 
-/// All of them.
+/// All faults.
 #[must_use]
 pub fn faults() -> Vec<Fault> {
     use Upload::{Endless, Failing, Unfinished};

@@ -39,7 +39,7 @@ pub enum Step {
 pub struct Fault {
     /// The name in the document.
     pub slug: &'static str,
-    /// Tells the faults of one name apart; empty for most.
+    /// Distinguishes faults of the same name; usually empty.
     pub variant: &'static str,
     /// When the peer plays the fault.
     pub at: At,
@@ -119,7 +119,7 @@ fn many_settings(_: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[]).repeat(10_000)
 }
 
-/// All of them.
+/// All faults.
 #[must_use]
 pub fn faults() -> Vec<Fault> {
     use At::{Accept, Head, Idle, Request};

@@ -25,13 +25,13 @@ use tower_service::Service as _;
 
 use super::store::Store;
 
-/// tonic's default of 4 MB refuses the batches of a load run.
+/// Batches of a load run exceed tonic's default of 4 MB.
 const LARGEST_MESSAGE: usize = 64 << 20;
 
 #[derive(Clone)]
 struct Sink(Arc<Store>);
 
-// tonic hands over the message, not its bytes; encoding it again gives the same strings.
+// tonic decodes the message; encoding it again yields the same strings.
 #[tonic::async_trait]
 impl TraceService for Sink {
     async fn export(
@@ -76,7 +76,7 @@ pub(super) async fn serve(stream: TcpStream, store: Arc<Store>) {
             response.map_err(|never: Infallible| never)
         }
     });
-    // The peer's way of leaving is its own affair.
+    // The peer may close in any way.
     let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -1,4 +1,4 @@
-//! OTLP over HTTP, as protobuf.
+//! OTLP over HTTP in protobuf.
 
 use std::convert::Infallible;
 use std::io::Read as _;
@@ -24,14 +24,14 @@ pub(super) async fn serve(stream: TcpStream, store: Arc<Store>) {
         let store = Arc::clone(&store);
         async move {
             let status = receive(request, &store).await.err().unwrap_or(StatusCode::OK);
-            // The empty body is the encoding of an export response that rejects nothing.
+            // An empty body encodes an export response without rejected items.
             let mut response = Response::new(Full::<Bytes>::default());
             *response.status_mut() = status;
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
             Ok::<_, Infallible>(response)
         }
     });
-    // The peer's way of leaving is its own affair.
+    // The peer may close in any way.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

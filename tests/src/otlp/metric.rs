@@ -11,7 +11,7 @@ use super::text;
 /// The latest state of one metric of one resource and scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
-    /// The resource's `service.name`, empty if it had none.
+    /// The resource's `service.name`, or the empty string.
     pub resource_service: String,
     /// The name of the instrumentation scope.
     pub scope: String,
@@ -22,7 +22,7 @@ pub struct Metric {
 /// One series of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Its attributes as text, whatever their types.
+    /// Its attributes as text.
     pub attributes: BTreeMap<String, String>,
     /// Its value.
     pub value: Value,
@@ -31,19 +31,19 @@ pub struct Point {
 /// The value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Of a counter or an up-down counter.
+    /// The value of a counter or an up-down counter.
     Sum(f64),
-    /// Of a gauge.
+    /// The value of a gauge.
     Gauge(f64),
-    /// Of a histogram with explicit buckets.
+    /// A histogram with explicit buckets.
     Histogram {
-        /// How many measurements.
+        /// The number of measurements.
         count: u64,
         /// Their sum.
         sum: f64,
-        /// The upper bounds of all buckets but the last, which has none.
+        /// The upper bounds of all buckets except the last, which is unbounded.
         bounds: Vec<f64>,
-        /// How many measurements fell into each bucket.
+        /// The number of measurements in each bucket.
         bucket_counts: Vec<u64>,
         /// The smallest measurement, if it was sent.
         min: Option<f64>,
@@ -65,7 +65,7 @@ impl Metric {
         &self.metric.unit
     }
 
-    /// Its series. Exponential histograms and summaries are not read: they have none.
+    /// Its series; empty for exponential histograms and summaries.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
         match &self.metric.data {
@@ -90,8 +90,8 @@ impl Point {
 impl Value {
     /// The upper bound of the bucket that holds the `q` quantile (0 to 1): the true value is `≤` it.
     ///
-    /// In the last bucket that bound is the largest measurement, or infinity where it was not sent. `None` for
-    /// an empty histogram and for anything that is not a histogram.
+    /// In the last bucket the bound is the largest measurement, or infinity if that was not sent. `None` for an empty
+    /// histogram and for other metrics.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<f64> {
         let Value::Histogram { bounds, bucket_counts, max, .. } = self else { return None };

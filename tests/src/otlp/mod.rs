@@ -1,6 +1,6 @@
-//! An OTLP receiver inside the process: gRPC and HTTP/protobuf on loopback, everything kept for questions.
+//! An OTLP receiver inside the process: gRPC and HTTP/protobuf on loopback. It keeps all that it receives.
 //!
-//! It runs on a thread of its own, so that an exporter that blocks the caller's runtime is still answered.
+//! It runs on its own thread, so that it also answers an exporter that blocks the caller's runtime.
 
 mod front;
 mod grpc;

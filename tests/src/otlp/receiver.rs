@@ -1,4 +1,4 @@
-//! The receiver: two ports and what came in through them.
+//! The receiver: two ports, and the received telemetry.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::store::Store;
 use super::{Metric, Span, grpc, http};
 
-/// An OTLP backend on two loopback ports, on a thread of its own; dropping it stops it.
+/// An OTLP receiver on two loopback ports, on its own thread. Dropping the receiver stops it.
 pub struct Receiver {
     store: Arc<Store>,
     grpc: SocketAddr,
@@ -23,7 +23,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on two ports that the system chooses.
+    /// Listens on two free ports.
     pub async fn start() -> io::Result<Receiver> {
         let (grpc_listener, http_listener) = (listen()?, listen()?);
         let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
@@ -43,37 +43,37 @@ impl Receiver {
         Ok(Receiver { store, grpc, http, thread: Mutex::new(Some((stop, thread))) })
     }
 
-    /// Where to send OTLP over gRPC.
+    /// The endpoint for OTLP over gRPC.
     #[must_use]
     pub fn grpc_endpoint(&self) -> String {
         format!("http://{}", self.grpc)
     }
 
-    /// Where to send OTLP over HTTP, without `/v1/traces` or `/v1/metrics`.
+    /// The endpoint for OTLP over HTTP, without `/v1/traces` or `/v1/metrics`.
     #[must_use]
     pub fn http_endpoint(&self) -> String {
         format!("http://{}", self.http)
     }
 
-    /// Where it takes OTLP over gRPC.
+    /// The address for OTLP over gRPC.
     #[must_use]
     pub fn grpc_address(&self) -> SocketAddr {
         self.grpc
     }
 
-    /// Where it takes OTLP over HTTP.
+    /// The address for OTLP over HTTP.
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
         self.http
     }
 
-    /// Every span so far, in order of arrival.
+    /// All received spans, in order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.store.state().spans.clone()
     }
 
-    /// Takes every span so far and forgets it, and every payload: for runs whose telemetry would fill the memory.
+    /// Removes and returns all spans, and removes all payloads. It bounds the memory of long runs.
     #[must_use]
     pub fn take_spans(&self) -> Vec<Span> {
         let mut state = self.store.state();
@@ -81,7 +81,7 @@ impl Receiver {
         std::mem::take(&mut state.spans)
     }
 
-    /// The ids of all spans received, in hex: one that came twice is one.
+    /// The ids of all received spans in hex, without duplicates.
     #[must_use]
     pub fn span_ids(&self) -> BTreeSet<String> {
         self.store.state().spans.iter().map(Span::span_id).collect()
@@ -93,20 +93,20 @@ impl Receiver {
         self.store.state().metrics.values().cloned().collect()
     }
 
-    /// The names of all metrics received.
+    /// The names of all received metrics.
     #[must_use]
     pub fn metric_names(&self) -> BTreeSet<String> {
         self.store.state().metrics.keys().map(|(name, ..)| name.clone()).collect()
     }
 
-    /// How many export requests were taken: (traces, metrics).
+    /// The numbers of received export requests: (traces, metrics).
     #[must_use]
     pub fn requests(&self) -> (usize, usize) {
         let state = self.store.state();
         (state.trace_requests, state.metric_requests)
     }
 
-    /// Whether `needle` is anywhere in any payload ever received.
+    /// Whether any received payload contains `needle`.
     #[must_use]
     pub fn bytes_contain(&self, needle: &str) -> bool {
         let needle = needle.as_bytes();
@@ -119,9 +119,9 @@ impl Receiver {
                 .any(|payload| payload.windows(needle.len()).any(|window| window == needle))
     }
 
-    /// Waits until `done` holds, at most for `limit`; says whether it did. Asked after each export received.
+    /// Waits until `done` holds, at most for `limit`. Returns whether it holds. `done` runs after each export.
     ///
-    /// The receiver lives on another thread: under a paused clock the limit passes at once.
+    /// The receiver runs on another thread: under a paused clock `limit` passes at once.
     pub async fn wait_for(&self, done: impl Fn(&Receiver) -> bool, limit: Duration) -> bool {
         let wait = async {
             loop {
@@ -136,7 +136,7 @@ impl Receiver {
         tokio::time::timeout(limit, wait).await.is_ok()
     }
 
-    /// Closes both ports and every connection. What was received stays.
+    /// Closes both ports and all connections. The received telemetry stays.
     pub fn stop(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((stop, thread)) = thread {
@@ -164,7 +164,7 @@ fn listen() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Ends only when the listener cannot be used; the runtime's end takes the connections with it.
+/// Returns only if the listener fails. The runtime's drop closes the connections.
 async fn accept<F>(listener: TcpListener, store: Arc<Store>, serve: impl Fn(TcpStream, Arc<Store>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -173,7 +173,7 @@ where
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&store)))),
-            // A connection that was reset before it was accepted.
+            // accept fails if the connection is already reset.
             Err(_) => tokio::task::yield_now().await,
         }
     }

@@ -8,10 +8,10 @@ use proto::span::{Link, SpanKind};
 
 use super::text;
 
-/// One span as it was received, with the resource and the scope that it came under.
+/// A received span, with the names of its resource and its scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// The resource's `service.name`, empty if it had none.
+    /// The resource's `service.name`, or the empty string.
     pub resource_service: String,
     /// The name of the instrumentation scope.
     pub scope: String,
@@ -26,7 +26,7 @@ impl Span {
         &self.span.name
     }
 
-    /// The attribute `key` as text, whatever its type.
+    /// The attribute `key` as text.
     #[must_use]
     pub fn attr(&self, key: &str) -> Option<String> {
         text::attribute(&self.span.attributes, key)
@@ -62,25 +62,25 @@ impl Span {
         self.span.flags
     }
 
-    /// Whether its trace flags say that it was sampled.
+    /// Whether the trace flag `sampled` is set.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags() & 1 == 1
     }
 
-    /// When it started, in nanoseconds of the Unix epoch.
+    /// The start, in nanoseconds of the Unix epoch.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.span.start_time_unix_nano
     }
 
-    /// When it ended, in nanoseconds of the Unix epoch.
+    /// The end, in nanoseconds of the Unix epoch.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.span.end_time_unix_nano
     }
 
-    /// From start to end; zero if it ended before it started.
+    /// The duration; zero if the end precedes the start.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.end().saturating_sub(self.start()))

@@ -1,4 +1,4 @@
-//! What was received so far.
+//! The received telemetry.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) metric_requests: usize,
 }
 
-/// Name, scope, and the whole resource in its encoded form: two services may send one metric.
+/// Name, scope and encoded resource: two services may send the same metric.
 pub(super) type MetricKey = (String, String, Vec<u8>);
 
 impl Store {

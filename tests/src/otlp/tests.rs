@@ -1,4 +1,4 @@
-//! The receiver as an exporter sees it.
+//! The receiver behind an exporter.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn traces(name: &str) -> ExportTraceServiceRequest {
         span_id: vec![1, 2, 3, 4, 5, 6, 7, 8],
         name: name.into(),
         kind: SpanKind::Client.into(),
-        // Sampled; a parent is known, and not remote.
+        // Sampled, with a local parent.
         flags: 0x101,
         start_time_unix_nano: 1_000,
         end_time_unix_nano: 3_500,
@@ -77,7 +77,7 @@ fn counter(name: &str, value: i64) -> ExportMetricsServiceRequest {
     ExportMetricsServiceRequest { resource_metrics: vec![resource] }
 }
 
-/// The first line of the answer to a POST.
+/// The status line of the response to a POST.
 async fn post(receiver: &Receiver, path: &str, headers: &str, body: &[u8]) -> String {
     let address = receiver.http_endpoint().replace("http://", "");
     let mut stream = TcpStream::connect(&address).await.unwrap();

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// The value as text: lists as `[a,b]`, maps as `{k=v}`, bytes as hex, nothing as the empty string.
+/// The value as text: lists as `[a,b]`, maps as `{k=v}`, bytes as hex, no value as the empty string.
 pub(super) fn value(any: Option<&AnyValue>) -> String {
     match any.and_then(|any| any.value.as_ref()) {
         None | Some(Value::StringValueStrindex(_)) => String::new(),

@@ -1,4 +1,4 @@
-//! A server in a directory of its own, with all that it writes kept there.
+//! A server process in its own directory, with its output in files there.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,20 +13,20 @@ use tempfile::TempDir;
 use super::Peer;
 use super::process::{Process, poll};
 
-/// Where it writes what is not in a file of its own choice.
+/// The file with its standard output and error.
 const OUTPUT: &str = "output.log";
 
-/// A running server that one configuration was written for; killed when dropped.
+/// A running server process. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Daemon {
     address: SocketAddr,
-    // Before the directory, so that nothing writes there when it is removed.
+    // Dropped before the directory, so that nothing writes into a removed directory.
     process: Process,
     directory: TempDir,
 }
 
 impl Daemon {
-    /// Starts it in `directory` and waits until it accepts connections at `address`.
+    /// Starts the server in `directory` and waits until it accepts connections at `address`.
     pub(super) async fn start(
         peer: Peer,
         directory: TempDir,
@@ -48,13 +48,13 @@ impl Daemon {
         }
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A path on it, by its address.
+    /// The URI of a path on the server.
     ///
     /// # Panics
     /// If `scheme` and `path` make no URI.
@@ -63,57 +63,57 @@ impl Daemon {
         format!("{scheme}://{}{path}", self.address).parse().expect("a scheme and a path")
     }
 
-    /// Its directory, which is its working directory too.
+    /// Its directory, which is also its working directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// What it has written to its standard output and error.
+    /// Its standard output and error so far.
     #[must_use]
     pub fn output(&self) -> String {
         self.read(OUTPUT)
     }
 
-    /// What it has written to this file; empty if there is none.
+    /// The content of this file; empty if the file does not exist.
     #[must_use]
     pub fn read(&self, file: &str) -> String {
         fs::read_to_string(self.directory().join(file)).unwrap_or_default()
     }
 
-    /// Waits until `done` holds, at most for `limit`; says whether it did.
+    /// Waits until `done` holds, at most for `limit`. Returns whether it holds.
     pub async fn wait_for(&self, done: impl Fn(&Daemon) -> bool, limit: Duration) -> bool {
         poll(limit, || done(self).then_some(())).await.is_some()
     }
 
-    /// Waits until it has read all that was sent to it, at most for `limit`; says whether it did (Linux).
+    /// Waits until the server has read all its input, at most for `limit`. Returns whether it has. Linux only.
     pub async fn has_read_all(&self, limit: Duration) -> bool {
         poll(limit, || (unread(self.address.port()) == 0).then_some(())).await.is_some()
     }
 
-    /// Stops it where it is (SIGSTOP): connections to it are still made, and nothing is read or answered.
+    /// Pauses the server (SIGSTOP): the system still accepts connections; nothing is read or answered.
     pub async fn pause(&self) -> io::Result<()> {
         self.process.pause().await
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes the server (SIGCONT).
     pub fn resume(&self) -> io::Result<()> {
         self.process.signal("CONT")
     }
 
-    /// Kills it (SIGKILL) and returns when it is gone: the system closes its connections, with a reset where
-    /// something is unread.
+    /// Kills the server (SIGKILL) and waits for its end. The system closes its connections: with RST if data is unread,
+    /// otherwise with FIN.
     pub fn crash(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
-    /// Asks it to end (SIGTERM) and returns when it has: its logs are whole then.
+    /// Ends the server (SIGTERM) and waits for its end. Its logs are then complete.
     pub async fn end(&mut self) -> io::Result<()> {
         self.process.end().await
     }
 }
 
-/// How many bytes wait in the system for whoever has this port.
+/// The number of unread bytes in the receive queues of this port.
 fn unread(port: u16) -> u64 {
     // `sl local_address rem_address st tx_queue:rx_queue …`, addresses and numbers in hex.
     let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -121,7 +121,7 @@ fn unread(port: u16) -> u64 {
     let queues = sockets.lines().filter_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let (address, state) = (fields.next()?, fields.nth(1)?);
-        // Of one that listens it is how many wait to be accepted: 0 is right for those too.
+        // For a listener this is the length of the backlog, which must be 0 too.
         let queue = fields.next()?.split_once(':')?.1;
         (address.ends_with(&local) && state != "06")
             .then(|| u64::from_str_radix(queue, 16).unwrap_or_default())

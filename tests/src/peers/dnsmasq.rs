@@ -7,17 +7,17 @@ use tempfile::TempDir;
 use super::process::free_addresses;
 use super::{DNSMASQ, Daemon};
 
-/// dnsmasq, which knows the names that the test gives it.
+/// dnsmasq with the test's own names.
 #[derive(Clone, Copy, Debug)]
 pub struct Dnsmasq;
 
 impl Dnsmasq {
-    /// Starts it with these options, and waits until it listens.
+    /// Starts dnsmasq with these options, and waits until it listens.
     ///
     /// Its output has each query: `query[A] NAME from …`.
     pub async fn start(options: &[&str]) -> io::Result<Daemon> {
         let directory = TempDir::with_prefix("outbound-dnsmasq-")?;
-        // UDP is not asked for, but nobody else has it for TCP, which dnsmasq serves too.
+        // The wait connects over TCP, on which dnsmasq listens too.
         let [address] = free_addresses()?;
         let port = format!("--port={}", address.port());
         let mut arguments = vec![

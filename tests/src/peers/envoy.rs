@@ -8,13 +8,13 @@ use tempfile::TempDir;
 use super::process::free_addresses;
 use super::{Daemon, ENVOY};
 
-/// Envoy, which is configured whole by the test.
+/// Envoy with the test's own configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Envoy;
 
 impl Envoy {
-    /// Starts it with the configuration (JSON) that `config` makes for its listener's and its admin's address,
-    /// and waits until the listener accepts connections.
+    /// Starts Envoy and waits until its listener accepts connections. `config` returns the configuration (JSON) for
+    /// the addresses of the listener and of the admin interface.
     pub async fn start(config: impl FnOnce(SocketAddr, SocketAddr) -> String) -> io::Result<Daemon> {
         let directory = TempDir::with_prefix("outbound-envoy-")?;
         let [address, admin] = free_addresses()?;

@@ -8,7 +8,7 @@ use super::process::free_addresses;
 use super::{Daemon, HAPROXY};
 use crate::certs::Certs;
 
-/// What one haproxy serves: one frontend on one port.
+/// The configuration of a haproxy with one frontend on one port.
 #[derive(Clone, Debug, Default)]
 pub struct Haproxy {
     frontend: String,
@@ -38,21 +38,21 @@ impl Haproxy {
         self
     }
 
-    /// Inside TLS with this certificate.
+    /// Serves TLS with this certificate.
     #[must_use]
     pub fn tls(mut self, certs: &Certs) -> Haproxy {
         self.files.push(("leaf.pem".to_owned(), certs.certificate_pem().to_owned() + &certs.key_pem()));
         self.bind("ssl crt leaf.pem")
     }
 
-    /// Asks for a certificate of `clients`' authority; [`tls`](Self::tls) makes its own.
+    /// Requires a client certificate of `clients`' authority.
     #[must_use]
     pub fn asking_for(mut self, clients: &Certs) -> Haproxy {
         self.files.push(("clients.pem".to_owned(), clients.authority_pem().to_owned()));
         self.bind("ca-file clients.pem verify required")
     }
 
-    /// Starts it, and waits until it accepts connections. Its output is its access log: `PORT REQUEST-LINE`.
+    /// Starts haproxy, and waits until it accepts connections. Its output is its access log: `PORT REQUEST-LINE`.
     pub async fn start(self) -> io::Result<Daemon> {
         let directory = TempDir::with_prefix("outbound-haproxy-")?;
         let [address] = free_addresses()?;

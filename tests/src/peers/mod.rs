@@ -1,4 +1,4 @@
-//! Real software as the other end: found on the machine or installed by `tests/peers/install`, never required.
+//! Independent software as the peer: found on the machine or installed by `tests/peers/install`.
 
 mod daemon;
 mod dnsmasq;
@@ -17,10 +17,10 @@ pub use rotel::Rotel;
 
 use std::path::{Path, PathBuf};
 
-/// A program that some checks need.
+/// A program that checks need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Peer {
-    /// What it is called, also by `tests/peers/install`.
+    /// Its name, also in `tests/peers/install`.
     pub name: &'static str,
     /// Its executable.
     pub program: &'static str,
@@ -32,7 +32,7 @@ pub const NGINX: Peer = Peer { name: "nginx", program: "nginx" };
 /// haproxy, a proxy for TCP and HTTP.
 pub const HAPROXY: Peer = Peer { name: "haproxy", program: "haproxy" };
 
-/// Envoy, another.
+/// Envoy, a proxy for HTTP.
 pub const ENVOY: Peer = Peer { name: "envoy", program: "envoy" };
 
 /// dnsmasq, a name server.
@@ -42,7 +42,7 @@ pub const DNSMASQ: Peer = Peer { name: "dnsmasq", program: "dnsmasq" };
 pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };
 
 impl Peer {
-    /// Where it is, if it is here.
+    /// The path of the executable, if it is installed.
     #[must_use]
     pub fn find(&self) -> Option<PathBuf> {
         find(self.program)

@@ -11,7 +11,7 @@ use super::process::{free_addresses, poll};
 use super::{Daemon, NGINX};
 use crate::certs::Certs;
 
-/// What one nginx serves: one `server` block on one port.
+/// The configuration of an nginx with one `server` block on one port.
 #[derive(Clone, Debug, Default)]
 pub struct NginxConfig {
     server: String,
@@ -22,22 +22,22 @@ pub struct NginxConfig {
     files: Vec<(String, String)>,
 }
 
-/// A running nginx in a directory of its own; killed when dropped.
+/// A running nginx in its own directory. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Nginx {
     daemon: Daemon,
 }
 
-/// One line of nginx's access log: its own account of connections and their uses.
+/// A line of nginx's access log.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Access {
     /// nginx's number of the connection.
     pub connection: u64,
-    /// How many requests the connection has served, this one included.
+    /// The number of requests that the connection has served, including this request.
     pub uses: u64,
     /// The client's port.
     pub peer_port: u16,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
     /// The request line.
     pub request: String,
@@ -49,19 +49,19 @@ impl Nginx {
         Nginx::config(server).start().await
     }
 
-    /// For more than [`start`](Nginx::start) does.
+    /// Builds an nginx with more options than [`start`](Nginx::start) has.
     #[must_use]
     pub fn config(server: &str) -> NginxConfig {
         NginxConfig { server: server.to_owned(), ..NginxConfig::default() }
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.daemon.address()
     }
 
-    /// The process, to be paused or killed.
+    /// The process, to pause or kill it.
     pub fn daemon(&mut self) -> &mut Daemon {
         &mut self.daemon
     }
@@ -72,16 +72,16 @@ impl Nginx {
         self.daemon.directory()
     }
 
-    /// The access log as it is.
+    /// The access log so far.
     #[must_use]
     pub fn log(&self) -> Vec<Access> {
         self.daemon.read("access.log").lines().filter_map(access).collect()
     }
 
-    /// The access log, once it has `count` lines, or whatever it has after `limit`.
+    /// The access log once it has `count` lines, or after `limit` with fewer.
     ///
-    /// nginx writes a line after the answer is out, and where it closes the connection itself only when the
-    /// client has closed its side too, or after 5 s (`lingering_timeout`).
+    /// nginx writes a line after the response. If nginx closes the connection, it first waits until the client has
+    /// closed its side too, or 5 s (`lingering_timeout`).
     pub async fn accesses(&self, count: usize, limit: Duration) -> Vec<Access> {
         let enough = || Some(self.log()).filter(|accesses| accesses.len() >= count);
         poll(limit, enough).await.unwrap_or_else(|| self.log())
@@ -101,26 +101,26 @@ impl NginxConfig {
         NginxConfig { listen: parameters.to_owned(), ..self }
     }
 
-    /// Where it listens: where one did that has ended. A free port unless set.
+    /// The address to listen on, such as that of an ended nginx. Default: a free port.
     #[must_use]
     pub fn address(self, address: SocketAddr) -> NginxConfig {
         NginxConfig { address: Some(address), ..self }
     }
 
-    /// Inside TLS with this certificate.
+    /// Serves TLS with this certificate.
     #[must_use]
     pub fn tls(self, certs: &Certs) -> NginxConfig {
         NginxConfig { tls: Some([certs.certificate_pem().to_owned(), certs.key_pem()]), ..self }
     }
 
-    /// A file in its prefix.
+    /// Adds a file below the prefix.
     #[must_use]
     pub fn file(mut self, name: &str, text: &str) -> NginxConfig {
         self.files.push((name.to_owned(), text.to_owned()));
         self
     }
 
-    /// Starts it, and waits until it accepts connections.
+    /// Starts nginx, and waits until it accepts connections.
     pub async fn start(self) -> io::Result<Nginx> {
         let directory = TempDir::with_prefix("outbound-nginx-")?;
         let address = match self.address {
@@ -136,7 +136,7 @@ impl NginxConfig {
         for (name, text) in &self.files {
             fs::write(directory.path().join(name), text)?;
         }
-        // The end of a prefix is where nginx puts what it opens.
+        // nginx opens relative paths below its prefix.
         let prefix = format!("{}/", directory.path().display());
         let arguments = ["-p", &prefix, "-c", "nginx.conf", "-e", "error.log"];
         Ok(Nginx { daemon: Daemon::start(NGINX, directory, address, &arguments).await? })

@@ -1,4 +1,4 @@
-//! A child process that ends with its owner.
+//! A child process that ends with its handle.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// How long a peer may take to accept its first connection.
+/// The timeout until a peer accepts its first connection.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// A real process has no gate to wait at.
+/// The polling interval: a process has no gate to wait for.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Killed, and waited for, when dropped.
+/// A child process. Dropping it kills the process and waits for its end.
 #[derive(Debug)]
 pub(super) struct Process(pub(super) Child);
 
@@ -24,11 +24,11 @@ impl Process {
         command.spawn().map(Process)
     }
 
-    /// Waits until something accepts connections there; fails if the process ends first.
+    /// Waits until the process accepts connections at this address; fails if the process ends first.
     pub(super) async fn listening(&mut self, address: SocketAddr) -> io::Result<()> {
         let start = Instant::now();
         loop {
-            // Asked first: a port that somebody else took meanwhile accepts connections too.
+            // Checked first: another process may have taken the port.
             if let Some(status) = self.0.try_wait()? {
                 return Err(io::Error::other(format!("it ended with {status}")));
             }
@@ -42,13 +42,13 @@ impl Process {
         }
     }
 
-    /// Whether it is this process that listens there, and nobody who was faster; without `/proc` taken on trust.
+    /// Whether this process listens there, and not another that was faster. Always true without `/proc`.
     fn listens(&self, port: u16) -> bool {
         let Ok(files) = fs::read_dir(format!("/proc/{}/fd", self.0.id())) else { return true };
         let own: Vec<_> = files.flatten().filter_map(|file| fs::read_link(file.path()).ok()).collect();
         let tcp = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
         tcp.lines().any(|line| {
-            // `sl local_address rem_address st … inode`: 0A is one that listens.
+            // `sl local_address rem_address st … inode`: 0A is LISTEN.
             let fields: Vec<_> = line.split_whitespace().collect();
             let listens =
                 fields.len() > 9 && fields[3] == "0A" && fields[1].ends_with(&format!(":{port:04X}"));
@@ -56,9 +56,9 @@ impl Process {
         })
     }
 
-    /// Sends it a signal, by its short name.
+    /// Sends a signal, by its short name.
     pub(super) fn signal(&self, name: &str) -> io::Result<()> {
-        // The shell's own `kill`: every Unix has that.
+        // `kill` is built into the shell on every Unix.
         let kill = format!("kill -{name} {}", self.0.id());
         match Command::new("sh").args(["-c", &kill]).status()? {
             status if status.success() => Ok(()),
@@ -66,25 +66,25 @@ impl Process {
         }
     }
 
-    /// Stops all its threads where they are.
+    /// Pauses all threads of the process.
     pub(super) async fn pause(&self) -> io::Result<()> {
         self.signal("STOP")?;
         let tasks = format!("/proc/{}/task", self.0.id());
         match poll(READY_WITHIN, || all_stopped(tasks.as_ref()).then_some(())).await {
             Some(()) => Ok(()),
-            None => Err(io::Error::other("it goes on in spite of SIGSTOP")),
+            None => Err(io::Error::other("the process still runs after SIGSTOP")),
         }
     }
 
-    /// Kills it and waits until it is gone, paused or not.
+    /// Kills the process, paused or not, and waits for its end.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
     }
 
-    /// Asks it to end and waits until it has, paused or not; killed when dropped if it takes too long.
+    /// Sends SIGTERM to the process, paused or not, and waits for its end. Fails if the end takes too long.
     pub(super) async fn end(&mut self) -> io::Result<()> {
-        // Of one that was waited for, the id may be somebody else's by now.
+        // The id of a reaped process may belong to another process.
         if self.0.try_wait()?.is_some() {
             return Ok(());
         }
@@ -92,12 +92,12 @@ impl Process {
         self.signal("CONT")?;
         match poll(READY_WITHIN, || self.0.try_wait().transpose()).await {
             Some(ended) => ended.map(drop),
-            None => Err(io::Error::other("killed: it goes on in spite of SIGTERM")),
+            None => Err(io::Error::other("the process still runs after SIGTERM")),
         }
     }
 }
 
-/// A thread takes the signal when it next runs. Without `/proc` the signal is taken on trust.
+/// Whether all threads are stopped: a thread handles the signal when it next runs. Always true without `/proc`.
 fn all_stopped(tasks: &Path) -> bool {
     let stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T "));
     let Ok(tasks) = tasks.read_dir() else { return true };
@@ -106,13 +106,13 @@ fn all_stopped(tasks: &Path) -> bool {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that is gone.
+        // Both fail only for a process that has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Asks again and again until there is an answer, or `limit` is over.
+/// Polls `ask` until it returns a value, or `limit` has passed.
 pub(super) async fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
@@ -126,10 +126,10 @@ pub(super) async fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>)
     }
 }
 
-/// Loopback addresses that were free a moment ago.
+/// Free loopback addresses. Another process may take them before their use.
 pub(super) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    // Held together, so that no two are the same.
+    // All listeners are open at once, so that the ports differ.
     let mut listeners = Vec::with_capacity(N);
     for address in &mut addresses {
         let listener = TcpListener::bind(*address)?;

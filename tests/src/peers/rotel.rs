@@ -1,4 +1,4 @@
-//! rotel: a collector that nobody here wrote, read through its debug log.
+//! rotel, an independent collector. Its debug log has what it received.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::ROTEL;
 use super::process::{Process, free_addresses, poll};
 
-/// rotel on two ports of its own; killed when dropped.
+/// rotel on two free ports. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Rotel {
     program: PathBuf,
@@ -29,7 +29,7 @@ struct Running {
 }
 
 impl Rotel {
-    /// Starts it on two ports of its own, and waits until it accepts connections.
+    /// Starts rotel on two free ports, and waits until it accepts connections.
     pub async fn start() -> io::Result<Rotel> {
         let program =
             ROTEL.find().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no rotel-agent"))?;
@@ -39,19 +39,19 @@ impl Rotel {
         Ok(rotel)
     }
 
-    /// Ends it as an operator does (SIGTERM), paused or not; its ports refuse then. What it has written stays.
+    /// Ends rotel (SIGTERM), paused or not. Its ports then refuse; its log stays.
     pub async fn stop(&mut self) -> io::Result<()> {
         let Some(Running { mut process, readers }) = self.running.take() else { return Ok(()) };
         let ended = process.end().await;
         drop(process);
         for reader in readers {
-            // Its pipe has ended with the process.
+            // The pipe ends with the process.
             let _ = reader.join();
         }
         ended
     }
 
-    /// Stops it if it runs, starts it on the same ports, and waits until it accepts connections.
+    /// Ends rotel if it runs, starts it on the same ports, and waits until it accepts connections.
     pub async fn restart(&mut self) -> io::Result<()> {
         self.stop().await?;
         let mut command = Command::new(&self.program);
@@ -73,12 +73,12 @@ impl Rotel {
         Ok(())
     }
 
-    /// Stops it where it is (SIGSTOP): its ports still accept connections, and nothing is answered.
+    /// Pauses rotel (SIGSTOP): the system still accepts connections; nothing is answered.
     pub async fn pause(&self) -> io::Result<()> {
         self.process()?.pause().await
     }
 
-    /// Lets it go on (SIGCONT); what was sent meanwhile is served.
+    /// Resumes rotel (SIGCONT), which serves what was sent meanwhile.
     pub fn resume(&self) -> io::Result<()> {
         self.process()?.signal("CONT")
     }
@@ -90,67 +90,67 @@ impl Rotel {
 }
 
 impl Rotel {
-    /// Where to send OTLP over gRPC.
+    /// The endpoint for OTLP over gRPC.
     #[must_use]
     pub fn grpc_endpoint(&self) -> String {
         format!("http://{}", self.grpc)
     }
 
-    /// Where to send OTLP over HTTP, without `/v1/traces` or `/v1/metrics`.
+    /// The endpoint for OTLP over HTTP, without `/v1/traces` or `/v1/metrics`.
     #[must_use]
     pub fn http_endpoint(&self) -> String {
         format!("http://{}", self.http)
     }
 
-    /// Where it takes OTLP over gRPC.
+    /// The address for OTLP over gRPC.
     #[must_use]
     pub fn grpc_address(&self) -> SocketAddr {
         self.grpc
     }
 
-    /// Where it takes OTLP over HTTP.
+    /// The address for OTLP over HTTP.
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
         self.http
     }
 
-    /// How many spans it has received; one that came twice is two.
+    /// The number of received spans; duplicates count.
     #[must_use]
     pub fn spans(&self) -> usize {
         spans(&self.log())
     }
 
-    /// The ids of the spans it has received, in hex: one that came twice is one.
+    /// The ids of the received spans in hex, without duplicates.
     #[must_use]
     pub fn span_ids(&self) -> BTreeSet<String> {
         span_ids(&self.log())
     }
 
-    /// The names of the spans it has received, in order.
+    /// The names of the received spans, in order.
     #[must_use]
     pub fn span_names(&self) -> Vec<String> {
         span_names(&self.log())
     }
 
-    /// The names of the metrics it has received.
+    /// The names of the received metrics.
     #[must_use]
     pub fn metric_names(&self) -> BTreeSet<String> {
         metric_names(&self.log())
     }
 
-    /// Everything it has written, without colours.
+    /// The log, without colours.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until `done` holds, at most for `limit`; says whether it did.
+    /// Waits until `done` holds, at most for `limit`. Returns whether it holds.
     pub async fn wait_for(&self, done: impl Fn(&Rotel) -> bool, limit: Duration) -> bool {
         poll(limit, || done(self).then_some(())).await.is_some()
     }
 }
 
-/// Adds each line to the log, until the process ends.
+/// Copies each line to the log until the process ends.
 fn collect(output: impl Read + Send + 'static, log: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -172,7 +172,7 @@ fn plain(line: &str) -> String {
     text
 }
 
-// What a span or a metric carries is indented, so only headings begin a line.
+// Attributes are indented: only headings start at column 0.
 fn spans(log: &str) -> usize {
     log.lines().filter(|line| line.starts_with("Span #")).count()
 }

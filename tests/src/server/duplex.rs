@@ -1,4 +1,4 @@
-//! The client's end of a scripted server without sockets.
+//! A connector to a scripted server without sockets.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use super::script::Scripts;
 use super::transport::{Raw, Transport};
 use crate::gate::Gate;
 
-/// What each direction holds until the other end reads.
+/// The buffer of each direction.
 const BUFFER: usize = 64 * 1024;
 
 /// Connects to its [`ScriptedServer`](super::ScriptedServer), whatever the URI; clones connect to the same.
@@ -35,13 +35,13 @@ impl DuplexConnector {
         DuplexConnector { scripts, log, stopped, delay: Duration::ZERO }
     }
 
-    /// Lets each connect take this long. For a paused clock.
+    /// The duration of each connect. Use it under a paused clock.
     #[must_use]
     pub fn delay(self, delay: Duration) -> DuplexConnector {
         DuplexConnector { delay, ..self }
     }
 
-    /// Makes a connection now; refused once the server is stopped.
+    /// Connects at once; fails after the server has stopped.
     pub fn connect(&self) -> io::Result<DuplexIo> {
         if self.stopped.is_open() {
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -59,7 +59,7 @@ impl DuplexConnector {
 impl tower_service::Service<http::Uri> for DuplexConnector {
     type Response = DuplexIo;
     type Error = io::Error;
-    // Boxed because hyper-util wants its connector's future `Unpin`.
+    // Boxed: hyper-util requires the connector's future to be `Unpin`.
     type Future = Pin<Box<dyn Future<Output = io::Result<DuplexIo>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -117,7 +117,7 @@ impl rt::Write for DuplexIo {
     }
 }
 
-/// A duplex stream that can report a reset, which the stream itself cannot.
+/// A duplex stream that can report a reset, which `DuplexStream` cannot.
 #[derive(Debug)]
 struct Client {
     stream: DuplexStream,

@@ -1,4 +1,4 @@
-//! A small HTTP/2 server.
+//! An HTTP/2 server on hyper.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 type Handler = dyn Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
-/// HTTP/2 by prior knowledge, or by ALPN inside TLS; dropping it stops it.
+/// A server for HTTP/2 by prior knowledge, or by ALPN inside TLS. Dropping the server stops it.
 pub struct H2Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ impl H2Server {
         H2ServerBuilder::default()
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -70,18 +70,18 @@ impl H2Server {
         uri.build().unwrap_or_else(|error| panic!("{path:?} is not a path: {error}"))
     }
 
-    /// How many connections were accepted, failed handshakes included.
+    /// The number of accepted connections, including those with a failed handshake.
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// Sends GOAWAY on every open connection, each of which ends with its last stream. New ones are accepted.
+    /// Sends GOAWAY on every open connection, which closes after its last stream. New connections are accepted.
     pub fn graceful_shutdown(&self) {
         self.shared.goaway.send_modify(|times| *times += 1);
     }
 
-    /// Refuses new connections and cuts the open ones off.
+    /// Refuses new connections and drops the open ones.
     pub fn stop(&self) {
         self.shared.stopped.open();
     }
@@ -146,7 +146,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         };
         let Ok((stream, _)) = accepted else { continue };
         shared.accepted.fetch_add(1, Ordering::Relaxed);
-        // Taken here, so that a GOAWAY asked for during the handshake is not missed.
+        // Subscribed before the handshake, so that a GOAWAY during it is not missed.
         let goaway = shared.goaway.subscribe();
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -163,7 +163,7 @@ async fn handshake(stream: TcpStream, goaway: watch::Receiver<usize>, shared: &A
     match &shared.options.tls {
         None => serve(TokioIo::new(stream), goaway, shared).await,
         Some(config) => {
-            // A client whose handshake failed knows what was wrong.
+            // The client reports the failed handshake.
             if let Ok(stream) = TlsAcceptor::from(Arc::clone(config)).accept(stream).await {
                 serve(TokioIo::new(stream), goaway, shared).await;
             }
@@ -193,6 +193,6 @@ where
         _ = goaway.changed() => connection.as_mut().graceful_shutdown(),
         _ = connection.as_mut() => return,
     }
-    // The client's way of leaving is its own affair.
+    // The client may close in any way.
     let _ = connection.await;
 }

@@ -1,6 +1,6 @@
-//! Where an HTTP/1 message ends in a buffer that is still being filled.
+//! Finds the end of an HTTP/1 message in a partly filled buffer.
 
-/// How long a request's body is.
+/// The framing of a request's body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Framing {
     Length(usize),
@@ -12,7 +12,7 @@ pub(super) fn head_end(bytes: &[u8], start: usize) -> Option<usize> {
     find(bytes, start, b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// The framing that a request head announces; none means no body.
+/// The framing that a request head announces; a head without framing has no body.
 pub(super) fn framing(head: &[u8]) -> Framing {
     let mut framing = Framing::Length(0);
     for line in String::from_utf8_lossy(head).split("\r\n").skip(1) {
@@ -28,7 +28,7 @@ pub(super) fn framing(head: &[u8]) -> Framing {
     framing
 }
 
-/// The index after the body that begins at `start`, if the buffer holds it whole.
+/// The index after the body that begins at `start`, if the buffer has the whole body.
 pub(super) fn body_end(bytes: &[u8], start: usize, framing: Framing) -> Option<usize> {
     match framing {
         Framing::Length(length) => Some(start + length).filter(|end| *end <= bytes.len()),

@@ -1,4 +1,4 @@
-//! A fast HTTP/1 server that closes its connections as real ones do, after a random number of requests.
+//! A fast HTTP/1 server that closes connections as real servers do, after a random number of requests.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,18 +18,18 @@ use crate::gate::Gate;
 pub enum Closing {
     /// The last response says `connection: close`.
     Announced,
-    /// FIN at once after the last response, without a word.
+    /// FIN directly after the last response, without `connection: close`.
     Silent,
-    /// FIN once nothing came for this long; what comes before that is served.
+    /// FIN after this idle time; earlier requests are served.
     Idle(Duration),
 }
 
-/// A request that the server read whole and answered.
+/// A request that was read whole and answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Served {
-    /// The client's port, which names the connection while it is open.
+    /// The client's port, which identifies the connection while it is open.
     pub peer_port: u16,
-    /// How many requests the connection had served, this one included.
+    /// The number of requests that the connection had served, including this request.
     pub use_number: usize,
     /// The request target.
     pub target: String,
@@ -43,7 +43,7 @@ pub struct LoadServerBuilder {
     closings: Vec<Closing>,
 }
 
-/// Answers each request with the JSON `{"peer_port":P,"use_number":N}`; dropping it stops it.
+/// Answers each request with the JSON `{"peer_port":P,"use_number":N}`. Dropping the server stops it.
 #[derive(Debug)]
 pub struct LoadServer {
     address: SocketAddr,
@@ -67,7 +67,7 @@ impl LoadServer {
         LoadServerBuilder { seed: 1, uses: 1..=50, closings: vec![Closing::Announced, Closing::Silent] }
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -81,19 +81,19 @@ impl LoadServer {
         uri.build().unwrap_or_else(|error| panic!("{path:?} is not a path: {error}"))
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// How many connections are open now.
+    /// The number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)
     }
 
-    /// The largest number of connections that were open at once.
+    /// The largest number of connections open at once.
     #[must_use]
     pub fn peak(&self) -> usize {
         self.shared.peak.load(Ordering::Relaxed)
@@ -118,19 +118,19 @@ impl Drop for LoadServer {
 }
 
 impl LoadServerBuilder {
-    /// What the random numbers start from; connection n has the same plan in every run.
+    /// The seed of the random numbers. With one seed, connection n has the same plan in every run.
     #[must_use]
     pub fn seed(self, seed: u64) -> LoadServerBuilder {
         LoadServerBuilder { seed, ..self }
     }
 
-    /// How many requests a connection serves before it is closed.
+    /// The number of requests per connection.
     #[must_use]
     pub fn uses(self, uses: RangeInclusive<usize>) -> LoadServerBuilder {
         LoadServerBuilder { uses, ..self }
     }
 
-    /// The ways to close, each equally likely. With none of them no connection is ever closed.
+    /// The ways to close, equally likely. With an empty list the server closes no connection.
     #[must_use]
     pub fn closings(self, closings: impl Into<Vec<Closing>>) -> LoadServerBuilder {
         LoadServerBuilder { closings: closings.into(), ..self }
@@ -152,7 +152,7 @@ impl LoadServerBuilder {
         Ok(LoadServer { address, shared })
     }
 
-    /// How many requests connection `index` serves, and how it is closed then.
+    /// The number of requests of connection `index`, and how it closes afterwards.
     fn plan(&self, index: usize) -> (usize, Option<Closing>) {
         let mut random = self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let span = self.uses.end().saturating_sub(*self.uses.start()) + 1;
@@ -162,7 +162,7 @@ impl LoadServerBuilder {
     }
 }
 
-/// splitmix64: small, and good enough to mix closings.
+/// splitmix64: small, and random enough for this purpose.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
@@ -177,7 +177,7 @@ impl Shared {
     }
 }
 
-/// Counts a connection as open for as long as it lives.
+/// Counts a connection as open until dropped.
 struct Open(Arc<Shared>);
 
 impl Open {
@@ -205,7 +205,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let open = Open::new(Arc::clone(&shared));
         tokio::spawn(async move {
             tokio::select! {
-                // The client's way of leaving is its own affair.
+                // The client may close in any way.
                 _ = serve(stream, peer.port(), index, &open.0) => {}
                 () = open.0.stopped.wait() => {}
             }
@@ -242,7 +242,7 @@ async fn serve(mut stream: TcpStream, peer_port: u16, index: usize, shared: &Sha
     stream.shutdown().await
 }
 
-/// Reads one request and returns its target; none if the peer left, or nothing came within `patience`.
+/// Reads one request and returns its target; `None` if the peer closed, or sent nothing within `patience`.
 async fn request(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a scripted server saw.
+//! The log of a scripted server.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -7,29 +7,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// One connection, as its server saw it.
+/// One connection, as logged by its server.
 #[derive(Clone, Debug)]
 pub struct ConnectionLog {
     /// Its number, counted from 0 in order of acceptance.
     pub index: usize,
-    /// The client's address; none over duplex.
+    /// The client's address; `None` over duplex.
     pub peer: Option<SocketAddr>,
     /// When it was accepted.
     pub accepted: Instant,
-    /// The protocol that TLS agreed on.
+    /// The ALPN protocol.
     pub alpn: Option<String>,
-    /// How many requests were read whole.
+    /// The number of requests that were read whole.
     pub requests: usize,
     /// The head of every request, the empty line included.
     pub heads: Vec<String>,
     /// Every byte read, inside TLS.
     pub raw: Vec<u8>,
-    /// How it ended; none while it goes on.
+    /// How the connection ended; `None` while it is open.
     pub ended: Option<Ended>,
 }
 
 impl ConnectionLog {
-    /// The client's port; none over duplex.
+    /// The client's port; `None` over duplex.
     #[must_use]
     pub fn peer_port(&self) -> Option<u16> {
         self.peer.map(|peer| peer.port())
@@ -39,13 +39,13 @@ impl ConnectionLog {
 /// How a scripted connection ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ended {
-    /// The script closed it, or came to its end.
+    /// The script closed the connection, or reached its end.
     Closed,
-    /// The script reset it.
+    /// The script reset the connection.
     Reset,
     /// The peer closed while a step was reading.
     PeerClosed,
-    /// The peer reset it, or was gone when a step wrote.
+    /// The peer reset the connection, or had closed it before a write.
     PeerReset,
     /// The TLS handshake failed, with this error.
     TlsFailed(String),
@@ -83,7 +83,7 @@ impl Log {
         })
     }
 
-    /// Changes the entry of one connection and tells those who wait.
+    /// Changes the entry of one connection and wakes the waiters.
     pub(super) fn update<T>(&self, index: usize, change: impl FnOnce(&mut ConnectionLog) -> T) -> T {
         self.with(|connections| change(&mut connections[index]))
     }

@@ -1,7 +1,7 @@
-//! Servers for the other end of the wire.
+//! Servers for tests.
 //!
 //! [`ScriptedServer`] plays an exact [`Script`] of bytes on each connection, over loopback TCP or over
-//! `tokio::io::duplex`, which works under a paused clock. [`LoadServer`] answers as fast as it can and closes
+//! `tokio::io::duplex`, which works under a paused clock. [`LoadServer`] answers at once and closes
 //! connections as real servers do. [`H2Server`] is hyper's HTTP/2.
 
 mod duplex;
@@ -27,7 +27,7 @@ pub use scripted::ScriptedServer;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// A loopback address that refuses connections: nobody listens there any more.
+/// A loopback address that refuses connections: its listener is closed.
 pub fn closed_port() -> io::Result<SocketAddr> {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -10,11 +10,11 @@ use super::script::{Script, Step};
 use super::transport::Transport;
 use crate::gate::Gate;
 
-/// Plays to the end, or until `stopped` opens, and logs which it was.
+/// Plays the script to its end, or until `stopped` opens, and logs the cause.
 pub(super) async fn play(transport: Transport, script: Script, log: Log, index: usize, stopped: Gate) {
     let player = Player { transport, log: log.clone(), index, consumed: 0 };
     let ended = tokio::select! {
-        // What happened on the wire comes before the order to stop.
+        // Biased: an end on the wire takes precedence over the stop.
         biased;
         ended = player.run(&script.steps) => ended,
         () = stopped.wait() => Ended::Stopped,
@@ -26,7 +26,7 @@ struct Player {
     transport: Transport,
     log: Log,
     index: usize,
-    /// How much of the logged bytes the steps have read so far.
+    /// The number of logged bytes that the steps have consumed.
     consumed: usize,
 }
 
@@ -39,7 +39,7 @@ impl Player {
             let done = match step {
                 Step::Repeat => {
                     next = start;
-                    // A script that never waits must not keep its thread.
+                    // A script that never waits must yield to other tasks.
                     tokio::task::yield_now().await;
                     Ok(())
                 }
@@ -63,7 +63,7 @@ impl Player {
                 return ended(&error);
             }
         }
-        // The error of a peer that left first changes nothing.
+        // An error means that the peer has closed first.
         let _ = self.transport.shutdown().await;
         Ended::Closed
     }
@@ -107,7 +107,7 @@ impl Player {
         }))
     }
 
-    /// Reads until `end` finds one, looking at everything read so far and where the last step stopped.
+    /// Reads until `end` returns an index, given all bytes read so far and the end of the last step.
     async fn read_until(&mut self, end: impl Fn(&[u8], usize) -> Option<usize>) -> io::Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         let look = |entry: &ConnectionLog, consumed| end(&entry.raw, consumed);
@@ -127,7 +127,7 @@ impl Player {
 
 fn ended(error: &io::Error) -> Ended {
     match error.kind() {
-        // Also what rustls says of a peer that left without `close_notify`.
+        // rustls reports this for a peer that closed without `close_notify`.
         io::ErrorKind::UnexpectedEof => Ended::PeerClosed,
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Ended::PeerReset,
         _ => Ended::Failed(error.to_string()),

@@ -1,4 +1,4 @@
-//! What a server does on one connection, step by step.
+//! The script of a connection: what the server does, step by step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) enum Step {
 /// The steps of one connection, in order. At their end the connection is closed.
 ///
 /// A script ends early when the peer closes or resets while a step reads, when a write fails, and when the
-/// server is stopped; [`ConnectionLog::ended`](super::ConnectionLog::ended) says which it was.
+/// server is stopped; [`ConnectionLog::ended`](super::ConnectionLog::ended) has the cause.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     pub(super) steps: Vec<Step>,
@@ -66,7 +66,7 @@ impl Script {
         self.step(Step::ReadExact(count))
     }
 
-    /// Reads whatever comes, until the peer closes or resets.
+    /// Reads until the peer closes or resets.
     #[must_use]
     pub fn read_to_end(self) -> Script {
         self.step(Step::ReadToEnd)
@@ -78,31 +78,31 @@ impl Script {
         self.step(Step::Write(bytes.into()))
     }
 
-    /// Goes on once `gate` is open.
+    /// Waits until `gate` is open.
     #[must_use]
     pub fn wait(self, gate: &Gate) -> Script {
         self.step(Step::Wait(gate.clone()))
     }
 
-    /// Opens `gate`: tells the test that the script came this far.
+    /// Opens `gate`: the test can wait for this step.
     #[must_use]
     pub fn open(self, gate: &Gate) -> Script {
         self.step(Step::Open(gate.clone()))
     }
 
-    /// Lets time pass. Only under a paused clock; a gate does better everywhere else.
+    /// Sleeps. Use it under a paused clock only, and a gate otherwise.
     #[must_use]
     pub fn sleep(self, duration: Duration) -> Script {
         self.step(Step::Sleep(duration))
     }
 
-    /// Makes the TLS handshake; all later steps are inside it. What comes before delays it.
+    /// Performs the TLS handshake; later steps run inside TLS. Earlier steps delay the handshake.
     #[must_use]
     pub fn tls(self, config: Arc<ServerConfig>) -> Script {
         self.step(Step::Tls(config))
     }
 
-    /// Ends the sending side (FIN; inside TLS with `close_notify`) and goes on.
+    /// Shuts the sending side down (FIN; inside TLS after `close_notify`), and continues.
     #[must_use]
     pub fn shutdown(self) -> Script {
         self.step(Step::Shutdown)
@@ -126,13 +126,13 @@ impl Script {
         self.step(Step::Close)
     }
 
-    /// Starts again at the first step, but for [`tls`](Script::tls) and what stands before it.
+    /// Continues at the first step; after a [`tls`](Script::tls) step, at the step that follows it.
     #[must_use]
     pub fn repeat(self) -> Script {
         self.step(Step::Repeat)
     }
 
-    /// Goes on with another script.
+    /// Continues with another script.
     #[must_use]
     pub fn then(mut self, more: Script) -> Script {
         self.steps.extend(more.steps);
@@ -145,11 +145,11 @@ impl Script {
     }
 }
 
-/// Gives the script of the n-th connection, counted from 0.
+/// Chooses the script of each connection.
 ///
-/// A closure, one script for all, or a list, whose last script serves all further connections.
+/// A closure, one script for all connections, or a list whose last script serves all further connections.
 pub trait Scripts: Send + Sync + 'static {
-    /// The script of connection `index`.
+    /// The script of connection `index`, counted from 0.
     fn script(&self, index: usize) -> Script;
 }
 

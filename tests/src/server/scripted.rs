@@ -13,7 +13,7 @@ use super::script::Scripts;
 use super::transport::{Raw, Transport};
 use crate::gate::Gate;
 
-/// Plays a [`Script`](super::Script) on each connection and logs what it saw; dropping it stops it.
+/// A server that plays a [`Script`](super::Script) on each connection and logs it. Dropping the server stops it.
 #[derive(Debug)]
 pub struct ScriptedServer {
     address: Option<SocketAddr>,
@@ -31,7 +31,7 @@ impl ScriptedServer {
         Ok(server)
     }
 
-    /// Serves whoever uses the connector, without sockets: everything happens on the (paused) clock's runtime.
+    /// Serves the connections of the returned connector, without sockets, so that the clock can be paused.
     #[must_use]
     pub fn duplex(scripts: impl Scripts) -> (ScriptedServer, DuplexConnector) {
         let server = ScriptedServer { address: None, log: Log::default(), stopped: Gate::new() };
@@ -39,7 +39,7 @@ impl ScriptedServer {
         (server, connector)
     }
 
-    /// Its address on TCP.
+    /// Its address; `None` over duplex.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
@@ -51,7 +51,7 @@ impl ScriptedServer {
         self.uri_with("http", "127.0.0.1", path)
     }
 
-    /// The same with another scheme and host name. Over duplex there is no port, and no host name matters.
+    /// As [`uri`](Self::uri) with another scheme and host name. Over duplex the URI has no port, and any host will do.
     #[must_use]
     pub fn uri_with(&self, scheme: &str, host: &str, path: &str) -> http::Uri {
         let authority = self.address.map_or(host.to_owned(), |address| format!("{host}:{}", address.port()));
@@ -65,24 +65,24 @@ impl ScriptedServer {
         self.log.read(<[ConnectionLog]>::to_vec)
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.log.read(<[ConnectionLog]>::len)
     }
 
-    /// How many requests were read whole, on all connections.
+    /// The number of requests read whole, on all connections.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.log.read(|log| log.iter().map(|connection| connection.requests).sum())
     }
 
-    /// Waits until the log is such that `done` holds. Without a limit: the test's own, if it wants one.
+    /// Waits until `done` holds for the log. Has no timeout.
     pub async fn wait_until(&self, done: impl Fn(&[ConnectionLog]) -> bool) {
         self.log.wait_until(done).await;
     }
 
-    /// Refuses new connections and closes the open ones, hanging ones too.
+    /// Refuses new connections and closes the open ones, including those that hang.
     pub fn stop(&self) {
         self.stopped.open();
     }
@@ -100,9 +100,9 @@ async fn accept(listener: TcpListener, scripts: Arc<dyn Scripts>, log: Log, stop
             () = stopped.wait() => return,
             accepted = listener.accept() => accepted,
         };
-        // A connection that was reset before it was accepted does not count.
+        // accept fails if the connection is already reset; such a connection does not count.
         let Ok((stream, peer)) = accepted else { continue };
-        // Without it a response in pieces waits for the peer's delayed acknowledgement.
+        // With Nagle's algorithm, a response in pieces waits for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let index = log.accept(Some(peer));
         let script = scripts.script(index);

@@ -1,4 +1,4 @@
-//! The servers as a client sees them.
+//! The servers behind a plain client.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -182,7 +182,7 @@ async fn closed_port_refuses_connection() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
-/// Sends requests on one connection until the server closes it; how many were served, and the last head.
+/// Sends requests on one connection until the server closes it. Returns the number of responses and the last head.
 async fn use_up(server: &LoadServer) -> (usize, String) {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     let (mut served, mut last) = (0, String::new());

@@ -1,4 +1,4 @@
-//! What a script runs on: TCP or duplex, plain or inside TLS.
+//! The transport of a script: TCP or duplex, with or without TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// Makes the handshake, and says what ALPN agreed on.
+    /// Performs the handshake and returns the ALPN protocol.
     pub(super) async fn into_tls(self, config: Arc<ServerConfig>) -> io::Result<(Transport, Option<String>)> {
         let Transport::Plain(raw) = self else {
             return Err(io::Error::other("TLS inside TLS"));
@@ -34,10 +34,10 @@ impl Transport {
         Ok((Transport::Tls(Box::new(stream)), alpn))
     }
 
-    /// RST on TCP; on duplex the client's next read or write says the same.
+    /// RST on TCP; on duplex the client's next read or write fails with `ConnectionReset`.
     pub(super) fn reset(self) {
         match self.raw() {
-            // It fails only on a socket that is gone already.
+            // Fails only on a closed socket.
             Raw::Tcp(stream) => drop(stream.set_zero_linger()),
             Raw::Duplex(_, reset) => reset.store(true, Ordering::Release),
         }

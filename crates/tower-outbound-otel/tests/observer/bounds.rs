@@ -15,7 +15,7 @@ async fn pairs_after(hosts: Hosts, requests: usize) -> BTreeSet<(String, String)
         attempt(&service, get(format!("http://host-{at}.example:81/").as_str())).await;
     }
     let series = rig.series("http.client.request.duration");
-    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), requests as f64, "none is lost");
+    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), requests as f64, "no attempt is lost");
     for metric in ["http.client.active_requests", "outbound.requests", "outbound.ttfb.duration"] {
         assert!(rig.series(metric).len() <= series.len(), "{metric}");
     }

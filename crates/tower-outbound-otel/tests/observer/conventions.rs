@@ -11,18 +11,18 @@
 //! `143ecaa7`, 2026-08-22). A dashboard that uses `http.client.request.duration` and the two body sizes by
 //! `http.request.method`, `http.response.status_code` and `server.address` fits both. Otherwise its layer
 //!
-//! - has no `error.type` anywhere, so that a failed attempt differs in its missing status code only; its span's status
-//!   has the error's text as description, ours none;
-//! - always has the Opt-In `url.scheme`, ours by option ([`MetricLabel::UrlScheme`], `SpanAttribute::UrlScheme`), and
-//!   `network.protocol.name` = `http`, which is due for other protocols only;
-//! - has `network.protocol.version` on metrics only, as the request asks for it and as `2.0`; ours is the response's, and `2`;
-//! - leaves out `server.port` where the URI has none, although it is Required; has methods as they are in place of `_OTHER`
-//!   and `http.request.method_original`; names `http.route`, which is not a client's, where ours has `url.template`;
-//! - has `url.full` with its users, passwords and signatures; neither `network.peer.*` nor `http.request.resend_count`;
-//! - measures until the head, ours until the body's end (the option `end_at_head` is the same); does not count cancelled
-//!   attempts, and takes sizes from `content-length` in place of the bytes that passed;
+//! - has no `error.type`, so a failed attempt differs only in its missing status code; the span's status has the error's
+//!   text as description, here the description is empty;
+//! - always has the Opt-In `url.scheme`, here an option ([`MetricLabel::UrlScheme`], `SpanAttribute::UrlScheme`), and
+//!   `network.protocol.name` = `http`, which is required for other protocols only;
+//! - has `network.protocol.version` on metrics only, from the request and as `2.0`; here from the response and as `2`;
+//! - omits the Required `server.port` if the URI has no port; records unknown methods verbatim, here as `_OTHER` with
+//!   `http.request.method_original`; uses `http.route`, a server attribute, here `url.template`;
+//! - has users, passwords and signatures in `url.full`; has neither `network.peer.*` nor `http.request.resend_count`;
+//! - measures until the head, here until the end of the body (the option `end_at_head` selects the head); does not count
+//!   cancelled attempts; takes body sizes from `content-length`, here from the transferred bytes;
 //! - has no `http.client.active_requests`, `http.client.open_connections`, `http.client.connection.duration`,
-//!   `dns.lookup.duration` and nothing of gRPC.
+//!   `dns.lookup.duration`, and no gRPC metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,7 @@ impl Row {
     }
 }
 
-/// By `span http.client`, `metric http.client.request.duration` and so on.
+/// Tables by title, such as `span http.client` or `metric http.client.request.duration`.
 fn tables() -> BTreeMap<String, Table> {
     let sections = TABLES.split("\n## ").skip(1).map(|section| {
         let (title, rows) = section.split_once('\n').unwrap();
@@ -86,7 +86,7 @@ fn tables() -> BTreeMap<String, Table> {
 struct Case {
     rig: Rig,
     holds: Vec<&'static str>,
-    /// Whether it is an error for HTTP, and for gRPC.
+    /// Whether the attempt is an error for HTTP, and for gRPC.
     errors: [bool; 2],
 }
 
@@ -145,7 +145,7 @@ impl Case {
             assert_eq!(unit, table.unit, "{metric}");
             for series in series {
                 assert_eq!(series.kind, table.kind, "{metric}");
-                // Ours, if the convention has none.
+                // The convention names no buckets for some metrics; the crate chooses them.
                 if !table.buckets.is_empty() {
                     assert_eq!(series.bounds, table.buckets, "{metric}");
                 }
@@ -173,22 +173,22 @@ async fn answered(status: &str) -> Case {
     Case::new(rig, &["response", "peer"], [status.starts_with('5'), false])
 }
 
-async fn refused(asked: fn(http::Uri) -> Request<Body>, is_grpc: bool) -> Case {
+async fn refused(request: fn(http::Uri) -> Request<Body>, is_grpc: bool) -> Case {
     let rig = Rig::new();
     let uri = format!("http://{}/shop.Orders/Create", closed_port().unwrap());
-    let request = asked(uri.parse().unwrap());
+    let request = request(uri.parse().unwrap());
     assert_eq!(attempt(&client(&with_sizes(&rig)), request).await, None);
     Case::new(rig, &[], [true, is_grpc])
 }
 
-async fn cancelled(asked: fn(http::Uri) -> Request<Body>) -> Case {
+async fn cancelled(request: fn(http::Uri) -> Request<Body>) -> Case {
     let rig = Rig::new();
     let outbound = with_sizes(&rig);
     let read = Gate::new();
     let server = ScriptedServer::tcp(Script::new().read_request().open(&read).hang()).await.unwrap();
     let client = client(&outbound);
     tokio::select! {
-        _ = client.oneshot(asked(server.uri("/shop.Orders/Create"))) => panic!("nobody answers"),
+        _ = client.oneshot(request(server.uri("/shop.Orders/Create"))) => panic!("a response of a silent peer"),
         () = read.wait() => {}
     }
     closed(&outbound).await;

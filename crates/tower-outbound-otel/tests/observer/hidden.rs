@@ -41,7 +41,7 @@ async fn suppressed_attempt_and_its_connection_record_nothing() {
         let _suppressed = Context::enter_telemetry_suppressed_scope();
         client.call(get(server.uri("/")))
     };
-    // Polled outside of the scope, like in another task.
+    // The future is polled outside the scope, as in another task.
     assert_eq!(pending.await.unwrap().status(), 200);
     drop(client);
     closed(&outbound).await;

@@ -180,7 +180,7 @@ async fn metrics_gauges_return_to_zero_after_cancellation() {
     {
         let pending = client.clone().oneshot(get(server.uri("/")));
         tokio::select! {
-            _ = pending => panic!("nobody answers"),
+            _ = pending => panic!("a response of a silent peer"),
             () = asked.wait() => {}
         }
     }
@@ -194,7 +194,7 @@ async fn metrics_gauges_return_to_zero_after_cancellation() {
     let (duration, _) = rig.values("http.client.request.duration").remove(0);
     assert_eq!(duration.get("error.type"), None);
     let (closed, _) = rig.values("outbound.connection.closed").remove(0);
-    assert_eq!(closed["http.connection.state"], "active", "killed with its request");
+    assert_eq!(closed["http.connection.state"], "active", "the connection closed during its request");
 }
 
 #[tokio::test]

@@ -14,18 +14,18 @@ use tower_outbound_otel::{NoPropagation, Propagate, PropagateLayer};
 use crate::support::*;
 
 /// A service that records request headers.
-fn keeping() -> (
+fn recording_service() -> (
     impl Service<http::Request<Body>, Response = http::Response<Answer>, Error = std::io::Error, Future: Send>
     + Clone,
     Arc<Mutex<HeaderMap>>,
 ) {
-    let kept = Arc::new(Mutex::new(HeaderMap::new()));
-    let keeper = Arc::clone(&kept);
+    let headers = Arc::new(Mutex::new(HeaderMap::new()));
+    let recorded = Arc::clone(&headers);
     let service = tower::service_fn(move |request: http::Request<Body>| {
-        *keeper.lock().unwrap() = request.headers().clone();
+        *recorded.lock().unwrap() = request.headers().clone();
         std::future::ready(Ok(status(200)))
     });
-    (service, kept)
+    (service, headers)
 }
 
 /// Sends a request below an application span with baggage. Returns the headers and the span.
@@ -60,16 +60,16 @@ fn stack<S: Clone>(
 #[tokio::test]
 async fn propagation_sends_attempt_span_without_baggage_or_tracestate() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let service = stack(
         &rig,
         Propagate::everywhere(),
         tower::ServiceBuilder::new().map_request(unwrap).service(service),
     );
     sent(&rig, service, get("http://a.example/")).await;
-    let kept = kept.lock().unwrap();
-    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
-    assert_eq!(kept.len(), 1, "{kept:?}");
+    let headers = headers.lock().unwrap();
+    assert_eq!(headers["traceparent"], traceparent(&rig.span("GET").span_context));
+    assert_eq!(headers.len(), 1, "{headers:?}");
 }
 
 #[tokio::test]
@@ -82,15 +82,15 @@ async fn propagation_sends_baggage_to_listed_hosts_only() {
         (Propagate::off(), "a.example", false, false),
     ] {
         let rig = Rig::new();
-        let (service, kept) = keeping();
+        let (service, headers) = recording_service();
         let what = format!("{propagate:?} to {host}");
         let service =
             stack(&rig, propagate, tower::ServiceBuilder::new().map_request(unwrap).service(service));
         sent(&rig, service, get(format!("http://{host}/").as_str())).await;
-        let kept = kept.lock().unwrap();
-        assert_eq!(kept.contains_key("traceparent"), has_context, "{what}");
+        let headers = headers.lock().unwrap();
+        assert_eq!(headers.contains_key("traceparent"), has_context, "{what}");
         assert_eq!(
-            kept.get("baggage").map(|value| value.to_str().unwrap()),
+            headers.get("baggage").map(|value| value.to_str().unwrap()),
             has_baggage.then_some("user=marker"),
             "{what}"
         );
@@ -100,7 +100,7 @@ async fn propagation_sends_baggage_to_listed_hosts_only() {
 #[tokio::test]
 async fn propagation_disabled_per_request_sends_no_context() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let service = stack(
         &rig,
         Propagate::everywhere(),
@@ -109,14 +109,14 @@ async fn propagation_disabled_per_request_sends_no_context() {
     let mut request = get("http://a.example/");
     request.extensions_mut().insert(NoPropagation);
     sent(&rig, service, request).await;
-    assert!(kept.lock().unwrap().is_empty());
-    assert_eq!(rig.span("GET").name, "GET", "it is recorded all the same");
+    assert!(headers.lock().unwrap().is_empty());
+    assert_eq!(rig.span("GET").name, "GET", "the span is recorded without propagation");
 }
 
 #[tokio::test]
 async fn propagation_removes_tracestate_of_another_trace() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let service = stack(
         &rig,
         Propagate::everywhere(),
@@ -128,53 +128,53 @@ async fn propagation_removes_tracestate_of_another_trace() {
     request.headers_mut().insert("traceparent", other.parse().unwrap());
     request.headers_mut().insert("tracestate", "other=1".parse().unwrap());
     sent(&rig, service, request).await;
-    let kept = kept.lock().unwrap();
-    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
-    assert_eq!(kept.get("tracestate"), None);
+    let headers = headers.lock().unwrap();
+    assert_eq!(headers["traceparent"], traceparent(&rig.span("GET").span_context));
+    assert_eq!(headers.get("tracestate"), None);
 }
 
 #[tokio::test]
 async fn propagate_layer_skips_opted_out_and_suppressed_requests() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let mut service = PropagateLayer::new().layer(service);
     let mut request = get("http://a.example/");
     request.extensions_mut().insert(NoPropagation);
     sent(&rig, service.clone(), request).await;
-    assert!(kept.lock().unwrap().is_empty());
+    assert!(headers.lock().unwrap().is_empty());
     let pending = {
         let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
         let _attached = caller.with_telemetry_suppressed().attach();
         service.call(get("http://a.example/"))
     };
     drop(pending.await);
-    assert!(kept.lock().unwrap().is_empty());
+    assert!(headers.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn propagate_layer_alone_sends_caller_span() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let caller = sent(&rig, PropagateLayer::new().layer(service), get("http://a.example/")).await;
-    let kept = kept.lock().unwrap();
-    assert_eq!(kept["traceparent"], traceparent(&caller));
-    assert_eq!(kept.len(), 1, "{kept:?}");
+    let headers = headers.lock().unwrap();
+    assert_eq!(headers["traceparent"], traceparent(&caller));
+    assert_eq!(headers.len(), 1, "{headers:?}");
 }
 
 #[tokio::test]
 async fn propagate_layer_with_observer_sends_attempt_span_once() {
     let rig = Rig::new();
-    let (service, kept) = keeping();
+    let (service, headers) = recording_service();
     let inner = PropagateLayer::new().layer(service);
     let inner = tower::ServiceBuilder::new().map_request(unwrap).service(inner);
     let outer = PropagateLayer::new().layer(stack(&rig, Propagate::everywhere(), inner));
     sent(&rig, outer, get("http://a.example/")).await;
-    let kept = kept.lock().unwrap();
-    assert_eq!(kept.get_all("traceparent").iter().count(), 1);
-    assert_eq!(kept["traceparent"], traceparent(&rig.span("GET").span_context));
+    let headers = headers.lock().unwrap();
+    assert_eq!(headers.get_all("traceparent").iter().count(), 1);
+    assert_eq!(headers["traceparent"], traceparent(&rig.span("GET").span_context));
 }
 
-/// The observed body's own one, which the kept service takes.
+/// Replaces the observed body by the body that the recording service expects.
 fn unwrap(request: http::Request<tower_outbound::observe::ObserveRequestBody<Body>>) -> http::Request<Body> {
     request.map(|_| Body::new())
 }

@@ -23,7 +23,7 @@ pub(crate) fn asking(uri: Uri) -> Request<Body> {
     request.body(Body::new()).unwrap()
 }
 
-/// A response body with a message and trailers with this status; no trailers if it is empty.
+/// A response body with a message and with trailers of this status. An empty status means no trailers.
 pub(crate) fn ending(status: &str) -> Response<GrpcBody> {
     let mut trailers = HeaderMap::new();
     if !status.is_empty() {
@@ -63,17 +63,17 @@ fn create() -> Request<Body> {
 }
 
 /// Status code, `error.type` and whether the span status is an error, for a response read to its end.
-async fn told(answer: impl Fn() -> Response<GrpcBody> + Clone) -> (String, Option<String>, bool) {
+async fn rpc_outcome(answer: impl Fn() -> Response<GrpcBody> + Clone) -> (String, Option<String>, bool) {
     let rig = Rig::new();
     attempt(&answering_with(&rig.outbound(), answer), create()).await;
     let span = rig.span("shop.Orders/Create");
     let mut attributes = attributes(&span);
-    let told = (attributes.remove("rpc.response.status_code").unwrap(), attributes.remove("error.type"));
+    let recorded = (attributes.remove("rpc.response.status_code").unwrap(), attributes.remove("error.type"));
     let [(mut labels, count)] = <[_; 1]>::try_from(rig.values("rpc.client.call.duration")).unwrap();
     assert_eq!(count, 1.0);
     let metric = (labels.remove("rpc.response.status_code").unwrap(), labels.remove("error.type"));
-    assert_eq!(told, metric, "the same on the span and on the metric");
-    (told.0, told.1, span.status == Status::error(""))
+    assert_eq!(recorded, metric, "span and metric differ");
+    (recorded.0, recorded.1, span.status == Status::error(""))
 }
 
 #[tokio::test]
@@ -134,22 +134,25 @@ async fn rpc_status_not_ok_is_error_despite_http_200() {
             assert_eq!(rig.values(metric)[0].0["outbound.outcome"], "error", "{metric}");
         }
         let (http, _) = rig.values("http.client.request.duration").remove(0);
-        assert_eq!(http.get("error.type"), None, "for HTTP, a 200 is none");
+        assert_eq!(http.get("error.type"), None, "status 200 is no HTTP error");
     }
 }
 
 #[tokio::test]
 async fn rpc_status_from_grpc_status_or_mapped_from_http_status() {
     let error = |code: &str, kind: &str| (code.to_owned(), Some(kind.to_owned()), true);
-    assert_eq!(told(|| trailers_only(200, "0")).await, ("OK".into(), None, false));
-    assert_eq!(told(|| ending("1")).await, error("CANCELLED", "CANCELLED"));
-    assert_eq!(told(|| ending("16")).await, error("UNAUTHENTICATED", "UNAUTHENTICATED"));
-    assert_eq!(told(|| ending("")).await, error("UNKNOWN", "UNKNOWN"));
-    assert_eq!(told(|| ending("17")).await, error("UNKNOWN", "UNKNOWN"));
-    assert_eq!(told(|| ending("ok")).await, error("UNKNOWN", "UNKNOWN"));
-    assert_eq!(told(|| trailers_only(503, "")).await, error("UNAVAILABLE", "503"));
-    assert_eq!(told(|| trailers_only(404, "")).await, error("UNIMPLEMENTED", "404"));
-    assert_eq!(told(|| trailers_only(503, "8")).await, error("RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED"));
+    assert_eq!(rpc_outcome(|| trailers_only(200, "0")).await, ("OK".into(), None, false));
+    assert_eq!(rpc_outcome(|| ending("1")).await, error("CANCELLED", "CANCELLED"));
+    assert_eq!(rpc_outcome(|| ending("16")).await, error("UNAUTHENTICATED", "UNAUTHENTICATED"));
+    assert_eq!(rpc_outcome(|| ending("")).await, error("UNKNOWN", "UNKNOWN"));
+    assert_eq!(rpc_outcome(|| ending("17")).await, error("UNKNOWN", "UNKNOWN"));
+    assert_eq!(rpc_outcome(|| ending("ok")).await, error("UNKNOWN", "UNKNOWN"));
+    assert_eq!(rpc_outcome(|| trailers_only(503, "")).await, error("UNAVAILABLE", "503"));
+    assert_eq!(rpc_outcome(|| trailers_only(404, "")).await, error("UNIMPLEMENTED", "404"));
+    assert_eq!(
+        rpc_outcome(|| trailers_only(503, "8")).await,
+        error("RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED")
+    );
 }
 
 #[tokio::test]
@@ -273,7 +276,7 @@ async fn rpc_metric_series_stay_below_sdk_limit_and_lose_no_count() {
     let series = rig.series("rpc.client.call.duration");
     assert!((1200..2000).contains(&series.len()), "{}", series.len());
     assert!(series.iter().all(|series| !series.attributes.contains_key("otel.metric.overflow")));
-    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), sent, "none is lost");
+    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), sent, "no attempt is lost");
     let methods = series.iter().map(|series| series.attributes["rpc.method"].as_str());
     let methods: std::collections::BTreeSet<_> = methods.collect();
     assert!(methods.len() <= 101 && methods.contains("_OTHER"), "{}", methods.len());

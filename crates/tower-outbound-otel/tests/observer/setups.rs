@@ -155,7 +155,7 @@ async fn connect_address_spans_have_own_errors() {
         assert_eq!((third.status.clone(), attributes(&third).get("error.type")), (Status::Unset, None));
         assert!(first.end_time <= second.start_time && second.end_time <= third.start_time);
         assert_eq!(attributes(&rig.span("DNS lookup peer.test"))["dns.answers"], r#"["127.0.0.1","::1"]"#);
-        assert_eq!(setup.status, Status::Unset, "it led to a connection");
+        assert_eq!(setup.status, Status::Unset, "the setup succeeded");
     }
 }
 
@@ -218,7 +218,7 @@ async fn connection_setup_cancelled_is_root_without_error() {
     {
         let pending = client.oneshot(get("http://a.example/"));
         tokio::select! {
-            _ = pending => panic!("nothing to send it on"),
+            _ = pending => panic!("a response without a connection"),
             () = asked.wait() => {}
         }
     }
@@ -226,7 +226,7 @@ async fn connection_setup_cancelled_is_root_without_error() {
     assert!(is_root(&setup) && links_to(&setup, &attempt));
     assert_eq!((setup.status.clone(), attributes(&setup).get("error.type")), (Status::Unset, None));
     assert_eq!(attributes(&attempt)["outbound.cancelled_in"], "acquire");
-    assert_eq!(rig.values("outbound.connect.duration"), [], "neither made nor failed");
+    assert_eq!(rig.values("outbound.connect.duration"), [], "a cancelled connect has no duration");
 }
 
 #[tokio::test]
@@ -239,7 +239,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     let (server, duplex) = ScriptedServer::duplex(script);
     let client = gated(&outbound, duplex, [(open.clone(), open), (asked.clone(), connect.clone())]);
 
-    // The second request starts a connect, and is served by the connection of the first.
+    // The second request starts a connect, then uses the connection of the first request.
     let send = |path: &str| {
         let (client, request) = (client.clone(), get(format!("http://a.example{path}").as_str()));
         tokio::spawn(async move { attempt(&client, request).await })
@@ -254,7 +254,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     while outbound.connections().len() < 2 {
         tokio::task::yield_now().await;
     }
-    // hyper-util prefers the youngest idle connection.
+    // hyper-util prefers the newest idle connection.
     while rig.values("outbound.connect.wasted").is_empty() {
         tokio::task::yield_now().await;
     }
@@ -269,8 +269,8 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     let setups = spans.iter().filter(|span| span.name.starts_with("HTTP connection_setup"));
     let wasted: Vec<_> = setups.filter(|setup| is_root(setup)).collect();
     assert_eq!(wasted.len(), 1);
-    assert!(links_to(wasted[0], &second), "its starter");
-    assert!(links_to(&third, wasted[0]), "whom it served");
+    assert!(links_to(wasted[0], &second), "a link to the attempt that started the connect");
+    assert!(links_to(&third, wasted[0]), "a link from the attempt that used the connection");
     assert_eq!(attributes(&third)["outbound.connection.setup_paid"], "false");
     assert_eq!(rig.values("outbound.connect.wasted")[0].1, 1.0);
 }
@@ -282,10 +282,10 @@ async fn connection_setup_unused_recorded_at_close() {
     let mut connector = rig.outbound().connector(duplex);
     let uri: http::Uri = "http://a.example/".parse().unwrap();
     let io = connector.ready().await.unwrap().call(uri).await.unwrap();
-    assert_eq!(rig.names(), Vec::<String>::new(), "not yet known where it belongs");
+    assert_eq!(rig.names(), Vec::<String>::new(), "the span ends at the first use or at the close");
     drop(io);
     let setup = rig.span("HTTP connection_setup a.example:80");
-    assert!(is_root(&setup) && setup.links.is_empty(), "nobody had started it");
+    assert!(is_root(&setup) && setup.links.is_empty(), "no attempt started the connect");
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn connection_setup_used_by_other_attempt_first_is_root() {
     let outbound = rig.outbound();
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
     let (lent, free) = (Gate::new(), Arc::new(tokio::sync::Mutex::new(None)));
-    // The second request is served by the first one's connection; the first one makes another.
+    // The second request uses the connection that the first request started. The first request starts another.
     let client = {
         let (connector, lent, free) = (outbound.connector(duplex), lent.clone(), Arc::clone(&free));
         tower::service_fn(move |request: http::Request<_>| {

@@ -107,7 +107,7 @@ async fn connection_reuse_idle_time_is_time_between_requests() {
     }
     let spans = rig.spans().into_iter().filter(|span| span.name == "GET");
     let times: Vec<_> = spans.map(|span| attributes(&span).remove("outbound.connection.idle_time")).collect();
-    assert_eq!(times, [None, Some("0.25".to_owned())], "in seconds; a new connection was never idle");
+    assert_eq!(times, [None, Some("0.25".to_owned())], "idle time in seconds; none for a new connection");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn attempt_span_cancelled_has_phase_without_error() {
     {
         let pending = client.clone().oneshot(get(server.uri("/")));
         tokio::select! {
-            _ = pending => panic!("nobody answers"),
+            _ = pending => panic!("a response of a silent peer"),
             () = asked.wait() => {}
         }
     }
@@ -179,7 +179,7 @@ async fn attempt_span_ends_in_phase_body_when_body_dropped() {
     let rig = Rig::new();
     let service = answering(&rig.outbound(), 200);
     let response = service.oneshot(get("http://a.example/")).await.unwrap();
-    assert_eq!(rig.names(), Vec::<String>::new(), "the body goes on");
+    assert_eq!(rig.names(), Vec::<String>::new(), "the span ended before the body");
     drop(response);
     assert_eq!(attributes(&rig.span("GET"))["outbound.cancelled_in"], "body");
 }
@@ -229,7 +229,7 @@ async fn duration_metric_equals_span_duration() {
         let observer = if at_head { rig.observer().end_at_head() } else { rig.observer() };
         let outbound = Outbound::builder().observer(observer.build()).build();
         let response = answering(&outbound, 200).oneshot(get("http://a.example/")).await.unwrap();
-        assert_eq!(rig.names().len(), usize::from(at_head), "whether it ends at the head");
+        assert_eq!(rig.names().len(), usize::from(at_head), "a span that ends at the head");
         let _ = response.into_body().collect().await.unwrap();
 
         let span = rig.span("GET");
@@ -242,7 +242,7 @@ async fn duration_metric_equals_span_duration() {
 }
 
 /// An attempt: 3 ms for the connect, 5 ms for the first byte, and `head` for the rest of the head.
-async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
+async fn send_with_slow_head(rig: &Rig, phases: Phases, head: Duration) {
     let (first, rest) = OK.split_at(9);
     let script = Script::new().read_request().sleep(Duration::from_millis(5)).write(first);
     let (_server, duplex) = ScriptedServer::duplex(script.sleep(head).write(rest).repeat());
@@ -257,7 +257,7 @@ async fn with_a_slow_head(rig: &Rig, phases: Phases, head: Duration) {
 async fn phases_as_events_or_off_make_no_spans() {
     for phases in [Phases::Events, Phases::Off] {
         let rig = Rig::new();
-        with_a_slow_head(&rig, phases, Duration::from_millis(2)).await;
+        send_with_slow_head(&rig, phases, Duration::from_millis(2)).await;
         assert_eq!(rig.names(), ["GET", "HTTP connection_setup a.example:80"]);
         let events = rig.span("GET").events.events;
         let seconds = |event: &Event| event.attributes[0].value.to_string();
@@ -280,7 +280,7 @@ async fn phase_head_is_span_only_above_1_ms() {
     for (millis, spans) in [(1, 0), (2, 1)] {
         let rig = Rig::new();
         let head = Duration::from_millis(millis);
-        with_a_slow_head(&rig, Phases::Spans, head).await;
+        send_with_slow_head(&rig, Phases::Spans, head).await;
         let heads: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "outbound.head").collect();
         assert_eq!(heads.len(), spans, "{head:?}");
         assert!(heads.iter().all(|span| span.end_time.duration_since(span.start_time).unwrap() == head));
@@ -322,7 +322,7 @@ async fn panic_in_call_ends_attempt_span() {
     let rig = Rig::new();
     let panics =
         tower::service_fn(async |_: http::Request<_>| -> Result<http::Response<Answer>, std::io::Error> {
-            panic!("a bug of the client's")
+            panic!("a bug in the client")
         });
     let mut service = rig.outbound().attempt_layer().layer(panics);
     let task =

@@ -168,7 +168,7 @@ fn continued(part: &Part) -> Option<String> {
     Some(format!("continued from {sign}{}", millis(start.abs_diff(first))))
 }
 
-/// The service's name, unless it is the SDK's default.
+/// The service's name; `None` for the SDK's default.
 pub(super) fn service(resource: &Resource) -> Option<Arc<str>> {
     let name = resource.get(&"service.name".into())?.to_string();
     (!name.starts_with("unknown_service")).then(|| clip(&name, LONGEST).into())

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::settings::{Choices, Settings};
 
-    /// A queue for so many spans, and nobody who takes them; the next interval is in 24 days.
+    /// A queue of `size` spans and a receiver that refuses connections. The next export interval is in 24 days.
     fn start(size: &'static str) -> (ExportThread, SpanQueue) {
         let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let lookup = move |key: &str| match key {

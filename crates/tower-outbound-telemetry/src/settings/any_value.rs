@@ -141,9 +141,9 @@ proptest! {
             variables.push(("OTEL_TRACES_SAMPLER", "traceidratio".to_owned()));
         }
         let settings = resolve_with(lookup(variables));
-        let told = settings.warnings.iter().any(|warning| warning.key() == key);
+        let warned = settings.warnings.iter().any(|warning| warning.key() == key);
         let value = value.trim();
-        prop_assert_eq!(told, !value.is_empty() && !understood(key, value, &settings), "{:?}", settings.warnings);
+        prop_assert_eq!(warned, !value.is_empty() && !understood(key, value, &settings), "{:?}", settings.warnings);
         prop_assert!(settings.warnings.iter().all(|warning| warning.key() == key));
         prop_assert!(settings.batch.size <= settings.batch.queue && settings.batch.size > 0);
     }
@@ -157,8 +157,8 @@ proptest! {
         let keys = keys();
         prop_assert!(keys.len() <= values.len());
         let settings = resolve_with(lookup(keys.into_iter().zip(values).collect()));
-        let told = format!("{settings:?} {:?}", settings.warnings);
-        prop_assert!(!told.is_empty());
+        let shown = format!("{settings:?} {:?}", settings.warnings);
+        prop_assert!(!shown.is_empty());
     }
 
     #[test]
@@ -172,7 +172,7 @@ proptest! {
         let endpoint = format!("{name}user:{marker}{rest}@collector:1/{rest}?{marker}{rest}");
         let own = |suffix: &str| &*format!("OTEL_EXPORTER_OTLP_{signal}{suffix}").leak();
         let settings = resolve_with(lookup(vec![(own("HEADERS"), headers), (own("ENDPOINT"), endpoint)]));
-        let told = format!("{settings:?} {:?}", settings.warnings.iter().map(ToString::to_string).collect::<Vec<_>>());
-        prop_assert!(!told.contains(marker), "{}", told);
+        let shown = format!("{settings:?} {:?}", settings.warnings.iter().map(ToString::to_string).collect::<Vec<_>>());
+        prop_assert!(!shown.contains(marker), "{}", shown);
     }
 }

@@ -227,8 +227,8 @@ mod tests {
         assert_eq!(metrics.roots.unwrap(), files.certificates);
         let ([traces, _], warnings) = files.resolve(&[(ROOTS, "cert.pem"), (own, "text.txt")]);
         assert_eq!(traces.roots.unwrap(), files.certificates);
-        let told = "\"text.txt\" cannot be used (no certificate in PEM), using cert.pem";
-        assert_eq!(warnings, [format!("{own}: {told}")]);
+        let message = "\"text.txt\" cannot be used (no certificate in PEM), using cert.pem";
+        assert_eq!(warnings, [format!("{own}: {message}")]);
     }
 
     #[test]
@@ -243,15 +243,15 @@ mod tests {
         ] {
             let (tls, warnings) = files.resolve(&[(ROOTS, name)]);
             assert!(tls.iter().all(|tls| tls.roots.is_none()));
-            let told = format!("{ROOTS}: {name:?} cannot be used ({reason}), using the system's roots");
-            assert_eq!(warnings, [told]);
+            let message = format!("{ROOTS}: {name:?} cannot be used ({reason}), using the system's roots");
+            assert_eq!(warnings, [message]);
         }
     }
 
     #[test]
     fn tls_certificate_or_key_alone_warns_with_missing_variable() {
         let files = files();
-        let told = |key: &str, name: &str, reason: &str| {
+        let warning = |key: &str, name: &str, reason: &str| {
             format!("{key}: {name:?} cannot be used ({reason}), using no client certificate")
         };
         let with = |variables: &[(&'static str, &str)]| {
@@ -259,13 +259,13 @@ mod tests {
             assert!(tls.iter().all(|tls| tls.client.is_none()));
             warnings
         };
-        assert_eq!(with(&[(CERT, "cert.pem")]), [told(CERT, "cert.pem", &format!("without {KEY}"))]);
-        assert_eq!(with(&[(KEY, "key.pem")]), [told(KEY, "key.pem", &format!("without {CERT}"))]);
+        assert_eq!(with(&[(CERT, "cert.pem")]), [warning(CERT, "cert.pem", &format!("without {KEY}"))]);
+        assert_eq!(with(&[(KEY, "key.pem")]), [warning(KEY, "key.pem", &format!("without {CERT}"))]);
         assert_eq!(
             with(&[(CERT, "cert.pem"), (KEY, "text.txt")]),
             [
-                told(KEY, "text.txt", "no private key in PEM"),
-                told(CERT, "cert.pem", &format!("{KEY} cannot be used"))
+                warning(KEY, "text.txt", "no private key in PEM"),
+                warning(CERT, "cert.pem", &format!("{KEY} cannot be used"))
             ]
         );
     }

@@ -42,8 +42,8 @@ mod tests {
         ] {
             let settings = resolve(&[(key, value)]);
             assert_eq!(warned(&settings), [(key, value, used)]);
-            let told = format!("{key}: {value:?} cannot be used (not honoured), using {used}");
-            assert_eq!(settings.warnings[0].to_string(), told);
+            let message = format!("{key}: {value:?} cannot be used (not honoured), using {used}");
+            assert_eq!(settings.warnings[0].to_string(), message);
         }
     }
 

@@ -16,12 +16,12 @@ use tower_outbound::retry::{RetryContext, Verdict};
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Connection, Event, Outbound, OutboundClient};
 
-use super::told::{Judged, Told};
+use super::reported::{Judged, Reported};
 
-/// What a fault that shows by a timeout waits for.
+/// The timeout in faults that only a timeout ends.
 pub(super) const LIMIT: Duration = Duration::from_millis(400);
 
-/// What differs from a client with every default.
+/// The options that differ from the defaults.
 pub(super) struct Options {
     pub(super) http2: bool,
     pub(super) tls: Option<ClientConfig>,
@@ -35,37 +35,37 @@ impl Options {
     }
 }
 
-/// With a limit for each way to be slow.
+/// A timeout for the head, the request's body and the response's body.
 pub(super) fn in_time() -> Options {
     const LIMITS: Timeouts = Timeouts::new().first_byte(LIMIT).write_idle(LIMIT).body_idle(LIMIT);
     Options { limits: |builder| builder.timeouts(LIMITS), ..Options::new(false) }
 }
 
-/// The client.
+/// A client that reports its first attempt.
 pub(super) struct Caller {
     client: OutboundClient,
-    told: watch::Sender<Told>,
+    reported: watch::Sender<Reported>,
 }
 
 impl Caller {
-    /// One that sends again once, without a pause.
+    /// A client that retries once, without a backoff.
     pub(super) fn new(options: Options) -> Caller {
-        let told = watch::Sender::new(Told::default());
-        let (ended, judged) = (told.clone(), told.clone());
+        let reported = watch::Sender::new(Reported::default());
+        let (ended, judged) = (reported.clone(), reported.clone());
         let observer = move |event: &Event<'_>| match event {
-            Event::AttemptEnded { outcome, .. } => ended.send_modify(|told| {
-                told.outcome.get_or_insert_with(|| (*outcome).clone());
+            Event::AttemptEnded { outcome, .. } => ended.send_modify(|reported| {
+                reported.outcome.get_or_insert_with(|| (*outcome).clone());
             }),
-            Event::RetryDecided { reason, decision, .. } => ended.send_modify(|told| {
-                told.decision.get_or_insert((*reason, *decision));
+            Event::RetryDecided { reason, decision, .. } => ended.send_modify(|reported| {
+                reported.decision.get_or_insert((*reason, *decision));
             }),
             _ => {}
         };
-        // It decides nothing, but is asked only for what may be sent again at all.
+        // Decides nothing: the retry layer calls the policy only if a retry is possible.
         let policy = move |attempt: &RetryContext<'_>| {
             let looked_at = if attempt.result().is_ok() { Judged::Head } else { Judged::Failure };
-            judged.send_modify(|told| {
-                told.judged.get_or_insert(looked_at);
+            judged.send_modify(|reported| {
+                reported.judged.get_or_insert(looked_at);
             });
             Verdict::Default
         };
@@ -80,14 +80,14 @@ impl Caller {
             .tls_config(tls)
             .tcp_connector((options.tcp)(outbound.http_connector()))
             .build();
-        Caller { client, told }
+        Caller { client, reported }
     }
 
-    /// Sends it and reads the answer to its end; `on_head` is called in between.
+    /// Sends a request and reads the response to its end; calls `on_head` in between.
     pub(super) async fn send(&self, request: Request<Body>, on_head: impl FnOnce()) {
         if let Ok(response) = self.client.request(request).await {
             on_head();
-            // What goes wrong is told.
+            // The observer records the failure.
             let _ = response.into_body().collect().await;
         }
     }
@@ -96,27 +96,27 @@ impl Caller {
         self.send(Upload::None.request(uri, &Gate::new()).map(Body::new), || {}).await;
     }
 
-    /// Returns once the retry layer has decided to send again.
+    /// Waits until the retry layer has decided to retry.
     pub(super) async fn retried(&self) {
-        let mut told = self.told.subscribe();
-        // It cannot fail: `self` keeps the sender.
-        let _ = told.wait_for(|told| matches!(told.decision, Some((_, Ok(_))))).await;
+        let mut reported = self.reported.subscribe();
+        // Cannot fail: `self` holds the sender.
+        let _ = reported.wait_for(|reported| matches!(reported.decision, Some((_, Ok(_))))).await;
     }
 
-    /// Forgets what was told.
+    /// Clears the report.
     pub(super) fn forget(&self) {
-        self.told.send_replace(Told::default());
+        self.reported.send_replace(Reported::default());
     }
 
-    /// What was told of the first attempt since then; waits for its end.
-    pub(super) async fn told(&self) -> Told {
-        let mut told = self.told.subscribe();
-        let ended = told.wait_for(|told| told.outcome.is_some()).await;
-        // It cannot fail: `self` keeps the sender.
-        ended.map(|told| told.clone()).unwrap_or_default()
+    /// Waits for the end of the first attempt since `forget`, and returns its report.
+    pub(super) async fn reported(&self) -> Reported {
+        let mut reported = self.reported.subscribe();
+        let ended = reported.wait_for(|reported| reported.outcome.is_some()).await;
+        // Cannot fail: `self` holds the sender.
+        ended.map(|reported| reported.clone()).unwrap_or_default()
     }
 
-    /// Returns once something more is read on any connection.
+    /// Waits until any connection has read more bytes.
     pub(super) async fn first_byte(&self) {
         let read = || self.client.outbound().connections().iter().map(Connection::bytes_in).sum::<u64>();
         let before = read();
@@ -126,7 +126,7 @@ impl Caller {
     }
 }
 
-/// Sends a request that is given up when `when` is over.
+/// Sends a request and drops it when `when` completes.
 pub(super) async fn cancelled(sent: impl Future<Output = ()>, when: impl Future<Output = ()>) {
     tokio::select! {
         biased;

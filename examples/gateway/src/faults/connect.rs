@@ -11,7 +11,7 @@ use outbound_tests::server::closed_port;
 use tower_outbound::connect::TcpConnector;
 
 use super::caller::{Caller, LIMIT, Options};
-use super::told::Told;
+use super::reported::Reported;
 use super::{Fault, fault, uri};
 
 const NAME: &str = "http://peer.test/";
@@ -30,32 +30,32 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-async fn get(uri: Uri, options: Options) -> io::Result<Told> {
+async fn get(uri: Uri, options: Options) -> io::Result<Reported> {
     let caller = Caller::new(options);
     caller.get(&uri).await;
-    Ok(caller.told().await)
+    Ok(caller.reported().await)
 }
 
-async fn failing_name(slug: &str) -> io::Result<Told> {
+async fn failing_name(slug: &str) -> io::Result<Reported> {
     let failure = dns_failure(slug).ok_or(io::ErrorKind::InvalidInput)?;
     get(Uri::from_static(NAME), with_tcp(move |tcp| failing_resolver(tcp, failure))).await
 }
 
-async fn silent_name() -> io::Result<Told> {
+async fn silent_name() -> io::Result<Reported> {
     let options = with_tcp(|tcp| silent_resolver(tcp, &Gate::new()));
     get(Uri::from_static(NAME), in_time(options)).await
 }
 
-async fn refused() -> io::Result<Told> {
+async fn refused() -> io::Result<Reported> {
     get(uri("http", closed_port()?), Options::new(false)).await
 }
 
-async fn backlog_full() -> io::Result<Told> {
+async fn backlog_full() -> io::Result<Reported> {
     let full = FullBacklog::new()?;
     get(uri("http", full.address()), in_time(Options::new(false))).await
 }
 
-async fn no_route() -> io::Result<Told> {
+async fn no_route() -> io::Result<Reported> {
     get(uri("http", (NO_ROUTE, 80).into()), Options::new(false)).await
 }
 

@@ -1,12 +1,12 @@
-//! One request into each fault that needs only this process, and what is reported.
+//! One request into each fault that this process can play, and the report of each.
 
 mod caller;
 mod connect;
 mod own;
 mod peer;
 mod report;
+mod reported;
 mod tls;
-mod told;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -19,22 +19,22 @@ use outbound_tests::faults::{Expected, table};
 use tokio::time::{Instant, timeout_at};
 
 use self::report::{Row, Table};
-use self::told::Told;
+use self::reported::Reported;
 use crate::progress;
 
-/// A fault that takes longer hangs. Each takes two timeouts at most.
+/// The bound of one fault, which needs two timeouts at most.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// All of them together.
+/// The bound of all faults together.
 const IN_ALL: Duration = Duration::from_secs(18);
 
-/// A fault by its name in the document.
+/// A fault, named as in the document.
 struct Fault {
     name: &'static str,
     http2: bool,
-    run: Pin<Box<dyn Future<Output = io::Result<Told>>>>,
+    run: Pin<Box<dyn Future<Output = io::Result<Reported>>>>,
 }
 
-fn fault(name: &'static str, run: impl Future<Output = io::Result<Told>> + 'static) -> Fault {
+fn fault(name: &'static str, run: impl Future<Output = io::Result<Reported>> + 'static) -> Fault {
     Fault { name, http2: false, run: Box::pin(run) }
 }
 
@@ -48,9 +48,9 @@ fn all() -> Vec<Fault> {
     [connect::faults(), tls::faults(), peer::faults(), own::faults()].into_iter().flatten().collect()
 }
 
-/// Meets every fault and prints what was reported. Fails if a report deviates from the document.
+/// Plays every fault and prints the reports. Fails if a report deviates from the document.
 ///
-/// On one thread, so that peer and client take turns: the order decides some faults.
+/// Runs on one thread: some faults depend on the order in which peer and client run.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(json: bool) -> ExitCode {
     let rows = match meet(all(), json).await {
@@ -82,18 +82,20 @@ async fn meet(faults: Vec<Fault>, quiet: bool) -> io::Result<Vec<Row>> {
     let end = Instant::now() + IN_ALL;
     let mut rows = Vec::new();
     for Fault { name, http2, run } in faults {
-        let told = match timeout_at(end.min(Instant::now() + PATIENCE), run).await {
-            Ok(told) => told.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?,
-            Err(_) => Told::default(),
+        let reported = match timeout_at(end.min(Instant::now() + PATIENCE), run).await {
+            Ok(reported) => {
+                reported.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?
+            }
+            Err(_) => Reported::default(),
         };
-        rows.push(Row::new(name, http2, &told, expected(&document, name, http2)));
+        rows.push(Row::new(name, http2, &reported, expected(&document, name, http2)));
         progress.inc(1);
     }
     progress.finish_and_clear();
     Ok(rows)
 }
 
-/// The row of the document, if there is one.
+/// The documented row, if the document has one.
 fn expected<'a>(
     document: &'a [(String, [Option<Expected>; 2])],
     name: &str,

@@ -8,7 +8,7 @@ use outbound_tests::server::{Script, ScriptedServer};
 use tower_outbound::outbound::OutboundBuilder;
 
 use super::caller::{Caller, LIMIT, Options, cancelled};
-use super::told::Told;
+use super::reported::Reported;
 use super::{Fault, fault};
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -31,7 +31,7 @@ pub(super) fn faults() -> Vec<Fault> {
 async fn behind_another(
     limits: fn(OutboundBuilder) -> OutboundBuilder,
     second: impl AsyncFnOnce(&Caller, &Uri),
-) -> io::Result<Told> {
+) -> io::Result<Reported> {
     let arrived = Gate::new();
     let server = ScriptedServer::tcp(Script::new().read_request().open(&arrived).read_to_end()).await?;
     let caller = Caller::new(Options { limits, ..Options::new(false) });
@@ -42,5 +42,5 @@ async fn behind_another(
     };
     // The first request is cancelled when the second has ended.
     cancelled(caller.get(&uri), second).await;
-    Ok(caller.told().await)
+    Ok(caller.reported().await)
 }

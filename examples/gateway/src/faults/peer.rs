@@ -11,7 +11,7 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
 
 use super::caller::{Caller, Options, cancelled, in_time};
-use super::told::Told;
+use super::reported::Reported;
 use super::{Fault, fault, uri};
 
 /// One fault of each name and HTTP version.
@@ -25,7 +25,7 @@ pub(super) fn faults() -> Vec<Fault> {
     faults
 }
 
-async fn meet_http1(fault: http1::Fault) -> io::Result<Told> {
+async fn meet_http1(fault: http1::Fault) -> io::Result<Reported> {
     let (gate, never) = (Gate::new(), Gate::new());
     let reused = !fault.runs(false);
     let first = if reused { Script::new().read_request().write(OK) } else { Script::new() };
@@ -47,7 +47,7 @@ async fn meet_http1(fault: http1::Fault) -> io::Result<Told> {
     .await
 }
 
-async fn meet_http2(fault: http2::Fault) -> io::Result<Told> {
+async fn meet_http2(fault: http2::Fault) -> io::Result<Reported> {
     let gate = Gate::new();
     let reused = !fault.runs(false);
     let plan = Plan { at: fault.at, steps: fault.steps, reused, gate: gate.clone() };
@@ -71,11 +71,11 @@ async fn meet(
     upload: Upload,
     action: Action,
     gate: &Gate,
-) -> io::Result<Told> {
+) -> io::Result<Reported> {
     let caller = Caller::new(options);
     if reused {
         caller.get(uri).await;
-        caller.told().await;
+        caller.reported().await;
         caller.forget();
     }
     match action {
@@ -103,5 +103,5 @@ async fn meet(
         }
         _ => sent.await,
     }
-    Ok(caller.told().await)
+    Ok(caller.reported().await)
 }

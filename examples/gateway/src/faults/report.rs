@@ -1,19 +1,19 @@
-//! What was told of each fault, as a table and for a program.
+//! The report of each fault: a table, or JSON.
 
 use std::fmt;
 
 use outbound_tests::faults::Expected;
 use serde::Serialize;
 
-use super::told::Told;
+use super::reported::Reported;
 use crate::report::frameless;
 
-const HEADER: [&str; 6] = ["FAULT", "HTTP", "told as", "in phase", "request", "sent again"];
+const HEADER: [&str; 6] = ["FAULT", "HTTP", "kind", "phase", "request", "retried"];
 const HOW_TO_READ: &str = "\
-Each row is one request into one fault: its error's kind and phase, how much of the request was sent, and
-whether the retry layer has sent it again by its default rules: yes, and why; or no, since it is maybe
-processed, answered already, given up by the caller, or of a kind that it never sends again (a certificate,
-a name that does not exist, a full queue of our own).
+Each row is one request into one fault: the kind and phase of its error, how much of the request was sent, and
+whether the retry layer retried it under its default rules. Yes is followed by the reason. No is followed
+by the obstacle: the request may have been processed, was answered, was cancelled by the caller, or failed with
+a kind that is never retried (a certificate, a name that does not exist, a full in-flight queue).
 ";
 
 /// One fault.
@@ -28,16 +28,22 @@ pub(super) struct Row {
     send_state: Option<&'static str>,
     #[serde(rename = "resent")]
     retried: Option<bool>,
-    /// Why it was sent again, or why not.
+    /// The reason for the retry, or the obstacle.
     why: Option<&'static str>,
     documented: bool,
-    /// What the document says where it was told otherwise.
+    /// The documented row, if the report deviates from it.
     expected: Option<String>,
 }
 
 impl Row {
-    pub(super) fn new(fault: &'static str, http2: bool, told: &Told, expected: Option<&Expected>) -> Row {
-        let (kind, class, phase, sent) = (told.kind(), told.class(), told.phase(), told.sent());
+    pub(super) fn new(
+        fault: &'static str,
+        http2: bool,
+        reported: &Reported,
+        expected: Option<&Expected>,
+    ) -> Row {
+        let (kind, class, phase, sent) =
+            (reported.kind(), reported.class(), reported.phase(), reported.sent());
         let outcome = match phase {
             Some(phase) => format!("{kind} in {phase}"),
             None => kind.to_owned(),
@@ -45,7 +51,7 @@ impl Row {
         let or_none = |word: Option<&'static str>| word.unwrap_or("–");
         let documented =
             expected.is_some_and(|expected| !expected.differs(&outcome, or_none(class), or_none(sent)));
-        let (retried, why) = told.retried().unzip();
+        let (retried, why) = reported.retried().unzip();
         Row {
             fault,
             http: if http2 { "2" } else { "1" },
@@ -76,7 +82,7 @@ impl Row {
     }
 }
 
-/// All of them, for a person.
+/// All rows as text.
 pub(super) struct Table<'a>(pub(super) &'a [Row]);
 
 impl fmt::Display for Table<'_> {
@@ -86,12 +92,12 @@ impl fmt::Display for Table<'_> {
         let wrong: Vec<_> = rows.iter().filter(|row| !row.documented).collect();
         for Row { fault, http, expected, .. } in &wrong {
             let expected = expected.as_deref().unwrap_or_default();
-            writeln!(f, "{fault} on HTTP/{http} is documented otherwise: {expected}")?;
+            writeln!(f, "{fault} on HTTP/{http} deviates from the document: {expected}")?;
         }
-        let told = rows.len() - wrong.len();
+        let as_documented = rows.len() - wrong.len();
         writeln!(
             f,
-            "{told} of {} faults told as crates/tower-outbound/src/docs/failures.md says.",
+            "{as_documented} of {} faults reported as documented in crates/tower-outbound/src/docs/failures.md.",
             rows.len()
         )
     }
@@ -103,15 +109,15 @@ mod tests {
 
     #[test]
     fn faults_table_flags_undocumented_or_deviating_fault() {
-        let nothing = Told::default();
+        let nothing = Reported::default();
         let expected =
             Expected { kinds: vec!["ok".to_owned()], classes: vec![], phases: vec![], sends: vec![] };
         let rows =
             [Row::new("no-answer", false, &nothing, Some(&expected)), Row::new("x", true, &nothing, None)];
         assert!(rows.iter().all(|row| !row.is_documented()));
         let text = Table(&rows).to_string();
-        assert!(text.contains("no-answer on HTTP/1 is documented otherwise: Some(Expected"), "{text}");
-        assert!(text.contains("x on HTTP/2 is documented otherwise: None"), "{text}");
-        assert!(text.contains("0 of 2 faults told"), "{text}");
+        assert!(text.contains("no-answer on HTTP/1 deviates from the document: Some(Expected"), "{text}");
+        assert!(text.contains("x on HTTP/2 deviates from the document: None"), "{text}");
+        assert!(text.contains("0 of 2 faults reported"), "{text}");
     }
 }

@@ -7,7 +7,7 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::ScriptedServer;
 
 use super::caller::{Caller, LIMIT, Options};
-use super::told::Told;
+use super::reported::Reported;
 use super::{Fault, fault};
 
 pub(super) fn faults() -> Vec<Fault> {
@@ -25,11 +25,11 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-async fn meet(slug: &'static str, http2: bool) -> io::Result<Told> {
+async fn meet(slug: &'static str, http2: bool) -> io::Result<Reported> {
     let fault = handshake(slug, http2, &Gate::new()).ok_or(io::ErrorKind::InvalidInput)?;
     let server = ScriptedServer::tcp(fault.script).await?;
     let limits = Options { limits: |builder| builder.tls_timeout(LIMIT), ..Options::new(http2) };
     let caller = Caller::new(Options { tls: Some(fault.client), ..limits });
     caller.get(&server.uri_with(fault.scheme, "localhost", "/")).await;
-    Ok(caller.told().await)
+    Ok(caller.reported().await)
 }

@@ -1,4 +1,4 @@
-//! Callers who go on whatever comes back, and never faster than so.
+//! Workers that send calls at a bounded rate, whatever the responses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio::time::sleep;
 use super::Calls;
 use crate::traffic::Caller;
 
-/// Half of it by way of the twin; the last takes a while, so that restarts find it on its way.
+/// Half of the calls go through the twin. The last path is slow, so that restarts interrupt its response.
 const ROUND: [&str; 4] = ["/twin/tea", "/plain/fast", "/twin/tea", "/plain/body/60k"];
 const WORKERS: usize = 4;
-/// What a worker waits between two calls: 200 calls a second at most.
+/// The pause between two calls of a worker: at most 200 calls a second in all.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Load {
@@ -29,7 +29,7 @@ impl Load {
         Load { over, workers }
     }
 
-    /// Ends it when the calls that are made have ended, and counts them all.
+    /// Stops the workers after their current calls, and returns the counts.
     pub(super) async fn end(self) -> Calls {
         self.over.store(true, Ordering::Relaxed);
         let calls = self.workers.join_all().await;

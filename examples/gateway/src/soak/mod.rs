@@ -1,5 +1,5 @@
-//! The gateway and its twin under steady load, while their upstreams are restarted again and again: does what the
-//! receiver was told add up with what the upstreams have logged?
+//! The gateway and its twin under steady load while their upstreams restart repeatedly. At the end the exported
+//! telemetry is compared with the upstreams' logs.
 
 mod ledger;
 mod load;
@@ -31,18 +31,19 @@ use self::upstreams::{Upstream, ledger};
 use crate::cli::Cli;
 use crate::progress;
 
-/// How often the telemetry is taken: seldom enough to cost little, often enough for its queue.
+/// The interval at which the telemetry is flushed and read: short enough for its queue.
 const TAKE: Duration = Duration::from_millis(500);
-/// An attempt that takes longer is as good as lost; the load stays bounded.
+/// The timeout of an attempt, which bounds the load.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// How long the last spans may take: each ends when its body is dropped, a moment after the caller has it.
+/// The last spans are awaited for `LAST` times `MOMENT`: a span ends when its body is dropped, after the caller
+/// has the response.
 const LAST: usize = 50;
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// How the span of a connect is called.
+/// The name of the span of a connect.
 const SETUP: &str = "HTTP connection_setup ";
 
-/// Runs it; a failure if anything does not add up.
+/// Runs the soak. Fails if the telemetry and the logs differ.
 #[tokio::main]
 pub(crate) async fn run(cli: &Cli) -> ExitCode {
     let listener = match TcpListener::bind(cli.listen).await {
@@ -73,7 +74,7 @@ pub(crate) async fn run(cli: &Cli) -> ExitCode {
 async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>> {
     let mut random = fastrand::Rng::with_seed(cli.seed);
     let receiver = Receiver::start().await?;
-    // Whatever the environment says: without every span nothing adds up.
+    // Ignores the environment: the comparison needs every span.
     let telemetry = Telemetry::builder("gateway").lookup(|_| None).without_subscriber();
     let endpoint = receiver.http_endpoint();
     let telemetry = telemetry.protocol(OtlpProtocol::HttpProtobuf).endpoint(endpoint).build()?;
@@ -128,7 +129,7 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     for upstream in &mut upstreams {
         upstream.end(false).await?;
     }
-    // The span of a connect may wait for the connection's end.
+    // The span of a connect may end with its connection.
     let open = || outbound.connections().iter().filter(|open| open.origin().port() != twin.port()).count();
     for _ in 0..LAST {
         if open() == 0 {
@@ -145,7 +146,7 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     Ok(Report::new(cli, &upstreams, &books, &calls, &sums, &exported, [sampled.unwrap_or(at_end), at_end]))
 }
 
-/// From once to twice what was asked for.
+/// A random interval between once and twice `--restart-every`.
 fn interval_of(cli: &Cli, random: &mut fastrand::Rng) -> Duration {
     cli.restart_every + cli.restart_every.mul_f64(random.f64())
 }
@@ -157,7 +158,7 @@ fn bar(cli: &Cli) -> ProgressBar {
     progress
 }
 
-/// What the callers sent, by what came back.
+/// The calls that the load sent, by result.
 #[derive(Debug, Default)]
 struct Calls {
     ok: u64,
@@ -179,20 +180,20 @@ impl Calls {
     }
 }
 
-/// What the receiver was told of both services.
+/// The spans that the receiver got from both services.
 #[derive(Default)]
 struct Books {
     twin_port: u16,
     gateway_spans: u64,
-    /// The twin's own spans are its log.
+    /// The server spans of the twin serve as its log.
     twin: Ledger,
-    /// Attempts with anybody else.
+    /// Attempts to an unknown address.
     strays: u64,
 }
 
 impl Books {
     fn take(&mut self, telemetry: &Telemetry, receiver: &Receiver, upstreams: &[Upstream]) {
-        // What is lost is in the report.
+        // The report at the end has the losses.
         let _ = tokio::task::block_in_place(|| telemetry.force_flush());
         self.spans(&receiver.take_spans(), upstreams);
     }
@@ -207,7 +208,7 @@ impl Books {
                 (SpanKind::Client, Some(upstream)) => ledger(&upstream.ledger).attempt(span),
                 (SpanKind::Client, None) if to(self.twin_port) => self.twin.attempt(span),
                 (SpanKind::Client, None) => self.strays += 1,
-                // A setup that failed has made no connection.
+                // A failed setup has opened no connection.
                 _ if !span.name().starts_with(SETUP) || span.attr("error.type").is_some() => {}
                 (_, Some(upstream)) => ledger(&upstream.ledger).setups += 1,
                 (_, None) => self.twin.setups += 1,
@@ -215,8 +216,8 @@ impl Books {
         }
     }
 
-    /// Whether nothing is still on its way.
+    /// Whether every span has arrived.
     fn is_whole(&self, calls: &Calls) -> bool {
-        self.gateway_spans == calls.sent() && self.twin.told() == self.twin.logged
+        self.gateway_spans == calls.sent() && self.twin.attempts() == self.twin.logged
     }
 }

@@ -1,4 +1,4 @@
-//! What adds up and what does not.
+//! The report of a soak.
 
 use std::fmt;
 use std::fs;
@@ -17,17 +17,18 @@ use crate::cli::Cli;
 use crate::report::frameless;
 
 const HOW_TO_READ: &str = "\
-Each request is found by its span's id, which the upstream logs. The log of nginx is its access log; a server in
-this process counts for itself, and the twin's log is its own spans. Maybe processed: sent, or on HTTP/2 on its
-way, when the connection ended. Without a request: opened for one that another connection served, or that failed.
+A request and its log line have the same span id. The log of an upstream is nginx's access log, the count of a
+server in this process, or the server spans of the twin. Maybe processed is a request that was sent, or on HTTP/2
+partly sent, when the connection ended. A connection without a request was opened for a request that another
+connection served, or that failed.
 ";
 
-/// What the metrics say of one upstream.
+/// The sums of the metrics of one upstream.
 pub(super) struct Sums {
     requests: u64,
     retries: u64,
     opened: u64,
-    /// By the registry, at the end.
+    /// Open connections in the registry at the end.
     open: u64,
 }
 
@@ -46,13 +47,13 @@ impl Sums {
     }
 }
 
-/// What must not grow.
+/// The values that must not grow over time.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Sample {
     after_s: u64,
     connections_open: usize,
     tasks: usize,
-    /// Where the system tells it.
+    /// `None` on systems without `/proc`.
     rss_kib: Option<u64>,
 }
 
@@ -84,17 +85,18 @@ struct Account {
     logged: u64,
     answered_and_not_logged: u64,
     never_sent_and_logged: u64,
-    logged_and_not_told: u64,
+    #[serde(rename = "logged_and_not_told")]
+    logged_without_attempt: u64,
     #[serde(rename = "resends")]
     retries: u64,
     retries_metric: u64,
     connections_opened_metric: u64,
     connections_setup: u64,
-    /// Where a client names no connection (tonic), the span of its setup comes at its end.
+    /// Through tonic the span of a setup ends with the connection.
     connections_still_open: u64,
-    /// By the upstream's count; null where it does not count them.
+    /// Counted by the upstream; null if the upstream does not count.
     connections_accepted: Option<u64>,
-    /// With a request in the log; null where attempts do not name their connection.
+    /// Connections with a request in the log; null if attempts do not name their connection.
     connections_with_a_request_logged: Option<u64>,
     connections_that_disagree: u64,
 }
@@ -104,7 +106,7 @@ impl Account {
         Account {
             upstream,
             restarts,
-            attempts: ledger.told(),
+            attempts: ledger.attempts(),
             requests_metric: sums.requests,
             answered: ledger.answered,
             failed_never_sent: ledger.never,
@@ -113,7 +115,7 @@ impl Account {
             logged: ledger.logged,
             answered_and_not_logged: ledger.unlogged(),
             never_sent_and_logged: ledger.never_logged,
-            logged_and_not_told: ledger.untold(),
+            logged_without_attempt: ledger.unreported(),
             retries: ledger.retried,
             retries_metric: sums.retries,
             connections_opened_metric: sums.opened,
@@ -125,7 +127,7 @@ impl Account {
         }
     }
 
-    /// What does not add up, in words.
+    /// One text for each difference.
     fn problems(&self) -> Vec<String> {
         let name = self.upstream;
         let mut problems = Vec::new();
@@ -135,26 +137,26 @@ impl Account {
             }
         };
         equal("attempts against outbound.requests", self.attempts, self.requests_metric);
-        equal("logged against answered, and failed but logged", self.logged, {
+        equal("logged against answered plus failed but logged", self.logged, {
             self.answered + self.maybe_processed_and_logged
         });
-        equal("answered and not in the log", self.answered_and_not_logged, 0);
-        equal("told as never sent, and in the log", self.never_sent_and_logged, 0);
-        equal("in the log and told by no attempt", self.logged_and_not_told, 0);
+        equal("answered, but not in the log", self.answered_and_not_logged, 0);
+        equal("reported as never sent, but in the log", self.never_sent_and_logged, 0);
+        equal("in the log without an attempt", self.logged_without_attempt, 0);
         equal("retries against outbound.retries", self.retries, self.retries_metric);
         let setups = self.connections_setup + self.setups_to_come();
-        equal("opened against setups told", self.connections_opened_metric, setups);
+        equal("opened against setups", self.connections_opened_metric, setups);
         if let Some(accepted) = self.connections_accepted {
             equal("opened against accepted", self.connections_opened_metric, accepted);
         }
-        equal("attempts on another connection than the log has", self.connections_that_disagree, 0);
+        equal("attempts whose connection differs from the log", self.connections_that_disagree, 0);
         if self.connections_with_a_request_logged > Some(self.connections_opened_metric) {
             problems.push(format!("{name}: more connections with a request logged than were opened"));
         }
         problems
     }
 
-    /// Of connections that are still open.
+    /// Setups whose connection is still open.
     fn setups_to_come(&self) -> u64 {
         let missing = self.connections_opened_metric.saturating_sub(self.connections_setup);
         missing.min(self.connections_still_open)
@@ -165,7 +167,7 @@ impl Account {
     }
 }
 
-/// The whole account.
+/// The report, as printed and as JSON.
 #[derive(Serialize)]
 pub(super) struct Report {
     seed: u64,
@@ -210,7 +212,7 @@ impl Report {
             ));
         }
         if books.strays > 0 {
-            problems.push(format!("{} attempts with nobody that is known", books.strays));
+            problems.push(format!("{} attempts to an unknown address", books.strays));
         }
         if !exported.is_complete() {
             problems.push(format!("telemetry was lost: {exported}"));
@@ -240,7 +242,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} calls: {} answered with 200, {} with an error, {} not at all; {} spans of the gateway\n",
+            "{} calls: {} answered with 200, {} with an error, {} unanswered; {} spans of the gateway\n",
             self.calls, self.calls_ok, self.calls_failed, self.calls_unanswered, self.gateway_spans
         )?;
         let cell = |number: Option<u64>| number.map_or("–".to_owned(), |number| number.to_string());
@@ -250,24 +252,24 @@ impl fmt::Display for Report {
         };
         let rows = [
             row("restarts", &|a| Some(a.restarts.into())),
-            row("attempts told by spans", &|a| Some(a.attempts)),
+            row("attempts by spans", &|a| Some(a.attempts)),
             row("  outbound.requests", &|a| Some(a.requests_metric)),
             row("  answered", &|a| Some(a.answered)),
             row("  failed, never sent or not processed", &|a| Some(a.failed_never_sent)),
             row("  failed, maybe processed", &|a| Some(a.failed_maybe_processed)),
             row("    of these in the upstream's log", &|a| Some(a.maybe_processed_and_logged)),
             row("requests in the upstream's log", &|a| Some(a.logged)),
-            row("  told by no attempt", &|a| Some(a.logged_and_not_told)),
-            row("  told as never sent", &|a| Some(a.never_sent_and_logged)),
-            row("answered, and not in the log", &|a| Some(a.answered_and_not_logged)),
-            row("retries told by spans", &|a| Some(a.retries)),
+            row("  without an attempt", &|a| Some(a.logged_without_attempt)),
+            row("  reported as never sent", &|a| Some(a.never_sent_and_logged)),
+            row("answered, but not in the log", &|a| Some(a.answered_and_not_logged)),
+            row("retries by spans", &|a| Some(a.retries)),
             row("  outbound.retries", &|a| Some(a.retries_metric)),
             row("connections: outbound.connection.opened", &|a| Some(a.connections_opened_metric)),
-            row("  setups told by spans", &|a| Some(a.connections_setup)),
-            row("  still open, to be told when they end", &|a| Some(a.setups_to_come())),
+            row("  setups by spans", &|a| Some(a.connections_setup)),
+            row("  setups of open connections", &|a| Some(a.setups_to_come())),
             row("  accepted by the upstream", &|a| a.connections_accepted),
             row("  with a request in the log", &|a| a.connections_with_a_request_logged),
-            row("  without one", &|a| a.without_request()),
+            row("  without a request in the log", &|a| a.without_request()),
         ];
         let [a, b, c] = &self.upstreams;
         writeln!(
@@ -286,8 +288,10 @@ impl fmt::Display for Report {
         }
         writeln!(f, "Telemetry: {}.", self.telemetry)?;
         match self.adds_up {
-            true => writeln!(f, "It adds up: what the receiver was told is what the upstreams have logged."),
-            false => writeln!(f, "It does not add up: {}.", self.problems.join("; ")),
+            true => writeln!(f, "The telemetry matches the upstreams' logs."),
+            false => {
+                writeln!(f, "The telemetry differs from the upstreams' logs: {}.", self.problems.join("; "))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The upstreams that are restarted, each with a log of its own.
+//! The upstreams that restart, each with its own log.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,20 +15,20 @@ use super::ledger::Ledger;
 use crate::prices::{self, Restartable};
 use crate::upstream;
 
-/// The system gives these to nobody who only connects: such a port could not be bound again.
+/// Outside the range of ephemeral ports: a port that a client uses meanwhile could not be bound again.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
-/// Some of them are taken.
+/// Some ports are in use.
 const TRIES: usize = 20;
-/// While it is down, in milliseconds.
+/// The downtime of a restart, in milliseconds.
 const DOWN: std::ops::Range<u64> = 0..300;
 const LOG: &str = "attempts.log";
 const FORMAT: &str = "log_format attempts '$connection $http_traceparent';";
-/// A body that takes a while, so that restarts find it on its way.
+/// The body is slow, so that restarts interrupt it.
 const SERVER: &str = "access_log attempts.log attempts; add_header x-traceparent-seen $http_traceparent;
     location = /fast { return 200 'fast'; }
     location = /body/60k { alias html/60k; limit_rate 1m; }";
 
-/// An upstream that is restarted, on one port for all its lives.
+/// An upstream that restarts on the same port.
 pub(super) struct Upstream {
     pub(super) name: &'static str,
     pub(super) restarts: u32,
@@ -51,7 +51,7 @@ enum Server {
 }
 
 impl Upstream {
-    /// nginx, or where there is none axum's routes in this process.
+    /// nginx, or an axum server in this process if nginx is not installed.
     pub(super) async fn http() -> io::Result<Upstream> {
         let (kind, name) = match NGINX.find() {
             Some(_) => (Kind::Nginx, "nginx"),
@@ -60,7 +60,7 @@ impl Upstream {
         Upstream::new(kind, name).await
     }
 
-    /// tonic's, in this process.
+    /// A tonic server in this process.
     pub(super) async fn grpc() -> io::Result<Upstream> {
         Upstream::new(Kind::Grpc, "tonic").await
     }
@@ -68,7 +68,7 @@ impl Upstream {
     async fn new(kind: Kind, name: &'static str) -> io::Result<Upstream> {
         let mut last = io::Error::other("no port");
         for _ in 0..TRIES {
-            // By chance and not by seed: two that run at once are to meet as seldom as possible.
+            // Not from the seed, so that two soaks at once rarely choose the same port.
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS)));
             let mut upstream =
                 Upstream { name, restarts: 0, ledger: Arc::default(), kind, address, server: None };
@@ -84,12 +84,12 @@ impl Upstream {
         self.address
     }
 
-    /// Whether its log has every connection that it accepted, and not only those with a request.
+    /// Whether the upstream counts every accepted connection, not only those with a request.
     pub(super) fn counts_connections(&self) -> bool {
         self.kind != Kind::Nginx
     }
 
-    /// Ends it, and starts it again after a while.
+    /// Stops the upstream and starts it again after a pause.
     pub(super) async fn restart(&mut self, random: &mut fastrand::Rng) -> io::Result<()> {
         self.end(random.bool()).await?;
         sleep(Duration::from_millis(random.u64(DOWN))).await;
@@ -97,7 +97,7 @@ impl Upstream {
         self.start().await
     }
 
-    /// Ends it, asked to or killed; its log is whole then.
+    /// Stops the upstream by SIGTERM or SIGKILL; its log is then complete.
     pub(super) async fn end(&mut self, kill: bool) -> io::Result<()> {
         match self.server.take() {
             None => {}

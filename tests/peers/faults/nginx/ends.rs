@@ -1,4 +1,4 @@
-//! How nginx, or its end, ends connections.
+//! Connections that nginx closes, or that end with nginx.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::super::http::Http;
 use super::{PEER, Pair, ways};
 use crate::runner::Check;
 
-/// What the first piece of an upload has: more than nginx reads with the head.
+/// The size of the first piece of an upload: more than nginx reads with the head.
 const PIECE: usize = 64 << 10;
 
 pub(super) fn checks() -> Vec<Check> {
@@ -32,20 +32,20 @@ pub(super) fn checks() -> Vec<Check> {
 async fn closes() {
     for (http, tls) in ways() {
         let pair = Pair::start(http, tls, "location = /cut { return 444; }", Options::new()).await;
-        let told = pair.caller.get(&pair.uri("/cut")).await;
-        told.is(PEER, if http == Http::One { "fin-after-request" } else { "rst-after-request" });
-        pair.end(&told, "/cut", true).await;
+        let reported = pair.caller.get(&pair.uri("/cut")).await;
+        reported.is(PEER, if http == Http::One { "fin-after-request" } else { "rst-after-request" });
+        pair.end(&reported, "/cut", true).await;
     }
 }
 
-/// 444 with `reset_timedout_connection`: a reset in its place.
+/// 444 with `reset_timedout_connection`: nginx resets the connection.
 async fn resets() {
     let server = "reset_timedout_connection on; location = /cut { return 444; }";
     for tls in [false, true] {
         let pair = Pair::start(Http::One, tls, server, Options::new()).await;
-        let told = pair.caller.get(&pair.uri("/cut")).await;
-        told.is(PEER, "reset-after-request");
-        pair.end(&told, "/cut", true).await;
+        let reported = pair.caller.get(&pair.uri("/cut")).await;
+        reported.is(PEER, "reset-after-request");
+        pair.end(&reported, "/cut", true).await;
     }
 }
 
@@ -53,19 +53,19 @@ async fn resets_uploads() {
     let server = "reset_timedout_connection on; client_max_body_size 0; location = /cut { return 444; }";
     for (http, tls) in ways() {
         let pair = Pair::start(http, tls, server, Options::new()).await;
-        let told = pair.caller.upload(&pair.uri("/cut"), PIECE).await;
-        told.is(PEER, if http == Http::One { "reset-mid-request-body" } else { "rst-mid-request-body" });
-        pair.end(&told, "/cut", true).await;
+        let reported = pair.caller.upload(&pair.uri("/cut"), PIECE).await;
+        reported.is(PEER, if http == Http::One { "reset-mid-request-body" } else { "rst-mid-request-body" });
+        pair.end(&reported, "/cut", true).await;
     }
 }
 
-/// Answers `/warm`, reads the whole body of `/read`, and sends a body bit by bit from `/slow`.
+/// Answers `/warm`, reads the whole body of `/read`, and sends the body of `/slow` slowly.
 const SERVER: &str = "client_max_body_size 0; client_body_buffer_size 32m; \
      location = /warm { return 200 'hello'; } \
      location = /read { proxy_pass http://127.0.0.1:9; } \
      location = /slow { limit_rate 100; error_page 405 =200 /slow; alias html/slow; }";
 
-/// How long nginx may take to read what is there.
+/// The bound of nginx's reads.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
 async fn serving(http: Http, tls: bool) -> Pair {
@@ -73,7 +73,7 @@ async fn serving(http: Http, tls: bool) -> Pair {
     Pair::start_config(http, tls, config, Options::new()).await
 }
 
-/// Killed when it has read all that there is of an upload: the system ends the connection in order.
+/// nginx is killed when nothing of the upload is unread: the system sends FIN.
 async fn killed_amid_upload() {
     for (http, tls) in ways() {
         let mut pair = serving(http, tls).await;
@@ -84,13 +84,13 @@ async fn killed_amid_upload() {
             assert!(daemon.has_read_all(READ_WITHIN).await);
             daemon.crash().unwrap();
         };
-        let (told, ()) = tokio::join!(caller.upload(&uri, 1_000), kill);
-        told.is(PEER, "fin-mid-request-body");
-        pair.end(&told, "/read", false).await;
+        let (reported, ()) = tokio::join!(caller.upload(&uri, 1_000), kill);
+        reported.is(PEER, "fin-mid-request-body");
+        pair.end(&reported, "/read", false).await;
     }
 }
 
-/// Killed with a request in its queue: the system resets the connection. The request was sent for all that.
+/// nginx is killed with an unread request: the system sends RST. The request counts as sent.
 async fn killed_before_reading() {
     for (http, tls) in ways() {
         let mut pair = serving(http, tls).await;
@@ -104,19 +104,19 @@ async fn killed_before_reading() {
             until(|| caller.written() > before).await;
             daemon.crash().unwrap();
         };
-        let (told, ()) = tokio::join!(caller.get(&uri), kill);
-        told.is(PEER, "reset-after-request");
-        assert_eq!(told.send().map(SendState::as_str), Some(whole(http)), "{}", told.line());
-        pair.end(&told, "/unread", false).await;
+        let (reported, ()) = tokio::join!(caller.get(&uri), kill);
+        reported.is(PEER, "reset-after-request");
+        assert_eq!(reported.send().map(SendState::as_str), Some(whole(http)), "{}", reported.line());
+        pair.end(&reported, "/unread", false).await;
     }
 }
 
-/// What is known of a request that was written whole.
+/// The send state of a request that was written whole.
 fn whole(http: Http) -> &'static str {
     if http == Http::One { "sent" } else { "unknown" }
 }
 
-/// Killed before it has accepted: the system resets what waits to be accepted.
+/// nginx is killed before it accepts: the system resets the connections in the backlog.
 async fn killed_before_accepting() {
     for http in Http::BOTH {
         let mut pair = serving(http, false).await;
@@ -127,13 +127,13 @@ async fn killed_before_accepting() {
             until(|| caller.written() > 0).await;
             daemon.crash().unwrap();
         };
-        let (told, ()) = tokio::join!(caller.get(&uri), kill);
-        told.is(PEER, "reset-at-accept");
-        pair.end(&told, "/unread", false).await;
+        let (reported, ()) = tokio::join!(caller.get(&uri), kill);
+        reported.is(PEER, "reset-at-accept");
+        pair.end(&reported, "/unread", false).await;
     }
 }
 
-/// Killed amid a body, with nothing unread.
+/// nginx is killed within a response body, with nothing unread.
 async fn killed_amid_body() {
     for (http, tls) in ways() {
         let mut pair = serving(http, tls).await;
@@ -146,14 +146,14 @@ async fn killed_amid_body() {
             assert!(daemon.has_read_all(READ_WITHIN).await);
             daemon.crash().unwrap();
         };
-        let (told, ()) = tokio::join!(caller.get(&uri), kill);
-        assert_eq!(told.status, Some(200));
-        told.is(PEER, "fin-mid-body");
-        pair.end(&told, "/slow", false).await;
+        let (reported, ()) = tokio::join!(caller.get(&uri), kill);
+        assert_eq!(reported.status, Some(200));
+        reported.is(PEER, "fin-mid-body");
+        pair.end(&reported, "/slow", false).await;
     }
 }
 
-/// Killed amid a body, with some of the request's own body unread.
+/// nginx is killed within a response body, with a part of the request's body unread.
 async fn killed_amid_both() {
     for tls in [false, true] {
         let mut pair = serving(Http::One, tls).await;
@@ -168,11 +168,11 @@ async fn killed_amid_both() {
             until(|| caller.written() > before).await;
             daemon.crash().unwrap();
         };
-        let (told, ()) = tokio::join!(caller.send(request(&uri, body)), kill);
-        assert_eq!(told.status, Some(200));
-        // Like `reset-mid-body`, but for an upload, of which a part was sent.
-        told.is(PEER, "early-response-then-reset").has("connection_reset", "connection_reset", "body");
-        pair.end(&told, "/slow", false).await;
+        let (reported, ()) = tokio::join!(caller.send(request(&uri, body)), kill);
+        assert_eq!(reported.status, Some(200));
+        // As `reset-mid-body`, with an upload that was sent in part.
+        reported.is(PEER, "early-response-then-reset").has("connection_reset", "connection_reset", "body");
+        pair.end(&reported, "/slow", false).await;
     }
 }
 
@@ -180,9 +180,9 @@ async fn refuses() {
     for (http, tls) in ways() {
         let mut pair = serving(http, tls).await;
         pair.nginx.daemon().crash().unwrap();
-        let told = pair.caller.get(&pair.uri("/refused")).await;
-        told.is(PEER, "connect-refused");
-        assert_eq!(told.send(), Some(SendState::NotSent));
-        pair.end(&told, "/refused", false).await;
+        let reported = pair.caller.get(&pair.uri("/refused")).await;
+        reported.is(PEER, "connect-refused");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
+        pair.end(&reported, "/refused", false).await;
     }
 }

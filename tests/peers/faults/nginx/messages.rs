@@ -1,4 +1,4 @@
-//! What nginx can be made to send that is no proper answer.
+//! Invalid and unusual responses of nginx.
 
 use http::Request;
 use outbound_tests::peers::{NGINX, Nginx};
@@ -27,21 +27,21 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// One request for `/odd`, which has a body of 5 bytes without a length unless the directives say one.
+/// One request for `/odd`, whose body has 5 bytes. Without further directives the response has no length.
 async fn odd(directives: &str, slug_of: impl Fn(Http) -> Option<&'static str>) {
     for (http, tls) in ways() {
         let Some(slug) = slug_of(http) else { continue };
-        // Server-side includes change the length, so nginx says none.
+        // With server-side includes nginx sends no length.
         let server = format!("location = /odd {{ ssi on; ssi_types *; {directives} alias html/odd; }}");
         let config = Nginx::config(&server).file("html/odd", "hello");
         let pair = Pair::start_config(http, tls, config, Options::new()).await;
-        let told = pair.caller.get(&pair.uri("/odd")).await;
-        told.is(PEER, slug);
-        pair.end(&told, "/odd", true).await;
+        let reported = pair.caller.get(&pair.uri("/odd")).await;
+        reported.is(PEER, slug);
+        pair.end(&reported, "/odd", true).await;
     }
 }
 
-/// More than 100 fields on HTTP/1; on HTTP/2 more than 16 KiB: in three frames, or more than h2 reads at all.
+/// More than 100 fields on HTTP/1, more than 16 KiB on HTTP/2: in three frames, or in more than h2 reads.
 async fn large_head() {
     for length in [400, 2_000] {
         let field = |number| format!("add_header x-{number} {}; ", "v".repeat(length));
@@ -50,15 +50,15 @@ async fn large_head() {
     }
 }
 
-/// In up to two frames h2 resets the stream for it as for a breach of the protocol: nobody can tell them apart.
+/// For a head in up to two frames, h2 resets the stream as for a protocol error: the two are indistinguishable.
 async fn somewhat_large_head() {
     let fields: String =
         (0..120).map(|number| format!("add_header x-{number} {}; ", "v".repeat(200))).collect();
     let server = format!("location = /odd {{ {fields} return 200; }}");
     let pair = Pair::start(Http::Two, false, &server, Options::new()).await;
-    let told = pair.caller.get(&pair.uri("/odd")).await;
-    told.is(PEER, "head-too-large");
-    pair.end(&told, "/odd", true).await;
+    let reported = pair.caller.get(&pair.uri("/odd")).await;
+    reported.is(PEER, "head-too-large");
+    pair.end(&reported, "/odd", true).await;
 }
 
 async fn two_content_lengths() {
@@ -77,7 +77,7 @@ async fn longer_body() {
     odd("chunked_transfer_encoding off; add_header content-length 3;", |_| Some(slug)).await;
 }
 
-/// And closes then. On HTTP/2 it is the same breach of the protocol as a body that is too long.
+/// nginx closes after a short body. On HTTP/2 this is the same protocol error as a body that is too long.
 async fn shorter_body() {
     let slug_of = |http| match http {
         Http::One => Some("fin-mid-body"),
@@ -94,65 +94,65 @@ async fn bad_chunk() {
 async fn http_2_to_http_1() {
     let nginx = Nginx::config("location / { return 200 'hello'; }").listen("http2").start().await.unwrap();
     let caller = Caller::plain(Http::One);
-    let told = caller.get(&format!("http://{}/", nginx.address()).parse().unwrap()).await;
-    told.is(PEER, "not-http");
-    assert_eq!(told.send(), Some(SendState::Sent));
+    let reported = caller.get(&format!("http://{}/", nginx.address()).parse().unwrap()).await;
+    reported.is(PEER, "not-http");
+    assert_eq!(reported.send(), Some(SendState::Sent));
     caller.close().await;
 }
 
-/// Paused until the request is there, as the answer to what comes before may be faster.
+/// nginx is paused until the request is written: its response to the preface may be faster.
 async fn http_1_to_http_2() {
     let mut pair = Pair::start(Http::One, false, "location / { return 200 'hello'; }", Options::new()).await;
     pair.caller = Caller::plain(Http::Two);
     let uri = pair.uri("/");
-    let told = paused(&mut pair, LONG, async |caller| long(caller, &uri).await).await;
-    told.is(PEER, "not-http");
+    let reported = paused(&mut pair, LONG, async |caller| long(caller, &uri).await).await;
+    reported.is(PEER, "not-http");
     pair.caller.close().await;
 }
 
 async fn switches() {
     for tls in [false, true] {
         let pair = Pair::start(Http::One, tls, "location = /odd { return 101; }", Options::new()).await;
-        let told = pair.caller.get(&pair.uri("/odd")).await;
-        told.is(PEER, "unexpected-101");
-        assert_eq!(told.status, Some(101));
-        pair.end(&told, "/odd", true).await;
+        let reported = pair.caller.get(&pair.uri("/odd")).await;
+        reported.is(PEER, "unexpected-101");
+        assert_eq!(reported.status, Some(101));
+        pair.end(&reported, "/odd", true).await;
     }
 }
 
-/// `client_max_body_size`: the answer is whole while the upload goes on.
+/// `client_max_body_size`: the response is complete while the upload goes on.
 async fn early() {
     for (http, tls) in ways() {
         let server = "client_max_body_size 1k; location = /odd { alias html/odd; }";
         let pair = Pair::start(http, tls, server, Options::new()).await;
-        let told = pair.caller.upload(&pair.uri("/odd"), 1_000).await;
-        told.is(PEER, "early-response");
-        assert_eq!(told.status, Some(413));
-        assert!(told.attempt.answered_early());
-        pair.end(&told, "/odd", true).await;
+        let reported = pair.caller.upload(&pair.uri("/odd"), 1_000).await;
+        reported.is(PEER, "early-response");
+        assert_eq!(reported.status, Some(413));
+        assert!(reported.attempt.answered_early());
+        pair.end(&reported, "/odd", true).await;
     }
 }
 
-/// 400 on both versions: an answer, and no failure.
+/// 400 on both versions: a response, not a failure.
 async fn large_request_head() {
     let server = "large_client_header_buffers 2 1k; location = /odd { return 200 'hello'; }";
     let pair = Pair::start(Http::One, false, server, Options::new()).await;
     let request = Request::get(pair.uri("/odd")).header("x-large", "v".repeat(3_000)).body(empty()).unwrap();
-    let told = pair.caller.send(request).await;
-    told.has("ok", "–", "–");
-    assert_eq!(told.status, Some(400));
-    pair.end(&told, "/odd", true).await;
+    let reported = pair.caller.send(request).await;
+    reported.has("ok", "–", "–");
+    assert_eq!(reported.status, Some(400));
+    pair.end(&reported, "/odd", true).await;
 }
 
-/// `limit_req`: an answer, and no failure.
+/// `limit_req`: a response, not a failure.
 async fn too_many() {
     let config = Nginx::config("location / { limit_req zone=one; alias html/; }")
         .http("limit_req_zone $binary_remote_addr zone=one:1m rate=1r/m; limit_req_status 429;")
         .file("html/warm", "hello");
     let pair = Pair::start_config(Http::One, false, config, Options::new()).await;
     pair.warm().await;
-    let told = pair.caller.get(&pair.uri("/odd")).await;
-    told.has("ok", "–", "–");
-    assert_eq!(told.status, Some(429));
-    pair.end(&told, "/odd", true).await;
+    let reported = pair.caller.get(&pair.uri("/odd")).await;
+    reported.has("ok", "–", "–");
+    assert_eq!(reported.status, Some(429));
+    pair.end(&reported, "/odd", true).await;
 }

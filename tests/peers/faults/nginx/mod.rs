@@ -9,7 +9,7 @@ mod tls;
 use outbound_tests::certs::Certs;
 use outbound_tests::peers::{NGINX, Nginx, NginxConfig};
 
-use super::caller::{Caller, Options, Told, empty, until};
+use super::caller::{Caller, Options, Reported, empty, until};
 use super::http::Http;
 use crate::runner::Check;
 
@@ -25,8 +25,8 @@ pub(crate) fn checks() -> Vec<Check> {
 pub(crate) async fn a_wrong_row_is_found_out() {
     let nginx = Nginx::start("location / { return 444; }").await.unwrap();
     let caller = Caller::plain(Http::One);
-    let told = caller.get(&format!("http://{}/", nginx.address()).parse().unwrap()).await;
-    super::a_wrong_row_is_found(&told, "fin-after-request");
+    let reported = caller.get(&format!("http://{}/", nginx.address()).parse().unwrap()).await;
+    super::assert_wrong_rows_detected(&reported, "fin-after-request");
 }
 
 /// An nginx, and a client for it.
@@ -57,22 +57,22 @@ impl Pair {
         format!("{}://{}{path}", self.scheme, self.nginx.address()).parse().unwrap()
     }
 
-    /// The request before the one in question.
+    /// Sends the request before the one that meets the fault.
     async fn warm(&self) {
-        let told = self.caller.get(&self.uri("/warm")).await;
-        assert_eq!((told.status, told.failure), (Some(200), None));
+        let reported = self.caller.get(&self.uri("/warm")).await;
+        assert_eq!((reported.status, reported.failure), (Some(200), None));
     }
 
-    /// Whether nginx has logged a request of this path, once it has ended or crashed.
-    async fn end(mut self, told: &Told, path: &str, logged: bool) {
+    /// Compares nginx's log, once nginx has ended: `logged` says whether it must have this path.
+    async fn end(mut self, reported: &Reported, path: &str, logged: bool) {
         self.caller.close().await;
         self.nginx.daemon().end().await.unwrap();
         let found = self.nginx.log().iter().any(|access| access.request.contains(path));
-        told.logged(found, logged);
+        reported.logged(found, logged);
     }
 }
 
-/// Sends while nginx is paused; it goes on when so many bytes were written, and finds them all at once.
+/// Pauses nginx until so many bytes are written, so that it reads them all at once.
 async fn paused<T>(pair: &mut Pair, bytes: u64, send: impl AsyncFnOnce(&Caller) -> T) -> T {
     let (caller, daemon) = (&pair.caller, pair.nginx.daemon());
     let written = caller.written() + bytes;
@@ -84,15 +84,15 @@ async fn paused<T>(pair: &mut Pair, bytes: u64, send: impl AsyncFnOnce(&Caller) 
     tokio::join!(send(caller), resume).0
 }
 
-/// A request that is longer than what comes before it on a new connection.
-async fn long(caller: &Caller, uri: &http::Uri) -> Told {
+/// A request that is longer than the preface of a connection.
+async fn long(caller: &Caller, uri: &http::Uri) -> Reported {
     caller.send(http::Request::get(uri).header("x-pad", "0".repeat(1_000)).body(empty()).unwrap()).await
 }
 
-/// How much is written of it at least.
+/// The lower bound of its bytes on the wire.
 const LONG: u64 = 600;
 
-/// Every version of HTTP, over TCP and TLS.
+/// Each HTTP version, over TCP and over TLS.
 fn ways() -> impl Iterator<Item = (Http, bool)> {
     Http::BOTH.into_iter().flat_map(|http| [(http, false), (http, true)])
 }

@@ -1,11 +1,11 @@
-//! nginx on HTTP/2: streams that it refuses, and its `GOAWAY`.
+//! nginx on HTTP/2: refused streams, and GOAWAY.
 
 use futures_util::future::join_all;
 use http::Request;
 use outbound_tests::peers::{Access, NGINX, Nginx};
 use tower_outbound::SendState;
 
-use super::super::caller::{Options, Told, empty};
+use super::super::caller::{Options, Reported, empty};
 use super::super::http::Http;
 use super::{PEER, Pair, paused};
 use crate::runner::Check;
@@ -20,15 +20,15 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// How many requests are sent at once.
+/// The number of requests that are sent at once.
 const AT_ONCE: usize = 4;
-/// A field of this length, with another digit for each request, so that each is long on the wire too.
+/// The length of a field whose value repeats one digit, another for each request: HPACK does not index it.
 const PAD: usize = 1_000;
-/// How much is written of it: HPACK makes 5 bits of a digit.
+/// Its length on the wire: HPACK encodes a digit in 5 bits.
 const WRITTEN: u64 = 600;
 
-/// Requests for `/at-once/0` and so on, which a paused nginx finds in its queue when it goes on.
-async fn at_once(pair: &mut Pair, pads: [usize; AT_ONCE]) -> Vec<Told> {
+/// Sends requests for `/at-once/0` and so on while nginx is paused; nginx then reads them all at once.
+async fn at_once(pair: &mut Pair, pads: [usize; AT_ONCE]) -> Vec<Reported> {
     let uris = [0, 1, 2, 3].map(|number| pair.uri(&format!("/at-once/{number}")));
     let written = pads.iter().map(|pad| (pad / PAD) as u64 * WRITTEN).sum();
     paused(pair, written, async |caller| {
@@ -41,107 +41,109 @@ async fn at_once(pair: &mut Pair, pads: [usize; AT_ONCE]) -> Vec<Told> {
     .await
 }
 
-/// Those that have failed, and how many have not; the log has those that were answered, and no others.
-async fn failed(mut pair: Pair, told: &[Told]) -> (Vec<&Told>, usize) {
+/// Returns the failed requests and the number of the others. The log must have the answered requests only.
+async fn failed(mut pair: Pair, reported: &[Reported]) -> (Vec<&Reported>, usize) {
     pair.caller.close().await;
     pair.nginx.daemon().end().await.unwrap();
-    for (number, told) in told.iter().enumerate() {
+    for (number, reported) in reported.iter().enumerate() {
         let path = format!("/at-once/{number} ");
         let served = |access: &Access| access.request.contains(&path) && access.status == 200;
-        told.logged(pair.nginx.log().iter().any(served), told.failure.is_none());
+        reported.logged(pair.nginx.log().iter().any(served), reported.failure.is_none());
     }
-    let failed: Vec<_> = told.iter().filter(|told| told.failure.is_some()).collect();
-    let answered = told.len() - failed.len();
+    let failed: Vec<_> = reported.iter().filter(|reported| reported.failure.is_some()).collect();
+    let answered = reported.len() - failed.len();
     (failed, answered)
 }
 
-/// One after the other, each as soon as the one before is answered. hyper may give the error of the `GOAWAY` to a
-/// request that it includes: what is said to be not processed or not sent is not in the log all the same.
+/// Sends one request after another. hyper may fail a request that the GOAWAY includes. A request reported as not
+/// processed or not sent must not be in the log in any case.
 async fn goes_away_again_and_again() {
     const REQUESTS: usize = 300;
     for tls in [false, true] {
         let server = "keepalive_requests 2; location / { return 200 'hello'; }";
         let mut pair = Pair::start(Http::Two, tls, server, Options::new()).await;
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for number in 0..REQUESTS {
-            told.push(pair.caller.get(&pair.uri(&format!("/again/{number}"))).await);
+            reported.push(pair.caller.get(&pair.uri(&format!("/again/{number}"))).await);
         }
         pair.caller.close().await;
         pair.nginx.daemon().end().await.unwrap();
         let log = pair.nginx.log();
-        for (number, told) in told.iter().enumerate() {
+        for (number, reported) in reported.iter().enumerate() {
             let path = format!("/again/{number} ");
             let processed = log.iter().any(|access| access.request.contains(&path));
-            match told.failure.as_ref().and_then(tower_outbound::Failure::send_state) {
+            match reported.failure.as_ref().and_then(tower_outbound::Failure::send_state) {
                 None => assert!(processed, "{number} was answered"),
-                Some(SendState::NotProcessed | SendState::NotSent) => assert!(!processed, "{}", told.line()),
+                Some(SendState::NotProcessed | SendState::NotSent) => {
+                    assert!(!processed, "{}", reported.line())
+                }
                 Some(_) => {}
             }
         }
     }
 }
 
-/// `keepalive_requests`: two more are answered, and those after them meet the `GOAWAY`.
+/// `keepalive_requests`: two more requests are answered, later ones meet the GOAWAY.
 async fn goes_away() {
     for tls in [false, true] {
         let server = "keepalive_requests 3; location / { return 200 'hello'; }";
         let mut pair = Pair::start(Http::Two, tls, server, Options::new()).await;
         pair.warm().await;
-        let told = at_once(&mut pair, [PAD; AT_ONCE]).await;
-        for told in told.iter().filter(|told| told.failure.is_none()) {
-            told.is(PEER, "goaway-graceful-below-last-stream");
+        let reported = at_once(&mut pair, [PAD; AT_ONCE]).await;
+        for reported in reported.iter().filter(|reported| reported.failure.is_none()) {
+            reported.is(PEER, "goaway-graceful-below-last-stream");
         }
-        let (failed, answered) = failed(pair, &told).await;
+        let (failed, answered) = failed(pair, &reported).await;
         assert_eq!((answered, failed.len()), (2, 2));
-        for told in failed {
-            told.is(PEER, "goaway-graceful");
-            assert_eq!(told.send(), Some(SendState::NotProcessed));
+        for reported in failed {
+            reported.is(PEER, "goaway-graceful");
+            assert_eq!(reported.send(), Some(SendState::NotProcessed));
         }
     }
 }
 
-/// A field over `large_client_header_buffers` ends the connection; h2 says only of later streams why.
+/// A field over `large_client_header_buffers` ends the connection; h2 reports the cause on later streams only.
 async fn goes_away_with_an_error() {
     for tls in [false, true] {
         let server = "large_client_header_buffers 4 1k; location / { return 200 'hello'; }";
         let mut pair = Pair::start(Http::Two, tls, server, Options::new()).await;
         pair.warm().await;
-        let told = at_once(&mut pair, [PAD, 3 * PAD, PAD, PAD]).await;
-        let (failed, answered) = failed(pair, &told).await;
+        let reported = at_once(&mut pair, [PAD, 3 * PAD, PAD, PAD]).await;
+        let (failed, answered) = failed(pair, &reported).await;
         assert_eq!((answered, failed.len()), (1, 3));
-        // Its own number is the last that counts, so it may have been processed.
+        // The GOAWAY includes this stream, so the request may have been processed.
         failed[0].is(PEER, "fin-after-request");
         assert_eq!(failed[0].send(), Some(SendState::Unknown));
-        for told in &failed[1..] {
-            told.is(PEER, "goaway-error");
-            assert_eq!(told.send(), Some(SendState::NotProcessed));
+        for reported in &failed[1..] {
+            reported.is(PEER, "goaway-error");
+            assert_eq!(reported.send(), Some(SendState::NotProcessed));
         }
     }
 }
 
-/// They are sent before the client knows the limit.
+/// The requests are sent before the client knows the limit.
 async fn refuses_streams() {
-    // Slow, so that the first is not over when the second comes.
+    // Slow, so that the first request overlaps with the second.
     let server = "location / { limit_rate 100; limit_rate_after 50; try_files /slow =404; }";
     let config = Nginx::config(server).http("http2_max_concurrent_streams 1;");
     let config = config.file("html/slow", &"body ".repeat(40));
     let mut pair = Pair::start_config(Http::Two, false, config, Options::new()).await;
-    let told = at_once(&mut pair, [PAD; AT_ONCE]).await;
-    let (failed, answered) = failed(pair, &told).await;
+    let reported = at_once(&mut pair, [PAD; AT_ONCE]).await;
+    let (failed, answered) = failed(pair, &reported).await;
     assert_eq!((answered, failed.len()), (1, 3));
-    for told in failed {
-        told.is(PEER, "refused-stream");
-        assert_eq!(told.send(), Some(SendState::NotProcessed));
+    for reported in failed {
+        reported.is(PEER, "refused-stream");
+        assert_eq!(reported.send(), Some(SendState::NotProcessed));
     }
 }
 
-/// Without `http2_body_preread_size` nginx wants to know that the client knows its window.
+/// Without `http2_body_preread_size` nginx refuses streams until the client has acknowledged its window.
 async fn refuses_an_upload() {
     let config = Nginx::config("client_max_body_size 0;").http("http2_body_preread_size 0;");
     let mut pair = Pair::start_config(Http::Two, false, config, Options::new()).await;
     let uri = pair.uri("/upload");
-    let told = paused(&mut pair, PAD as u64, async |caller| caller.upload(&uri, PAD).await).await;
-    told.is(PEER, "refused-stream");
-    assert_eq!(told.send(), Some(SendState::NotProcessed));
-    pair.end(&told, "/upload", false).await;
+    let reported = paused(&mut pair, PAD as u64, async |caller| caller.upload(&uri, PAD).await).await;
+    reported.is(PEER, "refused-stream");
+    assert_eq!(reported.send(), Some(SendState::NotProcessed));
+    pair.end(&reported, "/upload", false).await;
 }

@@ -1,4 +1,4 @@
-//! nginx that is too slow, or stopped.
+//! nginx that is too slow, or paused.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::super::http::Http;
 use super::{PEER, Pair, ways};
 use crate::runner::Check;
 
-/// Long enough for a connection on a machine that is busy, and for a request to be written.
+/// Long enough to connect and to write a request on a busy machine.
 const LIMIT: Duration = Duration::from_millis(700);
 const SERVER: &str = "client_max_body_size 0; location = /warm { return 200 'hello'; } \
      location = /slow-head { limit_rate 10; alias html/slow; } \
@@ -34,24 +34,24 @@ async fn start(http: Http, tls: bool, limits: Timeouts) -> Pair {
     Pair::start_config(http, tls, config, Options::limits(limits)).await
 }
 
-/// `limit_rate` holds for the head too, but not on HTTP/2: 10 bytes a second.
+/// `limit_rate` of 10 bytes a second, which on HTTP/1 includes the head.
 async fn slow_head() {
     for tls in [false, true] {
         let pair = start(Http::One, tls, Timeouts::new().first_byte(LIMIT)).await;
-        let told = pair.caller.get(&pair.uri("/slow-head")).await;
-        told.is(PEER, "slow-head");
-        pair.end(&told, "/slow-head", true).await;
+        let reported = pair.caller.get(&pair.uri("/slow-head")).await;
+        reported.is(PEER, "slow-head");
+        pair.end(&reported, "/slow-head", true).await;
     }
 }
 
-/// Some of the body, and then 10 bytes a second.
+/// A part of the body at once, then 10 bytes a second.
 async fn slow_body() {
     for (http, tls) in ways() {
         let pair = start(http, tls, Timeouts::new().body_idle(LIMIT)).await;
-        let told = pair.caller.get(&pair.uri("/slow-body")).await;
-        told.is(PEER, "slow-body");
-        assert_eq!(told.status, Some(200));
-        pair.end(&told, "/slow-body", true).await;
+        let reported = pair.caller.get(&pair.uri("/slow-body")).await;
+        reported.is(PEER, "slow-body");
+        assert_eq!(reported.status, Some(200));
+        pair.end(&reported, "/slow-body", true).await;
     }
 }
 
@@ -60,28 +60,28 @@ async fn no_answer() {
         let mut pair = start(http, tls, Timeouts::new().first_byte(LIMIT)).await;
         pair.warm().await;
         pair.nginx.daemon().pause().await.unwrap();
-        let told = pair.caller.get(&pair.uri("/late")).await;
-        told.is(PEER, "no-answer");
-        // It serves what is in its queue when it goes on, unless it sees at once that the client is gone.
+        let reported = pair.caller.get(&pair.uri("/late")).await;
+        reported.is(PEER, "no-answer");
+        // A resumed nginx serves the request unless it sees at once that the client is gone.
         pair.caller.close().await;
     }
 }
 
-/// Nothing is read: the system's buffers fill up, or the window of HTTP/2.
+/// nginx reads nothing: the socket buffers or the HTTP/2 window fill up.
 async fn slow_upload() {
     for (http, tls) in ways() {
         let mut pair = start(http, tls, Timeouts::new().write_idle(LIMIT)).await;
         pair.warm().await;
         pair.nginx.daemon().pause().await.unwrap();
-        let told = pair.caller.send(request(&pair.uri("/upload"), endless())).await;
-        told.is(PEER, "slow-upload");
-        // hyper closes a connection when what it has to write is written, or cannot be.
+        let reported = pair.caller.send(request(&pair.uri("/upload"), endless())).await;
+        reported.is(PEER, "slow-upload");
+        // hyper closes a connection after its last write has succeeded or failed.
         pair.nginx.daemon().crash().unwrap();
         pair.caller.close().await;
     }
 }
 
-/// Nobody accepts, and the queue of those who wait is full.
+/// nginx does not accept, and its backlog is full.
 async fn backlog_full() {
     for http in Http::BOTH {
         let mut nginx = Nginx::config(SERVER).listen("backlog=1").start().await.unwrap();
@@ -95,12 +95,12 @@ async fn backlog_full() {
             })
             .collect();
         let caller = Caller::new(http, Options { connect: Some(LIMIT), ..Options::new() });
-        let told = caller.get(&format!("http://{}/full", nginx.address()).parse().unwrap()).await;
-        told.is(PEER, "connect-backlog-full");
-        assert_eq!(told.send(), Some(SendState::NotSent));
+        let reported = caller.get(&format!("http://{}/full", nginx.address()).parse().unwrap()).await;
+        reported.is(PEER, "connect-backlog-full");
+        assert_eq!(reported.send(), Some(SendState::NotSent));
         caller.close().await;
         drop(waiting);
         nginx.daemon().end().await.unwrap();
-        told.logged(nginx.log().iter().any(|access| access.request.contains("/full")), false);
+        reported.logged(nginx.log().iter().any(|access| access.request.contains("/full")), false);
     }
 }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tower_outbound::SendState;
 use tower_outbound::failure::CertificateProblem;
 
-use super::super::caller::{Caller, Options, Told};
+use super::super::caller::{Caller, Options, Reported};
 use super::super::http::Http;
 use super::{LONG, PEER, Pair, long, paused};
 use crate::runner::Check;
@@ -33,26 +33,26 @@ pub(super) fn checks() -> Vec<Check> {
     ]
 }
 
-/// A server with `certs`, and what a client is told.
+/// Sends one request to a server with `certs`, and returns the report.
 async fn refused(certs: &Certs, trusted: &ClientConfig, slug: &str, problem: CertificateProblem) {
     for http in Http::BOTH {
         let mut nginx = Nginx::config(SERVER).listen("http2").tls(certs).start().await.unwrap();
         let caller = Caller::new(http, Options::tls(trusted.clone()));
-        let told = caller.get(&uri(&nginx, "https")).await;
-        told.is(PEER, slug);
-        let failure = told.failure.as_ref().unwrap();
+        let reported = caller.get(&uri(&nginx, "https")).await;
+        reported.is(PEER, slug);
+        let failure = reported.failure.as_ref().unwrap();
         assert_eq!(failure.certificate(), Some(problem));
         assert!(failure.is_tls() && failure.is_connect());
-        unsent(&mut nginx, caller, &told).await;
+        unsent(&mut nginx, caller, &reported).await;
     }
 }
 
-/// It was said to be not sent, and nginx has nothing in its log.
-async fn unsent(nginx: &mut Nginx, caller: Caller, told: &Told) {
-    assert_eq!(told.send(), Some(SendState::NotSent), "{}", told.line());
+/// The request is reported as not sent, and nginx's log is empty.
+async fn unsent(nginx: &mut Nginx, caller: Caller, reported: &Reported) {
+    assert_eq!(reported.send(), Some(SendState::NotSent), "{}", reported.line());
     caller.close().await;
     nginx.daemon().end().await.unwrap();
-    told.logged(nginx.log().iter().any(|access| access.request.contains("/tls")), false);
+    reported.logged(nginx.log().iter().any(|access| access.request.contains("/tls")), false);
 }
 
 fn uri(nginx: &Nginx, scheme: &str) -> http::Uri {
@@ -71,7 +71,7 @@ async fn wrong_host() {
 
 async fn untrusted() {
     let certs = Certs::new("nginx.test");
-    // A name that two authorities have would be found, with a wrong signature.
+    // With one name for both authorities rustls would find the issuer and reject the signature.
     let nobody = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -80,22 +80,22 @@ async fn untrusted() {
     refused(&certs, &nobody, "certificate-untrusted", CertificateProblem::UnknownIssuer).await;
 }
 
-/// `ssl_reject_handshake`: the alert says that the name is unknown.
+/// `ssl_reject_handshake`: the alert is `unrecognized_name`.
 async fn unrecognized_name() {
     for http in Http::BOTH {
         let certs = Certs::new("nginx.test");
         let server = format!("ssl_reject_handshake on; {SERVER}");
         let mut nginx = Nginx::config(&server).listen("http2").tls(&certs).start().await.unwrap();
         let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
-        let told = caller.get(&uri(&nginx, "https")).await;
-        told.has("secure_connection_error", "network_error", "tls");
-        let alert = told.failure.as_ref().unwrap().tls_alert().unwrap();
+        let reported = caller.get(&uri(&nginx, "https")).await;
+        reported.has("secure_connection_error", "network_error", "tls");
+        let alert = reported.failure.as_ref().unwrap().tls_alert().unwrap();
         assert_eq!((alert.as_str(), alert.is_received()), ("unrecognized_name", true));
-        unsent(&mut nginx, caller, &told).await;
+        unsent(&mut nginx, caller, &reported).await;
     }
 }
 
-/// `ssl_verify_client on`: nginx completes the handshake, and answers 400. An answer is no failure.
+/// `ssl_verify_client on`: nginx completes the handshake and answers 400, which is not a failure.
 async fn without_certificate() {
     for version in [&TLS12, &TLS13] {
         for http in Http::BOTH {
@@ -104,15 +104,15 @@ async fn without_certificate() {
             let config = Nginx::config(&server).listen("http2").tls(&certs);
             let nginx = config.file("clients.pem", clients.authority_pem()).start().await.unwrap();
             let caller = Caller::new(http, Options::tls(client(&certs, version)));
-            let told = caller.get(&uri(&nginx, "https")).await;
-            told.has("ok", "–", "–");
-            assert_eq!(told.status, Some(400));
+            let reported = caller.get(&uri(&nginx, "https")).await;
+            reported.has("ok", "–", "–");
+            assert_eq!(reported.status, Some(400));
             caller.close().await;
         }
     }
 }
 
-/// One that speaks this version of TLS alone, and has no certificate.
+/// A client with this TLS version only, and without a certificate.
 fn client(certs: &Certs, version: &'static SupportedProtocolVersion) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[version])
@@ -121,14 +121,14 @@ fn client(certs: &Certs, version: &'static SupportedProtocolVersion) -> ClientCo
         .with_no_client_auth()
 }
 
-/// nginx without `http2` offers HTTP/1.1 alone.
+/// nginx without `http2` offers HTTP/1.1 only.
 async fn alpn() {
     let certs = Certs::new("nginx.test");
     let mut nginx = Nginx::config(SERVER).tls(&certs).start().await.unwrap();
     let caller = Caller::new(Http::Two, Options::tls(certs.client_config(&[])));
-    let told = caller.get(&uri(&nginx, "https")).await;
-    told.is(PEER, "alpn-mismatch");
-    unsent(&mut nginx, caller, &told).await;
+    let reported = caller.get(&uri(&nginx, "https")).await;
+    reported.is(PEER, "alpn-mismatch");
+    unsent(&mut nginx, caller, &reported).await;
 }
 
 async fn tls_on_plain() {
@@ -136,30 +136,30 @@ async fn tls_on_plain() {
         let certs = Certs::new("nginx.test");
         let mut nginx = Nginx::start(SERVER).await.unwrap();
         let caller = Caller::new(http, Options::tls(certs.client_config(&[])));
-        let told = caller.get(&uri(&nginx, "https")).await;
-        told.is(PEER, "tls-on-http-port");
-        unsent(&mut nginx, caller, &told).await;
+        let reported = caller.get(&uri(&nginx, "https")).await;
+        reported.is(PEER, "tls-on-http-port");
+        unsent(&mut nginx, caller, &reported).await;
     }
 }
 
-/// Other than most servers nginx sees that it is HTTP, and answers so; to HTTP/2 that is no HTTP.
+/// nginx answers plain HTTP on its TLS port with an HTTP/1 error, which is invalid on HTTP/2.
 async fn plain_on_tls() {
     let certs = Certs::new("nginx.test");
     let nginx = Nginx::config(SERVER).listen("http2").tls(&certs).start().await.unwrap();
     let caller = Caller::plain(Http::One);
-    let told = caller.get(&uri(&nginx, "http")).await;
-    told.has("ok", "–", "–");
-    assert_eq!(told.status, Some(400));
+    let reported = caller.get(&uri(&nginx, "http")).await;
+    reported.has("ok", "–", "–");
+    assert_eq!(reported.status, Some(400));
     caller.close().await;
 
     let mut pair = Pair { nginx, caller: Caller::plain(Http::Two), scheme: "http" };
     let uri = pair.uri("/tls");
-    let told = paused(&mut pair, LONG, async |caller| long(caller, &uri).await).await;
-    told.is(PEER, "http-on-tls-port").is(PEER, "not-http");
+    let reported = paused(&mut pair, LONG, async |caller| long(caller, &uri).await).await;
+    reported.is(PEER, "http-on-tls-port").is(PEER, "not-http");
     pair.caller.close().await;
 }
 
-/// A paused process has its connections made by the system, and says nothing on them.
+/// The system accepts connections for a paused process, which writes nothing.
 async fn stalled() {
     for http in Http::BOTH {
         let certs = Certs::new("nginx.test");
@@ -167,8 +167,8 @@ async fn stalled() {
         nginx.daemon().pause().await.unwrap();
         let options = Options { handshake: Some(HANDSHAKE), ..Options::tls(certs.client_config(&[])) };
         let caller = Caller::new(http, options);
-        let told = caller.get(&uri(&nginx, "https")).await;
-        told.is(PEER, "tls-stalled");
-        unsent(&mut nginx, caller, &told).await;
+        let reported = caller.get(&uri(&nginx, "https")).await;
+        reported.is(PEER, "tls-stalled");
+        unsent(&mut nginx, caller, &reported).await;
     }
 }

@@ -232,11 +232,11 @@ async fn reqwest_unreported_connection_at_same_address_is_unknown() {
     assert_eq!(first.reuse(), Reuse::New);
     assert_eq!(send().await.0.reuse(), Reuse::Reused);
 
-    let untold = tower::service_fn(move |_: ()| {
+    let unreported = tower::service_fn(move |_: ()| {
         let twin = Twin(addresses.clone());
         async move { Ok::<_, std::io::Error>(twin) }
     });
-    connector.layer(untold).oneshot(()).await.map(drop).unwrap();
+    connector.layer(unreported).oneshot(()).await.map(drop).unwrap();
     let (next, _) = send().await;
     assert_eq!((next.connection(), next.reuse()), (None, Reuse::Unknown));
     assert_eq!(server.accepted(), 1);

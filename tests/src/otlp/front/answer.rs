@@ -1,4 +1,4 @@
-//! What a front answers to a request under each fault.
+//! The front's response under each fault.
 
 use std::future::pending;
 use std::io;
@@ -21,10 +21,10 @@ use super::{Fault, FrontProtocol, Shared, partial};
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A head of 64 bytes, HEADERS, END_HEADERS, stream 1; then 3 of the 64.
+/// The header of a HEADERS frame of 64 bytes (END_HEADERS, stream 1), then 3 of the 64 bytes.
 const HALF_HEADERS: &[u8] = b"\x00\x00\x40\x01\x04\x00\x00\x00\x01\x88\x5f\x10";
 
-/// Reads the request whole and answers it as the fault says that applies then.
+/// Reads the whole request and answers it under the fault that applies then.
 pub(super) async fn answer(
     request: Request<Incoming>,
     shared: &Arc<Shared>,
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     Ok(match fault {
         Fault::None => forwarded(pass(Duration::ZERO).await, protocol),
         Fault::Slow(delay) => forwarded(pass(delay).await, protocol),
-        // The first two found this request on its way; its connection is being closed.
+        // Under the first two faults the connection of this request is being closed.
         Fault::Refused | Fault::Silent | Fault::Hanging => pending().await,
         Fault::Garbage => return Err(wire.cut(b"220 smtp ready\r\n")),
         Fault::TooMany { retry_after } => {
@@ -85,12 +85,12 @@ fn forwarded(answer: io::Result<Response<Collected<Bytes>>>, protocol: FrontProt
     };
     answer.map(|body| match body.trailers().cloned() {
         Some(trailers) => trailed(body.to_bytes(), trailers),
-        // Of known length, so that an answer of trailers only stays one.
+        // Of known length, so that a trailers-only response stays trailers-only.
         None => boxed(Full::new(body.to_bytes())),
     })
 }
 
-/// As OTLP has it: over HTTP the body is a `google.rpc.Status` too.
+/// An error response of OTLP: over HTTP the body is a `google.rpc.Status` too.
 fn refusal(protocol: FrontProtocol, http: StatusCode, code: Code, retry_after: Option<Duration>) -> Answer {
     let mut details = ErrorDetails::new();
     if retry_after.is_some() {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{FrontProtocol, Shared, answer};
 
-/// The socket below hyper's connection: what is written here, the client sees after what hyper has flushed.
+/// The socket below hyper's connection. Bytes written here follow those that hyper has flushed.
 pub(super) struct Wire(std::net::TcpStream);
 
 impl Wire {
@@ -28,9 +28,9 @@ impl Wire {
         Ok((TcpStream::from_std(stream)?, Wire(wire)))
     }
 
-    /// Sends these bytes and FIN; the error makes hyper drop the connection.
+    /// Sends these bytes and FIN. The returned error makes hyper drop the connection.
     pub(super) fn cut(&self, bytes: &[u8]) -> io::Error {
-        // Both fail only if the client has gone: a few bytes always fit.
+        // Both fail only if the client has closed: a few bytes always fit.
         let _ = (&self.0).write_all(bytes);
         let _ = self.0.shutdown(Shutdown::Write);
         io::ErrorKind::ConnectionAborted.into()
@@ -47,9 +47,9 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, mut closing: w
         async move {
             let answer = answer::answer(request, &shared, &wire, close.clone());
             tokio::select! {
-                // Asked first: what the closing has put an end to is no answer.
+                // Biased: a response that the closing has cut short is not sent.
                 biased;
-                // Over HTTP/2 this is a task of its own, which must end with the connection.
+                // Over HTTP/2 this runs in its own task, which must end with the connection.
                 _ = close.changed() => Err(io::ErrorKind::ConnectionAborted.into()),
                 answer = answer => answer,
             }
@@ -66,12 +66,12 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, mut closing: w
     tokio::select! {
         biased;
         _ = closing.changed() => {}
-        // The client's way of leaving is its own affair.
+        // The client may close in any way.
         _ = served => {}
     }
 }
 
-/// A body that ends with its connection instead of its end.
+/// A body that cuts its connection instead of ending.
 pub(super) struct CutBody {
     sent: Option<Bytes>,
     flushed: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -80,7 +80,7 @@ pub(super) struct CutBody {
 
 impl CutBody {
     pub(super) fn new(sent: &'static [u8], wire: &Arc<Wire>) -> CutBody {
-        // Tasks run in turn, and the connection's was woken by the head: once here again, it has written that.
+        // The runtime has one thread and the head has woken the connection's task: after a yield the head is written.
         let flushed = Box::pin(tokio::task::yield_now());
         let sent = (!sent.is_empty()).then_some(Bytes::from_static(sent));
         CutBody { sent, flushed, wire: Arc::clone(wire) }

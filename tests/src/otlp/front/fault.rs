@@ -1,8 +1,8 @@
-//! What a front can do to a request.
+//! The faults of a front.
 
 use std::time::Duration;
 
-/// What a front speaks on both sides.
+/// The protocol of a front, on both sides.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FrontProtocol {
     /// HTTP/1.1, for OTLP as `http/protobuf`.
@@ -13,21 +13,21 @@ pub enum FrontProtocol {
 
 /// What a front does to each request that it has read whole, and to each connection.
 ///
-/// Only [`Refused`](Fault::Refused) and [`Silent`](Fault::Silent) close the open connections, those that cut
-/// close the one of the request; all others leave connections as they are.
+/// [`Refused`](Fault::Refused) and [`Silent`](Fault::Silent) close all open connections. Faults that cut a response
+/// close its connection. All others leave connections open.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Fault {
-    /// Forwards faithfully, also for a client that has left; answers 502 or UNAVAILABLE if nobody is there.
+    /// Forwards unchanged, also for a client that has closed. Answers 502 or UNAVAILABLE if the upstream is down.
     #[default]
     None,
-    /// Nothing listens on the port, and what was open is closed.
+    /// Closes the port and the open connections.
     Refused,
-    /// What was open is closed, and a connection is not accepted: it waits in the backlog, and is served, with
-    /// what it has sent, when another fault is set.
+    /// Closes the open connections and accepts none. New connections wait in the backlog; they are served when another
+    /// fault is set.
     Silent,
-    /// Reads, and never answers.
+    /// Reads requests and never answers.
     Hanging,
-    /// Forwards after this much real time, also for a client that has left meanwhile.
+    /// Forwards after this much real time, also for a client that has closed meanwhile.
     Slow(Duration),
     /// Answers `220 smtp ready\r\n` and closes.
     Garbage,
@@ -43,14 +43,13 @@ pub enum Fault {
     },
     /// 400, or INVALID_ARGUMENT.
     Rejects,
-    /// Forwards nothing and answers success, with so many spans or data points rejected, at most those of the
-    /// request. They are lost; the others count as stored by the front, see [`kept`](super::Front::kept).
+    /// Forwards nothing and answers success with so many rejected spans or data points, at most those of the request.
+    /// Rejected items are lost; the front keeps the others, see [`kept`](super::Front::kept).
     Partial(usize),
-    /// Closes within the head of the answer, which came to `HTTP/1.1 2` or to half a HEADERS frame. Forwards
-    /// nothing.
+    /// Forwards nothing, and closes within the response's head: after `HTTP/1.1 2`, or half a HEADERS frame.
     CutHead,
     /// HTTP: forwards, answers 200 with 3 bytes of a body of 100, and closes: the head is the acknowledgement.
-    /// What the receiver does not take is answered as by [`Fault::None`].
-    /// gRPC: forwards nothing, answers the head, and closes where the trailers should be: none is a failure.
+    /// An error of the receiver is forwarded as by [`Fault::None`].
+    /// gRPC: forwards nothing, sends the head, and closes before the trailers, which is a failure.
     CutBody,
 }

@@ -1,4 +1,4 @@
-//! Faithful forwarding of one request, on a connection of its own.
+//! Forwards one request unchanged, on its own connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use super::{FrontProtocol, Shared};
 
 type Answer = Response<Collected<Bytes>>;
 
-/// Forwards after `delay` and returns the whole answer. What was read is forwarded also if the client leaves
-/// meanwhile, as a receiver works on; only `closing` puts an end to it.
+/// Forwards after `delay` and returns the whole response. Continues if the client closes meanwhile, as a receiver
+/// does; stops when `closing` changes.
 pub(super) async fn forward(
     request: Request<Full<Bytes>>,
     delay: Duration,

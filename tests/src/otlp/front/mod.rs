@@ -1,6 +1,6 @@
-//! A front that stands before an OTLP receiver and forwards faithfully, or does harm on demand.
+//! A proxy before an OTLP receiver that forwards unchanged, or plays a fault.
 //!
-//! It runs on a thread of its own, so that an exporter that blocks the caller's runtime is still answered.
+//! It runs on its own thread, so that it also answers an exporter that blocks the caller's runtime.
 
 mod answer;
 mod connection;
@@ -23,21 +23,21 @@ use std::{fmt, io};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// A loopback port before an OTLP receiver; dropping it stops it.
+/// A loopback port before an OTLP receiver. Dropping the front stops it.
 ///
-/// The port stays its own for as long as it lives, also while it [refuses](Fault::Refused).
+/// The front holds its port while it lives, also while it [refuses](Fault::Refused).
 pub struct Front {
     address: SocketAddr,
     shared: Arc<Shared>,
-    // Only `None` while it is dropped.
+    // `None` only during the drop.
     commands: Option<UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The new fault, and where to tell that it applies.
+/// The new fault, and a sender that confirms it.
 type Command = (Fault, mpsc::Sender<io::Result<()>>);
 
-/// What the thread's tasks and the owner both know.
+/// The state shared by the thread's tasks and the owner.
 #[derive(Debug)]
 struct Shared {
     upstream: SocketAddr,
@@ -57,7 +57,7 @@ struct State {
 }
 
 impl Front {
-    /// Listens on a port that the system chooses and forwards to `upstream`, which speaks `protocol` too.
+    /// Listens on a free port and forwards to `upstream`, both over `protocol`.
     pub fn start(upstream: SocketAddr, protocol: FrontProtocol) -> io::Result<Front> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let port = run::Port::claim()?;
@@ -65,7 +65,7 @@ impl Front {
         let shared = Arc::new(Shared { upstream, protocol, state: Mutex::default(), changed: Notify::new() });
         let (commands, received) = unbounded_channel();
         let known = Arc::clone(&shared);
-        // At most 15 characters, or Linux cuts it.
+        // Linux truncates names of more than 15 characters.
         let thread = std::thread::Builder::new().name(format!("front-{}", address.port()));
         let thread = thread.spawn(move || runtime.block_on(run::run(port, known, received)))?;
         let front = Front { address, shared, commands: Some(commands), thread: Some(thread) };
@@ -73,24 +73,24 @@ impl Front {
         Ok(front)
     }
 
-    /// Where to send OTLP, without `/v1/traces` or `/v1/metrics`.
+    /// The OTLP endpoint, without `/v1/traces` or `/v1/metrics`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where it listens.
+    /// The address of the front.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Applies when it returns: to each request that is read whole from now on, and to each new connection.
+    /// Sets the fault. After the return it applies to each new connection and to each request that is read whole.
     ///
-    /// A request that a former fault left without an answer stays so.
+    /// A request that an earlier fault left unanswered stays unanswered.
     ///
     /// # Panics
-    /// If the port can no longer be listened on.
+    /// If the front cannot listen on its port again.
     pub fn set(&self, fault: Fault) {
         self.apply(fault).unwrap_or_else(|error| panic!("no {fault:?} at {}: {error}", self.address));
     }
@@ -98,45 +98,45 @@ impl Front {
     fn apply(&self, fault: Fault) -> io::Result<()> {
         let (done, applied) = mpsc::channel();
         if let Some(commands) = &self.commands {
-            // Its failure shows below: `done` is gone then.
+            // On failure `done` is dropped, which the next line reports.
             let _ = commands.send((fault, done));
         }
         applied.recv().unwrap_or_else(|_| Err(io::Error::other("the front's thread has ended")))
     }
 
-    /// How many requests it has read whole.
+    /// The number of requests read whole.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.shared.state().requests
     }
 
-    /// How many requests the receiver behind it has answered.
+    /// The number of requests that the receiver has answered.
     #[must_use]
     pub fn forwarded(&self) -> usize {
         self.shared.state().forwarded
     }
 
-    /// How many spans or data points it has rejected under [`Fault::Partial`].
+    /// The number of spans and data points rejected under [`Fault::Partial`].
     #[must_use]
     pub fn lost(&self) -> usize {
         self.shared.state().lost
     }
 
-    /// How many spans or data points it has taken, and keeps, under [`Fault::Partial`].
+    /// The number of spans and data points accepted and kept under [`Fault::Partial`].
     #[must_use]
     pub fn kept(&self) -> usize {
         self.shared.state().kept
     }
 
-    /// How many of [`kept`](Self::kept) are spans.
+    /// The number of spans in [`kept`](Self::kept).
     #[must_use]
     pub fn kept_spans(&self) -> usize {
         self.shared.state().kept_spans
     }
 
-    /// Waits until `done` holds, at most for `limit`; says whether it did. Asked whenever a count has changed.
+    /// Waits until `done` holds, at most for `limit`. Returns whether it holds. `done` runs after each change.
     ///
-    /// The front lives on another thread: under a paused clock the limit passes at once.
+    /// The front runs on another thread: under a paused clock `limit` passes at once.
     pub async fn wait_for(&self, done: impl Fn(&Front) -> bool, limit: Duration) -> bool {
         let wait = async {
             loop {
@@ -172,7 +172,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes who waits for a change; returns the state as it is now.
+    /// Changes the state, wakes the waiters, and returns the new state.
     fn update(&self, change: impl FnOnce(&mut State)) -> State {
         let mut state = self.state();
         change(&mut state);

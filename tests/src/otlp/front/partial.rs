@@ -1,4 +1,4 @@
-//! Taking a request in part.
+//! Partial success: a part of a request is rejected.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderValue;
@@ -16,7 +16,7 @@ use prost::Message as _;
 use super::FrontProtocol;
 use crate::otlp::http::{decoded, decompressed};
 
-/// What became of a request's spans or data points, and the message that says so.
+/// The numbers of kept and rejected items of a request, and the response.
 pub(super) struct Taken {
     pub(super) lost: usize,
     pub(super) kept: usize,
@@ -24,7 +24,7 @@ pub(super) struct Taken {
     pub(super) response: Vec<u8>,
 }
 
-/// Rejects `lost` of the items; `None` if this is no export request.
+/// Rejects `lost` of the items; `None` if `body` is not an export request.
 pub(super) fn reject(head: &Parts, body: Bytes, protocol: FrontProtocol, lost: usize) -> Option<Taken> {
     let payload = match protocol {
         FrontProtocol::Http => decompressed(head.headers.get(CONTENT_ENCODING), body).ok()?,
@@ -48,7 +48,7 @@ pub(super) fn reject(head: &Parts, body: Bytes, protocol: FrontProtocol, lost: u
     Some(Taken { lost, kept: items - lost, metrics, response })
 }
 
-/// A gRPC message, not compressed: a flag, the length, and the bytes.
+/// An uncompressed gRPC message: a flag, the length, and the bytes.
 pub(super) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(5 + message.len());
     frame.put_u8(0);
@@ -57,7 +57,7 @@ pub(super) fn framed(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// The one message of a unary call, which is gzip where it is compressed.
+/// The message of a unary call, decompressed if it is gzip.
 fn unframed(mut body: Bytes) -> Option<Bytes> {
     if body.len() < 5 {
         return None;

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 
 use super::{Command, Fault, Shared, connection};
 
-/// A port that nobody else is given, whether or not somebody listens on it.
+/// A reserved port, whether or not the front listens on it.
 pub(super) struct Port {
     address: SocketAddr,
-    // Bound and never listening: that alone refuses connections.
+    // Bound and never listening: alone it refuses connections.
     _claim: TcpSocket,
 }
 
@@ -41,15 +41,15 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves until the commands end; the runtime's end takes the connections with it.
+/// Serves until the command channel closes. The runtime's drop closes the connections.
 pub(super) async fn run(port: Port, shared: Arc<Shared>, mut commands: UnboundedReceiver<Command>) {
     let mut listener = None;
-    // Everything that has to end with its connection holds a receiver.
+    // Each task that must end with its connection holds a receiver.
     let closing = watch::Sender::new(());
     loop {
         let accepting = shared.state().fault != Fault::Silent;
         tokio::select! {
-            // What was set applies to what is accepted after it.
+            // Biased: a new fault applies to every later connection.
             biased;
             command = commands.recv() => {
                 let Some((fault, done)) = command else { return };
@@ -59,7 +59,7 @@ pub(super) async fn run(port: Port, shared: Arc<Shared>, mut commands: Unbounded
                     closing.send_replace(());
                     closing.closed().await;
                 }
-                // Who asked may have gone.
+                // The caller may have been dropped.
                 let _ = done.send(applied);
             }
             stream = accept(listener.as_ref()), if accepting => {
@@ -83,7 +83,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // A connection that was reset before it was accepted.
+            // accept fails if the connection is already reset.
             Err(_) => tokio::task::yield_now().await,
         }
     }

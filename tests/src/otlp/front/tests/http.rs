@@ -136,7 +136,7 @@ async fn front_http_partial_drops_part_and_keeps_rest() {
     let rejected = ExportTraceServiceResponse::decode(&*body).unwrap().partial_success.unwrap();
     assert_eq!((rejected.rejected_spans, front.lost(), front.kept()), (4, 4, 6));
 
-    // No more than there are.
+    // At most the items of the request.
     front.set(Fault::Partial(20));
     let zipped = crate::otlp::tests::gzip(&fifteen_points().encode_to_vec());
     client.send("/v1/metrics", "content-encoding: gzip\r\n", &zipped).await;

@@ -16,21 +16,21 @@ async fn refuses(front: &Front) -> bool {
     TcpStream::connect(front.address()).await.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Whether the port could be given to somebody else.
+/// Whether another socket can bind the port.
 fn is_free(address: SocketAddr) -> bool {
     TcpSocket::new_v4().unwrap().bind(address).is_ok()
 }
 
-/// The threads of this process by that name.
+/// The number of threads of this process with that name.
 #[cfg(target_os = "linux")]
 fn threads(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    // A thread may end while it is looked at.
+    // A thread may end during the read.
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
     names.filter(|comm| comm.trim_end() == name).count()
 }
 
-/// A thread that was joined is listed for a moment still.
+/// Waits: a joined thread stays listed for a moment.
 #[cfg(target_os = "linux")]
 fn no_thread_is_left(name: &str) -> bool {
     let begin = Instant::now();
@@ -102,7 +102,7 @@ async fn front_silent_closes_open_and_serves_backlog_later() {
 
     let mut waiting = Http::open(&front).await;
     waiting.send("/v1/traces", "", EMPTY).await;
-    // Each passes through the main task, which would have accepted by now.
+    // Each change passes through the main task, which would have accepted the connection by now.
     for _ in 0..10 {
         front.set(Fault::Silent);
     }

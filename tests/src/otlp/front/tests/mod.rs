@@ -1,4 +1,4 @@
-//! The front as a plain client sees it.
+//! The front behind a plain client.
 
 mod grpc;
 mod http;
@@ -19,7 +19,7 @@ use super::{Front, FrontProtocol};
 use crate::otlp::Receiver;
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// Something the receiver takes: an export of nothing.
+/// A valid export without items.
 const EMPTY: &[u8] = b"";
 
 async fn before_receiver(protocol: FrontProtocol) -> (Receiver, Front) {
@@ -63,12 +63,12 @@ fn fifteen_points() -> ExportMetricsServiceRequest {
     ExportMetricsServiceRequest { resource_metrics: vec![resource] }
 }
 
-/// The ids of the spans received, in order and with those that came twice.
+/// The ids of the received spans in order of arrival, with duplicates.
 fn received(receiver: &Receiver) -> Vec<String> {
     receiver.spans().iter().map(crate::otlp::Span::span_id).collect()
 }
 
-/// An HTTP/1.1 connection that is kept.
+/// A kept HTTP/1.1 connection.
 struct Http(TcpStream);
 
 impl Http {
@@ -83,7 +83,7 @@ impl Http {
         self.0.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
     }
 
-    /// The head and the body of the next answer, which has a `content-length`.
+    /// The head and the body of the next response, which has a `content-length`.
     async fn answer(&mut self) -> (String, Vec<u8>) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -102,7 +102,7 @@ impl Http {
         self.answer().await.0.lines().next().unwrap().to_owned()
     }
 
-    /// Everything until the front closes.
+    /// All bytes until the front closes.
     async fn rest(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         tokio::time::timeout(LIMIT, self.0.read_to_end(&mut rest)).await.expect("an end").unwrap();

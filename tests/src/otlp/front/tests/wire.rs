@@ -1,4 +1,4 @@
-//! What a front sends over gRPC, frame by frame.
+//! The frames of a front over gRPC.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,7 +15,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// The preface, and an export of nothing on stream 1. No Huffman code and no table in the head.
+/// The preface, and an export without items on stream 1. The head uses neither Huffman codes nor the dynamic table.
 fn export_of_nothing() -> Vec<u8> {
     let mut head = vec![0x83, 0x86];
     for (name, value) in [
@@ -34,7 +34,7 @@ fn export_of_nothing() -> Vec<u8> {
     [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings, &headers, &message].concat()
 }
 
-/// Everything the front sends until it closes.
+/// All bytes until the front closes.
 async fn answer(front: &Front) -> Vec<u8> {
     let mut stream = TcpStream::connect(front.address()).await.unwrap();
     stream.write_all(&export_of_nothing()).await.unwrap();

@@ -1,33 +1,33 @@
-//! What is told of a request.
+//! The report of one request.
 
 use std::time::Duration;
 
 use tower_outbound::retry::{RetryLimit, RetryReason};
 use tower_outbound::{Class, Failure, Outcome, Phase, SendState};
 
-/// What was told of a request's first attempt.
+/// The outcome of a request's first attempt, and the retry layer's decision.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Reported {
     pub(super) outcome: Option<Outcome>,
     pub(super) judged: Option<Judged>,
     pub(super) decision: Option<(RetryReason, Result<Duration, RetryLimit>)>,
 }
 
-/// What the retry layer looked at.
+/// What the retry policy was asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judged {
     Head,
     Failure,
 }
 
-impl Told {
+impl Reported {
     /// `ok`, `cancelled`, or the kind.
     pub(super) fn kind(&self) -> &'static str {
         match &self.outcome {
             Some(Outcome::Ok) => "ok",
             Some(Outcome::Failed(failure)) => failure.kind().as_str(),
             Some(Outcome::Cancelled { .. }) => "cancelled",
-            _ => "nothing was told",
+            _ => "not reported",
         }
     }
 
@@ -46,7 +46,7 @@ impl Told {
         self.failure()?.send_state().map(SendState::as_str)
     }
 
-    /// Whether the retry layer has sent it again by its default rules, and why or why not; `None` of what went well.
+    /// Whether the retry layer retried under its default rules, and the reason; `None` for a success.
     pub(super) fn retried(&self) -> Option<(bool, &'static str)> {
         let why_not = |judged| match judged {
             Some(Judged::Head) => "answered",

@@ -1,4 +1,4 @@
-//! What the log says of a receiver that is not there, and of one that comes back.
+//! Log lines when a receiver becomes unreachable and when it returns.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,11 +14,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::{drive, front, receiver};
 
 type Fields = BTreeMap<String, String>;
-type Told = Vec<(Level, Fields)>;
+type Events = Vec<(Level, Fields)>;
 
-/// Every event of the pipelines, in order; the test waits for those that it expects.
+/// All log events of the pipelines, in order.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<Told>, Condvar)>);
+struct Log(Arc<(Mutex<Events>, Condvar)>);
 
 struct Collected(Fields);
 
@@ -41,21 +41,21 @@ impl<S: Subscriber> Layer<S> for Log {
 }
 
 impl Log {
-    /// Of one endpoint, by level and message, when there are so many.
+    /// Waits for `count` events of an endpoint. Returns their levels and messages.
     fn of(&self, endpoint: &str, count: usize) -> Vec<(Level, String)> {
-        let told = |events: &Told| -> Vec<_> {
-            let of =
+        let of_endpoint = |events: &Events| -> Vec<_> {
+            let matching =
                 events.iter().filter(|(_, fields)| fields.values().any(|value| value.contains(endpoint)));
-            of.map(|(level, fields)| (*level, fields["message"].clone())).collect()
+            matching.map(|(level, fields)| (*level, fields["message"].clone())).collect()
         };
         let (events, changed) = &*self.0;
         let events = events.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = |events: &mut Vec<_>| told(events).len() < count;
-        let (events, _) = changed.wait_timeout_while(events, Duration::from_secs(10), enough).unwrap();
-        told(&events)
+        let too_few = |events: &mut Vec<_>| of_endpoint(events).len() < count;
+        let (events, _) = changed.wait_timeout_while(events, Duration::from_secs(10), too_few).unwrap();
+        of_endpoint(&events)
     }
 
-    /// What the first warning of one endpoint gives as its cause.
+    /// The field `cause` of an endpoint's first warning.
     fn cause(&self, endpoint: &str) -> String {
         let events = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |fields: &Fields| fields.get("endpoint").is_some_and(|value| value.contains(endpoint));
@@ -78,13 +78,13 @@ fn otlp_restart_loses_nothing_and_logs_outage_and_return() {
         drive::record(&telemetry, 600);
         let _ = telemetry.force_flush().unwrap();
         front.set(Fault::Refused);
-        // A full batch, which goes at once.
+        // A full batch is exported at once.
         drive::record(&telemetry, 600);
         let gone = (Level::WARN, "telemetry export failed".to_owned());
         assert_eq!(log.of(&endpoint, 2), [exported.clone(), gone.clone()]);
         let cause = log.cause(&endpoint);
         assert!(cause.starts_with("POST http"), "{cause}");
-        assert!(!cause.contains("Failure") && cause.len() < 400, "for people, not for debugging: {cause}");
+        assert!(!cause.contains("Failure") && cause.len() < 400, "`Debug` output in the cause: {cause}");
         front.set(Fault::None);
         let back = (Level::INFO, "telemetry export works again".to_owned());
         assert_eq!(log.of(&endpoint, 3), [exported.clone(), gone.clone(), back.clone()]);
