@@ -3,7 +3,7 @@
 //! Each cell is a test `client_table::<scenario>::<client>`:
 //!
 //! ```text
-//! cargo test -p outbound-tests client_table::trailers_pass
+//! cargo test -p outbound-tests client_table::trailers_are_forwarded
 //! cargo test -p outbound-tests client_table -- --nocapture      # prints the table of the crate's documentation
 //! ```
 

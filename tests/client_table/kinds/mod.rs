@@ -38,7 +38,7 @@ const TLS: &[Phase] = &[Phase::Dns, Phase::Tcp, Phase::Tls];
 
 /// Impossible for all HTTP/1 clients.
 const NO_REFUSAL: (&str, &str) = (
-    "what_the_peer_has_not_processed_is_sent_again",
+    "retry_of_unprocessed_request_is_made",
     "HTTP/1 cannot signal that a request was not processed (HTTP/2 has `REFUSED_STREAM`)",
 );
 

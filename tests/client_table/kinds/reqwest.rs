@@ -21,8 +21,8 @@ pub(crate) const HTTP_1: Kind = Kind {
     build: |parts| Box::pin(async move { build(&parts) }),
     cannot: &[
         NO_REFUSAL,
-        ("the_peers_goodbye_is_why_the_connection_closed", SEALED),
-        ("a_client_that_is_dropped_closes_its_connections", SEALED),
+        ("close_reason_is_close_announced_by_peer", SEALED),
+        ("client_drop_closes_connections", SEALED),
     ],
 };
 
@@ -31,9 +31,9 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
     protocol: Protocol::Http2,
     tls: true,
     cannot: &[
-        ("what_the_peer_has_not_processed_is_sent_again", UNSEEN),
-        ("the_peers_goodbye_is_why_the_connection_closed", SEALED),
-        ("a_client_that_is_dropped_closes_its_connections", SEALED),
+        ("retry_of_unprocessed_request_is_made", UNSEEN),
+        ("close_reason_is_close_announced_by_peer", SEALED),
+        ("client_drop_closes_connections", SEALED),
     ],
     ..HTTP_1
 };

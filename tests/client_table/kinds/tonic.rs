@@ -36,7 +36,7 @@ pub(crate) const TLS_ABOVE: Kind = Kind {
     tls: true,
     build: |parts| Box::pin(async move { above(&parts) }),
     cannot: &[(
-        "the_peers_goodbye_is_why_the_connection_closed",
+        "close_reason_is_close_announced_by_peer",
         "tonic's own TLS runs above the tracked IO, which sees only ciphertext",
     )],
     ..PLAIN

@@ -26,7 +26,7 @@ pub(super) fn gated(at_once: &'static str, gate: &Gate, later: &'static str) -> 
     StreamBody::new(futures_util::stream::iter([data(at_once)]).chain(later)).boxed_unsync()
 }
 
-pub(super) async fn bytes_are_counted_in_both_directions(cell: &Cell) {
+pub(super) async fn bytes_counted_in_both_directions(cell: &Cell) {
     let peer = cell.peer(|request| async move {
         let upload = request.into_body().collect().await?.to_bytes();
         Ok(Response::new(body([&upload[..], &upload[..]].concat())))
@@ -40,7 +40,7 @@ pub(super) async fn bytes_are_counted_in_both_directions(cell: &Cell) {
     client.leave().await;
 }
 
-pub(super) async fn trailers_pass(cell: &Cell) {
+pub(super) async fn trailers_are_forwarded(cell: &Cell) {
     let peer = cell.peer(|_| async {
         let mut trailers = HeaderMap::new();
         trailers.insert("checksum", HeaderValue::from_static("17"));
@@ -62,7 +62,7 @@ pub(super) async fn trailers_pass(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["ok"]);
 }
 
-pub(super) async fn the_attempt_ends_with_the_body(cell: &Cell) {
+pub(super) async fn attempt_ends_with_body(cell: &Cell) {
     let gate = Gate::new();
     let held = gate.clone();
     let peer = cell.peer(move |_| {
@@ -82,7 +82,7 @@ pub(super) async fn the_attempt_ends_with_the_body(cell: &Cell) {
     client.leave().await;
 }
 
-pub(super) async fn an_answer_without_a_body_ends_with_its_head(cell: &Cell) {
+pub(super) async fn attempt_without_body_ends_with_head(cell: &Cell) {
     let peer = cell.peer(|_| async {
         let mut response = Response::new(body(""));
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -97,7 +97,7 @@ pub(super) async fn an_answer_without_a_body_ends_with_its_head(cell: &Cell) {
     client.leave().await;
 }
 
-pub(super) async fn a_dropped_body_is_cancelled_in_body(cell: &Cell) {
+pub(super) async fn body_dropped_is_cancelled_in_body(cell: &Cell) {
     let gate = Gate::new();
     let held = gate.clone();
     let peer = cell.peer(move |_| {
@@ -120,7 +120,7 @@ pub(super) async fn a_dropped_body_is_cancelled_in_body(cell: &Cell) {
     client.leave().await;
 }
 
-pub(super) async fn an_answer_before_the_request_is_whole_has_no_wait(cell: &Cell) {
+pub(super) async fn early_response_has_no_wait_phase(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("no"))) });
     let client = cell.client(&peer.uri("/")).await;
     let rest = futures_util::stream::pending();

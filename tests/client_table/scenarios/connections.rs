@@ -11,7 +11,7 @@ use tower_outbound::connect::Setup;
 use crate::cell::Cell;
 use crate::peer::body;
 
-pub(super) async fn a_new_connection_is_reported_with_its_setup(cell: &Cell) {
+pub(super) async fn connection_new_is_reported_with_setup(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     let (timings, answer) = client.get(&peer.uri("/")).await.unwrap();
@@ -32,7 +32,7 @@ pub(super) async fn a_new_connection_is_reported_with_its_setup(cell: &Cell) {
     assert_eq!((recorder.count("ConnectEnded"), recorder.outcomes()), (1, vec!["ok".to_owned()]));
 }
 
-pub(super) async fn the_next_request_reuses_the_connection_and_knows_it(cell: &Cell) {
+pub(super) async fn connection_reuse_is_reported(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     let (first, _) = client.get(&peer.uri("/")).await.unwrap();
@@ -73,7 +73,7 @@ pub(super) async fn requests_at_once_share_http_2_or_have_a_connection_each(cell
     assert!(peer.accepted() == ids.len() || cell.kind.tls);
 }
 
-pub(super) async fn what_the_peer_closed_while_it_was_idle_is_replaced(cell: &Cell) {
+pub(super) async fn connection_closed_while_idle_is_replaced(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     let (first, _) = client.get(&peer.uri("/")).await.unwrap();
@@ -86,7 +86,7 @@ pub(super) async fn what_the_peer_closed_while_it_was_idle_is_replaced(cell: &Ce
     assert_eq!(recorder.close_reasons().len(), if cell.kind.tracked { 2 } else { 0 });
 }
 
-pub(super) async fn the_peers_goodbye_is_why_the_connection_closed(cell: &Cell) {
+pub(super) async fn close_reason_is_close_announced_by_peer(cell: &Cell) {
     let http2 = cell.is_http2();
     let peer = cell.peer(move |_| async move {
         let mut response = Response::new(body("answer"));
@@ -104,7 +104,7 @@ pub(super) async fn the_peers_goodbye_is_why_the_connection_closed(cell: &Cell) 
     assert_eq!(recorder.close_reasons(), [reason]);
 }
 
-pub(super) async fn a_client_that_is_dropped_closes_its_connections(cell: &Cell) {
+pub(super) async fn client_drop_closes_connections(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     client.get(&peer.uri("/")).await.unwrap();

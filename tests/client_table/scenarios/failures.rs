@@ -12,7 +12,7 @@ use super::bodies::gated;
 use crate::cell::{Cell, get, post, text};
 use crate::peer::{body, listen};
 
-pub(super) async fn a_refused_connect_is_classified_and_nothing_is_sent(cell: &Cell) {
+pub(super) async fn connect_refused_is_classified_and_not_sent(cell: &Cell) {
     let uri = cell.uri(closed_port().unwrap());
     let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
     let error = client.send(post(&uri, text("upload"))).await.map(drop).unwrap_err();
@@ -27,7 +27,7 @@ pub(super) async fn a_refused_connect_is_classified_and_nothing_is_sent(cell: &C
     assert_eq!((recorder.count("connect_failed"), recorder.count("ConnectionOpened")), (1, 0));
 }
 
-pub(super) async fn an_unknown_name_fails_in_dns(cell: &Cell) {
+pub(super) async fn dns_unknown_name_fails_in_dns(cell: &Cell) {
     let scheme = if cell.kind.tls { "https" } else { "http" };
     let uri = format!("{scheme}://unknown.test/").parse().unwrap();
     let client = cell.client_with(&uri, |outbound| outbound.retry(|retry| retry.max_retries(0))).await;
@@ -39,7 +39,7 @@ pub(super) async fn an_unknown_name_fails_in_dns(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["name_resolution_error in dns"]);
 }
 
-pub(super) async fn a_peer_that_takes_the_request_and_goes_is_not_asked_again(cell: &Cell) {
+pub(super) async fn retry_after_request_was_received_is_not_made(cell: &Cell) {
     let peer = cell.peer(|_| std::future::pending());
     let client = cell.client(&peer.uri("/")).await;
     let go = async {
@@ -59,7 +59,7 @@ pub(super) async fn a_peer_that_takes_the_request_and_goes_is_not_asked_again(ce
     assert_eq!(recorder.outcomes().len(), 1);
 }
 
-pub(super) async fn a_body_that_is_cut_short_fails_in_body(cell: &Cell) {
+pub(super) async fn body_truncated_fails_in_body(cell: &Cell) {
     let never = Gate::new();
     let peer = cell.peer(move |_| {
         let body = gated("ans", &never, "");
@@ -82,7 +82,7 @@ fn answer(stream: &mut (impl Read + Write)) {
     stream.write_all(b"220 mail.test ESMTP ready\r\n").unwrap();
 }
 
-pub(super) async fn a_response_that_is_not_http_is_classified(cell: &Cell) {
+pub(super) async fn response_not_http_is_classified(cell: &Cell) {
     let listener = listen(([127, 0, 0, 1], 0).into());
     let uri = cell.uri(listener.local_addr().unwrap());
     listener.set_nonblocking(false).unwrap();
@@ -114,7 +114,7 @@ pub(super) async fn a_response_that_is_not_http_is_classified(cell: &Cell) {
     peer.join().unwrap();
 }
 
-pub(super) async fn an_error_status_is_an_answer(cell: &Cell) {
+pub(super) async fn error_status_is_a_response(cell: &Cell) {
     let peer = cell.peer(|_| async {
         let mut response = Response::new(body("no"));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -129,7 +129,7 @@ pub(super) async fn an_error_status_is_an_answer(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["ok"]);
 }
 
-pub(super) async fn a_caller_that_leaves_is_no_error(cell: &Cell) {
+pub(super) async fn cancellation_is_not_an_error(cell: &Cell) {
     let gate = Gate::new();
     let held = gate.clone();
     let peer = cell.peer(move |_| {

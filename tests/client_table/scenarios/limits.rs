@@ -14,7 +14,7 @@ use crate::cell::{Cell, get};
 /// Short, because the test waits for the timeout.
 const SOON: Duration = Duration::from_millis(20);
 
-pub(super) async fn no_first_byte_in_time_is_a_response_timeout(cell: &Cell) {
+pub(super) async fn first_byte_timeout_is_response_timeout(cell: &Cell) {
     let peer = cell.peer(|_| std::future::pending());
     let limits = Timeouts::new().first_byte(SOON);
     let client = cell.client_with(&peer.uri("/"), |outbound| outbound.timeouts(limits)).await;
@@ -28,7 +28,7 @@ pub(super) async fn no_first_byte_in_time_is_a_response_timeout(cell: &Cell) {
     client.leave().await;
 }
 
-pub(super) async fn a_silent_body_is_a_body_timeout(cell: &Cell) {
+pub(super) async fn body_idle_timeout_is_body_timeout(cell: &Cell) {
     let never = Gate::new();
     let peer = cell.peer(move |_| {
         let body = gated("ans", &never, "");
@@ -43,7 +43,7 @@ pub(super) async fn a_silent_body_is_a_body_timeout(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["body_timeout in body"]);
 }
 
-pub(super) async fn the_next_request_waits_for_the_slot_until_the_body_ends(cell: &Cell) {
+pub(super) async fn limit_slot_is_held_until_body_ends(cell: &Cell) {
     let gate = Gate::new();
     let held = gate.clone();
     let peer = cell.peer(move |_| {
@@ -68,7 +68,7 @@ pub(super) async fn the_next_request_waits_for_the_slot_until_the_body_ends(cell
     client.leave().await;
 }
 
-pub(super) async fn no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent(cell: &Cell) {
+pub(super) async fn limit_acquire_timeout_is_pool_timeout_not_sent(cell: &Cell) {
     let never = Gate::new();
     let peer = cell.peer(move |_| {
         let body = gated("ans", &never, "");

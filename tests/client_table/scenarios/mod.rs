@@ -41,41 +41,41 @@ macro_rules! scenarios {
 
 scenarios! {
     connections:
-        a_new_connection_is_reported_with_its_setup,
-        the_next_request_reuses_the_connection_and_knows_it,
+        connection_new_is_reported_with_setup,
+        connection_reuse_is_reported,
         requests_at_once_share_http_2_or_have_a_connection_each,
-        what_the_peer_closed_while_it_was_idle_is_replaced,
-        the_peers_goodbye_is_why_the_connection_closed,
-        a_client_that_is_dropped_closes_its_connections;
+        connection_closed_while_idle_is_replaced,
+        close_reason_is_close_announced_by_peer,
+        client_drop_closes_connections;
     bodies:
-        bytes_are_counted_in_both_directions,
-        trailers_pass,
-        the_attempt_ends_with_the_body,
-        an_answer_without_a_body_ends_with_its_head,
-        a_dropped_body_is_cancelled_in_body,
-        an_answer_before_the_request_is_whole_has_no_wait;
+        bytes_counted_in_both_directions,
+        trailers_are_forwarded,
+        attempt_ends_with_body,
+        attempt_without_body_ends_with_head,
+        body_dropped_is_cancelled_in_body,
+        early_response_has_no_wait_phase;
     failures:
-        a_refused_connect_is_classified_and_nothing_is_sent,
-        an_unknown_name_fails_in_dns,
-        a_peer_that_takes_the_request_and_goes_is_not_asked_again,
-        a_body_that_is_cut_short_fails_in_body,
-        a_response_that_is_not_http_is_classified,
-        an_error_status_is_an_answer,
-        a_caller_that_leaves_is_no_error;
+        connect_refused_is_classified_and_not_sent,
+        dns_unknown_name_fails_in_dns,
+        retry_after_request_was_received_is_not_made,
+        body_truncated_fails_in_body,
+        response_not_http_is_classified,
+        error_status_is_a_response,
+        cancellation_is_not_an_error;
     limits:
-        no_first_byte_in_time_is_a_response_timeout,
-        a_silent_body_is_a_body_timeout,
-        the_next_request_waits_for_the_slot_until_the_body_ends,
-        no_slot_in_time_is_a_pool_timeout_and_nothing_is_sent;
+        first_byte_timeout_is_response_timeout,
+        body_idle_timeout_is_body_timeout,
+        limit_slot_is_held_until_body_ends,
+        limit_acquire_timeout_is_pool_timeout_not_sent;
     retries:
-        what_was_never_sent_is_sent_again,
-        a_stream_that_was_never_polled_is_sent_again_whole,
-        what_the_peer_has_not_processed_is_sent_again,
-        an_answer_that_says_come_again_is_released_first,
-        one_request_may_refuse_to_be_sent_again;
+        retry_of_unsent_request_is_made,
+        retry_of_unpolled_stream_body_sends_whole_body,
+        retry_of_unprocessed_request_is_made,
+        retry_response_is_released_before_backoff,
+        retry_off_for_request_is_respected;
     telemetry:
-        each_attempt_carries_the_context_of_its_own_span,
-        each_attempt_is_one_span_and_counted_once,
-        no_secret_appears_in_errors_or_telemetry,
-        the_line_of_timings_names_the_connection;
+        propagation_each_attempt_carries_own_span,
+        telemetry_each_attempt_is_one_span_and_one_count,
+        no_secret_in_errors_or_telemetry,
+        timings_line_names_connection;
 }

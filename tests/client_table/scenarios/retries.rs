@@ -64,11 +64,11 @@ async fn retry_on_refused_connect(cell: &Cell, upload: Body) -> Bytes {
     answer
 }
 
-pub(super) async fn what_was_never_sent_is_sent_again(cell: &Cell) {
+pub(super) async fn retry_of_unsent_request_is_made(cell: &Cell) {
     assert_eq!(retry_on_refused_connect(cell, text("upload")).await, "upload");
 }
 
-pub(super) async fn a_stream_that_was_never_polled_is_sent_again_whole(cell: &Cell) {
+pub(super) async fn retry_of_unpolled_stream_body_sends_whole_body(cell: &Cell) {
     let frames = futures_util::stream::iter(["up", "lo", "ad"])
         .map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(part.as_bytes()))));
     assert_eq!(
@@ -77,7 +77,7 @@ pub(super) async fn a_stream_that_was_never_polled_is_sent_again_whole(cell: &Ce
     );
 }
 
-pub(super) async fn what_the_peer_has_not_processed_is_sent_again(cell: &Cell) {
+pub(super) async fn retry_of_unprocessed_request_is_made(cell: &Cell) {
     let asked = Arc::new(AtomicUsize::new(0));
     let peer = cell.peer(move |request| {
         let refused = asked.fetch_add(1, Ordering::Relaxed) == 0;
@@ -97,7 +97,7 @@ pub(super) async fn what_the_peer_has_not_processed_is_sent_again(cell: &Cell) {
     assert_eq!(recorder.outcomes(), ["stream_refused in wait", "ok"]);
 }
 
-pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell) {
+pub(super) async fn retry_response_is_released_before_backoff(cell: &Cell) {
     let asked = Arc::new(AtomicUsize::new(0));
     let peer = cell.peer(move |request| {
         let busy = asked.fetch_add(1, Ordering::Relaxed) == 0;
@@ -128,7 +128,7 @@ pub(super) async fn an_answer_that_says_come_again_is_released_first(cell: &Cell
     assert_eq!(order, ["AttemptStarted", "AttemptEnded", "Released", "AttemptStarted", "AttemptEnded"]);
 }
 
-pub(super) async fn one_request_may_refuse_to_be_sent_again(cell: &Cell) {
+pub(super) async fn retry_off_for_request_is_respected(cell: &Cell) {
     let uri = cell.uri(closed_port().unwrap());
     let client = cell.client(&uri).await;
     let mut request = get(&uri);

@@ -87,7 +87,7 @@ fn again(outbound: OutboundBuilder) -> OutboundBuilder {
     outbound.retry(|retry| retry.status([StatusCode::SERVICE_UNAVAILABLE]))
 }
 
-pub(super) async fn each_attempt_carries_the_context_of_its_own_span(cell: &Cell) {
+pub(super) async fn propagation_each_attempt_carries_own_span(cell: &Cell) {
     let telemetry = Telemetry::new();
     let peer = busy_at_first(cell);
     let observer = telemetry.observer();
@@ -105,7 +105,7 @@ pub(super) async fn each_attempt_carries_the_context_of_its_own_span(cell: &Cell
     assert_eq!(spans[0].span_context.trace_id(), spans[1].span_context.trace_id());
 }
 
-pub(super) async fn each_attempt_is_one_span_and_counted_once(cell: &Cell) {
+pub(super) async fn telemetry_each_attempt_is_one_span_and_one_count(cell: &Cell) {
     let telemetry = Telemetry::new();
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let observer = telemetry.observer();
@@ -125,7 +125,7 @@ pub(super) async fn each_attempt_is_one_span_and_counted_once(cell: &Cell) {
     assert_eq!(telemetry.count("outbound.connect.duration"), 1);
 }
 
-pub(super) async fn no_secret_appears_in_errors_or_telemetry(cell: &Cell) {
+pub(super) async fn no_secret_in_errors_or_telemetry(cell: &Cell) {
     let telemetry = Telemetry::new();
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let observer = telemetry.observer();
@@ -137,7 +137,7 @@ pub(super) async fn no_secret_appears_in_errors_or_telemetry(cell: &Cell) {
 
     let observer = telemetry.observer();
     let nobody = cell.uri(closed_port().unwrap());
-    if cell.kind.cannot("a_refused_connect_is_classified_and_nothing_is_sent").is_none() {
+    if cell.kind.cannot("connect_refused_is_classified_and_not_sent").is_none() {
         let client = cell.client_with(&nobody, |outbound| outbound.observer(observer)).await;
         let error = client.send(secret::request(&nobody, text("upload"))).await.map(drop).unwrap_err();
         let error: &dyn std::error::Error = &error;
@@ -152,7 +152,7 @@ pub(super) async fn no_secret_appears_in_errors_or_telemetry(cell: &Cell) {
     assert!(!secret::is_in(&spans) && spans.contains("REDACTED"), "{spans}");
 }
 
-pub(super) async fn the_line_of_timings_names_the_connection(cell: &Cell) {
+pub(super) async fn timings_line_names_connection(cell: &Cell) {
     let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
     let client = cell.client(&peer.uri("/")).await;
     let (timings, _) = client.get(&peer.uri("/")).await.unwrap();
