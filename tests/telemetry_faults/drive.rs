@@ -66,7 +66,7 @@ fn with(
         FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
         FrontProtocol::Grpc => OtlpProtocol::Grpc,
     };
-    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_limit(LIMIT);
+    let builder = Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_timeout(LIMIT);
     builder.protocol(protocol).endpoint(front.endpoint()).build().unwrap()
 }
 
