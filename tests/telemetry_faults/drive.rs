@@ -67,7 +67,7 @@ fn with(
         FrontProtocol::Grpc => OtlpProtocol::Grpc,
     };
     let builder =
-        Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_limit(SHUTDOWN_TIMEOUT);
+        Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_timeout(SHUTDOWN_TIMEOUT);
     builder.protocol(protocol).endpoint(front.endpoint()).build().unwrap()
 }
 

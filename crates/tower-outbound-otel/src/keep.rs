@@ -1,16 +1,21 @@
 //! Exports selected attempts of traces that are not sampled.
+//!
+//! [`Keep`] selects the attempts. A pipeline of your own needs the other items: its sampler records spans below a
+//! [`MayBeKept`] context, and its span processor exports spans with the attribute [`KEPT`]. `tower-outbound-telemetry` has
+//! both.
 
 use std::time::Duration;
 
 use crate::ended::Ended;
 use crate::semconv;
 
-/// The attribute of kept spans: `error`, `slow` or `retry`.
+/// The attribute of kept spans: `error`, `slow` or `retry`. A span processor exports spans with it, sampled or not.
 pub const KEPT: &str = semconv::outbound::KEPT;
 
 /// Marks the parent context of spans that may be kept.
 ///
-/// The provider's sampler must return `RecordOnly` instead of `Drop` if the parent context contains this value.
+/// The provider's sampler must return `RecordOnly` instead of `Drop` if the parent context contains this value
+/// (`Context::get::<MayBeKept>`).
 #[derive(Clone, Copy, Debug)]
 pub struct MayBeKept;
 

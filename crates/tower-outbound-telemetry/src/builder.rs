@@ -5,7 +5,7 @@ use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
 use crate::pipeline::{Pipeline, PipelineOptions};
-use crate::settings::{Choices, LONGEST_LIMIT, Lookup, OtlpProtocol, SHUTDOWN_LIMIT, Settings};
+use crate::settings::{Choices, LONGEST_TIMEOUT, Lookup, OtlpProtocol, SHUTDOWN_TIMEOUT, Settings};
 use crate::{Telemetry, TelemetryError};
 
 impl Telemetry {
@@ -33,7 +33,7 @@ pub struct TelemetryBuilder {
     lookup: Box<Lookup>,
     globals: bool,
     subscriber: bool,
-    shutdown_limit: Duration,
+    shutdown_timeout: Duration,
     client: Option<OutboundClient>,
     keep: Option<Keep>,
 }
@@ -45,7 +45,7 @@ impl TelemetryBuilder {
             lookup: Box::new(|key| std::env::var(key).ok()),
             globals: true,
             subscriber: true,
-            shutdown_limit: SHUTDOWN_LIMIT,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
             client: None,
             keep: None,
         }
@@ -81,9 +81,9 @@ impl TelemetryBuilder {
         self.without_subscriber()
     }
 
-    /// Time limit for the shutdown. Default: 5 s. At most 24 days. The last export of metrics takes at most 4.5 s of it.
-    pub fn shutdown_limit(mut self, limit: Duration) -> Self {
-        self.shutdown_limit = limit.min(LONGEST_LIMIT);
+    /// The timeout of the shutdown. Default: 5 s. At most 24 days. The last export of metrics takes at most 4.5 s of it.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -126,7 +126,7 @@ impl TelemetryBuilder {
         let options = PipelineOptions {
             globals: self.globals,
             subscriber: self.subscriber,
-            shutdown_limit: self.shutdown_limit,
+            shutdown_timeout: self.shutdown_timeout,
             client: self.client,
             keep: self.keep,
         };

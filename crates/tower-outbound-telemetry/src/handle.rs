@@ -128,7 +128,7 @@ impl Telemetry {
     }
 
     /// Exports pending telemetry and ends the pipeline, within
-    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit). Does not block the runtime.
+    /// [`shutdown_timeout`](crate::TelemetryBuilder::shutdown_timeout). Does not block the runtime.
     ///
     /// # Cancel safety
     /// If the future is dropped, the shutdown continues on a thread of its own.
@@ -144,7 +144,7 @@ impl Telemetry {
     }
 
     /// Exports pending telemetry and ends the pipeline. Blocks for at most
-    /// [`shutdown_limit`](crate::TelemetryBuilder::shutdown_limit).
+    /// [`shutdown_timeout`](crate::TelemetryBuilder::shutdown_timeout).
     pub fn shutdown_blocking(mut self) -> Report {
         self.pipeline.take().map(|mut pipeline| pipeline.end()).unwrap_or_default()
     }
@@ -176,7 +176,7 @@ mod tests {
         let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
         let builder = Telemetry::builder("shop").lookup(|_| None).without_globals();
         let builder = builder.endpoint(format!("http://{}", hanging.local_addr().unwrap()));
-        let mut telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
+        let mut telemetry = builder.shutdown_timeout(Duration::from_secs(1)).build().unwrap();
         let mut pipeline = telemetry.pipeline.take().unwrap();
         let (stats, tracer) = (pipeline.stats.clone(), pipeline.traces.clone().unwrap().tracer("test"));
         // The shutdown waits for this span, whose receiver never answers: time enough for another span to end.

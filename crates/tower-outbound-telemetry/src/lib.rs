@@ -10,7 +10,7 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), tower_outbound_telemetry::TelemetryError> {
-//! let telemetry = Telemetry::builder("shop").shutdown_limit(std::time::Duration::from_secs(2)).build()?;
+//! let telemetry = Telemetry::builder("shop").shutdown_timeout(std::time::Duration::from_secs(2)).build()?;
 //! let outbound = Outbound::builder().observer(telemetry.observer().build()).build();
 //! // … the service runs with `outbound.client()`; then, at the end:
 //! # let _ = outbound;
@@ -36,7 +36,7 @@
 //! | | this crate | `opentelemetry-otlp` |
 //! | --- | --- | --- |
 //! | losses | counted by reason: [`Report`], `otel.sdk.*` metrics | a log line; flush and shutdown may return `Ok` although batches were lost |
-//! | shutdown | ends within [one limit](TelemetryBuilder::shutdown_limit) | the meter provider ignores its timeout |
+//! | shutdown | ends within [one timeout](TelemetryBuilder::shutdown_timeout) | the meter provider ignores its timeout |
 //! | runtime | a thread of its own; works without a tokio runtime, and if its workers are blocked | with gRPC, a shutdown on a current-thread runtime times out |
 //! | variables | those of [`Telemetry`]; a [`Warning`] for each invalid one | not `OTEL_SDK_DISABLED`, `OTEL_PROPAGATORS`, `OTEL_*_EXPORTER`, or the certificates |
 //! | HTTP client | an [`OutboundClient`](tower_outbound::OutboundClient) | reqwest, hyper or tonic's channel |
@@ -46,8 +46,11 @@
 //!
 //! 1.88, which tonic requires.
 
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg = false))]
+
 mod builder;
 #[cfg(feature = "console")]
+#[cfg_attr(docsrs, doc(cfg(feature = "console")))]
 pub mod console;
 mod error;
 mod export;

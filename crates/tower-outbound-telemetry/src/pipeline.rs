@@ -17,7 +17,7 @@ use tower_outbound_otel::keep::Keep;
 
 use crate::export::{EndBy, ExportStats, ExportThread, Exporters, SelfMetrics, SpanQueue};
 use crate::sampler::KeepingSampler;
-use crate::settings::{FLUSH_LIMIT, Settings};
+use crate::settings::{FLUSH_TIMEOUT, Settings};
 use crate::{Report, TelemetryError, Warning, globals, subscriber};
 
 /// Above the SDK's default of 2,000: 101 hosts times methods, statuses, phases or reasons.
@@ -38,14 +38,18 @@ const MANY_SERIES: [&str; 9] = [
 const EXPONENTIAL: Aggregation =
     Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
 
-/// The share of spans in the shutdown's time limit. The last export of metrics includes the losses of spans.
+/// The share of spans in the shutdown timeout. The last export of metrics includes the losses of spans.
 const FOR_SPANS: f64 = 0.8;
 /// The SDK waits 5 s for its reader. The rest is for the reader's work after the export.
 const FOR_METRICS: Duration = Duration::from_millis(4_500);
 
-/// The scope of the pipeline's own metrics.
+/// The scope of the pipeline's own metrics. The schema is that of the observer's conventions.
 fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
+    let conventions = tower_outbound_otel::scope();
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(conventions.schema_url().unwrap_or_default().to_owned())
+        .build()
 }
 
 /// Everything that runs. A drop shuts it down.
@@ -56,7 +60,7 @@ pub(crate) struct Pipeline {
     pub(crate) warnings: Vec<Warning>,
     pub(crate) stats: Arc<ExportStats>,
     pub(crate) keep: Option<Keep>,
-    limit: Duration,
+    timeout: Duration,
     client: Option<OutboundClient>,
     spans: Option<SpanQueue>,
     end_metrics_by: Option<EndBy>,
@@ -70,7 +74,7 @@ pub(crate) struct PipelineOptions {
     /// Whether to set the global providers and the propagator.
     pub(crate) globals: bool,
     pub(crate) subscriber: bool,
-    pub(crate) shutdown_limit: Duration,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) client: Option<OutboundClient>,
     pub(crate) keep: Option<Keep>,
 }
@@ -81,7 +85,7 @@ impl Pipeline {
             globals::check_unset()?;
         }
         let mut pipeline = Self::default();
-        (pipeline.limit, pipeline.client) = (options.shutdown_limit, options.client);
+        (pipeline.timeout, pipeline.client) = (options.shutdown_timeout, options.client);
         pipeline.keep = options.keep;
         pipeline.providers(settings)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
@@ -91,7 +95,7 @@ impl Pipeline {
                 Ok(warning) => pipeline.warnings.extend(warning),
                 Err(error) => {
                     // Nothing is pending.
-                    pipeline.limit = Duration::ZERO;
+                    pipeline.timeout = Duration::ZERO;
                     let _ = pipeline.end();
                     return Err(error);
                 }
@@ -200,12 +204,12 @@ impl Pipeline {
             .and(TelemetryError::of_sdk("flushing metrics", metrics))
     }
 
-    /// Exports pending telemetry, within the limit, and ends every thread.
+    /// Exports pending telemetry, within the timeout, and ends every thread.
     pub(crate) fn end(&mut self) -> Report {
         if !std::mem::replace(&mut self.ended, true) {
-            let end = Instant::now() + self.limit;
+            let end = Instant::now() + self.timeout;
             // Spans first: the last export of metrics includes their losses.
-            let for_spans = self.limit.mul_f64(FOR_SPANS);
+            let for_spans = self.timeout.mul_f64(FOR_SPANS);
             // Before its provider, which would drop spans that end now without counting them.
             if let Some(spans) = self.spans.take() {
                 let _ = spans.shutdown_with_timeout(for_spans);
@@ -239,7 +243,7 @@ impl Drop for Pipeline {
     }
 }
 
-/// With a time limit: the SDK waits for as long as the export takes.
+/// With a timeout: the SDK waits for as long as the export takes.
 fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
     let (done, wait) = mpsc::channel();
     let thread = std::thread::Builder::new().name("otlp-flush".into());
@@ -247,7 +251,7 @@ fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
         let _ = done.send(metrics.force_flush());
     });
     started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
-    wait.recv_timeout(FLUSH_LIMIT).unwrap_or(Err(OTelSdkError::Timeout(FLUSH_LIMIT)))
+    wait.recv_timeout(FLUSH_TIMEOUT).unwrap_or(Err(OTelSdkError::Timeout(FLUSH_TIMEOUT)))
 }
 
 /// One view for both purposes: each matching view makes a stream of its own.
@@ -268,5 +272,18 @@ fn view(exponential: bool) -> impl Fn(&Instrument) -> Option<Stream> {
             stream = stream.with_aggregation(EXPONENTIAL);
         }
         stream.build().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn scope_has_name_version_and_schema_of_conventions() {
+        let scope = super::scope();
+        assert_eq!(
+            (scope.name(), scope.version()),
+            ("tower-outbound-telemetry", Some(env!("CARGO_PKG_VERSION")))
+        );
+        assert!(scope.schema_url().unwrap().starts_with("https://opentelemetry.io/schemas/"));
     }
 }

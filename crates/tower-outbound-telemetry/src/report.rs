@@ -10,7 +10,7 @@ pub enum Loss {
     QueueFull,
     /// No connection to the receiver could be made.
     Refused,
-    /// The receiver did not respond in time, or the shutdown's time limit passed.
+    /// The receiver did not respond in time, or the shutdown timeout passed.
     TimedOut,
     /// The receiver refused them, temporarily (429, 503) or permanently.
     Rejected,

@@ -144,7 +144,7 @@ fn drop_of_telemetry_blocks_no_worker_if_receiver_hangs() {
         let counted = Arc::clone(&turns);
         let work = async move {
             let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().endpoint(endpoint);
-            let telemetry = builder.shutdown_limit(Duration::from_secs(1)).build().unwrap();
+            let telemetry = builder.shutdown_timeout(Duration::from_secs(1)).build().unwrap();
             record(&telemetry);
             let begin = Instant::now();
             drop(telemetry);
@@ -172,14 +172,14 @@ fn shutdown_timeout_kept_and_no_thread_left_if_receiver_hangs() {
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     for protocol in PROTOCOLS {
         let endpoint = format!("http://{}", hanging.local_addr().unwrap());
-        let limit = Duration::from_secs(1);
-        let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().shutdown_limit(limit);
+        let timeout = Duration::from_secs(1);
+        let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().shutdown_timeout(timeout);
         let telemetry = builder.protocol(protocol).endpoint(endpoint).build().unwrap();
         record(&telemetry);
         let begin = Instant::now();
         let report = telemetry.shutdown_blocking();
         let took = begin.elapsed();
-        assert!(took < limit + Duration::from_millis(500), "{took:?}");
+        assert!(took < timeout + Duration::from_millis(500), "{took:?}");
         assert_eq!(report.spans().lost_by(Loss::TimedOut), SPANS as u64, "{report}");
         assert_eq!(report.metric_exports().lost_by(Loss::TimedOut), 1, "{report}");
         assert_no_thread_is_left(&format!("{protocol:?}"));
@@ -191,9 +191,9 @@ fn shutdown_timeout_max_does_not_panic_and_delivers() {
     let _alone = alone();
     let got = current_thread().block_on(Receiver::start()).unwrap();
     let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().endpoint(got.http_endpoint());
-    let telemetry = builder.shutdown_limit(Duration::MAX).build().unwrap();
+    let telemetry = builder.shutdown_timeout(Duration::MAX).build().unwrap();
     record(&telemetry);
-    assert_whole(telemetry.shutdown_blocking(), &got, "without a limit");
+    assert_whole(telemetry.shutdown_blocking(), &got, "without a timeout");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn shutdown_counts_hanging_metric_export_as_timed_out() {
         _ => None,
     };
     let builder = Telemetry::builder("shop").lookup(lookup).without_globals().endpoint(endpoint);
-    let telemetry = builder.shutdown_limit(Duration::from_secs(60)).build().unwrap();
+    let telemetry = builder.shutdown_timeout(Duration::from_secs(60)).build().unwrap();
     telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
     // One export is in progress; the last one follows.
     let _connection = hanging.accept().unwrap();
@@ -228,7 +228,7 @@ fn flush_timeout_is_five_seconds_if_receiver_hangs() {
         _ => None,
     };
     let builder = Telemetry::builder("shop").lookup(lookup).without_globals().endpoint(endpoint);
-    let telemetry = builder.shutdown_limit(Duration::ZERO).build().unwrap();
+    let telemetry = builder.shutdown_timeout(Duration::ZERO).build().unwrap();
     telemetry.meter_provider().unwrap().meter("test").u64_counter("a.counter").build().add(1, &[]);
     let begin = Instant::now();
     let flushed = telemetry.force_flush();

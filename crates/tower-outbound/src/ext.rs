@@ -83,6 +83,10 @@ impl<B> ResponseExt for Response<B> {}
 #[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
 impl<T> RequestExt for ::tonic::Request<T> {}
 
+#[cfg(feature = "tonic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
+impl<T> ResponseExt for ::tonic::Response<T> {}
+
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 impl ResponseExt for ::reqwest::Response {}
@@ -116,17 +120,9 @@ mod sealed {
         [B] Response<B>;
         #[cfg(feature = "reqwest")]
         [] ::reqwest::Response;
-    }
-
-    #[cfg(feature = "tonic")]
-    impl<B> Extensions for ::tonic::Request<B> {
-        fn extensions_ref(&self) -> &http::Extensions {
-            self.extensions()
-        }
-
-        fn with_extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
-            self.extensions_mut().insert(extension);
-            self
-        }
+        #[cfg(feature = "tonic")]
+        [B] ::tonic::Request<B>;
+        #[cfg(feature = "tonic")]
+        [B] ::tonic::Response<B>;
     }
 }

@@ -62,7 +62,7 @@
 //!
 //! # Features
 //!
-//! A feature adds API and never changes behaviour.
+//! A feature adds API, or errors that [`Failure::of`] recognises.
 //!
 //! | feature | adds |
 //! | --- | --- |

@@ -30,12 +30,12 @@ pub(crate) struct Quote {
     pub(crate) seen: Vec<String>,
 }
 
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::must_use_candidate)]
+#[allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::must_use_candidate, reason = "generated")]
 mod twin {
     include!(concat!(env!("OUT_DIR"), "/gateway.Twin.rs"));
 }
 
-#[allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::must_use_candidate)]
+#[allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::must_use_candidate, reason = "generated")]
 mod prices {
     include!(concat!(env!("OUT_DIR"), "/gateway.Prices.rs"));
 }

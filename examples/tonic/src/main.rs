@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower_outbound::retry::RetryLayer;
-use tower_outbound::{BoxError, Failure, Outbound, Timings};
+use tower_outbound::{BoxError, Failure, Outbound, ResponseExt as _};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,7 +23,7 @@ async fn run() -> Result<(), BoxError> {
     let mut client = HealthClient::new(channel);
     for _ in 0..2 {
         let response = client.check(HealthCheckRequest::default()).await?;
-        let timings = response.extensions().get::<Timings>().expect("the observe layer adds them");
+        let timings = response.timings().expect("the observe layer adds them");
         println!("{timings}");
     }
     Ok(())

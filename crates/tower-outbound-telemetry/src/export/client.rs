@@ -1,4 +1,4 @@
-//! Delivers messages: attempts, backoff and time limits.
+//! Delivers messages: attempts, backoff and timeouts.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) type Cutoff = watch::Receiver<Option<Instant>>;
 pub(super) struct ExportClient {
     pub(super) transport: Transport,
     pub(super) health: Health,
-    /// Time limit for one message with all its attempts.
+    /// The timeout of one message with all its attempts.
     pub(super) timeout: Duration,
     pub(super) cutoff: Cutoff,
 }
@@ -36,11 +36,11 @@ impl ExportClient {
     /// Retries also without an acknowledgement, as OTLP requires: spans and cumulative points that arrive twice are the same.
     pub(super) async fn deliver(&self, message: &impl Message) -> Result<u64, Loss> {
         let message = self.transport.prepare(message);
-        let limit = Instant::now() + self.timeout;
+        let end_by = Instant::now() + self.timeout;
         let mut wait = FIRST_WAIT;
         let mut so_far = Loss::TimedOut;
         loop {
-            let attempt = timeout_at(limit, self.transport.send(message.clone()));
+            let attempt = timeout_at(end_by, self.transport.send(message.clone()));
             let Some(attempt) = self.before_the_end(attempt).await else { return Err(so_far) };
             let (loss, again) = match attempt {
                 Ok(Ok(Answer::Taken { rejected })) => {
@@ -67,7 +67,7 @@ impl ExportClient {
             }
             let pause = asked.unwrap_or_default().max(wait.mul_f64(1.0 + fastrand::f64() / 5.0));
             // Do not begin a backoff that ends too late.
-            if Instant::now().checked_add(pause).is_none_or(|end| end >= limit) {
+            if Instant::now().checked_add(pause).is_none_or(|end| end >= end_by) {
                 return Err(loss);
             }
             if self.before_the_end(self.rest(pause)).await.is_none() {

@@ -6,7 +6,7 @@
 //! metrics ──▶ SDK's reader ───┘            └─▶ stats, health
 //! ```
 //!
-//! The SDK's own processor and exporters do not report losses, wait without a limit at the end, and need a runtime that
+//! The SDK's own processor and exporters do not report losses, wait without a timeout at the end, and need a runtime that
 //! is not blocked. Messages are sent with an `OutboundClient`.
 
 mod answer;

@@ -20,7 +20,7 @@ use super::stats::ExportStats;
 use super::thread::ExportThread;
 use crate::Loss;
 use crate::sampler::is_exported;
-use crate::settings::{Batch, FLUSH_LIMIT, LONGEST_LIMIT};
+use crate::settings::{Batch, FLUSH_TIMEOUT, LONGEST_TIMEOUT};
 
 /// Queues ended spans without waiting. A span that finds the queue full is dropped and counted.
 ///
@@ -103,10 +103,10 @@ impl SpanQueue {
     }
 
     /// Waits for the exporter; an error if the time is up.
-    fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command, limit: Duration) -> OTelSdkResult {
+    fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command, timeout: Duration) -> OTelSdkResult {
         let (done, wait) = mpsc::channel();
         self.commands.send(command(done)).map_err(|_| OTelSdkError::AlreadyShutdown)?;
-        wait.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
+        wait.recv_timeout(timeout).map_err(|_| OTelSdkError::Timeout(timeout))
     }
 }
 
@@ -127,17 +127,17 @@ impl SpanProcessor for SpanQueue {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.command(Command::Flush, FLUSH_LIMIT)
+        self.command(Command::Flush, FLUSH_TIMEOUT)
     }
 
-    fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         if self.shared.closed.swap(true, SeqCst) {
             return Err(OTelSdkError::AlreadyShutdown);
         }
-        let limit = limit.min(LONGEST_LIMIT);
-        self.cutoff.send_replace(Some(Instant::now() + limit));
-        // The exporter keeps the limit; the rest is for its counting.
-        self.command(Command::ShutDown, limit + Duration::from_millis(200))
+        let timeout = timeout.min(LONGEST_TIMEOUT);
+        self.cutoff.send_replace(Some(Instant::now() + timeout));
+        // The exporter keeps the timeout; the rest is for its counting.
+        self.command(Command::ShutDown, timeout + Duration::from_millis(200))
     }
 }
 

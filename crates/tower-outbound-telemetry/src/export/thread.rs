@@ -15,7 +15,7 @@ use crate::TelemetryError;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
-/// Time limit for a DNS lookup that still runs at the end.
+/// The timeout of a DNS lookup that still runs at the end.
 const BLOCKING: Duration = Duration::from_millis(100);
 
 /// A thread with a runtime of its own. Exports also if the application's runtime is blocked or absent. Ends on request,

@@ -12,7 +12,7 @@ const SIZE: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 pub(crate) struct Batch {
     /// Never zero.
     pub(crate) delay: Duration,
-    /// Time limit for one export. The exporter's own may be shorter.
+    /// The timeout of one export. The exporter's own may be shorter.
     pub(crate) timeout: Duration,
     /// At least one.
     pub(crate) queue: usize,

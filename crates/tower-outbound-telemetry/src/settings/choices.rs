@@ -5,12 +5,12 @@ use std::time::Duration;
 /// Returns the value of a variable.
 pub(crate) type Lookup = dyn Fn(&str) -> Option<String> + Send;
 
-/// Default of [`TelemetryBuilder::shutdown_limit`](crate::TelemetryBuilder::shutdown_limit).
-pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// The longest time limit: 2^31 − 1 ms, as for the variables.
-pub(crate) const LONGEST_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
-/// Time limit for flushing one signal.
-pub(crate) const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+/// Default of [`TelemetryBuilder::shutdown_timeout`](crate::TelemetryBuilder::shutdown_timeout).
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest timeout: 2^31 − 1 ms, as for the variables.
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+/// The timeout of flushing one signal.
+pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The protocol of OTLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         Duration::from_millis(self.number(&[key], default, 1..=MAX).into())
     }
 
-    /// A timeout in milliseconds. Zero means no limit, represented by the longest one.
+    /// A timeout in milliseconds. Zero means no timeout, represented by the longest one.
     pub(super) fn timeout(&mut self, keys: &[&'static str], default: u32) -> Duration {
         let millis = match self.number(keys, default, 0..=MAX) {
             0 => MAX,

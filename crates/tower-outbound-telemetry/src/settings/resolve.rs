@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     pub(crate) limits: SpanLimits,
     pub(crate) batch: Batch,
     pub(crate) metric_interval: Duration,
-    /// Time limit for one export, like [`Batch::timeout`].
+    /// The timeout of one export, like [`Batch::timeout`].
     pub(crate) metric_timeout: Duration,
     pub(crate) temporality: Temporality,
     /// For all histograms, instead of explicit buckets.

@@ -79,6 +79,7 @@ named_enum! {
 
     /// The value of `error.type`.
     pub const fn as_str(self);
+    pub const ALL;
 }
 
 impl Kind {

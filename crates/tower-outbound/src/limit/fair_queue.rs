@@ -3,8 +3,8 @@
 //! A slot counts against the limit of its origin and against the total. Both are granted at once, so a waiting request
 //! holds neither. An origin at its own limit does not compete for the total; the others take turns.
 //!
-//! Invariant between two calls: no slot is free for which somebody waits. Thus a request that finds a free slot
-//! overtakes nobody, and a released slot goes to at most one waiter.
+//! Invariant between two calls: no slot is free for which a request waits. Thus a request that finds a free slot
+//! overtakes no other, and a released slot goes to at most one waiter.
 
 use std::task::Waker;
 
@@ -39,7 +39,7 @@ impl Limits {
 }
 
 impl From<InFlightSettings> for Limits {
-    /// In the settings, zero is no limit of slots. A `max_queued` of zero means that nobody waits.
+    /// In the settings, zero is no limit of slots. A `max_queued` of zero means that no request waits.
     fn from(settings: InFlightSettings) -> Self {
         let or_max = |limit| if limit == 0 { usize::MAX } else { limit };
         Self {

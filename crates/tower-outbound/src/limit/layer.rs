@@ -17,8 +17,8 @@ use crate::settings::InFlightSettings;
 ///
 /// The layer, its clones and their services share the limits, which follow the settings of their
 /// [`Outbound`](crate::Outbound). Each method below returns a layer with settings and slots of its own. Without limits, a
-/// request takes no lock and allocates nothing. Part of [`Outbound::layer`](crate::Outbound::layer); in a stack of your own, place it below observe and around
-/// the client.
+/// request takes no lock and allocates nothing. Part of [`Outbound::layer`](crate::Outbound::layer); in a stack of your
+/// own, place it below observe and around the client.
 ///
 /// A request with a free slot has a phase [`Queue`](crate::Phase::Queue) of zero; without limits it has none.
 ///

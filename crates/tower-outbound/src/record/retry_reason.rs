@@ -25,6 +25,7 @@ named_enum! {
 
     /// The name on spans and metrics.
     pub const fn as_str(self);
+    pub const ALL;
 }
 
 named_enum! {
@@ -46,6 +47,7 @@ named_enum! {
 
     /// The name on spans and metrics.
     pub const fn as_str(self);
+    pub const ALL;
 }
 
 named_enum! {
@@ -63,4 +65,5 @@ named_enum! {
 
     /// The name on spans and metrics.
     pub const fn as_str(self);
+    pub const ALL;
 }

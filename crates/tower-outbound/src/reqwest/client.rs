@@ -79,6 +79,12 @@ impl ReqwestClient {
         &self.client
     }
 
+    /// reqwest's client, without the layers.
+    #[must_use]
+    pub fn into_inner(self) -> reqwest::Client {
+        self.client
+    }
+
     /// The stack around the client.
     #[must_use]
     pub const fn outbound(&self) -> &Outbound {

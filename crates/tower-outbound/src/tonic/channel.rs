@@ -3,6 +3,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tonic::body::Body;
+use tonic::transport::Channel;
 use tower_service::Service;
 
 use super::service::ChannelService;
@@ -29,6 +30,18 @@ pub struct TonicChannel {
 impl TonicChannel {
     pub(super) const fn new(outbound: Outbound, service: Retry<Observed>) -> Self {
         Self { outbound, service }
+    }
+
+    /// tonic's channel. A call on it passes no layer above it: no retry, no observe and no in-flight limit.
+    #[must_use]
+    pub fn get_ref(&self) -> &Channel {
+        &self.service.get_ref().get_ref().get_ref().0
+    }
+
+    /// tonic's channel, without the layers above it.
+    #[must_use]
+    pub fn into_inner(self) -> Channel {
+        self.service.into_inner().into_inner().into_inner().0
     }
 
     /// The stack around the channel.

@@ -2,9 +2,16 @@
 
 /// Defines a field-less enum whose variants have fixed names.
 ///
-/// The enum is `Copy`, `Hash` and `#[non_exhaustive]`. The macro adds `ALL` (every variant, in order), the given
-/// `as_str` and `Display`, which both return the name.
+/// The enum is `Copy`, `Hash` and `#[non_exhaustive]`. The macro adds the given `as_str` and `Display`, which both return
+/// the name, and `ALL` (every variant, in order) if the definition ends with `const ALL;`.
 macro_rules! named_enum {
+    (@all $Enum:ident [$($Variant:ident)+]) => {};
+    (@all $Enum:ident [$($Variant:ident)+] $vis:vis const ALL;) => {
+        impl $Enum {
+            /// Every variant, in the order of the definition.
+            $vis const ALL: &'static [Self] = &[$(Self::$Variant),+];
+        }
+    };
     (
         $(#[$meta:meta])*
         $vis:vis enum $Enum:ident {
@@ -13,6 +20,7 @@ macro_rules! named_enum {
 
         $(#[$as_str_meta:meta])*
         $as_str_vis:vis const fn as_str(self);
+        $($all_vis:vis const ALL;)?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,15 +30,14 @@ macro_rules! named_enum {
         }
 
         impl $Enum {
-            /// Every variant, in the order of the definition.
-            $vis const ALL: &'static [Self] = &[$(Self::$Variant),+];
-
             $(#[$as_str_meta])*
             #[must_use]
             $as_str_vis const fn as_str(self) -> &'static str {
                 match self { $(Self::$Variant => $name,)+ }
             }
         }
+
+        $crate::util::named_enum!(@all $Enum [$($Variant)+] $($all_vis const ALL;)?);
 
         impl ::std::fmt::Display for $Enum {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -55,6 +62,7 @@ mod tests {
 
         /// The name.
         const fn as_str(self);
+        const ALL;
     }
 
     #[test]

@@ -66,7 +66,7 @@ use crate::record::Setup;
 /// let resolver = service_fn(|name: Name| async move {
 ///     match name.as_str() {
 ///         "db.internal" => Ok([SocketAddr::from((Ipv4Addr::LOCALHOST, 0))].into_iter()),
-///         other => Err(format!("nobody knows {other}")),
+///         other => Err(format!("unknown name: {other}")),
 ///     }
 /// });
 /// let tcp = TcpConnector::new().resolver(resolver).connect_timeout(std::time::Duration::from_secs(2));

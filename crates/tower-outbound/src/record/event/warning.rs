@@ -50,8 +50,8 @@ impl fmt::Display for StackWarning {
                  was sent: use `outbound.layer()`, which has both in their order"
             }
             Self::RetriedTwice => {
-                "a request passes two retry layers, so that their retries multiply: remove one (`outbound.layer()` has it, and so has \
-                 the client of `outbound.client()`)"
+                "a request passes two retry layers, so that their retries multiply: remove one (`outbound.layer()` has it, \
+                 and so has the client of `outbound.client()`)"
             }
         })
     }
