@@ -36,7 +36,7 @@ async fn calls(channel: TonicChannel, outbound: &Outbound, recorder: &Recorder, 
     assert_eq!((open[0].protocol(), open[0].uses()), (Some(Protocol::Http2), 2));
     assert_eq!(open[0].origin().to_string(), receiver.grpc_endpoint());
     assert!(open[0].setup().phase(Phase::Tcp).is_some());
-    assert!(!open[0].setup().attempts().is_empty(), "each address is reported");
+    assert!(!open[0].setup().address_attempts().is_empty(), "each address is reported");
     let timings = recorder.timings();
     assert_eq!(timings.len(), 2);
     for (timings, number) in timings.iter().zip(1..) {

@@ -44,7 +44,7 @@ async fn tcp_refused_address_is_reported_and_next_connects() {
     assert_eq!(setup.dns_answers(), Some(&[IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])][..]));
     assert_eq!(setup.peer_addr(), Some(open));
     assert_eq!(timings.connection().unwrap().peer_addr(), Some(open));
-    let attempts = setup.attempts();
+    let attempts = setup.address_attempts();
     assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [closed, open]);
     assert_eq!(attempts[0].failure().unwrap().os_error(), Some(111));
     assert!(attempts[0].end <= attempts[1].start && attempts[1].end <= setup.end_time().unwrap());
@@ -110,7 +110,7 @@ async fn tcp_address_families_alternate_ipv6_first_by_default() {
         }
         let io = outbound.connector(tcp).oneshot(peer()).await.unwrap();
         let tried: Vec<_> =
-            io.connection().setup().attempts().iter().map(|attempt| attempt.address).collect();
+            io.connection().setup().address_attempts().iter().map(|attempt| attempt.address).collect();
         assert_eq!(tried, expected, "{first:?}");
     }
 }

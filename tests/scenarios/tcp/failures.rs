@@ -32,7 +32,7 @@ async fn tcp_error_lists_each_address_with_its_failure() {
         error.to_string(),
         format!("no connection to peer.test:80: {one} connection_refused, {other} connection_refused")
     );
-    let attempts = error.attempts();
+    let attempts = error.address_attempts();
     assert_eq!(attempts.iter().map(|attempt| attempt.address).collect::<Vec<_>>(), [one, other]);
     assert!(attempts.iter().all(|attempt| attempt.failure() == Some(error.failure())));
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();

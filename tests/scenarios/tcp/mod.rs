@@ -34,7 +34,7 @@ fn recorded() -> (Outbound, Recorder, EventLog) {
     let observer = move |event: &Event<'_>| {
         let mut events = log.0.lock().unwrap();
         match event {
-            Event::AddressAttempt { attempt, .. } => events.push(format!(
+            Event::AddressAttempt { address: attempt, .. } => events.push(format!(
                 "{} {}",
                 attempt.address,
                 match &attempt.outcome {

@@ -38,7 +38,7 @@ async fn connect_timeout_in_dns_is_10_s_by_default() {
     assert_eq!(error.failure().class(), Some(Class::Timeout));
     let error = tcp_error(&error);
     assert_eq!(error.to_string(), "`peer.test` was not resolved within 10s");
-    assert_eq!(error.attempts().len(), 0);
+    assert_eq!(error.address_attempts().len(), 0);
     recorder.settled().await;
 }
 

@@ -30,7 +30,7 @@ pub(super) fn start_attributes(
     }
     if attempt.ordinal() > 0 {
         attributes.push(KeyValue::new(a::HTTP_REQUEST_RESEND_COUNT, i64::from(attempt.ordinal())));
-        if let Some((reason, backoff)) = attempt.call().retry() {
+        if let Some((reason, backoff)) = attempt.call().retry_cause() {
             attributes.push(KeyValue::new(o::RETRY_BACKOFF, backoff.as_secs_f64()));
             attributes.push(KeyValue::new(o::RETRY_REASON, reason.as_str()));
         }

@@ -53,7 +53,7 @@ struct Step {
 
 /// The phases. The attempts to connect to single addresses, where known, replace the phase `tcp`.
 fn steps(setup: &Setup) -> Vec<Step> {
-    let attempts = setup.attempts();
+    let attempts = setup.address_attempts();
     let phases = setup.phases().into_iter().filter(|ended| ended.phase != Phase::Tcp || attempts.is_empty());
     let phases = phases.map(|ended| Step {
         name: phase_name(setup, &ended),

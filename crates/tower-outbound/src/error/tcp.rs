@@ -7,7 +7,7 @@ use crate::error::BoxError;
 use crate::failure::{Failure, Kind, Phase};
 use crate::record::AddressAttempt;
 
-/// The number of attempts in the `Display` output; [`attempts`](TcpConnectError::attempts) has all.
+/// The number of attempts in the `Display` output; [`address_attempts`](TcpConnectError::address_attempts) has all.
 const SHOWN: usize = 8;
 
 /// An attempt that has ended.
@@ -42,7 +42,7 @@ pub(crate) struct AddressEnd {
 /// let uri: http::Uri = format!("http://{closed}/").parse().unwrap();
 /// let error = TcpConnector::new().oneshot(uri).await.unwrap_err();
 /// assert_eq!(error.failure().kind(), Kind::ConnectionRefused);
-/// assert_eq!(error.attempts()[0].address, closed);
+/// assert_eq!(error.address_attempts()[0].address, closed);
 /// assert_eq!(error.to_string(), format!("no connection to {closed}: {closed} connection_refused"));
 /// # Ok(())
 /// # }
@@ -67,7 +67,7 @@ impl TcpConnectError {
 
     /// The addresses that were tried, in the order in which their attempts ended; empty if the name was not resolved.
     #[must_use]
-    pub fn attempts(&self) -> &[AddressAttempt] {
+    pub fn address_attempts(&self) -> &[AddressAttempt] {
         &self.0.attempts
     }
 

@@ -33,14 +33,14 @@ impl TimeoutKind {
         }
     }
 
-    const fn complaint(self) -> &'static str {
+    const fn description(self) -> &'static str {
         match self {
-            Self::Attempt => "the attempt was not over",
+            Self::Attempt => "the attempt did not end",
             Self::FirstByte => "no response",
-            Self::WriteIdle => "nothing of the request was taken",
-            Self::BodyIdle => "nothing of the response's body came",
-            Self::Connect => "no connection",
-            Self::Tls => "no TLS handshake",
+            Self::WriteIdle => "the peer accepted no request data",
+            Self::BodyIdle => "the peer sent no response data",
+            Self::Connect => "no connection was made",
+            Self::Tls => "the TLS handshake did not end",
         }
     }
 }
@@ -72,7 +72,7 @@ impl TimeoutError {
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} within {:?}", self.kind.complaint(), self.duration)
+        write!(f, "{} within {:?}", self.kind.description(), self.duration)
     }
 }
 

@@ -37,7 +37,7 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     cancelled_in: AtomicU8,
     retry: AtomicU8,
     backoff: AtomicU64,
-    slots: ObserverStates,
+    observer_states: ObserverStates,
     /// State of the layer that makes the call, inline to save an allocation. Written in place, since it may be large.
     storage: T,
 }
@@ -184,7 +184,7 @@ impl Call {
     /// The reason for the current (or last) attempt and the wait before it, if it is a retry; `None` for the first
     /// attempt.
     #[must_use]
-    pub fn retry(&self) -> Option<(RetryReason, Duration)> {
+    pub fn retry_cause(&self) -> Option<(RetryReason, Duration)> {
         let at = self.0.retry.load(Ordering::Acquire).checked_sub(1)?;
         let reason = RetryReason::ALL.get(usize::from(at))?;
         Some((*reason, Duration::from_nanos(self.0.backoff.load(Ordering::Acquire))))
@@ -258,7 +258,7 @@ impl<T: Default> Inner<T> {
             cancelled_in: AtomicU8::new(0),
             retry: AtomicU8::new(0),
             backoff: AtomicU64::new(0),
-            slots: ObserverStates::default(),
+            observer_states: ObserverStates::default(),
             storage: T::default(),
         })
     }

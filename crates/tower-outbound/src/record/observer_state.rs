@@ -44,11 +44,11 @@ pub(crate) struct ObserverStates {
 }
 
 impl ObserverStates {
-    pub(crate) fn get<T: Any>(&self, slot: &ObserverKey<T>) -> Option<&T> {
+    pub(crate) fn get<T: Any>(&self, key: &ObserverKey<T>) -> Option<&T> {
         let mut at = self;
         loop {
             let (id, value) = at.cell.get()?;
-            if *id == slot.id {
+            if *id == key.id {
                 return value.downcast_ref();
             }
             at = at.next.get()?;
@@ -58,18 +58,18 @@ impl ObserverStates {
     /// The value of the key, created by `init` if there is none.
     pub(crate) fn get_or_init<T: Any + Send + Sync>(
         &self,
-        slot: &ObserverKey<T>,
+        key: &ObserverKey<T>,
         init: impl FnOnce() -> T,
     ) -> &T {
         let mut init = Some(init);
         let mut at = self;
         loop {
             let (id, value) = at.cell.get_or_init(|| {
-                let init = init.take().expect("a slot is initialized at most once");
-                (slot.id, Box::new(init()))
+                let init = init.take().expect("a state is made at most once");
+                (key.id, Box::new(init()))
             });
-            if *id == slot.id {
-                return value.downcast_ref().expect("a slot's id belongs to one type");
+            if *id == key.id {
+                return value.downcast_ref().expect("the id of a key belongs to one type");
             }
             at = at.next.get_or_init(Box::default);
         }
@@ -82,7 +82,7 @@ impl fmt::Debug for ObserverStates {
     }
 }
 
-/// The two methods that give observers their state. The record has its [`ObserverStates`] in `self.0.slots`.
+/// The two methods that give observers their state. The record has its [`ObserverStates`] in `self.0.observer_states`.
 macro_rules! observer_state {
     () => {
         /// An observer's state in this record.
@@ -91,7 +91,7 @@ macro_rules! observer_state {
             &self,
             key: &$crate::record::ObserverKey<T>,
         ) -> Option<&T> {
-            self.0.slots.get(key)
+            self.0.observer_states.get(key)
         }
 
         /// An observer's state in this record, created by `init` if there is none.
@@ -100,7 +100,7 @@ macro_rules! observer_state {
             key: &$crate::record::ObserverKey<T>,
             init: impl FnOnce() -> T,
         ) -> &T {
-            self.0.slots.get_or_init(key, init)
+            self.0.observer_states.get_or_init(key, init)
         }
     };
 }
@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn observer_keys_of_same_type_keep_separate_values() {
         let (a, b) = (ObserverKey::<u32>::new(), ObserverKey::<u32>::new());
-        let slots = ObserverStates::default();
-        assert_eq!(*slots.get_or_init(&a, || 1), 1);
-        assert_eq!(slots.get(&b), None);
-        assert_eq!(*slots.get_or_init(&b, || 2), 2);
-        assert_eq!(*slots.get_or_init(&a, || 3), 1, "set once");
-        assert_eq!((slots.get(&a), slots.get(&b)), (Some(&1), Some(&2)));
+        let states = ObserverStates::default();
+        assert_eq!(*states.get_or_init(&a, || 1), 1);
+        assert_eq!(states.get(&b), None);
+        assert_eq!(*states.get_or_init(&b, || 2), 2);
+        assert_eq!(*states.get_or_init(&a, || 3), 1, "set once");
+        assert_eq!((states.get(&a), states.get(&b)), (Some(&1), Some(&2)));
     }
 }

@@ -21,7 +21,7 @@ struct Inner {
     port: u16,
     calls: AtomicU64,
     captures_wanted: AtomicU32,
-    slots: ObserverStates,
+    observer_states: ObserverStates,
 }
 
 /// An origin's parts, borrowed: what the registry is asked with.
@@ -64,7 +64,7 @@ impl Origin {
             calls: AtomicU64::new(0),
             // For the first connection.
             captures_wanted: AtomicU32::new(1),
-            slots: ObserverStates::default(),
+            observer_states: ObserverStates::default(),
         }))
     }
 

@@ -43,7 +43,7 @@ struct Inner {
     /// TLS runs above the tracked connector and is not visible.
     below_tls: AtomicBool,
     observers: Observers,
-    slots: ObserverStates,
+    observer_states: ObserverStates,
 }
 
 /// A completed phase of a setup.
@@ -97,7 +97,7 @@ impl Setup {
             tracked: AtomicBool::new(false),
             below_tls: AtomicBool::new(false),
             observers,
-            slots: ObserverStates::default(),
+            observer_states: ObserverStates::default(),
         }));
         if let Some(attempt) = attempt {
             attempt.0.serving().setups.push(setup.clone());
@@ -222,7 +222,7 @@ impl Setup {
     /// The addresses that were tried, in the order in which their attempts ended. Only
     /// [`TcpConnector`](crate::connect::TcpConnector) records them; empty for other connectors.
     #[must_use]
-    pub fn attempts(&self) -> Vec<AddressAttempt> {
+    pub fn address_attempts(&self) -> Vec<AddressAttempt> {
         self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -246,7 +246,7 @@ impl Setup {
 
     pub(crate) fn end_address(&self, attempt: &AddressAttempt) {
         self.0.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt.clone());
-        self.0.observers.emit(&Event::AddressAttempt { setup: self, attempt });
+        self.0.observers.emit(&Event::AddressAttempt { setup: self, address: attempt });
     }
 
     pub(crate) fn set_peer(&self, peer: SocketAddr) {

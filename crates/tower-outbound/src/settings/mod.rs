@@ -6,9 +6,8 @@
 //! store follow the new settings, and requests in flight keep theirs (each call holds the retry settings that it
 //! started with).
 //!
-//! Three values are copied when something is built, so a store does not reach the copy: the limits of requests in
-//! flight (in the limiter), the connect timeout (in a `TcpConnector`, and in tonic's endpoint), the idle timeout (in a
-//! client's pool). A layer with an option of its own has a copy of the settings of its group, and does not follow a
+//! Two values are copied when something is built, so a store does not reach the copy: the connect timeout (in a
+//! `TcpConnector`, and in tonic's endpoint), and the idle timeout (in a client's pool). A layer with an option of its own has a copy of the settings of its group, and does not follow a
 //! store either.
 //!
 //! Code that an application passes in (observers, a retry policy, a resolver) is not data: it stays with its layer.

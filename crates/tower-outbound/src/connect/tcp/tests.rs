@@ -62,7 +62,7 @@ impl Rig {
         let kept = reported.clone();
         let mut observers = ObserversBuilder::default();
         observers.push(move |event: &Event<'_>| {
-            if let Event::AddressAttempt { attempt, .. } = event {
+            if let Event::AddressAttempt { address: attempt, .. } = event {
                 kept.lock().unwrap().push((*attempt).clone());
             }
         });
@@ -118,7 +118,7 @@ impl Rig {
         rows.sort_unstable();
         let begun: Vec<_> = rows.iter().map(|row| row.0).collect();
         assert_eq!(*self.starts.lock().unwrap(), begun, "each started attempt has one end, in order");
-        assert_eq!(self.setup.attempts().len(), rows.len(), "the setup keeps all attempts");
+        assert_eq!(self.setup.address_attempts().len(), rows.len(), "the setup keeps all attempts");
         rows
     }
 }
@@ -398,7 +398,7 @@ mod linux {
     #[test]
     fn connect_error_names_eight_addresses_and_counts_rest() {
         let error = all_failed(&[ECONNREFUSED; 11]);
-        assert_eq!(error.attempts().len(), 11);
+        assert_eq!(error.address_attempts().len(), 11);
         let text = error.to_string();
         assert!(text.ends_with("127.0.0.1:8 connection_refused and 3 more"), "{text}");
     }

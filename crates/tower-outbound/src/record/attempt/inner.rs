@@ -43,7 +43,7 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) version: OnceLock<Version>,
     pub(in crate::record) serving: Mutex<Serving>,
     pub(in crate::record) ended: AtomicBool,
-    pub(in crate::record) slots: ObserverStates,
+    pub(in crate::record) observer_states: ObserverStates,
 }
 
 /// What an attempt is made from.
@@ -98,7 +98,7 @@ impl AttemptStart<'_> {
             version: OnceLock::new(),
             serving: Mutex::default(),
             ended: AtomicBool::new(false),
-            slots: ObserverStates::default(),
+            observer_states: ObserverStates::default(),
         }))
     }
 }

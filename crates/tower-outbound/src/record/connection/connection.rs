@@ -48,7 +48,7 @@ pub(in crate::record) struct ConnectionInner {
     pub(super) bytes_out: AtomicU64,
     pub(super) last_read: Mark,
     pub(super) last_write: Mark,
-    slots: ObserverStates,
+    observer_states: ObserverStates,
 }
 
 /// How a connection is observed.
@@ -123,7 +123,7 @@ impl Connection {
             bytes_out: AtomicU64::new(0),
             last_read: Mark::default(),
             last_write: Mark::default(),
-            slots: ObserverStates::default(),
+            observer_states: ObserverStates::default(),
         }));
         connection.setup().set_connection(connection.id());
         connection

@@ -36,7 +36,7 @@ pub(in crate::record) enum SetupOwner {
 /// What becomes of an attempt that begins to use a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::record) enum Association {
-    /// The attempt counts as in lifecycle until `end_use`.
+    /// The attempt counts as in flight until `end_use`.
     Counted,
     /// The attempt does not count: its stream does, or the connection is not tracked.
     Named,
@@ -51,7 +51,7 @@ pub(super) struct Lifecycle {
     pub(super) in_flight: u64,
     /// The last use number of an attempt on HTTP/2.
     last_stream_use: u64,
-    /// Of those in lifecycle, the upgraded ones: they end with the IO.
+    /// Of those in flight, the upgraded ones: they end with the IO.
     upgraded: u64,
     idle_since: Option<Instant>,
     hint: Option<CloseHint>,

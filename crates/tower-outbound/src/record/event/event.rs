@@ -130,7 +130,7 @@ pub enum Event<'a> {
         /// The setup.
         setup: &'a Setup,
         /// The address, the duration and the outcome.
-        attempt: &'a AddressAttempt,
+        address: &'a AddressAttempt,
     },
     /// A connect has ended.
     #[non_exhaustive]

@@ -68,7 +68,7 @@ pub(crate) fn event(event: &Event<'_>) {
                 error = failure.map(|failure| failure.kind().as_str()), "phase",
             );
         }
-        Event::AddressAttempt { setup, attempt } => {
+        Event::AddressAttempt { setup, address: attempt } => {
             trace!(
                 target: "tower_outbound", setup = setup.id(), address = %attempt.address,
                 seconds = attempt.duration().as_secs_f64(),
@@ -105,7 +105,7 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::RetryDecided { call, reason, decision: Err(limit) } => {
             debug!(target: "tower_outbound", call = call.id(), %reason, %limit, "not sent again");
         }
-        Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.retry().is_some() => {
+        Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.retry_cause().is_some() => {
             tracing::warn!(
                 target: "tower_outbound", call = call.id(), error = failure.kind().as_str(),
                 attempts = call.attempts(), "a call failed after retries",
