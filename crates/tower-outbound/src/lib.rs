@@ -46,19 +46,22 @@
 //!
 //! # Modules
 //!
-//! A module may use the modules in the rows above its own row, and no others. The modules of a row do not know each other.
+//! A module may use the modules in the rows above its own row, and no others. `tests/direction` checks that. The folders
+//! `record`, `settings`, `timer` and `util` are private.
 //!
 //! | modules | content |
 //! | --- | --- |
+//! | private: `util`, `timer`, `settings` | helpers; the shared timers; every option with its default |
 //! | [`failure`] | the kind, phase and send state of a failure |
-//! | [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
-//! | private: `error`, `classify` | [`Error`], and [`Failure::of`] for the errors of other crates |
+//! | folder `record`: [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
+//! | private: `error` | [`Error`] and the errors of the layers |
+//! | private: `classify` | [`Failure::of`], which knows the errors of other crates |
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
-//! | [`retry`], [`observe`], [`limit`], [`connect`] | a layer each; `connect` has those below the pool |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
+//! | [`retry`], [`observe`], [`limit`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
-//! | [`hyper`], `client` | hyper's connections as services; `OutboundClient` |
-//! | `reqwest`, `tonic` | the adapters of other clients |
+//! | `client` | `OutboundClient` |
+//! | [`hyper`], `reqwest`, `tonic` | hyper's connections as services; the adapters of other clients |
 //!
 //! # Features
 //!

@@ -26,6 +26,9 @@ async fn stock(State(app): State<App>, Path(item): Path<String>) -> Result<Strin
         .map_err(|_| StatusCode::BAD_REQUEST)?
         .url_template("/stock/{item}"); // names the span and the metrics: one series, not one for each item
     let response = app.client.request(request).await.map_err(|error| bad_gateway(&error))?;
+    if !response.status().is_success() {
+        return Err(StatusCode::BAD_GATEWAY); // a response with an error status is not an error of the client
+    }
     let timings = response.timings().cloned();
     let text = response.into_body().text().await.map_err(|error| bad_gateway(&error))?;
     if let Some(timings) = timings {

@@ -35,6 +35,10 @@
 //! Each origin has two budgets ([`RetryBudget`]): one for retries after failed connects, one for all other retries.
 //! Retries after a dead reused connection are free.
 //!
+//! # Where a retry is decided
+//! `rules` proposes a retry, [`policy`](RetryPolicy) may override the proposal, `call` checks the limits and decides,
+//! `future` waits and sends. `replay` stores what a retry needs of the request.
+//!
 //! # Differences from `tower::retry`
 //! - `tower::retry` leaves every decision to a `Policy`, and provides no rules. [`RetryLayer`] has rules for HTTP,
 //!   based on what was sent; a [`RetryPolicy`] is optional.

@@ -1,4 +1,4 @@
-//! The attempt: one sending of a request, and its response to the end of the body.
+//! The attempt: one try of a request, and its response to the end of the body.
 //!
 //! [`Attempt`] has the public accessors. A layer writes to the record through the handle of its own part: [`AttemptQueue`],
 //! [`AttemptRequestBody`], [`AttemptIo`], [`AttemptResponse`]. Everything else is private to `record`.
