@@ -11,7 +11,7 @@ use crate::modules::line;
 const HANDLES: &[(&str, &[&str])] = &[
     ("queue", &["limit/", "record/"]),
     ("request_body", &["foreign/", "observe/", "record/", "reqwest/"]),
-    ("io", &["connect/track/", "foreign/", "record/", "tonic/executor.rs"]),
+    ("io", &["connect/track/", "foreign/", "record/", "reqwest/", "tonic/executor.rs"]),
     ("response", &["foreign/", "observe/", "record/", "retry/", "timeouts/"]),
 ];
 
