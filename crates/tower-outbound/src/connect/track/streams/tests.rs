@@ -1,0 +1,115 @@
+use super::*;
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: usize) -> Vec<u8> {
+    let mut frame = vec![0, (payload >> 8) as u8, payload as u8, kind, flags, 0, 0, 0, stream];
+    // A payload that looks like the header of a GOAWAY.
+    frame.resize(HEAD + payload, GOAWAY);
+    frame
+}
+
+fn changes(bytes: &[u8], piece: usize, sent: &[u8]) -> (Vec<StreamChange>, usize) {
+    let mut streams = Streams::new();
+    let mut seen = Vec::new();
+    streams.sent(&[b' '; PREFACE], |_| panic!("the preface is no frame"));
+    for chunk in sent.chunks(piece) {
+        streams.sent(chunk, |change| seen.push(change));
+    }
+    for chunk in bytes.chunks(piece) {
+        streams.received(chunk, |change| seen.push(change));
+    }
+    (seen, streams.open())
+}
+
+#[test]
+fn frames_open_and_close_streams_at_any_byte_split() {
+    let sent = [
+        frame(4, 0, 0, 6),
+        frame(HEADERS, 4, 1, 20),
+        frame(DATA, 0, 1, 300),
+        frame(HEADERS, 5, 1, 3),
+        frame(HEADERS, 5, 3, 9),
+        frame(HEADERS, 5, 5, 9),
+        frame(RST_STREAM, 0, 5, 4),
+    ]
+    .concat();
+    let received = [
+        frame(HEADERS, 4, 1, 40),
+        frame(DATA, 0, 1, 400),
+        frame(HEADERS, 5, 3, 7),
+        frame(DATA, 1, 1, 0),
+        frame(RST_STREAM, 0, 1, 4),
+    ]
+    .concat();
+    for piece in 1..=received.len() {
+        use StreamChange::{Closed, Opened};
+        let (seen, open) = changes(&received, piece, &sent);
+        assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
+        assert_eq!(open, 0);
+    }
+}
+
+#[test]
+fn frames_boundary_only_outside_frame_and_header_block() {
+    let block =
+        [frame(HEADERS, 0, 1, 20), frame(CONTINUATION, 0, 1, 5), frame(CONTINUATION, 4, 1, 0)].concat();
+    for (bytes, boundaries) in [
+        (frame(4, 0, 0, 6), vec![0, 15]),
+        ([frame(DATA, 0, 1, 3), frame(6, 0, 0, 8)].concat(), vec![0, 12, 29]),
+        ([frame(HEADERS, 4, 1, 1), frame(DATA, 0, 1, 0)].concat(), vec![0, 10, 19]),
+        (block, vec![0, 52]),
+    ] {
+        let mut streams = Streams::new();
+        let mut seen = Vec::new();
+        for at in 0..=bytes.len() {
+            if streams.is_between_frames() {
+                seen.push(at);
+            }
+            streams.received(&bytes[at..bytes.len().min(at + 1)], |_| {});
+        }
+        assert_eq!(seen, boundaries);
+    }
+}
+
+#[test]
+fn goaway_reported_once_and_not_from_payload() {
+    let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
+    for piece in 1..=received.len() {
+        let seen = changes(&received, piece, &[]).0;
+        assert_eq!(seen, [StreamChange::GoAway], "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn goaway_excludes_streams_after_last_stream_id() {
+    let goaway = |last: u8| {
+        let mut goaway = frame(GOAWAY, 0, 0, 8);
+        goaway[HEAD..HEAD + LAST_STREAM].copy_from_slice(&[0, 0, 0, last]);
+        goaway
+    };
+    for piece in 1..=20 {
+        let mut streams = Streams::new();
+        streams.sent(&[b' '; PREFACE], |_| {});
+        let mut orders = vec![next_sequence()];
+        for stream in [1, 3, 5] {
+            streams.sent(&frame(HEADERS, 5, stream, 9), |_| {});
+            orders.push(next_sequence());
+        }
+        let mut after = |last| {
+            let mut seen = Vec::new();
+            for chunk in goaway(last).chunks(piece) {
+                streams.received(chunk, |change| seen.push(change));
+            }
+            match seen[..] {
+                [StreamChange::GoAway] => None,
+                [StreamChange::GoAway, StreamChange::Excluded { after }] => Some(after),
+                _ => panic!("{seen:?}"),
+            }
+        };
+        assert_eq!((after(7), after(0), after(3)), (None, Some(0), Some(0)));
+        let last = after(5).unwrap();
+        assert!(orders[2] < last && last < orders[3], "when the third stream went out");
+        let mut seen = Vec::new();
+        streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
+        assert_eq!(seen, [StreamChange::Opened, StreamChange::Excluded { after: 0 }]);
+    }
+}

@@ -1,0 +1,54 @@
+use http::HeaderValue;
+
+use super::*;
+
+#[test]
+fn grpc_detected_by_whole_content_type() {
+    for (content, expected) in [
+        ("application/grpc", true),
+        ("Application/gRPC", true),
+        ("application/grpc+proto", true),
+        ("application/grpc;charset=utf-8", true),
+        ("application/grpc ; charset=utf-8", true),
+        ("application/grpc-web", false),
+        ("application/grpc-web+proto", false),
+        ("application/grpcx", false),
+        ("application/grp", false),
+        (" application/grpc", false),
+        ("application/json", false),
+        ("", false),
+    ] {
+        let value = HeaderValue::from_bytes(content.as_bytes()).unwrap();
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+        assert_eq!(has_grpc_content_type(&headers), expected, "{content:?}");
+    }
+    assert!(!has_grpc_content_type(&HeaderMap::new()));
+}
+
+#[test]
+fn connection_option_found_in_any_value_and_case() {
+    let mut headers = HeaderMap::new();
+    headers.append(CONNECTION, HeaderValue::from_static("keep-alive, Close"));
+    headers.append(CONNECTION, HeaderValue::from_static("upgrade"));
+    assert!(has_connection_option(&headers, "close") && has_connection_option(&headers, "upgrade"));
+    assert!(!has_connection_option(&headers, "clos"));
+}
+
+#[test]
+fn body_length_prefers_header_and_ignores_zero() {
+    let request = |header: Option<&str>, body: &str| {
+        let builder =
+            header.map_or(Request::builder(), |value| Request::builder().header(CONTENT_LENGTH, value));
+        body_length(&builder.body(body.to_owned()).unwrap())
+    };
+    assert_eq!(request(Some("7"), "abc"), Some(7));
+    assert_eq!(request(Some("x"), "abc"), Some(3));
+    assert_eq!(request(None, ""), None);
+    assert_eq!(request(Some("0"), "abc"), None);
+}
+
+#[test]
+fn host_port_brackets_ipv6_only() {
+    assert_eq!(HostPort { host: "a.test", port: 80 }.to_string(), "a.test:80");
+    assert_eq!(HostPort { host: "2001:db8::1", port: 443 }.to_string(), "[2001:db8::1]:443");
+}
