@@ -1,5 +1,6 @@
 //! The test harness: peers, gates, certificates, an event recorder and a telemetry receiver.
 
+#[cfg(feature = "cells")]
 pub mod cells;
 pub mod certs;
 pub mod faults;
