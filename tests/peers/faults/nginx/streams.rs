@@ -75,7 +75,7 @@ async fn goes_away_again_and_again() {
             match reported.failure.as_ref().and_then(tower_outbound::Failure::send_state) {
                 None => assert!(processed, "{number} was answered"),
                 Some(SendState::NotProcessed | SendState::NotSent) => {
-                    assert!(!processed, "{}", reported.line())
+                    assert!(!processed, "{}", reported.line());
                 }
                 Some(_) => {}
             }
