@@ -21,7 +21,7 @@ async fn body_idle_timeout_counts_from_last_frame_and_has_status() {
     let (error, took) = fail(&client, get(&server)).await;
     assert_eq!(took, ms(5 * 900 + 1000), "each frame is progress");
     check(&error, TimeoutKind::BodyIdle, SECOND);
-    assert_eq!(error.source().unwrap().to_string(), "nothing of the response's body came within 1s");
+    assert_eq!(error.source().unwrap().to_string(), "the peer sent no response data within 1s");
     let attempt = error.attempt().unwrap();
     assert_eq!(attempt.status(), Some(http::StatusCode::OK));
     assert_eq!(attempt.response_body_bytes(), 15);
