@@ -23,8 +23,8 @@ pub(super) fn accepted_since(attempt: &Attempt) -> Instant {
     attempt.0.marks.slot.get(attempt.0.start).unwrap_or(attempt.0.start)
 }
 
-/// Sets the marks of the sending by the request's body, where the IO cannot tell requests apart (HTTP/2, a connection
-/// that is not tracked).
+/// Infers the start and end of the phase `send` from the request's body. The IO has no such marks on HTTP/2, and where the
+/// connection is not tracked.
 pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
     let inner = &*attempt.0;
     if inner.marks.send_start.is_set() {
