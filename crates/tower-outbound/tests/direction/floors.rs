@@ -29,7 +29,8 @@ const FLOORS: &str = "
 
 /// The files and folders that may use `foreign`.
 const USERS_OF_FOREIGN: &[&str] = &[
-    "connect/track/meter.rs",
+    "connect/track/http2.rs",
+    "connect/track/turns.rs",
     "hyper/",
     "observe/request_body.rs",
     "observe/service.rs",

@@ -5,11 +5,14 @@
 //! attempt: there the response names its connection.
 
 mod future;
+mod http2;
 mod io;
 mod layer;
 mod meter;
 mod service;
 mod streams;
+mod traffic;
+mod turns;
 
 pub use self::future::TrackFuture;
 pub use self::io::TrackedIo;

@@ -1,0 +1,109 @@
+//! The side of HTTP/2: the streams of a connection, and the GOAWAY that is injected when it is retired.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+
+use super::streams::{StreamChange, Streams};
+use crate::foreign::{GoAwayInjection, LastStream, silent_error};
+use crate::record::Connection;
+
+/// What the bytes of an HTTP/2 connection show, and the GOAWAY that is put into them.
+#[derive(Debug)]
+pub(super) struct Http2 {
+    streams: Streams,
+    injection: GoAwayInjection,
+    /// The last write was pending.
+    blocked: bool,
+}
+
+impl Http2 {
+    pub(super) fn new() -> Self {
+        Self { streams: Streams::new(), injection: GoAwayInjection::default(), blocked: false }
+    }
+
+    /// The number of requests without a complete response.
+    pub(super) fn open(&self) -> usize {
+        self.streams.open()
+    }
+
+    /// The streams that the written bytes open or reset.
+    pub(super) fn written(
+        &mut self,
+        connection: &Connection,
+        result: &Poll<io::Result<usize>>,
+        bufs: &[io::IoSlice<'_>],
+        at: Instant,
+    ) {
+        self.blocked = result.is_pending();
+        let Poll::Ready(Ok(mut written)) = *result else { return };
+        for buf in bufs {
+            let (bytes, _) = buf.split_at(written.min(buf.len()));
+            written -= bytes.len();
+            self.streams.sent(bytes, |change| match change {
+                StreamChange::Opened => connection.io().begin_stream(),
+                StreamChange::Closed => connection.io().end_stream(at),
+                StreamChange::GoAway => {}
+                StreamChange::Excluded { after } => connection.io().exclude_after(after),
+            });
+        }
+    }
+
+    pub(super) fn read(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {
+        self.injection.received_since |= connection.io().is_retired();
+        self.streams.received(bytes, |change| match change {
+            StreamChange::Opened => connection.io().begin_stream(),
+            StreamChange::Closed => connection.io().end_stream(at),
+            StreamChange::GoAway => connection.io().goaway_received(),
+            StreamChange::Excluded { after } => connection.io().exclude_after(after),
+        });
+    }
+
+    /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
+    pub(super) fn inject_goaway(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
+        let Self { streams, injection, blocked } = self;
+        let last = || {
+            let id = streams.last_opened();
+            // What the client could not write yet may still be written.
+            let sequence = streams.sequence_of(id).filter(|_| !*blocked);
+            let possible = streams.is_between_frames() && !streams.peer_goes_away();
+            possible.then_some(LastStream { id, sequence })
+        };
+        connection.io().is_retired() && injection.inject(connection, last, buf)
+    }
+
+    /// A read is pending.
+    pub(super) fn read_pending(
+        &mut self,
+        connection: &Connection,
+        cx: &Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.injection.wait(connection, cx);
+        // The connection may have been retired before it had the waker.
+        if self.inject_goaway(connection, buf) {
+            return Poll::Ready(Ok(()));
+        }
+        match self.is_silent(connection) && !self.streams.is_between_frames() {
+            true => Poll::Ready(Err(silent_error())),
+            false => Poll::Pending,
+        }
+    }
+
+    /// A write is pending: a retired connection whose peer accepts no byte either is lost.
+    pub(super) fn write_pending<R>(
+        &mut self,
+        connection: &Connection,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<R>> {
+        self.injection.wait(connection, cx);
+        if self.is_silent(connection) { Poll::Ready(Err(silent_error())) } else { Poll::Pending }
+    }
+
+    /// Whether the connection is retired, and its peer has sent nothing since.
+    fn is_silent(&self, connection: &Connection) -> bool {
+        connection.io().is_retired() && !self.injection.received_since
+    }
+}

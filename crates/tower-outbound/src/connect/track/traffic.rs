@@ -1,0 +1,175 @@
+//! What the bytes that pass show of a connection.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+use tokio::time::Instant;
+
+use super::http2::Http2;
+use super::turns::Turns;
+use crate::error::NoTlsError;
+use crate::failure::{Failure, Kind};
+use crate::record::{Connection, IoEnd, Protocol};
+
+/// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// The first byte of a TLS connection: a record of its handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
+/// What the bytes that pass show of a connection.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    connection: Connection,
+    content: Content,
+    /// TLS should run above and does not: nothing is written.
+    lacks_tls: bool,
+    end: IoEnd,
+}
+
+/// What the written bytes are.
+#[derive(Debug)]
+enum Content {
+    /// Nothing was written.
+    Unknown,
+    /// TLS runs above.
+    Opaque,
+    Http1(Turns),
+    Http2(Box<Http2>),
+}
+
+impl Traffic {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, content: Content::Unknown, lacks_tls: false, end: IoEnd::default() }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Finds the attempt before the first write of a turn.
+    ///
+    /// # Errors
+    /// The request was reported as unsent, or TLS is missing: nothing may be written.
+    pub(super) fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.content {
+            Content::Unknown if !bytes.is_empty() => self.begin(bytes),
+            Content::Http1(turns) => turns.begin_next(&self.connection),
+            Content::Unknown | Content::Opaque | Content::Http2(_) => {}
+        }
+        if self.lacks_tls {
+            return Err(NoTlsError::refusal());
+        }
+        match &self.content {
+            Content::Http1(turns) => turns.claim(),
+            Content::Unknown | Content::Opaque | Content::Http2(_) => Ok(()),
+        }
+    }
+
+    /// The first bytes of the connection.
+    fn begin(&mut self, bytes: &[u8]) {
+        let io = self.connection.io();
+        if bytes.first() == Some(&TLS_HANDSHAKE) {
+            io.set_opaque();
+            self.content = Content::Opaque;
+            return;
+        }
+        self.lacks_tls = self.connection.setup().awaits_tls();
+        self.content = if bytes.starts_with(HTTP2_PREFACE) {
+            io.set_protocol(Protocol::Http2);
+            Content::Http2(Box::new(Http2::new()))
+        } else {
+            io.set_protocol(Protocol::Http1);
+            Content::Http1(Turns::first(&self.connection))
+        };
+    }
+
+    pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
+        let at = Instant::now();
+        match result {
+            Poll::Ready(Ok(bytes)) => self.connection.io().count_written(*bytes, at),
+            Poll::Ready(Err(error)) => self.failed(error),
+            Poll::Pending => {}
+        }
+        match &mut self.content {
+            Content::Http1(turns) => turns.written(result, at),
+            Content::Http2(http2) => http2.written(&self.connection, result, bufs, at),
+            Content::Unknown | Content::Opaque => {}
+        }
+    }
+
+    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+        if let Content::Http1(turns) = &mut self.content {
+            turns.flushed(result);
+        }
+        if let Poll::Ready(Err(error)) = result {
+            self.failed(error);
+        }
+    }
+
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.end.end_of_file = true;
+            self.connection.io().leave_pool();
+            return;
+        }
+        let at = Instant::now();
+        self.connection.io().count_read(bytes.len(), at);
+        match &mut self.content {
+            Content::Http1(turns) => turns.read(&self.connection, bytes, at),
+            Content::Http2(http2) => http2.read(&self.connection, bytes, at),
+            Content::Unknown | Content::Opaque => {}
+        }
+    }
+
+    /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
+    pub(super) fn inject_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        match &mut self.content {
+            Content::Http2(http2) => http2.inject_goaway(&self.connection, buf),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => false,
+        }
+    }
+
+    /// A read is pending.
+    pub(super) fn read_pending(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let result = match &mut self.content {
+            Content::Http2(http2) => http2.read_pending(&self.connection, cx, buf),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
+        };
+        if let Poll::Ready(Err(error)) = &result {
+            self.failed(error);
+        }
+        result
+    }
+
+    /// A write, a flush or a shutdown is pending.
+    pub(super) fn write_pending<R>(&mut self, cx: &Context<'_>) -> Poll<io::Result<R>> {
+        match &mut self.content {
+            Content::Http2(http2) => http2.write_pending(&self.connection, cx),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
+        }
+    }
+
+    /// A read, a write or a flush has failed.
+    pub(super) fn failed(&mut self, error: &io::Error) {
+        self.connection.io().leave_pool();
+        let kind = Failure::of(error).kind();
+        // A peer that closes without `close_notify`, or resets, has closed.
+        if kind == Kind::ResponseEnded {
+            self.end.end_of_file = true;
+        } else if !self.end.end_of_file {
+            self.end.error.get_or_insert(kind);
+        }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        let open = match &self.content {
+            Content::Http2(http2) => http2.open(),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => 0,
+        };
+        self.connection.io().set_reader(None);
+        self.connection.io().closed(self.end, open as u64, Instant::now());
+    }
+}
