@@ -15,7 +15,7 @@ use crate::observer::OtelObserver;
 use crate::opt_in::{OptIn, SpanAttribute};
 use crate::options::{MetricLabel, Metrics, Options, Phases};
 use crate::propagate::Propagate;
-use crate::redact::RedactQuery;
+use crate::redact::{Redact, RedactPath, RedactQuery};
 use crate::rpc::RpcMethods;
 use crate::semconv::scope;
 
@@ -61,7 +61,7 @@ impl Default for OtelObserverBuilder {
                 body_sizes: false,
                 end_at_head: false,
                 propagate: Propagate::everywhere(),
-                redact: RedactQuery::Sensitive,
+                redact: Redact { query: RedactQuery::Sensitive, path: RedactPath::Nothing, whole: false },
                 keep: None,
             },
             hosts: Hosts::default(),
@@ -186,7 +186,19 @@ impl OtelObserverBuilder {
 
     /// Which query values `url.full` hides. Default: [`RedactQuery::Sensitive`].
     pub fn redact_query(mut self, redact: RedactQuery) -> Self {
-        self.options.redact = redact;
+        self.options.redact.query = redact;
+        self
+    }
+
+    /// Which parts of the path `url.full` hides. Default: [`RedactPath::Nothing`].
+    pub fn redact_path(mut self, redact: RedactPath) -> Self {
+        self.options.redact.path = redact;
+        self
+    }
+
+    /// Leaves `url.full` out. `url.template`, where the request has one, and `server.address` remain.
+    pub fn omit_url_full(mut self) -> Self {
+        self.options.redact.whole = true;
         self
     }
 

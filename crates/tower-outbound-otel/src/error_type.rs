@@ -4,7 +4,9 @@ use http::StatusCode;
 use opentelemetry::Value;
 use tower_outbound::Kind;
 
-/// A value of `error.type`, the same on spans and metrics.
+use crate::semconv::is_registered;
+
+/// A value of `error.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ErrorType {
     /// The attempt failed.
@@ -13,6 +15,16 @@ pub(crate) enum ErrorType {
     Status(StatusCode),
     /// The name of a gRPC status.
     Name(&'static str),
+}
+
+impl ErrorType {
+    /// The value on metrics: a peer may invent statuses, so unregistered ones are `_OTHER`.
+    pub(crate) fn bounded(self) -> Self {
+        match self {
+            Self::Status(status) if !is_registered(status) => Self::Kind(Kind::Other),
+            _ => self,
+        }
+    }
 }
 
 impl From<ErrorType> for Value {

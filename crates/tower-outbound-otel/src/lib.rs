@@ -30,7 +30,7 @@
 //! Status 4xx and 5xx, failures and gRPC errors set the span status and `error.type`. A cancellation by the caller is not
 //! an error and sets `outbound.cancelled_in`; an error status received before it remains an error. Opt-in attributes of the
 //! convention are [options](SpanAttribute). Headers are recorded only if [listed](OtelObserverBuilder::request_header).
-//! Users, passwords and sensitive query values are hidden.
+//! Users, passwords and [sensitive query values](RedactQuery) are hidden; [`RedactPath`] hides parts of the path.
 //!
 //! An attempt that is not sampled costs three allocations below a caller that is not sampled either, and five without a
 //! caller. Recording a metric allocates nothing.
@@ -74,8 +74,10 @@
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //!
 //! The number of series is bounded: 100 pairs of host and port ([`Hosts`]), the known methods, and 100 gRPC methods or
-//! [those listed](OtelObserverBuilder::known_rpc_methods). Other values are `_OTHER`. `rpc.client.call.duration` has fewer
-//! than 2,000 series: above 1,000, new series have no method; above 1,200, no host either. No RPC is left out.
+//! [those listed](OtelObserverBuilder::known_rpc_methods). Other values are `_OTHER`. A status that is not registered has no
+//! `http.response.status_code` on metrics, and `_OTHER` as `error.type` if it is 400 or above; spans keep the number.
+//! `rpc.client.call.duration` has fewer than 2,000 series: above 1,000, new series have no method; above 1,200, no host
+//! either. No RPC is left out.
 //! `http.client.open_connections` has the connection's version as soon as it is known.
 //!
 //! # Suppression
@@ -127,5 +129,5 @@ pub use self::observer::OtelObserver;
 pub use self::opt_in::SpanAttribute;
 pub use self::options::{MetricLabel, Metrics, Phases};
 pub use self::propagate::{Propagate, PropagateLayer, PropagateService};
-pub use self::redact::RedactQuery;
+pub use self::redact::{RedactPath, RedactQuery};
 pub use self::semconv::scope;

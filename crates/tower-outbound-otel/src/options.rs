@@ -4,7 +4,7 @@ use crate::keep::Keep;
 use crate::methods::Methods;
 use crate::opt_in::OptIn;
 use crate::propagate::Propagate;
-use crate::redact::RedactQuery;
+use crate::redact::Redact;
 use crate::rpc::RpcMethods;
 
 /// How the phases of an attempt and of a connect are recorded.
@@ -56,7 +56,7 @@ pub(crate) struct Options {
     pub(crate) body_sizes: bool,
     pub(crate) end_at_head: bool,
     pub(crate) propagate: Propagate,
-    pub(crate) redact: RedactQuery,
+    pub(crate) redact: Redact,
     pub(crate) keep: Option<Keep>,
 }
 

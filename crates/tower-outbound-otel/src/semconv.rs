@@ -22,6 +22,11 @@ pub(crate) fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
+/// Whether IANA's registry has the status.
+pub(crate) fn is_registered(status: StatusCode) -> bool {
+    status.canonical_reason().is_some()
+}
+
 /// The value of `network.protocol.version`.
 pub(crate) fn protocol_version(version: Version) -> Option<&'static str> {
     Some(match version {

@@ -11,6 +11,7 @@ mod reqwest;
 mod tls_above;
 #[cfg(feature = "aws-lc-rs")]
 mod tls_providers;
+mod tls_roots;
 mod tonic;
 mod tonic_channel;
 mod tonic_server;

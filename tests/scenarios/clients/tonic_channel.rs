@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use outbound_tests::otlp::Receiver;
 use outbound_tests::recorder::Recorder;
-use outbound_tests::server::{H2Server, closed_port};
+use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tower::{Service as _, ServiceExt as _};
@@ -105,6 +105,22 @@ async fn tonic_channel_bodiless_request_knows_connection() {
     assert_eq!(recorder.timings()[0].connection(), outbound.connections().pop());
     drop((channel, response));
     recorder.settled().await;
+}
+
+/// A service that passes a status on must not name its upstream to its callers.
+#[tokio::test]
+async fn tonic_status_message_names_no_address() {
+    let resets = ScriptedServer::tcp(Script::new().reset().repeat()).await.unwrap();
+    for (address, refused) in [(closed_port().unwrap(), true), (resets.address().unwrap(), false)] {
+        let (outbound, _recorder) = recorded();
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = outbound.tonic(endpoint).retry(without_backoff).connect_lazy();
+        let status = EchoClient::new(channel).unary("x").await.unwrap_err();
+        assert!(!status.message().contains("127.0.0.1"), "{status:?}");
+        let sources = std::iter::successors(status.source(), |error| (*error).source());
+        let named = sources.map(ToString::to_string).any(|message| message.contains(&address.to_string()));
+        assert!(named || !refused, "the source chain has the address: {status:?}");
+    }
 }
 
 #[test]

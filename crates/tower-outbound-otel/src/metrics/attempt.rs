@@ -13,7 +13,7 @@ use crate::error_type::ErrorType;
 use crate::labels::template;
 use crate::methods::MethodId;
 use crate::options::MetricLabel;
-use crate::semconv::{attribute as a, outbound as o, protocol_version};
+use crate::semconv::{attribute as a, is_registered, outbound as o, protocol_version};
 
 #[derive(Debug)]
 pub(super) struct AttemptMetrics {
@@ -92,7 +92,7 @@ impl AttemptMetrics {
             if let Some(request) = request {
                 request.record(attempt.request_body_bytes());
             }
-            if let Some(response) = response.as_ref().filter(|_| key.status.is_some()) {
+            if let Some(response) = response.as_ref().filter(|_| ended.status.is_some()) {
                 response.record(attempt.response_body_bytes());
             }
         }
@@ -105,9 +105,9 @@ impl AttemptMetrics {
     fn key(&self, ended: &Ended<'_>, method: MethodId) -> AttemptKey {
         AttemptKey {
             method,
-            status: ended.status.map(|status| status.as_u16()),
+            status: ended.status.filter(|status| is_registered(*status)).map(|status| status.as_u16()),
             version: ended.attempt.version().and_then(protocol_version),
-            error: ended.http_error_type(),
+            error: ended.http_error_type().map(ErrorType::bounded),
             failure: ended.failure.map(Failure::kind),
             reuse: ended.attempt.reuse(),
             outcome: ended.outcome_name(),

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Handles of further keys are made for each record: a peer may invent status codes.
+/// Handles of further keys are made for each record: a caller may invent templates.
 const KEPT: usize = 256;
 
 /// Handles by key. Scanning few keys is faster than hashing one.

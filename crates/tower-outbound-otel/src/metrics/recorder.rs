@@ -97,7 +97,7 @@ impl Recorder {
         origin.attempt.ended(ended, method, span_ended);
         origin.phase.attempt_ended(ended);
         if let (true, Some((method, status))) = (span_ended, rpc.zip(ended.rpc)) {
-            origin.rpc.duration(method, status, ended.took);
+            origin.rpc.duration(method, status.bounded(), ended.took);
         }
         let Some(connection) = ended.attempt.connection() else { return };
         if let Some((origin, state)) = self.counted(&connection) {

@@ -15,7 +15,7 @@ use crate::semconv::{GRPC, OTHER, attribute as a};
 type RpcHandles = Cache<RpcStatus, Option<BoundHistogram<f64>>>;
 
 /// Series with a method, and series with at least a host. Further series have only a status, of which there are fewer
-/// than 700: together fewer than the SDK's limit of 2,000. No RPC is left out.
+/// than 200: together fewer than the SDK's limit of 2,000. No RPC is left out.
 const WITH_METHOD: usize = 1000;
 const WITH_HOST: usize = 1200;
 

@@ -68,6 +68,11 @@ impl RpcStatus {
         Some(Self { code, error })
     }
 
+    /// The status on metrics: see [`ErrorType::bounded`].
+    pub(crate) fn bounded(self) -> Self {
+        Self { error: self.error.map(ErrorType::bounded), ..self }
+    }
+
     /// The value of `rpc.response.status_code`.
     pub(crate) fn code(self) -> &'static str {
         name(self.code)

@@ -9,7 +9,6 @@ use crate::ended::Ended;
 use crate::labels::template;
 use crate::methods::MethodId;
 use crate::options::Options;
-use crate::redact::url_full;
 use crate::rpc::RpcMethod;
 use crate::semconv::{GRPC, attribute as a, outbound as o, protocol_version};
 
@@ -45,7 +44,8 @@ pub(super) fn start_attributes(
     }
     attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
     attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
-    attributes.push(KeyValue::new(a::URL_FULL, url_full(request.uri, origin, &options.redact)));
+    let url = options.redact.url_full(request.uri, origin, attempt.template());
+    attributes.extend(url.map(|url| KeyValue::new(a::URL_FULL, url)));
     if let Some(url_template) = attempt.template() {
         attributes.push(KeyValue::new(a::URL_TEMPLATE, template(url_template)));
     }

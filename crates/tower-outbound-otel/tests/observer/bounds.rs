@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tower_outbound::Outbound;
-use tower_outbound_otel::Hosts;
+use tower_outbound_otel::{Hosts, Phases};
 
 use crate::support::*;
 
@@ -54,7 +54,33 @@ async fn metrics_invented_methods_and_status_codes_lose_no_count() {
         attempt(&answering(&outbound, code), request).await;
     }
     let series = rig.series("http.client.request.duration");
-    assert_eq!(series.len(), 400);
+    assert_eq!(series.iter().map(|series| series.value).sum::<f64>(), 400.0);
     assert!(series.iter().all(|series| series.attributes["http.request.method"] == "_OTHER"));
     assert_eq!(rig.values("http.client.active_requests").len(), 1);
+}
+
+#[tokio::test]
+async fn metrics_900_statuses_on_101_hosts_yield_two_series_each() {
+    let rig = Rig::new();
+    let observer = rig.observer().phases(Phases::Off).build();
+    let outbound = Outbound::builder().observer(observer).build();
+    let registered = |code: u16| http::StatusCode::from_u16(code).unwrap().canonical_reason().is_some();
+    let invented: Vec<u16> = (200..1000).filter(|code| !registered(*code)).collect();
+    for host in 0..101 {
+        for code in &invented {
+            let request = get(format!("http://host-{host}.example/").as_str());
+            attempt(&answering(&outbound, *code), request).await;
+        }
+    }
+    let series = rig.series("http.client.request.duration");
+    assert_eq!(series.len(), 202, "with and without an error");
+    let counted = series.iter().map(|series| series.value).sum::<f64>();
+    assert_eq!(counted, (101 * invented.len()) as f64);
+    for series in series {
+        assert!(!series.attributes.contains_key("http.response.status_code"));
+        assert!(series.attributes.get("error.type").is_none_or(|error| error == "_OTHER"));
+    }
+    let statuses: BTreeSet<_> =
+        rig.spans().iter().map(|span| attributes(span)["http.response.status_code"].clone()).collect();
+    assert_eq!(statuses.len(), invented.len(), "spans keep the number");
 }

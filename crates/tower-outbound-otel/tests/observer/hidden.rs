@@ -6,7 +6,8 @@ use opentelemetry::trace::FutureExt;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::{Layer, Service, ServiceExt};
-use tower_outbound_otel::{Propagate, RedactQuery};
+use tower_outbound::{RequestExt, UrlTemplate};
+use tower_outbound_otel::{Propagate, RedactPath, RedactQuery};
 
 use crate::support::*;
 
@@ -28,6 +29,47 @@ async fn redact_no_secret_in_any_span_or_metric() {
         assert!(url.starts_with("http://REDACTED:REDACTED@127.0.0.1:"), "{url}");
         assert_eq!(url.matches("=REDACTED").count(), 7, "{url}");
     }
+}
+
+#[tokio::test]
+async fn redact_path_token_is_in_no_span_and_template_remains() {
+    let template = || UrlTemplate::from_static("/bot/{token}/send");
+    for (segments, templated, expected) in [
+        (true, false, Some("http://a.example/bot/REDACTED/send?code=REDACTED&q=1")),
+        (false, false, Some("http://a.example/REDACTED/REDACTED/REDACTED?code=REDACTED&q=1")),
+        (false, true, Some("http://a.example/bot/{token}/send?code=REDACTED&q=1")),
+    ] {
+        let rig = Rig::new();
+        let path = match segments {
+            true => RedactPath::Segments(vec!["tok_*".to_owned()]),
+            false => RedactPath::ToTemplate,
+        };
+        let observer = rig.observer().redact_path(path).build();
+        let service = answering(&tower_outbound::Outbound::builder().observer(observer).build(), 200);
+        let mut request = get("http://a.example/bot/tok_s3cr3t/send?code=s3cr3t&q=1");
+        if templated {
+            request = request.url_template(template());
+        }
+        attempt(&service, request).await;
+        let spans = format!("{:?}", rig.spans());
+        assert!(!spans.contains("s3cr3t"), "{spans}");
+        let name = if templated { "GET /bot/{token}/send" } else { "GET" };
+        let url = attributes(&rig.span(name)).remove("url.full");
+        assert_eq!(url.as_deref(), expected);
+    }
+}
+
+#[tokio::test]
+async fn omit_url_full_leaves_template_and_address() {
+    let rig = Rig::new();
+    let observer = rig.observer().omit_url_full().build();
+    let service = answering(&tower_outbound::Outbound::builder().observer(observer).build(), 200);
+    let request = get("http://a.example/s3cr3t").url_template(UrlTemplate::from_static("/{token}"));
+    attempt(&service, request).await;
+    let mut span = attributes(&rig.span("GET /{token}"));
+    assert_eq!(span.remove("url.full"), None);
+    assert_eq!(span.remove("url.template").as_deref(), Some("/{token}"));
+    assert_eq!(span.remove("server.address").as_deref(), Some("a.example"));
 }
 
 #[tokio::test]

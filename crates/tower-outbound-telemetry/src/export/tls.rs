@@ -20,8 +20,11 @@ pub(super) fn config(
         // Reading the system's roots takes tens of milliseconds.
         _ if uri.scheme_str() == Some("http") => (0, 0),
         Some(given) => roots.add_parsable_certificates(given.iter().cloned()),
-        // Unreadable ones are skipped.
-        None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        None => {
+            let loaded = rustls_native_certs::load_native_certs();
+            warn_of_unreadable_roots(&loaded.errors, warnings);
+            roots.add_parsable_certificates(loaded.certs)
+        }
     };
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -33,4 +36,15 @@ pub(super) fn config(
         warnings.push(Warning::new("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "the certificate", used));
         Ok(config.with_no_client_auth())
     })
+}
+
+/// The variables replace the system's roots. Of those, unreadable ones are skipped.
+fn warn_of_unreadable_roots(errors: &[rustls_native_certs::Error], warnings: &mut Vec<Warning>) {
+    let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    for key in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        if let Some(value) = std::env::var_os(key).filter(|_| !errors.is_empty()) {
+            let value = value.to_string_lossy();
+            warnings.push(Warning::new(key, &value, "what could be read").because(reason.clone()));
+        }
+    }
 }

@@ -65,7 +65,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Trusts one more authority. A certificate that cannot be parsed is ignored.
+    /// Trusts one more authority. A certificate that cannot be parsed is ignored, with a warning in the log.
     ///
     /// # Example
     /// ```no_run
@@ -81,7 +81,11 @@ impl ClientBuilder {
         self
     }
 
-    /// The trusted authorities. Default: the system's, or Mozilla's if the system has none.
+    /// The trusted authorities.
+    ///
+    /// Default: those that the variables `SSL_CERT_FILE` (a PEM file) and `SSL_CERT_DIR` (directories of such files) name.
+    /// What cannot be read there is a warning in the log, and no other authorities are trusted instead. Without these
+    /// variables the system's, or Mozilla's if the system has none.
     pub fn root_certificates(mut self, roots: RootCertStore) -> Self {
         self.roots = Some(roots);
         self
@@ -122,8 +126,8 @@ impl ClientBuilder {
     #[must_use]
     pub fn build(self) -> OutboundClient {
         let tls = self.tls.unwrap_or_else(|| {
-            let mut roots = self.roots.unwrap_or_else(super::tls::system_roots);
-            roots.add_parsable_certificates(self.added);
+            let mut roots = self.roots.unwrap_or_else(super::roots::system_roots);
+            super::roots::add(&mut roots, self.added);
             self.provider.config(roots)
         });
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();

@@ -15,6 +15,8 @@ mod pending;
 #[cfg(feature = "client")]
 mod request_body;
 #[cfg(feature = "client")]
+mod roots;
+#[cfg(feature = "client")]
 mod tls;
 #[cfg(feature = "client")]
 mod uri;

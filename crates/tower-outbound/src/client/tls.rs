@@ -18,16 +18,6 @@ pub enum TlsProvider {
     AwsLcRs,
 }
 
-/// The system's roots, or Mozilla's if the system has none.
-pub(super) fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
-}
-
 impl TlsProvider {
     fn provider(self) -> Arc<CryptoProvider> {
         Arc::new(match self {

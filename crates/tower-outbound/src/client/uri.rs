@@ -1,4 +1,4 @@
-//! Errors about URIs that cannot be sent. They show no user, password or query.
+//! Errors about URIs that cannot be sent. They show no user, password or query, and no port that is none.
 
 use http::Uri;
 
@@ -6,9 +6,12 @@ use crate::error::Error;
 
 pub(super) fn check(uri: &Uri) -> Result<(), Error> {
     let fault = match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => match stray_port(uri) {
-            None => return Ok(()),
-            Some(port) => format!("has the port {port:?}"),
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => match has_stray_port(uri) {
+            false => return Ok(()),
+            true => {
+                "has no port from 0 to 65535 after the colon (is the host missing after user and password?)"
+                    .to_owned()
+            }
         },
         (None, Some(_)) => "has no scheme".to_owned(),
         (Some("http" | "https") | None, _) => "names no host".to_owned(),
@@ -20,11 +23,11 @@ pub(super) fn check(uri: &Uri) -> Result<(), Error> {
     )))
 }
 
-/// The text after the host's colon if it is not a port; the `http` crate accepts any.
-fn stray_port(uri: &Uri) -> Option<&str> {
-    let (_, after_host) = uri.authority()?.as_str().rsplit_once(uri.host()?)?;
-    let port = after_host.strip_prefix(':').filter(|port| !port.is_empty())?;
-    port.parse::<u16>().is_err().then_some(port)
+/// Whether the text after the host's colon is not a port: the `http` crate accepts any. It may be a password.
+fn has_stray_port(uri: &Uri) -> bool {
+    let after_host = || Some(uri.authority()?.as_str().rsplit_once(uri.host()?)?.1);
+    let port = after_host().and_then(|text| text.strip_prefix(':')).filter(|port| !port.is_empty());
+    port.is_some_and(|port| port.parse::<u16>().is_err())
 }
 
 pub(super) fn unparsable(error: &http::Error) -> Error {
@@ -34,7 +37,7 @@ pub(super) fn unparsable(error: &http::Error) -> Error {
 /// The URI without user, password and query.
 fn shown(uri: &Uri) -> String {
     let scheme = uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default();
-    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}{}{port}{}", uri.host().unwrap_or_default(), uri.path())
 }
 
@@ -48,10 +51,13 @@ mod tests {
             ("/relative?sig=s", "uri \"/relative\" names no host"),
             ("ftp://user:pw@host/x?sig=s", "uri \"ftp://host/x\" has the scheme \"ftp\""),
             ("host:80", "has no scheme"),
-            ("http://host:port/x?sig=s", "uri \"http://host/x\" has the port \"port\""),
-            ("http://user:pw@[::1]:99999/", "has the port \"99999\""),
+            ("https://admin:hunter2/x?sig=s", "uri \"https://admin/x\" has no port"),
+            ("ftp://admin:hunter2/x", "uri \"ftp://admin/x\" has the scheme \"ftp\""),
+            ("http://user:pw@[::1]:99999/", "uri \"http://[::1]/\" has no port"),
         ] {
             let message = check(&uri.parse().unwrap()).unwrap_err().to_string();
+            let secret = ["hunter2", "pw", "99999", "sig"].iter().any(|secret| message.contains(secret));
+            assert!(!secret, "{message}");
             assert!(message.contains(expected), "{message}");
             assert!(message.contains("http://host/path"), "{message}");
         }

@@ -12,7 +12,8 @@ use crate::record::{Attempt, Connection};
 /// The error of a layer: the client failed, or the layer itself.
 ///
 /// [`source`](StdError::source) is the client's error: `error.source().unwrap().downcast_ref()` returns it.
-/// `Display` prints only this level.
+/// `Display` prints only this level: the request's method and origin, then kind and phase of the failure. For gRPC it prints
+/// kind and phase only, since tonic makes the message of a `Status` of it, which a service passes on to its callers.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -100,6 +101,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0.message, &self.0.attempt) {
             (Some(message), _) => f.write_str(message),
+            // A gRPC service passes this text on to its callers, as the message of a status.
+            (None, Some(attempt)) if attempt.is_grpc() => write!(f, "RPC failed: {}", self.0.failure),
             (None, Some(attempt)) => {
                 write!(f, "{} {} failed: {}", attempt.method(), attempt.origin(), self.0.failure)
             }

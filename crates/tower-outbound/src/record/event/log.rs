@@ -52,6 +52,18 @@ pub(crate) fn socket_option(option: &str, error: &std::io::Error) {
     tracing::warn!(target: "tower_outbound", option, %error, "a socket option is left as the system has it");
 }
 
+#[cfg(all(feature = "client", not(feature = "tracing")))]
+pub(crate) fn root_certificates(_: &str, _: &str, _: usize) {}
+
+/// `named`: where the certificates come from, a variable and its value for example.
+#[cfg(all(feature = "client", feature = "tracing"))]
+pub(crate) fn root_certificates(named: &str, error: &str, trusted: usize) {
+    tracing::warn!(
+        target: "tower_outbound", error, trusted,
+        "{named}: root certificates cannot be read, and no others are used instead",
+    );
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) fn event(event: &Event<'_>) {
     use tracing::{debug, trace};
