@@ -128,8 +128,8 @@ fn cells() -> BTreeSet<String> {
     let (_, listed) = scenarios.split_once("\nscenarios! {").expect("the list of scenarios");
     let words = listed.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
     cells.extend(words.filter(|word| word.len() > 9).map(|name| format!("client_table::{name}")));
-    for program in ["client_table", "fault_matrix"] {
-        let checks = read(&format!("{program}/checks.rs"));
+    for (program, file) in [("client_table", "checks"), ("fault_matrix", "checks"), ("storm", "main")] {
+        let checks = read(&format!("{program}/{file}.rs"));
         let names = checks.split("program.check(\"").skip(1).filter_map(|rest| rest.split('"').next());
         cells.extend(names.map(|name| format!("{program}::{name}")));
     }

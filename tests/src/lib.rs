@@ -12,3 +12,5 @@ pub mod program;
 pub mod recorder;
 pub mod secret;
 pub mod server;
+#[cfg(feature = "instruments")]
+pub mod storm;

@@ -2,18 +2,18 @@
 
 /// The framing of a request's body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     Length(usize),
     Chunked,
 }
 
 /// The index after the empty line that ends the head which begins at `start`.
-pub(super) fn head_end(bytes: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn head_end(bytes: &[u8], start: usize) -> Option<usize> {
     find(bytes, start, b"\r\n\r\n").map(|at| at + 4)
 }
 
 /// The framing that a request head announces; a head without framing has no body.
-pub(super) fn framing(head: &[u8]) -> Framing {
+pub(crate) fn framing(head: &[u8]) -> Framing {
     let mut framing = Framing::Length(0);
     for line in String::from_utf8_lossy(head).split("\r\n").skip(1) {
         let Some((name, value)) = line.split_once(':') else { continue };
@@ -29,7 +29,7 @@ pub(super) fn framing(head: &[u8]) -> Framing {
 }
 
 /// The index after the body that begins at `start`, if the buffer has the whole body.
-pub(super) fn body_end(bytes: &[u8], start: usize, framing: Framing) -> Option<usize> {
+pub(crate) fn body_end(bytes: &[u8], start: usize, framing: Framing) -> Option<usize> {
     match framing {
         Framing::Length(length) => Some(start + length).filter(|end| *end <= bytes.len()),
         Framing::Chunked => chunks_end(bytes, start),

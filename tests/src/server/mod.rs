@@ -6,7 +6,7 @@
 
 mod duplex;
 mod h2;
-mod http1;
+pub(crate) mod http1;
 mod load;
 mod log;
 mod play;
