@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use opentelemetry::trace::Status;
 use tokio::time::Instant;
 use tower_outbound::{Attempt, Failure, Outcome};
 
@@ -57,6 +58,12 @@ impl<'a> Ended<'a> {
             Some(failure) => Some(ErrorType::Kind(failure.kind())),
             None => self.status.filter(|status| is_error(*status)).map(ErrorType::Status),
         }
+    }
+
+    /// The status of a span with an error. A description where no response came: it would repeat a response's status.
+    pub(crate) fn error_status(&self) -> Status {
+        let description = self.failure.filter(|_| self.status.is_none()).map(ToString::to_string);
+        Status::error(description.unwrap_or_default())
     }
 
     /// Whether the response is an error: an HTTP status, or a gRPC status inside of HTTP's 200.

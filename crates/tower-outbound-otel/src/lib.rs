@@ -20,14 +20,15 @@
 //! | --- | --- |
 //! | `{METHOD}` or `{METHOD} {url.template}`; for gRPC `{package.Service}/{Method}`; kind CLIENT | the caller's span |
 //! | `outbound.queue`, if the attempt waited for a slot; `HTTP wait_for_connection {host}:{port}`, if no connection was at hand (untracked connections: above 1 ms); `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the attempt |
-//! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it; otherwise a root with a link to that attempt. Other attempts on the connection link to this span |
+//! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it or if the attempt fails with the connect; otherwise a root with a link to that attempt. Other attempts on the connection link to this span |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
 //! The attempts of a call have no span around them. Each is a child of the span that was current when the call was made.
 //! If there was none, retries are children of the first attempt, so that they share its trace. Retries have the attributes
 //! `http.request.resend_count`, `outbound.retry.reason` and `outbound.retry.backoff`.
 //!
-//! Status 4xx and 5xx, failures and gRPC errors set the span status and `error.type`. A cancellation by the caller is not
+//! Status 4xx and 5xx, failures and gRPC errors set the span status and `error.type`. Where no response came, the status has
+//! the kind and phase of the failure as its description. A cancellation by the caller is not
 //! an error and sets `outbound.cancelled_in`; an error status received before it remains an error. Opt-in attributes of the
 //! convention are [options](SpanAttribute). Headers are recorded only if [listed](OtelObserverBuilder::request_header).
 //! Users, passwords and [sensitive query values](RedactQuery) are hidden; [`RedactPath`] hides parts of the path.

@@ -15,7 +15,7 @@ use crate::ended::{Ended, outcome_name};
 use crate::metrics::{Recorder, SlotGauge};
 use crate::options::Options;
 use crate::semconv::is_error;
-use crate::span::{AttemptState, CallState, Clock, Served, SetupState, SpanTracer};
+use crate::span::{AttemptState, CallState, Clock, SetupState, SpanTracer};
 use crate::target::Target;
 
 /// Turns events into spans and metrics, and writes the trace context into requests.
@@ -148,15 +148,26 @@ impl OtelObserver {
         match result {
             // The parent is not known before the connection serves an attempt.
             ConnectResult::Connected(_) => {}
-            ConnectResult::Failed(failure) => self.record_setup(setup, None, Some(failure)),
-            _ => self.record_setup(setup, None, None),
+            ConnectResult::Failed(failure) => {
+                self.record_setup(setup, SetupState::take_failing_parent, Some(failure));
+            }
+            _ => self.record_unserved(setup),
         }
     }
 
-    fn record_setup(&self, setup: &Setup, served: Option<Served<'_>>, failure: Option<&Failure>) {
+    /// No attempt that the connection serves is known.
+    fn record_unserved(&self, setup: &Setup) {
+        self.record_setup(setup, |state| state.take_parent(None), None);
+    }
+
+    fn record_setup(
+        &self,
+        setup: &Setup,
+        take_parent: impl FnOnce(&SetupState) -> Option<Attempt>,
+        failure: Option<&Failure>,
+    ) {
         let Some(state) = setup.observer_state(&self.setups) else { return };
-        let parent = state
-            .take_parent(served)
+        let parent = take_parent(state)
             .and_then(|starter| Some((starter.id(), starter.observer_state(&self.attempts)?.context()?)));
         state.record(&self.tracer, setup, parent, failure);
     }
@@ -212,13 +223,14 @@ impl Observer for OtelObserver {
                 recorder.connection_opened(connection);
             }
             Event::ConnectionAssigned { connection, attempt, .. } => {
-                self.record_setup(connection.setup(), Some((connection, attempt)), None);
+                let served = |state: &SetupState| state.take_parent(Some((connection, attempt)));
+                self.record_setup(connection.setup(), served, None);
             }
             Event::ConnectionActive { connection, .. } => recorder.connection_active(connection),
             Event::ConnectionIdle { connection, .. } => recorder.connection_idle(connection),
             Event::ConnectionClosed { connection, closed, .. } => {
                 recorder.connection_closed(connection, closed);
-                self.record_setup(connection.setup(), None, None);
+                self.record_unserved(connection.setup());
             }
             Event::SlotsOpened { origin, limit, .. } => {
                 self.slot(origin, None, SlotGauge::Limit, signed(*limit));

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
@@ -66,6 +67,26 @@ impl TelemetryBuilder {
     /// The receiver's URL, for both signals. Replaces the variables. HTTP adds `/v1/traces` and `/v1/metrics`.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.choices.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Adds an attribute to the resource. `OTEL_RESOURCE_ATTRIBUTES` replaces an attribute of the same key, and
+    /// `OTEL_SERVICE_NAME` the service's name.
+    ///
+    /// Without a `service.instance.id` from here or from the environment, the resource has a random one (a UUID), so that
+    /// the replicas of a service have series of their own.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use opentelemetry::KeyValue;
+    /// use tower_outbound_telemetry::Telemetry;
+    ///
+    /// let pod = KeyValue::new("service.instance.id", "shop-7d9f-x2x4l");
+    /// let telemetry = Telemetry::builder("shop").resource_attribute(pod).build()?;
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
+    pub fn resource_attribute(mut self, attribute: KeyValue) -> Self {
+        self.choices.resource.push(attribute);
         self
     }
 

@@ -121,7 +121,8 @@ pub(crate) fn continue_trace(span: Span, headers: &HeaderMap) -> Span {
 }
 
 fn status(response: &Response, span: &Span) {
-    span.record("http.response.status_code", response.status().as_u16());
+    // An attribute of tracing-opentelemetry is a number only as an `i64`.
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     if response.status().is_server_error() {
         span.record("otel.status_code", "ERROR");
     }

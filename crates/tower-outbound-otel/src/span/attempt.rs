@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 use opentelemetry::global::BoxedSpan;
-use opentelemetry::trace::{Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Span, SpanContext, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use tower_outbound::Attempt;
 use tower_outbound::event::{RequestHead, ResponseHead};
@@ -128,7 +128,7 @@ impl AttemptState {
         span.set_attributes(end_attributes(ended));
         span.set_attributes(options.opt_in.at_end(ended.attempt));
         if ended.error_type().is_some() {
-            span.set_status(Status::error(""));
+            span.set_status(ended.error_status());
         }
         match options.phases {
             Phases::Spans => phase_spans(tracer.get(), self.clock, &context, ended, kept),

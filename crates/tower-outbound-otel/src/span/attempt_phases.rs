@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use opentelemetry::global::{BoxedSpan, BoxedTracer};
-use opentelemetry::trace::{Span, SpanKind, Status, Tracer};
+use opentelemetry::trace::{Span, SpanKind, Tracer};
 use opentelemetry::{Context, KeyValue};
 use tower_outbound::{Kind, Phase};
 
@@ -36,7 +36,7 @@ pub(super) fn phase_spans(
         }
         let mut child = tracer.build_with_context(builder, parent);
         if failure.is_some() {
-            child.set_status(Status::error(""));
+            child.set_status(ended.error_status());
         }
         child.end_with_timestamp(clock.at(span.end));
     }

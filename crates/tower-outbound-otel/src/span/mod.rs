@@ -12,5 +12,5 @@ mod tracer;
 pub(crate) use self::attempt::AttemptState;
 pub(crate) use self::call::CallState;
 pub(crate) use self::clock::Clock;
-pub(crate) use self::setup::{Served, SetupState};
+pub(crate) use self::setup::SetupState;
 pub(crate) use self::tracer::SpanTracer;

@@ -29,7 +29,7 @@ pub(crate) struct SetupState {
 }
 
 /// The new connection, and the first attempt that it serves.
-pub(crate) type Served<'a> = (&'a Connection, &'a Attempt);
+type Served<'a> = (&'a Connection, &'a Attempt);
 
 impl SetupState {
     pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Attempt)>) -> Self {
@@ -46,6 +46,12 @@ impl SetupState {
         let shared = connection.protocol() == Some(Protocol::Http2);
         let waits = || shared && !starter.is_ended() && starter.connection().is_none();
         (attempt.id() == starter.id() || waits()).then_some(starter)
+    }
+
+    /// The attempt that started the connect, if that attempt fails with it: no connection serves the attempt.
+    pub(crate) fn take_failing_parent(&self) -> Option<Attempt> {
+        let starter = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        (!starter.is_ended() && starter.connection().is_none()).then_some(starter)
     }
 
     /// The span that a served attempt links to; `None` for the attempt whose child the span is.
@@ -89,8 +95,8 @@ impl SetupState {
         if !span.is_recording() {
             return;
         }
-        if failure.is_some() {
-            span.set_status(Status::error(""));
+        if let Some(failure) = failure {
+            span.set_status(Status::error(failure.to_string()));
         }
         match tracer.options.phases {
             Phases::Spans => phase_spans(tracer.get(), self.clock, setup, &span, &context),

@@ -27,8 +27,8 @@ pub(super) fn phase_spans(
             .with_start_time(clock.at(step.start))
             .with_attributes(step.attributes);
         let mut span = tracer.build_with_context(builder, &context);
-        if step.failed {
-            span.set_status(Status::error(""));
+        if let Some(failure) = step.failure {
+            span.set_status(Status::error(failure.to_string()));
         }
         span.end_with_timestamp(clock.at(step.end));
     }
@@ -48,7 +48,7 @@ struct Step {
     start: Instant,
     end: Instant,
     attributes: Vec<KeyValue>,
-    failed: bool,
+    failure: Option<Failure>,
 }
 
 /// The phases. The attempts to connect to single addresses, where known, replace the phase `tcp`.
@@ -60,7 +60,7 @@ fn steps(setup: &Setup) -> Vec<Step> {
         start: ended.start,
         end: ended.end,
         attributes: phase_attributes(setup, &ended),
-        failed: ended.failure.is_some(),
+        failure: ended.failure,
     });
     phases.chain(attempts.iter().map(address_step)).collect()
 }
@@ -71,7 +71,7 @@ fn address_step(attempt: &AddressAttempt) -> Step {
         start: attempt.start,
         end: attempt.end,
         attributes: socket_attributes(Some(attempt.address), attempt.failure()),
-        failed: attempt.failure().is_some(),
+        failure: attempt.failure().cloned(),
     }
 }
 

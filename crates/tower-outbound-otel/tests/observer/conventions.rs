@@ -12,7 +12,7 @@
 //! `http.request.method`, `http.response.status_code` and `server.address` fits both. Otherwise its layer
 //!
 //! - has no `error.type`, so a failed attempt differs only in its missing status code; the span's status has the error's
-//!   text as description, here the description is empty;
+//!   text as description, here kind and phase where no response came;
 //! - always has the Opt-In `url.scheme`, here an option ([`MetricLabel::UrlScheme`], `SpanAttribute::UrlScheme`), and
 //!   `network.protocol.name` = `http`, which is required for other protocols only;
 //! - has `network.protocol.version` on metrics only, from the request and as `2.0`; here from the response and as `2`;

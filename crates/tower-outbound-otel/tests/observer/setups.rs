@@ -63,18 +63,19 @@ async fn connection_setup_is_child_of_attempt_with_phases_inside() {
 }
 
 #[tokio::test]
-async fn connection_setup_failed_is_root_linked_to_starter() {
+async fn connection_setup_failed_is_child_of_failed_attempt() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
-    // A root has no parent, although an application span is current.
     let caller = Context::current_with_span(rig.traces.tracer("app").start("caller"));
     let client = client(&rig.outbound());
     let request = get(format!("http://127.0.0.1:{port}/").as_str());
     attempt(&client, request).with_context(caller).await;
 
     let setup = rig.span(&format!("HTTP connection_setup 127.0.0.1:{port}"));
-    assert!(is_root(&setup) && links_to(&setup, &rig.span("GET")));
-    assert_eq!(setup.status, Status::error(""));
+    let failed = rig.span("GET");
+    assert!(is_child(&setup, &failed) && setup.links.is_empty());
+    assert_eq!(setup.status, Status::error("connection_refused in phase tcp"));
+    assert_eq!(failed.status, Status::error("connection_refused in phase tcp"));
     assert_eq!(
         attributes(&setup),
         expected([
@@ -149,9 +150,9 @@ async fn connect_address_spans_have_own_errors() {
             assert_eq!(attributes["network.type"], family);
         }
         assert_eq!(attributes(&first)["error.type"], "connection_refused");
-        assert_eq!(first.status, Status::error(""));
+        assert_eq!(first.status, Status::error("connection_refused in phase tcp"));
         // Without IPv6, the network is unreachable; otherwise the connection is refused.
-        assert_eq!(second.status, Status::error(""));
+        assert_eq!(second.status, Status::error("connection_refused in phase tcp"));
         assert_eq!((third.status.clone(), attributes(&third).get("error.type")), (Status::Unset, None));
         assert!(first.end_time <= second.start_time && second.end_time <= third.start_time);
         assert_eq!(attributes(&rig.span("DNS lookup peer.test"))["dns.answers"], r#"["127.0.0.1","::1"]"#);
@@ -187,6 +188,7 @@ fn gated(
     outbound: &Outbound,
     duplex: DuplexConnector,
     gates: [(Gate, Gate); 2],
+    second_fails: bool,
 ) -> impl Service<
     http::Request<Body>,
     Response = http::Response<impl http_body::Body<Data = Bytes, Error: Send> + Send + use<>>,
@@ -197,12 +199,16 @@ fn gated(
 + use<> {
     let count = Arc::new(AtomicUsize::new(0));
     let connector = tower::service_fn(move |_: http::Uri| {
-        let (asked, connect) = gates[count.fetch_add(1, Ordering::Relaxed)].clone();
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        let (asked, connect) = gates[number].clone();
         let duplex = duplex.clone();
         Box::pin(async move {
             asked.open();
             connect.wait().await;
-            duplex.connect()
+            match second_fails && number == 1 {
+                true => Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)),
+                false => duplex.connect(),
+            }
         })
     });
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(connector));
@@ -214,7 +220,8 @@ async fn connection_setup_cancelled_is_root_without_error() {
     let rig = Rig::new();
     let (asked, never) = (Gate::new(), Gate::new());
     let (_server, duplex) = ScriptedServer::duplex(Script::answering(OK));
-    let client = gated(&rig.outbound(), duplex, [(asked.clone(), never.clone()), (never.clone(), never)]);
+    let client =
+        gated(&rig.outbound(), duplex, [(asked.clone(), never.clone()), (never.clone(), never)], false);
     {
         let pending = client.oneshot(get("http://a.example/"));
         tokio::select! {
@@ -237,7 +244,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     open.open();
     let script = Script::new().read_request().wait(&answer).write(OK).repeat();
     let (server, duplex) = ScriptedServer::duplex(script);
-    let client = gated(&outbound, duplex, [(open.clone(), open), (asked.clone(), connect.clone())]);
+    let client = gated(&outbound, duplex, [(open.clone(), open), (asked.clone(), connect.clone())], false);
 
     // The second request starts a connect, then uses the connection of the first request.
     let send = |path: &str| {
@@ -273,6 +280,41 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
     assert!(links_to(&third, wasted[0]), "a link from the attempt that used the connection");
     assert_eq!(attributes(&third)["outbound.connection.setup_paid"], "false");
     assert_eq!(rig.values("outbound.connect.wasted")[0].1, 1.0);
+}
+
+#[tokio::test]
+async fn connection_setup_failed_after_starter_was_served_is_root() {
+    let rig = Rig::new();
+    let (open, asked, connect, answer) = (Gate::new(), Gate::new(), Gate::new(), Gate::new());
+    open.open();
+    let script = Script::new().read_request().wait(&answer).write(OK).repeat();
+    let (server, duplex) = ScriptedServer::duplex(script);
+    let gates = [(open.clone(), open), (asked.clone(), connect.clone())];
+    let client = gated(&rig.outbound(), duplex, gates, true);
+
+    // The second request starts a connect, then uses the connection of the first request.
+    let send = |path: &str| {
+        let (client, request) = (client.clone(), get(format!("http://a.example{path}").as_str()));
+        tokio::spawn(async move { attempt(&client, request).await })
+    };
+    let first = send("/first");
+    server.wait_until(|log| log.iter().any(|connection| connection.requests == 1)).await;
+    let second = send("/second");
+    asked.wait().await;
+    answer.open();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(200), Some(200)));
+    connect.open();
+    let failed = |span: &SpanData| {
+        attributes(span).get("error.type").is_some_and(|error| error == "connection_refused")
+    };
+    while !rig.spans().iter().any(failed) {
+        tokio::task::yield_now().await;
+    }
+    let spans = rig.spans();
+    let setup = spans.iter().find(|span| failed(span)).unwrap();
+    let is_second =
+        |span: &&SpanData| span.name == "GET" && attributes(span)["url.full"].ends_with("/second");
+    assert!(is_root(setup) && links_to(setup, spans.iter().find(is_second).unwrap()));
 }
 
 #[tokio::test]

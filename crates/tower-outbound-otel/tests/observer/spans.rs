@@ -134,7 +134,7 @@ async fn attempt_span_refused_has_error_type_and_phase() {
     assert_eq!(attempt(&client, get(uri.as_str())).await, None);
 
     let span = rig.span("GET");
-    assert_eq!(span.status, Status::error(""));
+    assert_eq!(span.status, Status::error("connection_refused in phase tcp"));
     assert_eq!(
         attributes(&span),
         expected([

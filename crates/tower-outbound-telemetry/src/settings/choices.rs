@@ -1,6 +1,8 @@
-//! What the code decides, whatever the variables say.
+//! What the code decides.
 
 use std::time::Duration;
+
+use opentelemetry::KeyValue;
 
 /// Returns the value of a variable.
 pub(crate) type Lookup = dyn Fn(&str) -> Option<String> + Send;
@@ -22,16 +24,17 @@ pub enum OtlpProtocol {
     HttpProtobuf,
 }
 
-/// The choices that replace variables.
+/// The choices of the code. Protocol and endpoint replace variables.
 #[derive(Debug)]
 pub(crate) struct Choices {
     pub(crate) service: String,
     pub(crate) protocol: Option<OtlpProtocol>,
     pub(crate) endpoint: Option<String>,
+    pub(crate) resource: Vec<KeyValue>,
 }
 
 impl Choices {
     pub(crate) fn new(service: String) -> Self {
-        Self { service, protocol: None, endpoint: None }
+        Self { service, protocol: None, endpoint: None, resource: Vec::new() }
     }
 }

@@ -9,6 +9,8 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{Sampler, SpanLimits};
 
+use uuid::Builder;
+
 use super::batch::Batch;
 use super::choices::{Choices, Lookup};
 use super::destinations::Destinations;
@@ -17,11 +19,15 @@ use super::reader::Reader;
 use super::variables::{METRICS, TRACES};
 use crate::Warning;
 
+const INSTANCE_ID: &str = "service.instance.id";
+
 /// The resolved settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) service: String,
-    /// Without `service.name`.
+    /// The resource's attributes that the environment replaces: a random `service.instance.id`, and those of the code.
+    pub(crate) given: Vec<KeyValue>,
+    /// The environment's attributes, without `service.name`.
     pub(crate) resource: Vec<KeyValue>,
     pub(crate) traces: Destinations,
     pub(crate) metrics: Destinations,
@@ -45,7 +51,7 @@ impl Settings {
     pub(crate) fn resource(&self) -> Resource {
         Resource::builder_empty()
             .with_detector(Box::new(TelemetryResourceDetector))
-            .with_attributes(self.resource.iter().cloned())
+            .with_attributes(self.given.iter().chain(&self.resource).cloned())
             .with_service_name(self.service.clone())
             .build()
     }
@@ -64,6 +70,7 @@ impl Settings {
         let (service, resource) = reader.service_and_resource(&choices.service);
         let settings = Self {
             service,
+            given: [instance()].into_iter().chain(choices.resource.iter().cloned()).collect(),
             resource,
             traces,
             metrics,
@@ -81,6 +88,12 @@ impl Settings {
         reader.warn_of_unsupported();
         Self { warnings: reader.into_warnings(), ..settings }
     }
+}
+
+/// A random `service.instance.id`: without one, the replicas of a service share their series.
+fn instance() -> KeyValue {
+    let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+    KeyValue::new(INSTANCE_ID, id.to_string())
 }
 
 #[cfg(test)]

@@ -28,6 +28,27 @@ fn settings_without_variables_are_specification_defaults() {
     assert_eq!((settings.log_filter.as_deref(), warned(&settings)), (None, vec![]));
 }
 
+/// Without an id of its own, each replica of a service would write into the same series.
+#[test]
+fn resource_instance_id_is_random_unless_named() {
+    let id =
+        |settings: &Settings| settings.resource().get(&"service.instance.id".into()).unwrap().to_string();
+    let (one, other) = (resolve(&[]), resolve(&[]));
+    assert_eq!(id(&one).parse::<uuid::Uuid>().unwrap().get_version_num(), 4);
+    assert_eq!(id(&one), id(&one));
+    assert_ne!(id(&one), id(&other));
+
+    let named = ("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-1");
+    assert_eq!(id(&resolve(&[named])), "pod-1");
+    let mut choices = Choices::new("given".to_owned());
+    choices.resource.push(KeyValue::new("service.instance.id", "pod-2"));
+    assert_eq!(id(&Settings::resolve(&choices, &|_| None)), "pod-2");
+    assert_eq!(
+        id(&Settings::resolve(&choices, &move |key| (key == named.0).then(|| named.1.to_owned()))),
+        "pod-1"
+    );
+}
+
 #[test]
 fn settings_sdk_disabled_has_no_signals_keeps_propagation() {
     let settings = resolve(&[("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_PROPAGATORS", "tracecontext")]);
