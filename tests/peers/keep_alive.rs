@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use outbound_tests::certs::Certs;
 use outbound_tests::peers::Nginx;
 use outbound_tests::recorder::Recorder;
@@ -139,6 +139,33 @@ pub(crate) async fn goaway() {
     let logged: Vec<_> = nginx.log().iter().map(|access| (access.peer_port, access.uses)).collect();
     closed_when_used_up(&closes, &logged, 2, CloseReason::GoAway);
     assert!(uses.iter().all(|usage| logged.contains(usage)), "{uses:?} {logged:?}");
+}
+
+/// 300 uploads that expect `100 Continue`: each is one use, however the interim response and the final one are read.
+pub(crate) async fn expect_continue() {
+    let server = "location / { return 200 'hello'; } location = /status { stub_status; }";
+    let nginx = Nginx::start(server).await.unwrap();
+    let (outbound, recorder, _closes) = watched();
+    let client = outbound.client();
+    let uri = uri(&nginx, "http", "/");
+    let (mut uses, mut new) = (Vec::new(), 0);
+    for _ in 0..300 {
+        let mut request = secret::request(&uri, Full::<Bytes>::from(vec![b'x'; 1000]));
+        *request.method_mut() = http::Method::PUT;
+        request.headers_mut().insert(http::header::EXPECT, http::HeaderValue::from_static("100-continue"));
+        let response = client.request(request).await.unwrap();
+        let timings = response.extensions().get::<Timings>().unwrap().clone();
+        response.into_body().collect().await.unwrap();
+        new += i64::from(timings.reuse() == Reuse::New);
+        uses.push(usage(&timings));
+    }
+    drop(client);
+    recorder.settled().await;
+    // A connection that lost its race against the pool is opened and not used.
+    assert!(new <= recorder.count("ConnectionOpened"), "{new} new");
+    assert_eq!(new, i64::try_from(uses.iter().filter(|(_, number)| *number == 1).count()).unwrap());
+    assert_eq!(accepted(&nginx).await, recorder.count("ConnectionOpened"));
+    logged_as(&nginx, uses).await;
 }
 
 async fn uses_of(client: &OutboundClient, uri: &Uri, requests: usize) -> Vec<(u16, u64)> {

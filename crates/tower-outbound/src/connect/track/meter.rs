@@ -47,7 +47,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         match &result {
             Ok(()) if had_room => self.traffic.read(&buf.filled()[before..]),
             Ok(()) => {}
-            Err(error) => self.traffic.failed(error),
+            Err(error) => self.traffic.read_failed(error),
         }
         Poll::Ready(result)
     }

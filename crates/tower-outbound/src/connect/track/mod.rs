@@ -9,6 +9,7 @@ mod http2;
 mod io;
 mod layer;
 mod meter;
+mod response_head;
 mod service;
 mod streams;
 mod traffic;

@@ -111,6 +111,7 @@ impl Traffic {
         if bytes.is_empty() {
             self.end.end_of_file = true;
             self.connection.io().leave_pool();
+            self.read_ended();
             return;
         }
         let at = Instant::now();
@@ -150,8 +151,20 @@ impl Traffic {
         }
     }
 
+    /// A read has failed.
+    pub(super) fn read_failed(&mut self, error: &io::Error) {
+        self.failed(error);
+        self.read_ended();
+    }
+
+    fn read_ended(&mut self) {
+        if let Content::Http1(turns) = &mut self.content {
+            turns.read_ended();
+        }
+    }
+
     /// A read, a write or a flush has failed.
-    pub(super) fn failed(&mut self, error: &io::Error) {
+    fn failed(&mut self, error: &io::Error) {
         self.connection.io().leave_pool();
         let kind = Failure::of(error).kind();
         // A peer that closes without `close_notify`, or resets, has closed.

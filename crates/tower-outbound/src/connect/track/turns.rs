@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use tokio::time::Instant;
 
+use super::response_head::ResponseHeads;
 use crate::foreign::take_handed_off;
 use crate::record::{Attempt, CloseHint, Connection, WeakAttempt};
 
@@ -19,7 +20,9 @@ pub(super) struct Turns {
     untouched: bool,
     /// The whole request was written and flushed, and nothing was written since.
     complete: bool,
-    read_since_write: bool,
+    heads: ResponseHeads,
+    /// The head of the final response has begun.
+    answered: bool,
     /// The last write was pending: the request is not wholly written.
     blocked: bool,
 }
@@ -32,17 +35,18 @@ impl Turns {
             number: 0,
             untouched: true,
             complete: false,
-            read_since_write: false,
+            heads: ResponseHeads::default(),
+            answered: false,
             blocked: false,
         };
         turns.begin(connection, take_handed_off());
         turns
     }
 
-    /// Before a write: a write after a read begins a turn, unless an upload goes on after an early response, or the
+    /// Before a write: a write after a response begins a turn, unless an upload goes on after an early response, or the
     /// connection is upgraded.
     pub(super) fn begin_next(&mut self, connection: &Connection) {
-        if !self.read_since_write || self.blocked {
+        if !self.answered || self.blocked {
             return;
         }
         let uploading = || self.attempt().is_some_and(|attempt| !attempt.io().is_request_complete());
@@ -53,7 +57,7 @@ impl Turns {
     }
 
     fn begin(&mut self, connection: &Connection, handed_off: Option<Attempt>) {
-        self.read_since_write = false;
+        (self.heads, self.answered) = (ResponseHeads::default(), false);
         (self.untouched, self.complete) = (true, false);
         self.number += 1;
         // An attempt that has a connection was not handed off to this one: HTTP/2 asks for the body too.
@@ -126,19 +130,27 @@ impl Turns {
     }
 
     pub(super) fn read(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {
-        if !self.read_since_write && !is_interim(bytes) {
-            self.read_since_write = true;
-            if let Some(attempt) = self.attempt() {
-                attempt.io().first_byte(at, self.blocked);
-            }
+        if !self.answered {
+            let began = self.heads.read(bytes, at);
+            self.first_byte(began);
         } else if connection.io().is_response_complete(self.number) {
             // Bytes without a request: hyper closes the connection.
             connection.io().hint(CloseHint::ProtocolError);
         }
     }
-}
 
-/// An interim response is not the final one (RFC 9110, section 15.2), except 101.
-fn is_interim(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
+    /// Nothing more can be read.
+    pub(super) fn read_ended(&mut self) {
+        let began = self.heads.end();
+        self.first_byte(began);
+    }
+
+    fn first_byte(&mut self, began: Option<Instant>) {
+        if let Some(at) = began {
+            self.answered = true;
+            if let Some(attempt) = self.attempt() {
+                attempt.io().first_byte(at, self.blocked);
+            }
+        }
+    }
 }
