@@ -134,7 +134,7 @@ impl OtelObserver {
             None => None,
         };
         setup.observer_state_or_init(&self.setups, || {
-            let clock = starter.map_or_else(|| Clock::new(setup.start_time()), |starter| starter.clock);
+            let clock = starter.map_or_else(Clock::now, |starter| starter.clock);
             let span = starter.map(|starter| starter.span_context().clone());
             SetupState::new(clock, span.zip(attempt.cloned()))
         });

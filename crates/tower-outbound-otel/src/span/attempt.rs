@@ -49,7 +49,7 @@ impl AttemptState {
         propagates: bool,
     ) -> Self {
         let options = &*tracer.options;
-        let clock = Clock::new(attempt.start_time());
+        let clock = Clock::now();
         let method = options.methods.id(attempt.method());
         let rpc = attempt.is_grpc().then(|| options.rpc_methods.of(request.uri.path()));
         let name = match (&rpc, attempt.template()) {

@@ -13,9 +13,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Pairs `instant` with the current system time.
-    pub(crate) fn new(instant: Instant) -> Self {
-        Self { instant, time: SystemTime::now() }
+    /// Reads both clocks together: an instant from before would make every time late by what has passed since.
+    pub(crate) fn now() -> Self {
+        Self { instant: Instant::now(), time: SystemTime::now() }
     }
 
     pub(crate) fn at(&self, instant: Instant) -> SystemTime {

@@ -1,6 +1,7 @@
 //! Attempt spans and their phases.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
@@ -47,6 +48,40 @@ async fn attempt_span_ok_has_exactly_documented_attributes() {
     assert_eq!(span.instrumentation_scope.name(), "tower-outbound-otel");
     assert_eq!(span.instrumentation_scope.version(), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(span.instrumentation_scope.schema_url(), Some(SCHEMA));
+}
+
+/// Another observer delays the start event, as a busy machine does.
+#[tokio::test]
+async fn span_times_exclude_delay_of_start_event() {
+    let rig = Rig::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let times = Arc::clone(&seen);
+    let delay = move |event: &tower_outbound::Event<'_>| {
+        if matches!(
+            event,
+            tower_outbound::Event::AttemptStarted { .. } | tower_outbound::Event::ConnectStarted { .. }
+        ) {
+            let now = SystemTime::now();
+            times.lock().unwrap().push(now);
+            while now.elapsed().unwrap() < Duration::from_millis(5) {}
+        }
+    };
+    let outbound = Outbound::builder().observer(delay).observer(rig.observer().build()).build();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    assert_eq!(attempt(&client(&outbound), get(server.uri("/"))).await, Some(200));
+    // Without an attempt: the setup has a clock of its own.
+    let io = outbound.connector(outbound.http_connector()).call(server.uri("/")).await.unwrap();
+    drop(io);
+    let starts = |prefix: &str| {
+        let spans = rig.spans().into_iter().filter(|span| span.name.starts_with(prefix));
+        spans.map(|span| span.start_time).collect::<Vec<_>>()
+    };
+    let seen = seen.lock().unwrap().clone();
+    let (attempts, setups) = (starts("GET"), starts("HTTP connection_setup"));
+    assert_eq!((seen.len(), attempts.len(), setups.len()), (3, 1, 2));
+    for (start, event) in [attempts[0], setups[0], setups[1]].into_iter().zip(seen) {
+        assert!(start <= event, "{:?} after its event", start.duration_since(event));
+    }
 }
 
 #[tokio::test]
