@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{TE, TRAILER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use outbound_tests::gate::Gate;
@@ -37,6 +37,30 @@ pub(super) async fn bytes_counted_in_both_directions(cell: &Cell) {
     assert!(answer == [&upload[..], &upload[..]].concat(), "as it was sent");
     let attempt = timings.attempt();
     assert_eq!((attempt.request_body_bytes(), attempt.response_body_bytes()), (100_000, 200_000));
+    client.leave().await;
+}
+
+pub(super) async fn empty_upload_has_content_length_0(cell: &Cell) {
+    let peer = cell.peer(|_| async { Ok(Response::new(body("answer"))) });
+    let client = cell.client(&peer.uri("/")).await;
+    let requests = [
+        (Method::POST, None, Some("0")),
+        (Method::PUT, None, Some("0")),
+        (Method::PATCH, None, Some("0")),
+        (Method::GET, None, None),
+        (Method::DELETE, None, None),
+        (Method::POST, Some((CONTENT_LENGTH, "0")), Some("0")),
+    ];
+    for (method, header, length) in requests {
+        let mut request = get(&peer.uri("/"));
+        *request.method_mut() = method.clone();
+        request.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        client.read(request).await.unwrap();
+        let seen = peer.seen().pop().unwrap().headers;
+        let lengths: Vec<_> = seen.get_all(CONTENT_LENGTH).iter().collect();
+        assert_eq!(lengths, Vec::from_iter(length), "{method}");
+        assert!(!seen.contains_key(TRANSFER_ENCODING), "{method}");
+    }
     client.leave().await;
 }
 

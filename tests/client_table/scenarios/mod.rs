@@ -49,6 +49,7 @@ scenarios! {
         client_drop_closes_connections;
     bodies:
         bytes_counted_in_both_directions,
+        empty_upload_has_content_length_0,
         trailers_are_forwarded,
         attempt_ends_with_body,
         attempt_without_body_ends_with_head,

@@ -38,7 +38,7 @@ impl Cli {
     #[must_use]
     pub fn settings(self) -> Settings {
         let Cli { calls, seed, without, watchdog, settle } = self;
-        Settings { without, watchdog, settle, ..Settings::new(calls, seed) }
+        Settings { without, watchdog, settle, progress: true, ..Settings::new(calls, seed) }
     }
 }
 

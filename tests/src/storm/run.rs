@@ -24,6 +24,9 @@ const THREADS: usize = 4;
 /// Less than the callers: some wait.
 const MAX_IN_FLIGHT: usize = 48;
 
+/// Waves between two lines of progress.
+const PROGRESS: u64 = 100;
+
 /// The settings of a storm.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -39,6 +42,8 @@ pub struct Settings {
     pub settle: Duration,
     /// What to leak on purpose.
     pub leak: Option<Leak>,
+    /// Whether to report progress to stderr.
+    pub progress: bool,
 }
 
 impl Settings {
@@ -46,7 +51,7 @@ impl Settings {
     #[must_use]
     pub fn new(calls: u64, seed: u64) -> Settings {
         let (watchdog, settle) = (Duration::from_secs(10), Duration::from_secs(5));
-        Settings { calls, seed, without: Vec::new(), watchdog, settle, leak: None }
+        Settings { calls, seed, without: Vec::new(), watchdog, settle, leak: None, progress: false }
     }
 }
 
@@ -96,6 +101,9 @@ fn blow(settings: &Settings, runtime: &Runtime, peers: &Peers, ledger: &Ledger, 
             }
         }
         let stuck = callers.wait();
+        if settings.progress && wave % PROGRESS == PROGRESS - 1 {
+            eprintln!("{} calls, {} without an end", (wave + 1) * WAVE, tally.ends().without.len());
+        }
         if stuck > 0 {
             return stuck;
         }

@@ -1,7 +1,6 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
 use hyper_rustls::HttpsConnector;
@@ -64,7 +63,7 @@ impl OutboundClient {
 
     /// Sends a POST request with a body: `String`, `&'static str`, `Bytes`, `Vec<u8>`, or any [`RequestBody`].
     ///
-    /// The request has no `content-type`. An empty body is sent with `content-length: 0`.
+    /// The request has no `content-type`.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -161,12 +160,7 @@ impl OutboundClient {
     {
         match uri.try_into() {
             Ok(uri) => {
-                let announced = matches!(method, Method::POST | Method::PUT) && body.is_end_stream();
                 let mut request = Request::new(body);
-                if announced {
-                    // RFC 9110, section 8.6: some servers answer 411 without it, and hyper does not send it.
-                    request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-                }
                 *request.method_mut() = method;
                 *request.uri_mut() = uri;
                 self.send(request)

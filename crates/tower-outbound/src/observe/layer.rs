@@ -8,6 +8,8 @@ use crate::settings::Timeouts;
 /// Starts an [`Attempt`](crate::Attempt) for each request, makes it current in each poll, and ends it with the response's
 /// body.
 ///
+/// A POST, PUT or PATCH without a body is sent with `content-length: 0` (RFC 9110, section 8.6).
+///
 /// # Differences from `tower_http::trace::Trace`
 /// An attempt also ends if hyper does not poll the body to its end, if the caller drops the future or the body, and if the
 /// inner service panics. It has the connection that served it.

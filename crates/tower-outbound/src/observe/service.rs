@@ -13,7 +13,7 @@ use crate::foreign::request_capture;
 use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate};
 use crate::settings::Timeouts;
 use crate::timeouts::AttemptTimers;
-use crate::util::http::{body_length, has_connection_option, has_grpc_content_type};
+use crate::util::http::{announce_empty_body, body_length, has_connection_option, has_grpc_content_type};
 use crate::util::inner_service_accessors;
 
 /// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
@@ -95,6 +95,7 @@ where
         let timeouts = self.timeouts.unwrap_or_else(|| self.registry.settings().timeouts);
         let own = request.extensions().get::<Timeouts>();
         let watch = AttemptTimers::new(own.map_or(timeouts, |own| own.or(timeouts)));
+        announce_empty_body(&mut request);
         let attempt = self.start(&mut request);
         request_capture(&attempt, &mut request);
         let length = body_length(&request);

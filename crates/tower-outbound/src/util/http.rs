@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Request};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::Body;
 
 const GRPC: &[u8] = b"application/grpc";
@@ -13,6 +13,20 @@ const GRPC: &[u8] = b"application/grpc";
 pub(crate) fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
     let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
+}
+
+/// Adds `content-length: 0` where the method has a meaning for content, and there is none (RFC 9110, section 8.6): some
+/// servers answer 411 without it, and hyper does not send it.
+pub(crate) fn announce_empty_body<B: Body>(request: &mut Request<B>) {
+    let headers = request.headers();
+    let announced =
+        || [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].iter().any(|name| headers.contains_key(name));
+    if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH)
+        && request.body().is_end_stream()
+        && !announced()
+    {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
 }
 
 /// Whether a `Connection` header has this option (RFC 9110, section 7.6.1).

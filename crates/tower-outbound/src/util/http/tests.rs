@@ -26,6 +26,27 @@ fn grpc_detected_by_whole_content_type() {
 }
 
 #[test]
+fn empty_body_announced_unless_request_says_otherwise() {
+    let announced = |method: Method, headers: &[(&'static str, &'static str)], body: &'static str| {
+        let mut request = Request::new(body.to_owned());
+        *request.method_mut() = method;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        }
+        announce_empty_body(&mut request);
+        request.headers().get(CONTENT_LENGTH).map(|length| length.to_str().unwrap().to_owned())
+    };
+    assert_eq!(announced(Method::POST, &[], "").as_deref(), Some("0"));
+    assert_eq!(announced(Method::POST, &[], "x"), None, "hyper adds it");
+    assert_eq!(announced(Method::POST, &[("content-length", "9")], "").as_deref(), Some("9"));
+    assert_eq!(announced(Method::POST, &[("transfer-encoding", "chunked")], ""), None);
+    assert_eq!(announced(Method::POST, &[("upgrade", "h2c"), ("connection", "upgrade")], ""), None);
+    for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
+        assert_eq!(announced(method.clone(), &[], ""), None, "{method}");
+    }
+}
+
+#[test]
 fn connection_option_found_in_any_value_and_case() {
     let mut headers = HeaderMap::new();
     headers.append(CONNECTION, HeaderValue::from_static("keep-alive, Close"));
