@@ -10,10 +10,10 @@ mod retry;
 mod rotel;
 mod rotel_export;
 mod rotel_faults;
-mod runner;
 
+use outbound_tests::cells::Program;
+use outbound_tests::peers::checks::{self, Check};
 use outbound_tests::peers::{NGINX, ROTEL};
-use runner::Check;
 
 fn main() -> std::process::ExitCode {
     let mut checks = vec![
@@ -34,5 +34,6 @@ fn main() -> std::process::ExitCode {
     ];
     checks.extend(retry::checks());
     checks.extend(faults::checks());
-    runner::run(checks, faults::summary)
+    // Some checks measure time.
+    checks::run(Program::new("peers").one_at_a_time(), checks, faults::summary)
 }

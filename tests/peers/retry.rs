@@ -20,7 +20,7 @@ use tower_outbound::client::ResponseBody;
 use tower_outbound::retry::{RetryHistory, RetryLayer, RetryReason};
 use tower_outbound::{Event, Outbound};
 
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 /// nginx writes its log after the response.
 const LOG_WITHIN: Duration = Duration::from_secs(10);

@@ -22,6 +22,12 @@ impl Program {
         Program { name, arguments: Arguments::from_args(), trials: Vec::new() }
     }
 
+    /// The first part of its tests' names.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Runs one test at a time. `--test-threads` overrides it.
     #[must_use]
     pub fn one_at_a_time(mut self) -> Program {

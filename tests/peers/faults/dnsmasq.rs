@@ -19,7 +19,7 @@ use tower_outbound::{BoxError, SendState};
 
 use super::caller::{Caller, Options, Reported};
 use super::http::Http;
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 /// Timeouts of the resolver: one that passes in a test, and one that does not.
 const SOON: Duration = Duration::from_millis(300);

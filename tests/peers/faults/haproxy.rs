@@ -14,7 +14,7 @@ use tower_outbound::{Failure, SendState};
 
 use super::caller::{Caller, Options, Reported};
 use super::http::Http;
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 /// Long enough to write a request on a busy machine.
 const LIMIT: Duration = Duration::from_millis(700);

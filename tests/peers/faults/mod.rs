@@ -16,7 +16,7 @@ use tower_outbound::{Class, Phase, SendState};
 
 use self::caller::Reported;
 use self::http::Http;
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 const PEERS: [Peer; 4] = [NGINX, HAPROXY, ENVOY, DNSMASQ];
 

@@ -1,5 +1,8 @@
 //! Independent software as the peer: found on the machine or installed by `tests/peers/install`.
 
+#[cfg(feature = "cells")]
+pub mod checks;
+mod collector;
 mod daemon;
 mod dnsmasq;
 mod envoy;
@@ -8,6 +11,7 @@ mod nginx;
 mod process;
 mod rotel;
 
+pub use collector::{Collector, Entrance};
 pub use daemon::Daemon;
 pub use dnsmasq::Dnsmasq;
 pub use envoy::Envoy;
@@ -37,6 +41,9 @@ pub const ENVOY: Peer = Peer { name: "envoy", program: "envoy" };
 
 /// dnsmasq, a name server.
 pub const DNSMASQ: Peer = Peer { name: "dnsmasq", program: "dnsmasq" };
+
+/// The OpenTelemetry Collector.
+pub const COLLECTOR: Peer = Peer { name: "collector", program: "otelcol-peer" };
 
 /// rotel, an OpenTelemetry collector.
 pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };

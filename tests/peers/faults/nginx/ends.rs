@@ -9,7 +9,7 @@ use tower_outbound::SendState;
 use super::super::caller::{Options, fed, request, until};
 use super::super::http::Http;
 use super::{PEER, Pair, ways};
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 /// The size of the first piece of an upload: more than nginx reads with the head.
 const PIECE: usize = 64 << 10;

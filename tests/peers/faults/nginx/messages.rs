@@ -7,7 +7,7 @@ use tower_outbound::SendState;
 use super::super::caller::{Caller, Options, empty};
 use super::super::http::Http;
 use super::{LONG, PEER, Pair, long, paused, ways};
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

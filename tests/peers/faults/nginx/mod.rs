@@ -11,7 +11,7 @@ use outbound_tests::peers::{NGINX, Nginx, NginxConfig};
 
 use super::caller::{Caller, Options, Reported, empty, until};
 use super::http::Http;
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 pub(crate) fn checks() -> Vec<Check> {
     let mut checks = ends::checks();

@@ -8,7 +8,7 @@ use tower_outbound::SendState;
 use super::super::caller::{Options, Reported, empty};
 use super::super::http::Http;
 use super::{PEER, Pair, paused};
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

@@ -10,7 +10,7 @@ use tower_outbound::timeouts::Timeouts;
 use super::super::caller::{Caller, Options, endless, request};
 use super::super::http::Http;
 use super::{PEER, Pair, ways};
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 /// Long enough to connect and to write a request on a busy machine.
 const LIMIT: Duration = Duration::from_millis(700);

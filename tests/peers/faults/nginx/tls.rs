@@ -14,7 +14,7 @@ use tower_outbound::failure::CertificateProblem;
 use super::super::caller::{Caller, Options, Reported};
 use super::super::http::Http;
 use super::{LONG, PEER, Pair, long, paused};
-use crate::runner::Check;
+use outbound_tests::peers::checks::Check;
 
 const SERVER: &str = "location / { return 200 'hello'; }";
 const HANDSHAKE: Duration = Duration::from_millis(500);

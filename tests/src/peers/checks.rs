@@ -1,33 +1,42 @@
-//! Checks as tests `peers::<peer>::<check>`, and the peers of the run.
+//! Checks against real software, as tests of a program, and the peers of the run.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use outbound_tests::cells::{Completion, Failed, Program};
-use outbound_tests::peers::Peer;
 use tokio::runtime::Runtime;
+
+use super::Peer;
+use crate::cells::{Completion, Failed, Program};
 
 /// The bound of a check: a check that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// A check against a peer. It fails by a panic.
-pub(crate) struct Check {
-    name: &'static str,
+/// A check against a peer. It fails by a panic, or if it takes more than 60 s.
+pub struct Check {
+    name: String,
     peer: Peer,
     run: Run,
 }
 
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check").field("name", &self.name).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 impl Check {
-    pub(crate) fn new<F>(name: &'static str, peer: Peer, run: fn() -> F) -> Check
+    /// The test of this name, in the module of its peer.
+    pub fn new<F>(name: &str, peer: Peer, run: impl FnOnce() -> F + Send + 'static) -> Check
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Check { name, peer, run: Box::new(move || Box::pin(run())) }
+        Check { name: name.to_owned(), peer, run: Box::new(move || Box::pin(run())) }
     }
 }
 
@@ -41,15 +50,19 @@ struct Taken {
     missing: BTreeSet<&'static str>,
 }
 
-/// Runs the selected checks, one after another by default, then prints the peers, and `summary`.
-pub(crate) fn run(checks: Vec<Check>, summary: fn() -> String) -> ExitCode {
+/// Runs the selected checks as tests `<program>::<peer>::<check>` (without the peer if it is the program's name), then
+/// prints the peers, and `summary`.
+///
+/// A check is skipped if its peer is not found, unless `OUTBOUND_REQUIRE_PEERS=1` makes that a failure.
+pub fn run(mut program: Program, checks: Vec<Check>, summary: impl FnOnce() -> String) -> ExitCode {
     let required = std::env::var("OUTBOUND_REQUIRE_PEERS").is_ok_and(|value| value == "1");
     let peers = Peers::default();
-    // Some checks measure time.
-    let mut program = Program::new("peers").one_at_a_time();
     for check in checks {
         let peers = peers.clone();
-        let path = format!("{}::{}", check.peer.name, check.name);
+        let path = match check.peer.name {
+            name if name == program.name() => check.name.clone(),
+            name => format!("{name}::{}", check.name),
+        };
         program.test(&path, move || peers.run(check, required));
     }
     program.run(|| {

@@ -1,0 +1,105 @@
+//! Every item arrives: each protocol, compression and kind of connection.
+
+use outbound_tests::peers::checks::Check;
+use outbound_tests::peers::{COLLECTOR, Collector, Entrance};
+use outbound_tests::secret;
+use tower_outbound_otel::{OtelObserverBuilder, Phases};
+use tower_outbound_telemetry::OtlpProtocol::{self, Grpc, HttpProtobuf};
+
+use crate::model::{Attributes, Value};
+use crate::pipeline::{Options, Pipeline, RESOURCE};
+use crate::{compare, disk, traffic};
+
+pub(crate) const RECEIVER: &str = include_str!("../peers/collector/receiver.yaml");
+
+const COMPRESSION: &str = "OTEL_EXPORTER_OTLP_COMPRESSION";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+const HISTOGRAMS: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+
+/// One way to export.
+struct Cell {
+    name: &'static str,
+    options: Options,
+    observer: fn(OtelObserverBuilder) -> OtelObserverBuilder,
+}
+
+fn cell(name: &'static str, protocol: OtlpProtocol, entrance: Entrance) -> Cell {
+    Cell {
+        name,
+        options: Options { protocol, entrance, variables: Vec::new() },
+        observer: |observer| observer,
+    }
+}
+
+impl Cell {
+    fn with(mut self, variable: &'static str, value: &'static str) -> Cell {
+        self.options.variables.push((variable, value));
+        self
+    }
+}
+
+fn cells() -> Vec<Cell> {
+    use Entrance::{MutualTls, Plain, Tls, Token};
+    vec![
+        cell("grpc_plain", Grpc, Plain),
+        cell("grpc_tls", Grpc, Tls),
+        cell("grpc_mutual_tls", Grpc, MutualTls),
+        cell("grpc_header", Grpc, Token),
+        cell("grpc_exponential_histograms", Grpc, Plain)
+            .with(HISTOGRAMS, "base2_exponential_bucket_histogram"),
+        Cell { observer: |observer| observer.phases(Phases::Events), ..cell("grpc_events", Grpc, Plain) },
+        cell("http_plain", HttpProtobuf, Plain),
+        cell("http_gzip", HttpProtobuf, Plain).with(COMPRESSION, "gzip"),
+        cell("http_tls", HttpProtobuf, Tls),
+        cell("http_mutual_tls_gzip", HttpProtobuf, MutualTls).with(COMPRESSION, "gzip"),
+        cell("http_header", HttpProtobuf, Token),
+        cell("http_delta", HttpProtobuf, Plain).with(TEMPORALITY, "delta"),
+        cell("http_low_memory", HttpProtobuf, Plain).with(TEMPORALITY, "lowmemory"),
+    ]
+}
+
+pub(crate) fn checks() -> Vec<Check> {
+    let checks = cells().into_iter();
+    checks.map(|cell| Check::new(&format!("arrives::{}", cell.name), COLLECTOR, || arrives(cell))).collect()
+}
+
+/// Every span, link, event, attribute, metric, point and resource, each once.
+async fn arrives(cell: Cell) {
+    let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
+    let pipeline = Pipeline::start(&collector, &cell.options);
+    traffic::run(&pipeline, cell.observer).await;
+    let sent = pipeline.end().await;
+    collector.end().await.unwrap();
+    let report = &sent.report;
+    assert!(report.is_complete(), "{report}\n{}", collector.output());
+
+    let (traces, metrics) = (collector.read("traces.jsonl"), collector.read("metrics.jsonl"));
+    assert!(traces.contains("REDACTED") && !secret::is_in(&traces) && !secret::is_in(&metrics));
+    let (resources, spans): (Vec<_>, Vec<_>) = disk::spans(&traces).into_iter().unzip();
+    let exports = disk::exports(&metrics);
+    let delivered = (report.spans().delivered(), report.metric_exports().delivered());
+    assert_eq!(delivered, (spans.len() as u64, exports.len() as u64), "{report}");
+    for resource in resources.iter().chain(exports.iter().map(|export| &export.resource)) {
+        is_ours(resource);
+    }
+    let links = sent.spans.iter().filter(|span| span.scope.name == "tower-outbound-otel");
+    assert!(links.flat_map(|span| &span.links).count() > 3, "links to connection setups");
+    println!(
+        "{}: {} spans, {} metrics, {} points",
+        cell.name,
+        spans.len(),
+        sent.metrics.len(),
+        sent.metrics.values().map(|metric| metric.points.len()).sum::<usize>()
+    );
+    compare::same_spans(sent.spans, spans);
+    compare::same_metrics(sent.metrics, exports.into_iter().last().unwrap().metrics);
+}
+
+fn is_ours(resource: &Attributes) {
+    let (sdk, ours): (Attributes, Attributes) =
+        resource.clone().into_iter().partition(|(key, _)| key.starts_with("telemetry.sdk."));
+    let text = |(key, value): (&str, &str)| (key.to_owned(), Value::Text(value.to_owned()));
+    assert_eq!(ours, RESOURCE.map(text).into());
+    let sdk = Vec::from_iter(sdk.keys());
+    assert_eq!(sdk, ["telemetry.sdk.language", "telemetry.sdk.name", "telemetry.sdk.version"]);
+}
