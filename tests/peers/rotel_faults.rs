@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outbound_tests::otlp::{Fault, Front, FrontProtocol};
+use outbound_tests::otlp::{Front, FrontProtocol};
 use outbound_tests::peers::Rotel;
 
 #[path = "../telemetry_faults/drive.rs"]
@@ -22,10 +22,6 @@ pub(crate) async fn over_http() {
 
 async fn check(protocol: FrontProtocol) {
     for (fault, reasons) in drive::faults(protocol) {
-        // Only the front knows which items it kept.
-        if matches!(fault, Fault::Partial(_)) {
-            continue;
-        }
         let rotel = Rotel::start().await.unwrap();
         let front = front(&rotel, protocol);
         let run = tokio::task::spawn_blocking(move || drive::run(&front, protocol, fault));

@@ -80,7 +80,7 @@ async fn measure(protocol: FrontProtocol, fault: Fault) {
     let report = telemetry.shutdown().await;
     let took = begin.elapsed();
     let spans = report.spans();
-    let got = receiver.span_ids().len() as u64 + front.kept_spans() as u64;
+    let got = receiver.span_ids().len() as u64;
     let not_got = spans.delivered() + spans.lost() - got;
     let rest = format!("{:>9} {not_got:>9} {:>9}", spans.lost(), format!("{took:.2?}"));
     measured.print(&format!("{protocol:?} {fault:?}"), &rest);

@@ -35,11 +35,11 @@ pub(super) async fn answer(
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let fault = shared.update(|state| state.requests += 1).fault;
     let protocol = shared.protocol;
-    let pass =
-        |delay| forward(Request::from_parts(head.clone(), body.clone().into()), delay, shared, closing);
+    let whole = || Request::from_parts(head.clone(), body.clone().into());
+    let pass = |request, delay| forward(request, delay, shared, closing);
     Ok(match fault {
-        Fault::None => forwarded(pass(Duration::ZERO).await, protocol),
-        Fault::Slow(delay) => forwarded(pass(delay).await, protocol),
+        Fault::None => forwarded(pass(whole(), Duration::ZERO).await, protocol),
+        Fault::Slow(delay) => forwarded(pass(whole(), delay).await, protocol),
         // Under the first two faults the connection of this request is being closed.
         Fault::Refused | Fault::Silent | Fault::Hanging => pending().await,
         Fault::Garbage => return Err(wire.cut(b"220 smtp ready\r\n")),
@@ -50,17 +50,14 @@ pub(super) async fn answer(
             refusal(protocol, StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, retry_after)
         }
         Fault::Rejects => refusal(protocol, StatusCode::BAD_REQUEST, Code::InvalidArgument, None),
-        Fault::Partial(lost) => match partial::reject(&head, body, protocol, lost) {
-            Some(taken) => {
-                shared.update(|state| {
-                    state.lost += taken.lost;
-                    state.kept += taken.kept;
-                    if !taken.metrics {
-                        state.kept_spans += taken.kept;
-                    }
-                });
-                success(taken.response, protocol)
-            }
+        Fault::Partial(lost) => match partial::reject(&head, body.clone(), protocol, lost) {
+            Some(taken) => match pass(taken.rest, Duration::ZERO).await {
+                Ok(answer) if answer.status().is_success() => {
+                    shared.update(|state| state.lost += taken.lost);
+                    success(taken.response, protocol)
+                }
+                failed => forwarded(failed, protocol),
+            },
             None => refusal(protocol, StatusCode::BAD_REQUEST, Code::InvalidArgument, None),
         },
         Fault::CutHead => {
@@ -70,7 +67,7 @@ pub(super) async fn answer(
             }));
         }
         Fault::CutBody => match protocol {
-            FrontProtocol::Http => match pass(Duration::ZERO).await {
+            FrontProtocol::Http => match pass(whole(), Duration::ZERO).await {
                 Ok(answer) if answer.status().is_success() => cut_body(b"cut", wire, CONTENT_LENGTH, "100"),
                 failed => forwarded(failed, protocol),
             },

@@ -43,8 +43,8 @@ pub enum Fault {
     },
     /// 400, or INVALID_ARGUMENT.
     Rejects,
-    /// Forwards nothing and answers success with so many rejected spans or data points, at most those of the request.
-    /// Rejected items are lost; the front keeps the others, see [`kept`](super::Front::kept).
+    /// Forwards all but so many spans or data points, and answers success with these as rejected. An error of the
+    /// receiver is forwarded as by [`Fault::None`].
     Partial(usize),
     /// Forwards nothing, and closes within the response's head: after `HTTP/1.1 2`, or half a HEADERS frame.
     CutHead,

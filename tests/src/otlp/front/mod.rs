@@ -52,8 +52,6 @@ struct State {
     requests: usize,
     forwarded: usize,
     lost: usize,
-    kept: usize,
-    kept_spans: usize,
 }
 
 impl Front {
@@ -120,18 +118,6 @@ impl Front {
     #[must_use]
     pub fn lost(&self) -> usize {
         self.shared.state().lost
-    }
-
-    /// The number of spans and data points accepted and kept under [`Fault::Partial`].
-    #[must_use]
-    pub fn kept(&self) -> usize {
-        self.shared.state().kept
-    }
-
-    /// The number of spans in [`kept`](Self::kept).
-    #[must_use]
-    pub fn kept_spans(&self) -> usize {
-        self.shared.state().kept_spans
     }
 
     /// Waits until `done` holds, at most for `limit`. Returns whether it holds. `done` runs after each change.

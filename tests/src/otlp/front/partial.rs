@@ -1,9 +1,10 @@
 //! Partial success: a part of a request is rejected.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::HeaderValue;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
+use http::{HeaderValue, Request};
+use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
 };
@@ -16,15 +17,14 @@ use prost::Message as _;
 use super::FrontProtocol;
 use crate::otlp::http::{decoded, decompressed};
 
-/// The numbers of kept and rejected items of a request, and the response.
+/// A request without the rejected items, their number, and the response.
 pub(super) struct Taken {
+    pub(super) rest: Request<Full<Bytes>>,
     pub(super) lost: usize,
-    pub(super) kept: usize,
-    pub(super) metrics: bool,
     pub(super) response: Vec<u8>,
 }
 
-/// Rejects `lost` of the items; `None` if `body` is not an export request.
+/// Removes the first `lost` items; `None` if `body` is not an export request.
 pub(super) fn reject(head: &Parts, body: Bytes, protocol: FrontProtocol, lost: usize) -> Option<Taken> {
     let payload = match protocol {
         FrontProtocol::Http => decompressed(head.headers.get(CONTENT_ENCODING), body).ok()?,
@@ -35,17 +35,27 @@ pub(super) fn reject(head: &Parts, body: Bytes, protocol: FrontProtocol, lost: u
         head.uri.path(),
         "/v1/metrics" | "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
     );
-    let items = if metrics { points(&decoded(&payload).ok()?) } else { spans(&decoded(&payload).ok()?) };
-    let lost = lost.min(items);
-    let rejected = lost as i64;
-    let response = if metrics {
-        let rejected = ExportMetricsPartialSuccess { rejected_data_points: rejected, error_message };
-        ExportMetricsServiceResponse { partial_success: Some(rejected) }.encode_to_vec()
+    let (rest, lost, response) = if metrics {
+        let mut request = decoded(&payload).ok()?;
+        let lost = remove_points(&mut request, lost);
+        let rejected = ExportMetricsPartialSuccess { rejected_data_points: lost as i64, error_message };
+        let response = ExportMetricsServiceResponse { partial_success: Some(rejected) };
+        (request.encode_to_vec(), lost, response.encode_to_vec())
     } else {
-        let rejected = ExportTracePartialSuccess { rejected_spans: rejected, error_message };
-        ExportTraceServiceResponse { partial_success: Some(rejected) }.encode_to_vec()
+        let mut request = decoded(&payload).ok()?;
+        let lost = remove_spans(&mut request, lost);
+        let rejected = ExportTracePartialSuccess { rejected_spans: lost as i64, error_message };
+        let response = ExportTraceServiceResponse { partial_success: Some(rejected) };
+        (request.encode_to_vec(), lost, response.encode_to_vec())
     };
-    Some(Taken { lost, kept: items - lost, metrics, response })
+    let rest = match protocol {
+        FrontProtocol::Http => rest.into(),
+        FrontProtocol::Grpc => framed(&rest),
+    };
+    let mut rest = Request::from_parts(head.clone(), rest.into());
+    rest.headers_mut().remove(CONTENT_ENCODING);
+    rest.headers_mut().remove(CONTENT_LENGTH);
+    Some(Taken { rest, lost, response })
 }
 
 /// An uncompressed gRPC message: a flag, the length, and the bytes.
@@ -67,20 +77,29 @@ fn unframed(mut body: Bytes) -> Option<Bytes> {
     decompressed(encoding.as_ref(), message).ok()
 }
 
-fn spans(request: &ExportTraceServiceRequest) -> usize {
-    let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
-    scopes.map(|scope| scope.spans.len()).sum()
+/// Returns how many were removed.
+fn remove_spans(request: &mut ExportTraceServiceRequest, most: usize) -> usize {
+    let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
+    scopes.fold(0, |removed, scope| removed + remove(&mut scope.spans, most - removed))
 }
 
-fn points(request: &ExportMetricsServiceRequest) -> usize {
-    let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
-    let data = scopes.flat_map(|scope| &scope.metrics).filter_map(|metric| metric.data.as_ref());
-    data.map(|data| match data {
-        Data::Gauge(gauge) => gauge.data_points.len(),
-        Data::Sum(sum) => sum.data_points.len(),
-        Data::Histogram(histogram) => histogram.data_points.len(),
-        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
-        Data::Summary(summary) => summary.data_points.len(),
+/// Returns how many were removed.
+fn remove_points(request: &mut ExportMetricsServiceRequest, most: usize) -> usize {
+    let scopes = request.resource_metrics.iter_mut().flat_map(|resource| &mut resource.scope_metrics);
+    let data = scopes.flat_map(|scope| &mut scope.metrics).filter_map(|metric| metric.data.as_mut());
+    data.fold(0, |removed, data| {
+        let most = most - removed;
+        removed
+            + match data {
+                Data::Gauge(gauge) => remove(&mut gauge.data_points, most),
+                Data::Sum(sum) => remove(&mut sum.data_points, most),
+                Data::Histogram(histogram) => remove(&mut histogram.data_points, most),
+                Data::ExponentialHistogram(histogram) => remove(&mut histogram.data_points, most),
+                Data::Summary(summary) => remove(&mut summary.data_points, most),
+            }
     })
-    .sum()
+}
+
+fn remove<T>(items: &mut Vec<T>, most: usize) -> usize {
+    items.drain(..most.min(items.len())).count()
 }

@@ -57,8 +57,12 @@ fn fifteen_points() -> ExportMetricsServiceRequest {
         }),
         Data::Summary(metrics::Summary { data_points: vec![Default::default(); 5] }),
     ];
-    let metric = |data| metrics::Metric { data: Some(data), ..Default::default() };
-    let scoped = metrics::ScopeMetrics { metrics: kinds.map(metric).into(), ..Default::default() };
+    let named = kinds.into_iter().enumerate().map(|(number, data)| metrics::Metric {
+        name: number.to_string(),
+        data: Some(data),
+        ..Default::default()
+    });
+    let scoped = metrics::ScopeMetrics { metrics: named.collect(), ..Default::default() };
     let resource = metrics::ResourceMetrics { scope_metrics: vec![scoped], ..Default::default() };
     ExportMetricsServiceRequest { resource_metrics: vec![resource] }
 }
@@ -66,6 +70,20 @@ fn fifteen_points() -> ExportMetricsServiceRequest {
 /// The ids of the received spans in order of arrival, with duplicates.
 fn received(receiver: &Receiver) -> Vec<String> {
     receiver.spans().iter().map(crate::otlp::Span::span_id).collect()
+}
+
+/// The number of points in the received metrics.
+fn points(receiver: &Receiver) -> usize {
+    use metrics::metric::Data;
+    let data = receiver.metrics().into_iter().filter_map(|metric| metric.metric.data);
+    data.map(|data| match data {
+        Data::Gauge(gauge) => gauge.data_points.len(),
+        Data::Sum(sum) => sum.data_points.len(),
+        Data::Histogram(histogram) => histogram.data_points.len(),
+        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
+        Data::Summary(summary) => summary.data_points.len(),
+    })
+    .sum()
 }
 
 /// A kept HTTP/1.1 connection.
