@@ -25,31 +25,33 @@ pub(crate) fn spans(file: &str) -> Vec<(Attributes, Span)> {
     spans
 }
 
-/// One request of metrics.
+/// The metrics of one resource in a request: a batch may have several collections.
 #[derive(Debug)]
 pub(crate) struct Export {
     pub(crate) resource: Attributes,
     pub(crate) metrics: Metrics,
 }
 
-/// All requests of metrics, in order.
+/// All exports of metrics, in order.
 pub(crate) fn exports(file: &str) -> Vec<Export> {
-    file.lines().map(|request| export(&serde_json::from_str(request).expect("a whole line"))).collect()
+    let mut exports = Vec::new();
+    for request in file.lines() {
+        let request: Json = serde_json::from_str(request).expect("a whole line");
+        exports.extend(list(&request, "resourceMetrics").iter().map(export));
+    }
+    exports
 }
 
-fn export(request: &Json) -> Export {
-    let mut export = Export { resource: Attributes::new(), metrics: Metrics::new() };
-    for resource in list(request, "resourceMetrics") {
-        export.resource = attributes(&resource["resource"]);
-        for scoped in list(resource, "scopeMetrics") {
-            for json in list(scoped, "metrics") {
-                let metric = metric(json, scope(scoped));
-                let key = (metric.scope.name.clone(), text(json, "name"));
-                assert!(export.metrics.insert(key, metric).is_none(), "twice in one request: {json}");
-            }
+fn export(resource: &Json) -> Export {
+    let mut metrics = Metrics::new();
+    for scoped in list(resource, "scopeMetrics") {
+        for json in list(scoped, "metrics") {
+            let metric = metric(json, scope(scoped));
+            let key = (metric.scope.name.clone(), text(json, "name"));
+            assert!(metrics.insert(key, metric).is_none(), "twice in one export: {json}");
         }
     }
-    export
+    Export { resource: attributes(&resource["resource"]), metrics }
 }
 
 fn span(json: &Json, scope: &Scope) -> Span {

@@ -4,11 +4,14 @@
 //! failure.
 
 mod compare;
+mod conventions;
 mod disk;
+mod losses;
 mod matrix;
 mod memory;
 mod model;
 mod pipeline;
+mod tail_sampling;
 mod tee;
 mod traffic;
 
@@ -16,6 +19,9 @@ use outbound_tests::cells::Program;
 use outbound_tests::peers::checks;
 
 fn main() -> std::process::ExitCode {
-    let checks = matrix::checks();
+    let mut checks = matrix::checks();
+    checks.extend(losses::checks());
+    checks.extend(conventions::checks());
+    checks.extend(tail_sampling::checks());
     checks::run(Program::new("collector"), checks, String::new)
 }

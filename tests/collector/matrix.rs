@@ -20,15 +20,14 @@ const HISTOGRAMS: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATI
 struct Cell {
     name: &'static str,
     options: Options,
+    /// Why it does not arrive yet.
+    known_failure: Option<&'static str>,
     observer: fn(OtelObserverBuilder) -> OtelObserverBuilder,
 }
 
 fn cell(name: &'static str, protocol: OtlpProtocol, entrance: Entrance) -> Cell {
-    Cell {
-        name,
-        options: Options { protocol, entrance, variables: Vec::new() },
-        observer: |observer| observer,
-    }
+    let options = Options { protocol, entrance, variables: Vec::new() };
+    Cell { name, options, known_failure: None, observer: |observer| observer }
 }
 
 impl Cell {
@@ -36,12 +35,19 @@ impl Cell {
         self.options.variables.push((variable, value));
         self
     }
+
+    fn known_failure(self, why: &'static str) -> Cell {
+        Cell { known_failure: Some(why), ..self }
+    }
 }
 
 fn cells() -> Vec<Cell> {
     use Entrance::{MutualTls, Plain, Tls, Token};
     vec![
         cell("grpc_plain", Grpc, Plain),
+        cell("grpc_gzip", Grpc, Plain)
+            .with(COMPRESSION, "gzip")
+            .known_failure("the answer is compressed as the request is, and refused"),
         cell("grpc_tls", Grpc, Tls),
         cell("grpc_mutual_tls", Grpc, MutualTls),
         cell("grpc_header", Grpc, Token),
@@ -71,6 +77,10 @@ async fn arrives(cell: Cell) {
     let sent = pipeline.end().await;
     collector.end().await.unwrap();
     let report = &sent.report;
+    if let Some(why) = cell.known_failure {
+        assert!(!report.is_complete(), "works now, remove the mark: {why}");
+        return println!("{}: known failure, {why}: {report}", cell.name);
+    }
     assert!(report.is_complete(), "{report}\n{}", collector.output());
 
     let (traces, metrics) = (collector.read("traces.jsonl"), collector.read("metrics.jsonl"));

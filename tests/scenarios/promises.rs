@@ -133,7 +133,10 @@ fn cells() -> BTreeSet<String> {
         let names = checks.split("program.check(\"").skip(1).filter_map(|rest| rest.split('"').next());
         cells.extend(names.map(|name| format!("{program}::{name}")));
     }
-    let mut files = vec![here().join("peers")];
+    let source = read("collector/matrix.rs");
+    let names = source.split("cell(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    cells.extend(names.map(|name| format!("collector::arrives::{name}")));
+    let mut files = vec![here().join("peers"), here().join("collector")];
     while let Some(file) = files.pop() {
         if file.is_dir() && !file.ends_with("bin") {
             files.extend(fs::read_dir(&file).unwrap().map(|entry| entry.unwrap().path()));
@@ -143,8 +146,12 @@ fn cells() -> BTreeSet<String> {
             for check in checks {
                 let mut words = check.split(',').map(|word| word.trim().trim_matches('"'));
                 if let (Some(name), Some(peer)) = (words.next(), words.next()) {
-                    let peer = if peer == "PEER" { "nginx".to_owned() } else { peer.to_lowercase() };
-                    cells.insert(format!("peers::{peer}::{name}"));
+                    let path = match peer {
+                        "PEER" => "peers::nginx".to_owned(),
+                        "COLLECTOR" => "collector".to_owned(),
+                        peer => format!("peers::{}", peer.to_lowercase()),
+                    };
+                    cells.insert(format!("{path}::{name}"));
                 }
             }
         }

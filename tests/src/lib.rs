@@ -3,6 +3,7 @@
 #[cfg(feature = "cells")]
 pub mod cells;
 pub mod certs;
+pub mod conventions;
 pub mod faults;
 pub mod gate;
 pub mod latency;

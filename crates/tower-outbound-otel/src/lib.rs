@@ -104,6 +104,11 @@
 //!
 //! 1.85.
 
+/// A configuration of the OpenTelemetry Collector: whole traces, and metrics of spans.
+///
+#[doc = include_str!("collector.md")]
+pub mod collector {}
+
 mod builder;
 mod ended;
 mod error_type;

@@ -24,12 +24,13 @@
 //! - has no `http.client.active_requests`, `http.client.open_connections`, `http.client.connection.duration`,
 //!   `dns.lookup.duration`, and no gRPC metrics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use http::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry::trace::SpanKind;
+use outbound_tests::conventions::{Table, tables};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
 use tower::{Layer, ServiceExt};
@@ -38,49 +39,6 @@ use tower_outbound_otel::MetricLabel;
 
 use crate::rpc::{asking, ending};
 use crate::support::*;
-
-const TABLES: &str = include_str!("../conventions/v1.44.0.md");
-
-/// The table of a span or a metric.
-struct Table {
-    kind: String,
-    unit: String,
-    buckets: Vec<f64>,
-    rows: Vec<Row>,
-}
-
-struct Row {
-    attribute: String,
-    level: String,
-    condition: String,
-}
-
-impl Row {
-    fn is(&self, attribute: &str) -> bool {
-        match self.attribute.strip_suffix("<key>") {
-            Some(prefix) => attribute.starts_with(prefix),
-            None => self.attribute == attribute,
-        }
-    }
-}
-
-/// Tables by title, such as `span http.client` or `metric http.client.request.duration`.
-fn tables() -> BTreeMap<String, Table> {
-    let sections = TABLES.split("\n## ").skip(1).map(|section| {
-        let (title, rows) = section.split_once('\n').unwrap();
-        let words: Vec<_> = title.split(' ').collect();
-        let word = |at: usize| words.get(at).copied().unwrap_or_default().to_owned();
-        let rows = rows.lines().filter(|line| line.starts_with("| ")).skip(2).map(|line| {
-            let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let [attribute, level, _, condition] = cells[..] else { panic!("four cells in {line:?}") };
-            Row { attribute: attribute.into(), level: level.into(), condition: condition.into() }
-        });
-        let buckets = words.iter().skip(4).map(|bucket| bucket.parse().unwrap());
-        let table = Table { kind: word(2), unit: word(3), buckets: buckets.collect(), rows: rows.collect() };
-        (format!("{} {}", word(0), word(1)), table)
-    });
-    sections.collect()
-}
 
 /// An attempt and the conditions that hold.
 struct Case {

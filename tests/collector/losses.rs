@@ -1,0 +1,169 @@
+//! What the pipeline reports as lost is what is missing in the Collector's files.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use outbound_tests::otlp::{Fault, Front, FrontProtocol};
+use outbound_tests::peers::checks::Check;
+use outbound_tests::peers::{COLLECTOR, Collector, Entrance};
+use tokio::runtime::Handle;
+use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
+
+use crate::disk;
+use crate::matrix::RECEIVER;
+
+const MEMORY_LIMITER: &str = include_str!("../peers/collector/memory_limiter.yaml");
+
+pub(crate) fn checks() -> Vec<Check> {
+    use FrontProtocol::{Grpc, Http};
+    vec![
+        Check::new("partial_success_over_grpc", COLLECTOR, || partial_success(Grpc)),
+        Check::new("partial_success_over_http", COLLECTOR, || partial_success(Http)),
+        Check::new("memory_limiter_over_grpc", COLLECTOR, || memory_limiter(Grpc)),
+        Check::new("memory_limiter_over_http", COLLECTOR, || memory_limiter(Http)),
+        Check::new("restarts_under_load_over_grpc", COLLECTOR, || restarts(Grpc)),
+        Check::new("restarts_under_load_over_http", COLLECTOR, || restarts(Http)),
+    ]
+}
+
+fn telemetry(protocol: FrontProtocol, endpoint: String, variables: &'static [(&str, &str)]) -> Telemetry {
+    let lookup = |key: &str| {
+        let given = variables.iter().find(|(name, _)| *name == key);
+        given.map(|(_, value)| (*value).to_owned())
+    };
+    let protocol = match protocol {
+        FrontProtocol::Grpc => OtlpProtocol::Grpc,
+        FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
+    };
+    let builder = Telemetry::builder("checks").lookup(lookup).without_globals();
+    builder.protocol(protocol).endpoint(endpoint).build().unwrap()
+}
+
+fn endpoint(collector: &Collector, protocol: FrontProtocol) -> String {
+    match protocol {
+        FrontProtocol::Grpc => format!("http://{}", collector.grpc_address(Entrance::Plain)),
+        FrontProtocol::Http => format!("http://{}", collector.http_address(Entrance::Plain)),
+    }
+}
+
+fn record(telemetry: &Telemetry, spans: u64, bytes: usize) {
+    let tracer = telemetry.tracer_provider().unwrap().tracer("test");
+    for _ in 0..spans {
+        let mut span = tracer.start("a span");
+        span.set_attribute(KeyValue::new("payload", "x".repeat(bytes)));
+        span.end();
+    }
+}
+
+/// Fails unless the counts of the report are those of the files, which must be complete.
+#[track_caller]
+fn is_exact(recorded: u64, report: &Report, collector: &Collector) {
+    let spans = disk::spans(&collector.read("traces.jsonl"));
+    let ids: BTreeSet<_> = spans.iter().map(|(_, span)| &span.context.span_id).collect();
+    let twice = spans.len() - ids.len();
+    let arrived = ids.len() as u64;
+    println!("recorded {recorded}, in the files {arrived} ({twice} of them twice); {report}");
+    assert_eq!(
+        (report.spans().delivered(), report.spans().lost()),
+        (arrived, recorded - arrived),
+        "{report}"
+    );
+}
+
+/// A front takes seven spans out of each request and says so.
+async fn partial_success(protocol: FrontProtocol) {
+    let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
+    let upstream = match protocol {
+        FrontProtocol::Grpc => collector.grpc_address(Entrance::Plain),
+        FrontProtocol::Http => collector.http_address(Entrance::Plain),
+    };
+    let front = Front::start(upstream, protocol).unwrap();
+    let telemetry = telemetry(protocol, front.endpoint(), &[]);
+    record(&telemetry, 600, 1);
+    front.set(Fault::Partial(7));
+    record(&telemetry, 600, 1);
+    let report = telemetry.shutdown().await;
+    collector.end().await.unwrap();
+    assert!(report.spans().lost_by(Loss::Rejected) >= 7, "{report}");
+    is_exact(1_200, &report, &collector);
+}
+
+/// The Collector fills its memory, then refuses all.
+async fn memory_limiter(protocol: FrontProtocol) {
+    const EACH: u64 = 256;
+    let mut collector = Collector::start(&[RECEIVER, MEMORY_LIMITER]).await.unwrap();
+    let variables = &[("OTEL_EXPORTER_OTLP_TIMEOUT", "500")];
+    let telemetry = telemetry(protocol, endpoint(&collector, protocol), variables);
+    let mut recorded = 0;
+    // 256 spans of 8 KiB are 2 MiB: the limit is far below a hundred times that.
+    let refused = |telemetry: &Telemetry| telemetry.report().spans().lost() > 0;
+    while recorded < 100 * EACH && !refused(&telemetry) {
+        record(&telemetry, EACH, 8 << 10);
+        recorded += EACH;
+        let _ = tokio::task::block_in_place(|| telemetry.force_flush());
+    }
+    let report = telemetry.shutdown().await;
+    assert!(collector.output().contains("Refusing data"), "{}", collector.output());
+    collector.end().await.unwrap();
+    let spans = report.spans();
+    // What was being sent again when its time was up counts as that.
+    let refused = spans.lost_by(Loss::Rejected) + spans.lost_by(Loss::TimedOut);
+    assert!(spans.delivered() > 0 && refused > 0 && refused == spans.lost(), "{report}");
+    is_exact(recorded, &report, &collector);
+}
+
+/// Sets the flag when it is dropped.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// 5,000 spans a second, while the Collector restarts three times, then stays away until the queue has been full.
+async fn restarts(protocol: FrontProtocol) {
+    let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
+    let telemetry = telemetry(protocol, endpoint(&collector, protocol), &[]);
+    let (recorded, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let load = || {
+        while !stop.load(Ordering::Relaxed) {
+            record(&telemetry, 10, 1);
+            recorded.fetch_add(10, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let until = async |spans: u64| {
+        let enough = recorded.load(Ordering::Relaxed) + spans;
+        while recorded.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let restarts = async {
+        for _ in 0..3 {
+            until(1_000).await;
+            collector.restart().await.unwrap();
+        }
+        until(1_000).await;
+        collector.end().await.unwrap();
+        until(4_000).await;
+        collector.restart().await.unwrap();
+        until(1_000).await;
+    };
+    let runtime = Handle::current();
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(load);
+            // Also if a restart fails: the scope waits for the load.
+            let _stop = OnDrop(&stop);
+            runtime.block_on(restarts);
+        });
+    });
+    let report = telemetry.shutdown().await;
+    collector.end().await.unwrap();
+    assert!(report.spans().lost_by(Loss::QueueFull) > 0, "{report}");
+    is_exact(recorded.into_inner(), &report, &collector);
+}
