@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tower_outbound::{Event, Observer};
 
 /// What has started and not ended. Clones share one account.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Ledger(Arc<Account>);
 
 #[derive(Debug, Default)]
 struct Account {
+    watchdog: Duration,
     slots: AtomicI64,
     waiting: AtomicI64,
     calls: AtomicI64,
@@ -20,9 +23,21 @@ struct Account {
     idle: AtomicI64,
     /// Attempts, connects and connections, by kind and number.
     open: Mutex<BTreeMap<(&'static str, u64), String>>,
+    /// Attempts that the watchdog has ended.
+    late: Mutex<Vec<String>>,
 }
 
 impl Ledger {
+    /// Attempts that take as long as `watchdog` are remembered.
+    pub(super) fn new(watchdog: Duration) -> Ledger {
+        Ledger(Arc::new(Account { watchdog, ..Account::default() }))
+    }
+
+    /// The attempts that the watchdog has ended, for a person.
+    pub(super) fn late(&self) -> Vec<String> {
+        self.0.late.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Slots that are held.
     pub(super) fn permits(&self) -> usize {
         count(&self.0.slots)
@@ -42,6 +57,13 @@ impl Ledger {
         open.iter().map(|((what, id), text)| format!("{what} {id}: {text}")).collect()
     }
 
+    /// The connects under way, and the open connections.
+    fn beside(&self) -> (usize, usize) {
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |kind| open.keys().filter(|(what, _)| *what == kind).count();
+        (count("connect"), count("connection"))
+    }
+
     fn start(&self, what: &'static str, id: u64, text: String) {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner).insert((what, id), text);
     }
@@ -55,9 +77,8 @@ impl Ledger {
         }
     }
 
-    fn end(&self, what: &'static str, id: u64) {
-        let text = self.0.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&(what, id));
-        drop(text);
+    fn end(&self, what: &'static str, id: u64) -> Option<String> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&(what, id))
     }
 }
 
@@ -81,11 +102,22 @@ impl Observer for Ledger {
             Event::AttemptStarted { attempt, request, .. } => {
                 self.start("attempt", attempt.id(), format!("{} {}", request.method, request.uri));
             }
-            Event::AttemptEnded { attempt, .. } => self.end("attempt", attempt.id()),
+            Event::AttemptEnded { attempt, outcome, .. } => {
+                let request = self.end("attempt", attempt.id()).unwrap_or_default();
+                let end = attempt.end_time().unwrap_or_else(Instant::now);
+                if end.saturating_duration_since(attempt.start_time()) >= self.0.watchdog {
+                    let (connects, open) = self.beside();
+                    let timings = attempt.timings();
+                    let late = format!(
+                        "{request}: {outcome:?}, {timings}; beside {connects} connects and {open} connections"
+                    );
+                    self.0.late.lock().unwrap_or_else(PoisonError::into_inner).push(late);
+                }
+            }
             Event::ConnectStarted { setup, .. } => {
                 self.start("connect", setup.id(), setup.origin().to_string());
             }
-            Event::ConnectEnded { setup, .. } => self.end("connect", setup.id()),
+            Event::ConnectEnded { setup, .. } => drop(self.end("connect", setup.id())),
             Event::ConnectionOpened { connection, .. } => {
                 add(idle, 1);
                 self.start("connection", connection.id(), format!("{}, unused", connection.origin()));
@@ -103,7 +135,7 @@ impl Observer for Ledger {
             }
             Event::ConnectionClosed { connection, closed, .. } => {
                 add(if closed.was_active() { active } else { idle }, -1);
-                self.end("connection", connection.id());
+                drop(self.end("connection", connection.id()));
             }
             _ => {}
         }

@@ -16,6 +16,8 @@ pub struct Report {
     pub(super) ends: Ends,
     pub(super) stuck: u64,
     pub(super) left: Left,
+    /// The attempts of calls without an end.
+    pub(super) late: Vec<String>,
     /// What has not ended, by the events.
     pub(super) open: Vec<String>,
 }
@@ -50,7 +52,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { settings, ends, stuck, left, open } = self;
+        let Report { settings, ends, stuck, left, late, open } = self;
         writeln!(f, "{:<23} {:>9} {:>9} {:>9} {:>9}", "", "calls", "answered", "failed", "cancelled")?;
         for ((http2, act), counts) in &ends.counts {
             let name = format!("HTTP/{} {}", if *http2 { 2 } else { 1 }, act.name());
@@ -61,6 +63,9 @@ impl fmt::Display for Report {
         writeln!(f, "failures: {}", kinds.join(", "))?;
         for call in ends.without.iter().take(LINES) {
             writeln!(f, "without an end: {call:?}")?;
+        }
+        for late in late.iter().take(LINES) {
+            writeln!(f, "ended by the watchdog: {late}")?;
         }
         if *stuck > 0 {
             writeln!(f, "{stuck} callers did not come back: their calls block a thread, or panicked")?;

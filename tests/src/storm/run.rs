@@ -62,11 +62,12 @@ impl Settings {
 pub fn run(settings: &Settings) -> io::Result<Report> {
     let peers = Peers::start(settings.seed)?;
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let (ledger, tally) = (Ledger::default(), Arc::<Tally>::default());
+    let (ledger, tally) = (Ledger::new(settings.watchdog), Arc::<Tally>::default());
     let watch = Watch::new(runtime.handle(), &ledger, &peers)?;
     let stuck = blow(settings, &runtime, &peers, &ledger, &tally);
     let left = watch.settle(settings.settle)?;
-    let report = Report { settings: settings.clone(), ends: tally.ends(), stuck, left, open: ledger.open() };
+    let (late, open) = (ledger.late(), ledger.open());
+    let report = Report { settings: settings.clone(), ends: tally.ends(), stuck, left, late, open };
     // What is left would keep a runtime that waits for it.
     runtime.shutdown_background();
     Ok(report)

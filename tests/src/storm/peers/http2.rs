@@ -57,9 +57,11 @@ pub(super) async fn serve(tcp: TcpStream, mut random: Rng, shared: &Arc<Shared>)
             _ = shut.changed() => break *random.choice(&[Ending::Fin, Ending::Reset]).unwrap_or(&Ending::Fin),
         }
     };
-    play(ending, connection, tcp, shared).await?;
+    // A connection that is held is not idle, and one that ends is idle until it is closed.
+    let idle = matches!(ending, Ending::Fin | Ending::Reset).then_some(idle);
+    let played = play(ending, connection, tcp, shared).await;
     drop(idle);
-    Ok(())
+    played
 }
 
 async fn play(
