@@ -15,3 +15,5 @@ pub mod secret;
 pub mod server;
 #[cfg(feature = "instruments")]
 pub mod storm;
+#[cfg(feature = "instruments")]
+pub mod witness;

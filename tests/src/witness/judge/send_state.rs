@@ -1,0 +1,128 @@
+//! How much of a failed request was sent.
+
+use tower_outbound::SendState;
+
+use super::{Attempt, Field, Joined, Verdict};
+use crate::witness::log::{Goodbye, PeerConnection, PeerEnd, Refusal};
+use crate::witness::reported::End;
+
+/// Returns the state, if there is one and it is right.
+pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) -> Option<SendState> {
+    let End::Failed(kind, _, state) = attempt.report.end else { return None };
+    let why = match state {
+        None => Some("no send state".to_owned()),
+        Some(SendState::NotSent) => not_sent(attempt),
+        Some(SendState::Partial(bytes)) => partial(joined, attempt, bytes),
+        Some(SendState::Sent) => sent(attempt),
+        Some(SendState::NotProcessed) => not_processed(joined, attempt),
+        Some(SendState::Unknown) => {
+            verdict.unknown_send += 1;
+            unknown(joined, attempt)
+        }
+        Some(_) => Some("a state that is new".to_owned()),
+    };
+    let Some(why) = why else { return state };
+    let why = format!("{state:?} after {kind}, but {why}; {}", attempt.story());
+    verdict.wrong(Field::SendState, Some(attempt.report.step), why);
+    None
+}
+
+impl Attempt<'_> {
+    /// The bytes of the request that its connection has written in the end, where no other request was behind it.
+    fn written(&self) -> Option<u64> {
+        let (connection, peer) = self.named?;
+        let number = self.report.usage?;
+        let requests = &peer?.requests;
+        // Requests that the peer has not read whole have unknown lengths.
+        let before: Option<u64> = (1..number)
+            .map(|n| requests.get(n as usize - 1).filter(|one| one.whole).map(|one| one.wire))
+            .sum();
+        let last = connection.uses == number;
+        last.then_some(connection.bytes_out.checked_sub(before?)?)
+    }
+
+    /// The bytes of the request that were read.
+    fn read(&self) -> u64 {
+        let unfinished = || {
+            let (_, peer) = self.named?;
+            let peer = peer?;
+            (self.report.usage? == peer.requests.len() as u64 + 1).then(|| peer.beyond())
+        };
+        self.seen.map(|(_, request)| request.wire).or_else(unfinished).unwrap_or_default()
+    }
+}
+
+fn not_sent(attempt: &Attempt<'_>) -> Option<String> {
+    if attempt.seen.is_some() {
+        return Some("a peer has read it".to_owned());
+    }
+    let http2 = attempt.named.is_some_and(|(connection, _)| connection.http2);
+    match attempt.read() {
+        read @ 1.. if !http2 => Some(format!("a peer has read {read} bytes of it")),
+        _ => None,
+    }
+}
+
+fn partial(joined: &Joined<'_>, attempt: &Attempt<'_>, bytes: u64) -> Option<String> {
+    if joined.scene.client.http2 {
+        return Some("HTTP/2 has no such state".to_owned());
+    }
+    if attempt.seen.is_some_and(|(_, request)| request.whole) {
+        return Some("a peer has read it whole".to_owned());
+    }
+    let read = attempt.read();
+    if read > bytes {
+        return Some(format!("a peer has read {read} bytes of it"));
+    }
+    if let Some(written) = attempt.written().filter(|written| *written != bytes) {
+        return Some(format!("{written} bytes of it were written"));
+    }
+    let all_read = attempt.seen.is_some_and(|(peer, _)| peer.to_the_end);
+    if all_read && read < bytes && !joined.scene.client.tls {
+        return Some(format!("{read} bytes of it left"));
+    }
+    None
+}
+
+fn sent(attempt: &Attempt<'_>) -> Option<String> {
+    let peer = attempt.seen.map(|(peer, _)| peer).or_else(|| attempt.named?.1)?;
+    let whole = attempt.seen.is_some_and(|(_, request)| request.whole);
+    (peer.to_the_end && !whole).then(|| "the peer has read all that came, and not the whole of it".to_owned())
+}
+
+fn not_processed(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
+    if !joined.scene.client.http2 {
+        return Some("HTTP/1 has no such state".to_owned());
+    }
+    let excludes = |peer: &PeerConnection| matches!(peer.goodbye, Some(Goodbye::GoAway(_)));
+    let said = match attempt.seen {
+        Some((_, request)) => {
+            request.answer.is_none() && matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded))
+        }
+        None => joined.played.peer.iter().any(excludes),
+    };
+    (!said).then(|| "no peer said so".to_owned())
+}
+
+/// No way out where somebody knows.
+fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
+    let client = joined.scene.client;
+    if !client.is_tracked() {
+        return None;
+    }
+    if !client.http2 {
+        return Some("the connection is HTTP/1, and tracked".to_owned());
+    }
+    match attempt.seen {
+        Some((peer, request)) => {
+            // A reset takes what the client has not read yet.
+            let arrived = peer.end != PeerEnd::Reset;
+            let said = matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded));
+            (said && arrived).then(|| "the peer said that it did not process it".to_owned())
+        }
+        None => {
+            let told = !joined.may_have_taken(attempt.report.start);
+            told.then(|| "the peers have read all that came, and nothing of it".to_owned())
+        }
+    }
+}

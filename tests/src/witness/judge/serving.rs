@@ -1,0 +1,89 @@
+//! Which connection served, and which use of it an attempt was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tower_outbound::Reuse;
+
+use super::{Attempt, Field, Joined, Verdict};
+use crate::witness::reported::End;
+
+pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) {
+    let Attempt { report, seen, .. } = attempt;
+    let step = Some(report.step);
+    let times = joined.seen.get(&report.id).map_or(0, Vec::len);
+    if times > 1 {
+        let why = format!("attempt {} was read {times} times", report.id);
+        verdict.wrong(Field::Connection, step, why);
+    }
+    let Some((peer, request)) = seen else {
+        if report.end == End::Ok {
+            let why = format!("attempt {} is ok, and no peer has read it", report.id);
+            verdict.wrong(Field::Connection, step, why);
+        }
+        return;
+    };
+    let Some(serving) = report.connection else {
+        return unknown(joined, attempt, verdict);
+    };
+    let other = attempt.named.is_some_and(|(_, side)| side.is_some_and(|side| side.number != peer.number));
+    if serving.port != peer.port || other {
+        let why =
+            format!("{serving:?}, but it was read on connection {} from port {}", peer.number, peer.port);
+        return verdict.wrong(Field::Connection, step, why);
+    }
+    if report.reuse == Reuse::Unknown {
+        return unknown(joined, attempt, verdict);
+    }
+    if peer.http2 {
+        return;
+    }
+    if report.usage != Some(request.number.into()) {
+        let why = format!(
+            "use {:?}, but it was request {} of its connection; {}",
+            report.usage,
+            request.number,
+            attempt.story()
+        );
+        verdict.wrong(Field::Use, step, why);
+    }
+    if (report.reuse == Reuse::New) != (request.number == 1) {
+        let why = format!(
+            "{:?}, but it was request {} of its connection; {}",
+            report.reuse,
+            request.number,
+            attempt.story()
+        );
+        verdict.wrong(Field::Reuse, step, why);
+    }
+}
+
+/// No way out where the IO is tracked. What a connection takes after the end of the attempt is not the attempt's.
+fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) {
+    let within = attempt.seen.is_some_and(|(_, request)| request.first_read < attempt.report.end_at);
+    if joined.scene.client.is_tracked() && within {
+        verdict.unknown_reuse.push((attempt.report.step, attempt.story()));
+    }
+}
+
+/// On HTTP/2 the uses are numbered by the heads of the answers: each number once, and one is new.
+pub(super) fn judge_streams(joined: &Joined<'_>, verdict: &mut Verdict) {
+    if !joined.scene.client.http2 {
+        return;
+    }
+    let mut numbers = BTreeMap::<u64, BTreeSet<u64>>::new();
+    let mut new = BTreeMap::<u64, u64>::new();
+    for report in &joined.played.reported.attempts {
+        let (Some(serving), Some(usage)) = (report.connection, report.usage) else { continue };
+        if !numbers.entry(serving.id).or_default().insert(usage) {
+            let why = format!("use {usage} of connection {} for the second time", serving.id);
+            verdict.wrong(Field::Use, Some(report.step), why);
+        }
+        if report.reuse == Reuse::New {
+            let before = new.insert(serving.id, report.id);
+            if let Some(before) = before {
+                let why = format!("new on connection {}, as attempt {before} was", serving.id);
+                verdict.wrong(Field::Reuse, Some(report.step), why);
+            }
+        }
+    }
+}

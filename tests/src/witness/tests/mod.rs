@@ -1,0 +1,4 @@
+//! A small run, and errors planted into records.
+
+mod planted;
+mod run;
