@@ -138,10 +138,6 @@ impl Fault {
     #[must_use]
     pub fn pending(self, client: Client) -> Option<&'static str> {
         match self {
-            // Two writes may be one read.
-            Fault::Interim | Fault::InterimApart if !client.http2 => {
-                Some("an interim and a final head in one read: the next request begins no turn")
-            }
             Fault::CloseMidUpload | Fault::StalledUpload if !client.http2 => {
                 Some("the connection writes on after `partial` was reported")
             }
