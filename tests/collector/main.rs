@@ -5,6 +5,7 @@
 
 mod compare;
 mod conventions;
+mod cost;
 mod disk;
 mod losses;
 mod matrix;
@@ -23,5 +24,6 @@ fn main() -> std::process::ExitCode {
     checks.extend(losses::checks());
     checks.extend(conventions::checks());
     checks.extend(tail_sampling::checks());
+    checks.extend(cost::checks());
     checks::run(Program::new("collector"), checks, String::new)
 }
