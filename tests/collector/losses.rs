@@ -39,6 +39,7 @@ fn telemetry(protocol: FrontProtocol, endpoint: String, variables: &'static [(&s
         FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
     };
     let builder = Telemetry::builder("checks").lookup(lookup).without_globals();
+    let builder = builder.shutdown_timeout(Duration::from_secs(2));
     builder.protocol(protocol).endpoint(endpoint).build().unwrap()
 }
 
@@ -124,7 +125,8 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// 5,000 spans a second, while the Collector restarts three times, then stays away until the queue has been full.
+/// 5,000 spans a second, while the Collector restarts three times, then stays away until the queue has been
+/// full, and is gone at the end.
 async fn restarts(protocol: FrontProtocol) {
     let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
     let telemetry = telemetry(protocol, endpoint(&collector, protocol), &[]);
@@ -150,8 +152,15 @@ async fn restarts(protocol: FrontProtocol) {
         until(1_000).await;
         collector.end().await.unwrap();
         until(4_000).await;
+        let delivered = || telemetry.report().spans().delivered();
+        let before = delivered();
         collector.restart().await.unwrap();
-        until(1_000).await;
+        // What had been queued.
+        while delivered() < before + 2_000 {
+            until(10).await;
+        }
+        collector.end().await.unwrap();
+        until(200).await;
     };
     let runtime = Handle::current();
     tokio::task::block_in_place(|| {
@@ -163,7 +172,8 @@ async fn restarts(protocol: FrontProtocol) {
         });
     });
     let report = telemetry.shutdown().await;
-    collector.end().await.unwrap();
-    assert!(report.spans().lost_by(Loss::QueueFull) > 0, "{report}");
+    let spans = report.spans();
+    let unsent = spans.lost_by(Loss::Refused) + spans.lost_by(Loss::TimedOut);
+    assert!(spans.lost_by(Loss::QueueFull) > 0 && unsent >= 200, "{report}");
     is_exact(recorded.into_inner(), &report, &collector);
 }
