@@ -13,6 +13,7 @@ mod kinds;
 mod ledger;
 mod order;
 mod pass_through;
+mod unpolled;
 
 use std::sync::{Arc, Mutex};
 

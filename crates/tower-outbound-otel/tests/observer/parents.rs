@@ -8,8 +8,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
-use tower::{Layer, ServiceExt};
-use tower_outbound::{Outbound, UrlTemplate};
+use tower::{Layer, Service as _, ServiceExt};
+use tower_outbound::retry::RetryOptions;
+use tower_outbound::{Outbound, RequestExt as _, UrlTemplate};
 use tower_outbound_otel::OtelObserver;
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt;
@@ -33,7 +34,6 @@ async fn parent_is_context_of_call_not_of_first_poll() {
 
     let mut service = answering(&rig.outbound(), 200);
     let pending = {
-        use tower::Service;
         let context = Context::current_with_span(tracer.start("caller"));
         let _attached = context.attach();
         service.call(get("http://b.example/"))
@@ -42,6 +42,23 @@ async fn parent_is_context_of_call_not_of_first_poll() {
     let callers: Vec<_> = rig.spans().into_iter().filter(|span| span.name == "caller").collect();
     let last = rig.spans().into_iter().rfind(|span| span.name == "GET").unwrap();
     assert!(callers.iter().any(|caller| is_child(&last, caller)));
+}
+
+#[tokio::test]
+async fn parent_is_context_of_call_below_retry_layer() {
+    for options in [RetryOptions::new(), RetryOptions::off()] {
+        let rig = Rig::new();
+        let client = tower::service_fn(async |_| Ok::<_, std::io::Error>(status(200)));
+        let mut service = rig.outbound().layer().layer(client);
+        let pending = {
+            let context = Context::current_with_span(rig.traces.tracer("app").start("caller"));
+            let _attached = context.attach();
+            service.call(get("http://a.example/").retry(options))
+        };
+        // The attempt starts here, where no span is current.
+        drop(pending.await);
+        assert!(is_child(&rig.span("GET"), &rig.span("caller")));
+    }
 }
 
 #[tokio::test]

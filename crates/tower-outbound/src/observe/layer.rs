@@ -14,6 +14,11 @@ use crate::settings::Timeouts;
 /// An attempt also ends if hyper does not poll the body to its end, if the caller drops the future or the body, and if the
 /// inner service panics. It has the connection that served it.
 ///
+/// # When an attempt starts
+/// When the service is called, since a client may send at once (hyper's sender, a `tower::buffer`): of several futures
+/// that are made at once and awaited in turn, each counts from its making. Below a retry layer, also with retries off, an
+/// attempt starts at the first poll instead, as it does with `tower::ServiceExt::oneshot`.
+///
 /// [`Outbound::layer`](crate::Outbound::layer) includes this layer.
 ///
 /// # Example

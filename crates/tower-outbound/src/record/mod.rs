@@ -20,7 +20,9 @@ mod url_template;
 
 pub use self::address::{AddressAttempt, AddressOutcome};
 pub use self::attempt::Attempt;
-pub(crate) use self::attempt::{AttemptScope, AttemptStart, CallScope, WeakAttempt, grpc, next_sequence};
+pub(crate) use self::attempt::{
+    AttemptScope, AttemptStart, CallHandOver, CallScope, SuspendedCall, WeakAttempt, grpc, next_sequence,
+};
 use self::attempt::{Mark, association_reported};
 pub use self::call::Call;
 pub(crate) use self::call::{CallStorage, EndCause};

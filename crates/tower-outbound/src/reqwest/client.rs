@@ -93,7 +93,7 @@ impl ReqwestClient {
 
     fn send(&self, request: Request<reqwest::Body>) -> ReqwestClientFuture {
         // reqwest's client is always ready, and so is each clone of the stack.
-        ReqwestClientFuture::new(self.service.clone().call(request))
+        ReqwestClientFuture::new(self.service.clone().call_once(request))
     }
 }
 

@@ -9,16 +9,25 @@ use tokio::time::Instant;
 
 use super::failed_attempts::FailedAttempts;
 use super::replay::{ReplayState, RequestParts};
+use super::report::{end_dropped, end_with_response};
 use super::rules::{AttemptResult, BudgetKind, Delay, RetryDecision, Rules, is_idempotent, is_permanent};
 use super::shared::RetryShared;
+use super::single::SingleCall;
 use super::{Lease, LeasedBody, RetryContext, RetryOptions, Verdict};
 use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
-use crate::failure::{Failure, Kind, Phase, SendState};
+use crate::failure::{Failure, Phase, SendState};
 use crate::record::{
     Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings,
 };
 use crate::settings::RetrySettings;
+
+/// A call that has started.
+pub(super) enum StartedCall<L, B: Body> {
+    Retried(RetryCall<L, B>),
+    /// Retries are off for the request.
+    Single(SingleCall),
+}
 
 /// One call whose request may be retried: the stored request, the attempts so far, and the decision after each attempt.
 ///
@@ -39,18 +48,19 @@ pub(super) struct RetryCall<L, B: Body> {
     attempts_before: u32,
     failed: FailedAttempts,
     phase: Phase,
+    /// When the first attempt began: at the first poll.
+    first_poll: Option<Instant>,
     backoff_start: Option<Instant>,
     finished: bool,
 }
 
 impl<L: Lease<B>, B: Body> RetryCall<L, B> {
-    /// Starts a call. Returns its state and the request of the first attempt; no state if retries are off for the
-    /// request.
+    /// Starts a call. Returns its state and the request of the first attempt.
     pub(super) fn start(
         shared: &Arc<RetryShared>,
         lease: &L,
         mut request: Request<B>,
-    ) -> (Option<Self>, Request<L::Leased>)
+    ) -> (StartedCall<L, B>, Request<L::Leased>)
     where
         L: Clone,
         B: Send + 'static,
@@ -60,7 +70,8 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         warn_if_below_observe(shared.registry(), &request);
         let max_retries = RetryOptions::apply(&mut request).unwrap_or(settings.max_retries);
         if max_retries == 0 {
-            return (None, request.map(|body| lease.lease(LeasedBody::direct(body))));
+            let single = SingleCall::start(shared.registry(), request.extensions());
+            return (StartedCall::Single(single), request.map(|body| lease.lease(LeasedBody::direct(body))));
         }
         // Before the call joins the extensions: a retry inserts the call itself, and empty extensions clone for free.
         let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
@@ -79,12 +90,13 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
             max_retries,
             failed: FailedAttempts::default(),
             phase: Phase::Acquire,
+            first_poll: None,
             backoff_start: None,
             finished: false,
         };
         this.report_start();
         let request = request.map(|()| this.lease_body());
-        (Some(this), request)
+        (StartedCall::Retried(this), request)
     }
 
     /// The request of the next attempt.
@@ -115,6 +127,11 @@ impl<L, B: Body> RetryCall<L, B> {
 
     pub(super) fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// The first attempt begins.
+    pub(super) fn begin(&mut self) {
+        self.first_poll = Some(Instant::now());
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {
@@ -245,7 +262,7 @@ impl<L, B: Body> RetryCall<L, B> {
             result: result.result,
             parts: &self.parts,
             ordinal: self.failed.retries(),
-            elapsed: self.call.start().elapsed(),
+            elapsed: self.first_poll.map(|start| start.elapsed()).unwrap_or_default(),
             deadline: self.call.deadline(),
             default_reason: by_rules.map(|decision| decision.reason),
         };
@@ -300,11 +317,7 @@ impl<L, B: Body> RetryCall<L, B> {
     pub(super) fn respond<R>(&mut self, response: &mut Response<R>) {
         self.finished = true;
         if self.owns_call {
-            let ended = |timings: &Timings| timings.attempt().is_ended();
-            self.call.mark_last();
-            if response.extensions().get::<Timings>().is_none_or(ended) {
-                self.call.end(self.registry(), &Outcome::Ok);
-            }
+            end_with_response(&self.call, self.registry(), response);
         }
         if !self.failed.is_empty() {
             response.extensions_mut().insert(RetryHistory::new(self.failed.take()));
@@ -332,25 +345,13 @@ impl<L, B: Body> RetryCall<L, B> {
         self.replay.finish();
         error
     }
-
-    /// Reports the end of a call whose future was dropped: cancelled, or ended by a layer or a panic.
-    fn report_drop(&self) {
-        let phase = self.call.cancelled_in().unwrap_or(self.phase);
-        let failed = |kind| Outcome::Failed(Failure::new(kind).with_phase(phase));
-        let outcome = match self.call.end_cause() {
-            Some(EndCause::AttemptTimeout) => failed(Kind::ResponseTimeout),
-            _ if std::thread::panicking() => failed(Kind::Other),
-            _ => Outcome::Cancelled { phase },
-        };
-        self.call.end(self.registry(), &outcome);
-    }
 }
 
 impl<L, B: Body> Drop for RetryCall<L, B> {
     fn drop(&mut self) {
         self.end_backoff();
         if self.owns_call && !self.finished {
-            self.report_drop();
+            end_dropped(&self.call, self.registry(), self.phase);
         }
         // The body itself may be dropping this call while it is polled.
         self.replay.release();

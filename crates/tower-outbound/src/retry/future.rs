@@ -12,10 +12,12 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::Lease;
-use super::call::RetryCall;
+use super::call::{RetryCall, StartedCall};
 use super::drain::Drain;
+use super::single::SingleCall;
 use crate::error::{BoxError, Error};
 use crate::event::Event;
+use crate::record::{CallScope, SuspendedCall};
 
 pin_project! {
     /// The future of a call, until the head of its last response.
@@ -27,7 +29,7 @@ pin_project! {
     /// An [`Error`] of the last attempt, with the [history](Error::history) of the earlier ones.
     ///
     /// # Cancel safety
-    /// During an attempt, dropping the future drops the client's future: see
+    /// Before the first poll nothing was sent, and dropping the future drops the request. During an attempt, dropping the future drops the client's future: see
     /// [`ObserveFuture`](crate::observe::ObserveFuture) for what that does on the wire. During a backoff, dropping the
     /// future drops a timer and touches no connection.
     #[must_use = "futures do nothing unless polled"]
@@ -37,25 +39,21 @@ pin_project! {
         L: Lease<B>,
         B: Body,
     {
-        // Before `retries`, so that the attempt ends before the call.
+        // Before `call`, so that the attempt ends before the call.
         #[pin]
-        state: State<S::Future, R>,
-        // `None` if retries are off for the request.
-        retries: Option<Retries<S, L, B>>,
+        state: State<Request<L::Leased>, S::Future, R>,
+        // Ready until the first attempt.
+        client: S,
+        call: StartedCall<L, B>,
     }
-}
-
-/// What a call needs for its retries.
-struct Retries<S, L, B: Body> {
-    /// A clone of the client, not ready yet.
-    client: S,
-    call: RetryCall<L, B>,
 }
 
 pin_project! {
     // `Waiting`, `Yielding` and `Readying` hold no response, permit or connection of the failed attempt.
     #[project = StateProj]
-    enum State<F, R> {
+    enum State<Q, F, R> {
+        // Not polled yet.
+        Starting { request: Option<Q>, outer: SuspendedCall },
         // The client's future runs.
         Attempt { #[pin] future: F },
         // The failed response is drained, so that its connection can be reused.
@@ -78,12 +76,8 @@ where
     L: Lease<B>,
     B: Body,
 {
-    pub(super) const fn new(future: S::Future, client: S, call: RetryCall<L, B>) -> Self {
-        Self { state: State::Attempt { future }, retries: Some(Retries { client, call }) }
-    }
-
-    pub(super) const fn without_retries(future: S::Future) -> Self {
-        Self { state: State::Attempt { future }, retries: None }
+    pub(super) fn new(client: S, call: StartedCall<L, B>, request: Request<L::Leased>) -> Self {
+        Self { state: State::Starting { request: Some(request), outer: CallScope::suspend() }, client, call }
     }
 }
 
@@ -100,16 +94,22 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(Retries { client, call }) = this.retries else {
-            let StateProj::Attempt { future } = this.state.as_mut().project() else {
-                panic!("{POLLED_AFTER_COMPLETION}")
-            };
-            let result = ready!(future.poll(cx));
-            this.state.set(State::Done);
-            return Poll::Ready(result.map_err(|error| Error::from_client(error.into())));
+        let client = this.client;
+        let call = match this.call {
+            StartedCall::Retried(call) => call,
+            StartedCall::Single(call) => return poll_single(this.state, client, call, cx),
         };
         loop {
             match this.state.as_mut().project() {
+                StateProj::Starting { request, outer } => {
+                    let request = request.take().expect("there until the first poll");
+                    call.begin();
+                    let future = {
+                        let _outer = CallScope::resume(*outer);
+                        client.call(request)
+                    };
+                    this.state.set(State::Attempt { future });
+                }
                 StateProj::Attempt { future } => {
                     let result = ready!(future.poll(cx));
                     // Drop the client's future before the decision.
@@ -172,7 +172,37 @@ where
     }
 }
 
-impl<F, R> State<F, R> {
+/// Polls a call whose request is not retried.
+fn poll_single<S, Q, R>(
+    mut state: Pin<&mut State<Q, S::Future, R>>,
+    client: &mut S,
+    call: &mut SingleCall,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<R>, Error>>
+where
+    S: Service<Q, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+{
+    if let StateProj::Starting { request, outer } = state.as_mut().project() {
+        let request = request.take().expect("there until the first poll");
+        let future = {
+            let (_call, _outer) = (call.hand_over(), CallScope::resume(*outer));
+            client.call(request)
+        };
+        state.set(State::Attempt { future });
+    }
+    let StateProj::Attempt { future } = state.as_mut().project() else { panic!("{POLLED_AFTER_COMPLETION}") };
+    let result = ready!(future.poll(cx));
+    state.set(State::Done);
+    let result = result.map_err(|error| Error::from_client(error.into()));
+    match &result {
+        Ok(response) => call.respond(response),
+        Err(error) => call.fail(error),
+    }
+    Poll::Ready(result)
+}
+
+impl<Q, F, R> State<Q, F, R> {
     fn wait<L, B: Body>(call: &mut RetryCall<L, B>, delay: Duration) -> Self {
         // No timer works outside of a tokio runtime.
         if delay.is_zero() || Handle::try_current().is_err() {

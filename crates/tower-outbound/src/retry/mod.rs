@@ -51,8 +51,8 @@
 //!   origin.
 //! - `tower::retry` returns the error of the last attempt. [`RetryLayer`] adds a [`RetryHistory`], and returns an
 //!   unsent request to the caller ([`Error::take_request`](crate::Error::take_request)).
-//! - Both require a client that is `Clone`, clone the client once per request, and make the clone ready before a retry.
-//!   [`RetryLayer`] clones nothing if retries are off for the request.
+//! - Both require a client that is `Clone`, and clone the client once per request. `tower::retry` calls the client at
+//!   once; [`RetryLayer`] calls it at the first poll, so that an attempt does not begin before the caller awaits it.
 
 mod backoff;
 mod budget;
@@ -64,10 +64,12 @@ mod layer;
 mod options;
 mod policy;
 mod replay;
+mod report;
 mod retry_after;
 mod rules;
 mod service;
 mod shared;
+mod single;
 #[cfg(test)]
 mod tests;
 

@@ -14,10 +14,14 @@ use crate::util::inner_service_accessors;
 
 /// A client whose requests are retried; from a [`RetryLayer`](super::RetryLayer).
 ///
+/// # Start
+/// The first attempt begins when the future is polled first, not when it is made: a future that waits to be awaited holds
+/// no slot, counts as no attempt, and no time of its wait is reported. The call begins when the future is made, so the
+/// caller's context (the parent of its spans) is that of the code that made it.
+///
 /// # Readiness
-/// The first attempt goes to the client that `poll_ready` made ready. The client is cloned once per request, before the
-/// first attempt; the clone is made ready for each retry, after the backoff. A request whose retries are off clones
-/// nothing.
+/// The future takes the client that `poll_ready` made ready, and a clone takes its place, once per request. The first
+/// attempt goes to that client, which is made ready again for each retry, after the backoff.
 #[derive(Clone, Debug)]
 pub struct Retry<S, L = PassThrough> {
     inner: S,
@@ -31,6 +35,19 @@ impl<S, L> Retry<S, L> {
     }
 
     inner_service_accessors!();
+
+    /// As `call`, without a clone of the client.
+    #[cfg(any(feature = "client", feature = "reqwest"))]
+    pub(crate) fn call_once<B, R>(self, request: Request<B>) -> RetryFuture<S, L, B, R>
+    where
+        S: Service<Request<L::Leased>, Response = Response<R>>,
+        L: Lease<B> + Clone,
+        B: Body + Send + 'static,
+        B::Data: Send,
+    {
+        let (call, request) = RetryCall::start(&self.shared, &self.lease, request);
+        RetryFuture::new(self.inner, call, request)
+    }
 }
 
 impl<S, L, B, R> Service<Request<B>> for Retry<S, L>
@@ -53,13 +70,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (call, request) = RetryCall::start(&self.shared, &self.lease, request);
-        match call {
-            Some(call) => {
-                // The clone is not ready: `RetryFuture` polls it for readiness before each retry.
-                let client = self.inner.clone();
-                RetryFuture::new(self.inner.call(request), client, call)
-            }
-            None => RetryFuture::without_retries(self.inner.call(request)),
-        }
+        // The clone is not ready; the service itself is.
+        let unready = self.inner.clone();
+        RetryFuture::new(std::mem::replace(&mut self.inner, unready), call, request)
     }
 }

@@ -81,7 +81,7 @@ impl<B> Service<Request<B>> for CountedClient {
 }
 
 #[tokio::test]
-async fn retry_clones_client_once_per_request_never_when_off() {
+async fn retry_clones_client_once_per_request_also_when_off() {
     let layer = RetryLayer::new(registry());
     let request = |options| {
         let mut request = Request::new(Empty::<Bytes>::new());
@@ -92,9 +92,9 @@ async fn retry_clones_client_once_per_request_never_when_off() {
     service.call(request(RetryOptions::new())).await.unwrap();
     assert_eq!(service.get_ref().clones(), 1);
     service.call(request(RetryOptions::off())).await.unwrap();
-    assert_eq!(service.get_ref().clones(), 1);
+    assert_eq!(service.get_ref().clones(), 2);
 
     let mut service = layer.max_retries(0).layer(CountedClient::default());
     service.call(request(RetryOptions::new())).await.unwrap();
-    assert_eq!(service.into_inner().clones(), 0);
+    assert_eq!(service.into_inner().clones(), 1);
 }

@@ -14,7 +14,8 @@ use crate::record::{Call, Connection, Origin, Registry, Reuse, Setup, Timings, U
 
 /// One sending of a request, and its response to the end of the body.
 ///
-/// An attempt starts when the request reaches the observe layer. It ends when the body of the response has ended, has
+/// An attempt starts when the request reaches the observe layer: below a retry layer, at the first poll of the call's
+/// future or after the backoff. It ends when the body of the response has ended, has
 /// failed or was dropped. Clones are handles to one record.
 #[derive(Clone)]
 pub struct Attempt(pub(in crate::record) Arc<AttemptInner>);

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Attempt;
 use super::grpc::GrpcStatus;
 use super::marks::Marks;
+use super::scope::CallHandOver;
 use super::serving::Serving;
 use super::write_progress::WriteProgress;
 use crate::event::Event;
@@ -62,8 +63,9 @@ impl AttemptStart<'_> {
     /// Starts the attempt. Emits `CallStarted` if no layer above made the call.
     pub(crate) fn start(self) -> Attempt {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let sole = self.call.is_none();
-        let call = self.call.unwrap_or_default();
+        let call = self.call.or_else(CallHandOver::take);
+        let sole = call.is_none();
+        let call = call.unwrap_or_default();
         let ordinal = call.begin_attempt();
         if ordinal == 0 {
             self.origin.count_call();

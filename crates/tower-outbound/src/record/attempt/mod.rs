@@ -30,5 +30,5 @@ pub(in crate::record) use self::marks::Mark;
 use self::queue::AttemptQueue;
 use self::request_body::AttemptRequestBody;
 use self::response::AttemptResponse;
-pub(crate) use self::scope::{AttemptScope, CallScope, WeakAttempt};
+pub(crate) use self::scope::{AttemptScope, CallHandOver, CallScope, SuspendedCall, WeakAttempt};
 pub(crate) use self::sequence::next_sequence;

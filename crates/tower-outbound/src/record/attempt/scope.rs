@@ -5,11 +5,38 @@ use std::sync::{Arc, Weak};
 
 use super::Attempt;
 use super::inner::AttemptInner;
+use crate::record::Call;
 
 thread_local! {
     static CURRENT: RefCell<Option<Attempt>> = const { RefCell::new(None) };
     /// The id of the attempt whose request the service below is being called with; 0 outside of such a call.
     static CALLING: Cell<u64> = const { Cell::new(0) };
+    /// The call of the attempt that starts next.
+    static HANDED_OVER: RefCell<Option<Call>> = const { RefCell::new(None) };
+}
+
+/// Hands a call to the attempt that starts next on the thread. Takes the call back when dropped.
+pub(crate) struct CallHandOver {
+    before: Option<Call>,
+}
+
+impl CallHandOver {
+    pub(crate) fn enter(call: &Call) -> Self {
+        let before = HANDED_OVER.try_with(|handed| handed.replace(Some(call.clone()))).ok().flatten();
+        Self { before }
+    }
+
+    /// The call for an attempt whose request has none.
+    pub(super) fn take() -> Option<Call> {
+        HANDED_OVER.try_with(RefCell::take).ok().flatten()
+    }
+}
+
+impl Drop for CallHandOver {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        let _ = HANDED_OVER.try_with(|handed| handed.replace(before));
+    }
 }
 
 /// Makes an attempt, or none, the current one of the thread. Restores the one before when dropped.
@@ -37,15 +64,24 @@ impl AttemptScope {
 
 /// Marks the call of the service below. Restores the call around it when dropped.
 pub(crate) struct CallScope {
-    before: u64,
+    _calling: Calling,
     _attempt: AttemptScope,
 }
 
 impl CallScope {
     /// Makes this the current attempt, and its request the one that the service below is called with.
     pub(crate) fn enter(attempt: &Attempt) -> Self {
-        let before = CALLING.try_with(|calling| calling.replace(attempt.id())).unwrap_or_default();
-        Self { before, _attempt: AttemptScope::enter(attempt) }
+        Self { _calling: Calling::enter(attempt.id()), _attempt: AttemptScope::enter(attempt) }
+    }
+
+    /// The request that the service is being called with. A layer that calls the service below it later
+    /// [resumes](Self::resume) the call then.
+    pub(crate) fn suspend() -> SuspendedCall {
+        SuspendedCall(CALLING.try_with(Cell::get).unwrap_or_default())
+    }
+
+    pub(crate) fn resume(SuspendedCall(attempt): SuspendedCall) -> Calling {
+        Calling::enter(attempt)
     }
 
     /// Whether the service below is being called with the request of this attempt.
@@ -54,7 +90,22 @@ impl CallScope {
     }
 }
 
-impl Drop for CallScope {
+/// The id of an attempt; 0 for none.
+#[derive(Clone, Copy)]
+pub(crate) struct SuspendedCall(u64);
+
+/// Restores the call around when dropped.
+pub(crate) struct Calling {
+    before: u64,
+}
+
+impl Calling {
+    fn enter(attempt: u64) -> Self {
+        Self { before: CALLING.try_with(|calling| calling.replace(attempt)).unwrap_or_default() }
+    }
+}
+
+impl Drop for Calling {
     fn drop(&mut self) {
         let _ = CALLING.try_with(|calling| calling.set(self.before));
     }
