@@ -84,6 +84,43 @@ async fn send_state_on_new_connection_fits_bytes_read() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn send_state_end_at_accept_is_not_sent_beside_unused() {
+    for http2 in [false, true] {
+        for script in [Script::new().close(), Script::new().reset()] {
+            let name = format!("{script:?}, HTTP/2: {http2}");
+            let (server, peer) = ScriptedServer::duplex([Script::new().hang(), script]);
+            let outbound = Outbound::new();
+            let connector = outbound.connector(peer);
+            // Another request's connection, which was not written to yet.
+            let unused = connector.clone().oneshot(nowhere()).await.unwrap();
+            let error = error_of(stack(&outbound, connector, http2), post(&nowhere(), BODY)).await;
+            let failure = error.failure();
+            assert_eq!(failure.send_state(), Some(SendState::NotSent), "{name}: {error:?}");
+            assert_eq!(failure.phase(), Some(Phase::Acquire), "{name}");
+            assert_eq!(server.accepted(), 2);
+            drop(unused);
+        }
+    }
+}
+
+/// Four callers on two threads, each request on a connection that its peer ends at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn send_state_end_at_accept_is_never_unknown() {
+    for script in [Script::new().close(), Script::new().reset()] {
+        let server = ScriptedServer::tcp(script).await.unwrap();
+        let outbound = Outbound::new();
+        let stack = stack(&outbound, outbound.connector(outbound.http_connector()), false);
+        let caller = async || {
+            for _ in 0..50 {
+                let error = error_of(stack.clone(), post(&server.uri("/"), BODY)).await;
+                assert_ne!(error.failure().send_state(), Some(SendState::Unknown), "{error:?}");
+            }
+        };
+        tokio::join!(caller(), caller(), caller(), caller());
+    }
+}
+
 #[tokio::test]
 async fn send_state_reset_after_any_byte_fits_bytes_read() {
     let length = length().await;

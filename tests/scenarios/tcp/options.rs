@@ -1,10 +1,15 @@
 //! The socket options, as the system reports them.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use hyper_util::rt::TokioIo;
 use outbound_tests::server::closed_port;
 use socket2::SockRef;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tower::ServiceExt as _;
 use tower_outbound::connect::TcpConnector;
 use tower_outbound::{Failure, Kind};
@@ -72,6 +77,33 @@ async fn tcp_local_address_seen_by_peer_and_limits_family() {
     let error = tcp.resolver(resolver([v6])).oneshot(peer()).await.unwrap_err();
     assert_eq!(error.failure().kind(), Kind::AddressNotAvailable);
     assert_eq!(error.to_string(), "`peer.test` has no address of the family of `local_address`");
+}
+
+/// The runtime's driver does not run between the end and the read.
+#[tokio::test]
+async fn tcp_end_of_unused_connection_is_read_unseen_by_runtime() {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for reset in [false, true] {
+        let (listener, open) = open(Ipv4Addr::LOCALHOST);
+        let io = TcpConnector::new().resolver(resolver([open])).oneshot(peer()).await.unwrap();
+        let mut io = TokioIo::new(io);
+        let mut read = || {
+            let mut bytes = [0; 8];
+            let mut buf = ReadBuf::new(&mut bytes);
+            Pin::new(&mut io).poll_read(&mut context, &mut buf).map_ok(|()| buf.filled().len())
+        };
+        assert!(read().is_pending());
+        let accepted = listener.accept().unwrap().0;
+        if reset {
+            SockRef::from(&accepted).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(accepted);
+        match read() {
+            Poll::Ready(Ok(0)) => assert!(!reset),
+            Poll::Ready(Err(error)) => assert!(reset && error.kind() == ErrorKind::ConnectionReset),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

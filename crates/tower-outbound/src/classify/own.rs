@@ -2,8 +2,8 @@
 
 use super::evidence::{Evidence, Level};
 use crate::error::{
-    ConnectError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError, TcpConnectError,
-    TimeoutError,
+    ConnectError, LostRequestError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError,
+    TcpConnectError, TimeoutError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -27,6 +27,10 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     if error.is::<NoTlsError>() {
         let unsent = Some(SendState::NotSent);
         return Some(Failure::found(Kind::SecureConnection, None, None, true, Detail::NoTls, unsent));
+    }
+    if error.is::<LostRequestError>() {
+        let unsent = Some(SendState::NotSent);
+        return Some(Failure::found(Kind::ResponseEnded, None, None, false, Detail::Lost, unsent));
     }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
 }

@@ -5,19 +5,23 @@ mod connect;
 mod error;
 mod history;
 mod limit;
+mod lost_request;
 mod no_tls;
 mod tcp;
 mod timeout;
+mod upload;
 
 pub use self::connect::{ConnectError, PhaseError, ResolveError};
 pub use self::error::Error;
 pub use self::history::{FailedAttempt, RetryHistory};
 pub(crate) use self::limit::Occupancy;
 pub use self::limit::{PoolTimeoutError, QueueFullError};
+pub(crate) use self::lost_request::LostRequestError;
 pub(crate) use self::no_tls::NoTlsError;
 pub(crate) use self::tcp::AddressEnd;
 pub use self::tcp::TcpConnectError;
 pub use self::timeout::{TimeoutError, TimeoutKind};
+pub(crate) use self::upload::UploadAbandoned;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -19,6 +19,8 @@ pub(crate) enum Detail {
     Certificate(CertificateProblem, TlsAlert),
     /// TLS is missing.
     NoTls,
+    /// The client has lost the request.
+    Lost,
     /// The client turned an HTTP response into an error.
     Status(u16),
     /// A gRPC status: the peer's answer, or one that the client made from another error.

@@ -209,6 +209,11 @@ impl Failure {
         matches!(self.detail, Detail::NoTls)
     }
 
+    /// Whether the client has lost the request.
+    pub(crate) const fn is_lost(&self) -> bool {
+        matches!(self.detail, Detail::Lost)
+    }
+
     /// The status of a response that the client turned into an error (reqwest's `error_for_status`).
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

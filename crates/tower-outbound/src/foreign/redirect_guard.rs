@@ -8,11 +8,20 @@ use crate::record::Attempt;
 
 pin_project! {
     /// The request body that reqwest gets. A connection asks for the body before it sends the head, and a request that
-    /// follows a redirect has another body: as long as this body is untouched, reqwest has sent nothing.
+    /// follows a redirect has another body: as long as this body is untouched, reqwest has sent nothing. If the body is
+    /// dropped then, reqwest never sends the request.
     pub(crate) struct RedirectGuardBody<B> {
         #[pin]
         inner: B,
         attempt: Option<Attempt>,
+    }
+
+    impl<B> PinnedDrop for RedirectGuardBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(attempt) = &this.attempt {
+                attempt.request_body().dropped_by_redirect_client();
+            }
+        }
     }
 }
 

@@ -81,7 +81,7 @@ where
             Poll::Ready(_) => None,
         };
         if let Some(hit) = hit.filter(|_| !inner.is_end_stream()) {
-            let error = finish_timed_out(attempt, hit);
+            let error = finish_timed_out(attempt, hit, || {});
             this.inner.set(None);
             *this.watch = None;
             return Poll::Ready(Some(Err(error)));

@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
-use crate::timeouts::{AttemptTimers, finish_timed_out};
+use crate::timeouts::{AttemptTimers, CheckUp, finish_lost, finish_timed_out};
 use crate::util::http::has_connection_option;
 
 /// Ends the attempt when dropped.
@@ -60,6 +60,13 @@ pin_project! {
     /// answered. On HTTP/2 the stream is reset. A connect may continue in a task of the client. The attempt ends as
     /// cancelled, or as timed out after [`Call::attempt_timed_out`](crate::Call::attempt_timed_out). A timeout drops the
     /// client's future in the same way before it returns the error.
+    ///
+    /// # Lost requests
+    /// hyper can lose a request that it hands to a connection in the moment in which the connection ends: its future then
+    /// never completes. About a second after a tracked connection of the origin has ended, an attempt whose request no
+    /// connection has asked for fails as [`ResponseEnded`](crate::Kind::ResponseEnded) and
+    /// [`NotSent`](crate::SendState::NotSent), and the request is never sent. Not while it waits for a slot, while a
+    /// connection to the origin is opened, or while an HTTP/2 connection has streams, for one of which it may wait.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveFuture<F> {
@@ -68,12 +75,13 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         watch: Option<Box<AttemptTimers>>,
+        check_up: CheckUp,
     }
 }
 
 impl<F> ObserveFuture<F> {
     pub(super) fn new(inner: F, guard: Guard, watch: Option<Box<AttemptTimers>>) -> Self {
-        Self { guard: Some(guard), inner: Some(inner), watch }
+        Self { guard: Some(guard), inner: Some(inner), watch, check_up: CheckUp::new() }
     }
 }
 
@@ -95,8 +103,14 @@ where
         };
         let Poll::Ready(result) = polled else {
             let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(attempt, cx));
-            let Some(hit) = hit else { return Poll::Pending };
-            let error = finish_timed_out(attempt, hit);
+            let error = match hit {
+                Some(hit) => finish_timed_out(attempt, hit, || this.inner.set(None)),
+                None if this.check_up.poll(attempt, cx) => {
+                    this.inner.set(None);
+                    finish_lost(attempt)
+                }
+                None => return Poll::Pending,
+            };
             this.inner.set(None);
             (*this.guard, *this.watch) = (None, None);
             return Poll::Ready(Err(error));

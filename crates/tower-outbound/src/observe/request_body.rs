@@ -1,15 +1,29 @@
+use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::error::{BoxError, UploadAbandoned};
 use crate::foreign::HandOffBody;
 use crate::record::Attempt;
 
+/// How long an upload may go on after its attempt.
+const GRACE: Duration = Duration::from_secs(1);
+
 pin_project! {
     /// The body of an observed request: counts the bytes that the client takes.
+    ///
+    /// # Errors
+    /// The error of the caller's body. Also an error of its own if the body has not ended a second after the attempt: the
+    /// response is complete, has failed or was dropped, so nothing waits for the rest of the upload. The client then
+    /// closes the connection (HTTP/1) or resets the stream (HTTP/2). Without this, a body that never ends would keep both,
+    /// and the client's task, for ever.
     ///
     /// # Cancel safety
     /// Dropping it sends nothing. The client drops it when it has taken the whole body or gives up.
@@ -21,12 +35,20 @@ pin_project! {
         left: Option<u64>,
         // A timeout needs to know when the client takes data.
         watched: bool,
+        // The rest of the grace. Boxed, since uploads rarely outlive their attempts.
+        grace: Option<Pin<Box<Sleep>>>,
+    }
+
+    impl<B> PinnedDrop for ObserveRequestBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            this.inner.attempt().request_body().dropped();
+        }
     }
 }
 
 impl<B> ObserveRequestBody<B> {
     pub(super) fn new(inner: B, attempt: Attempt, length: Option<u64>, watched: bool) -> Self {
-        Self { inner: HandOffBody::new(inner, attempt), left: length, watched }
+        Self { inner: HandOffBody::new(inner, attempt), left: length, watched, grace: None }
     }
 
     /// The caller's body.
@@ -35,21 +57,34 @@ impl<B> ObserveRequestBody<B> {
     }
 }
 
-impl<B: Body> Body for ObserveRequestBody<B> {
+impl<B: Body> Body for ObserveRequestBody<B>
+where
+    B::Error: Into<BoxError>,
+{
     type Data = B::Data;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let mut this = self.project();
+        let end = this.inner.attempt().end_time();
+        if end.is_some_and(|end| end.elapsed() >= GRACE) {
+            return Poll::Ready(Some(Err(UploadAbandoned.into())));
+        }
         let polled = this.inner.as_mut().poll_frame(cx);
         let record = this.inner.attempt().request_body();
         if *this.watched {
             record.polled(polled.is_pending());
         }
-        let frame = ready!(polled);
+        let Poll::Ready(frame) = polled else {
+            // The end of the attempt wakes this task, unless it came before.
+            return match record.wait_for_end(cx.waker()) {
+                Some(end) => poll_grace(this.grace, end, cx).map(|()| Some(Err(UploadAbandoned.into()))),
+                None => Poll::Pending,
+            };
+        };
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -64,7 +99,7 @@ impl<B: Body> Body for ObserveRequestBody<B> {
             Some(Err(_)) => {}
             None => record.complete(),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -74,4 +109,12 @@ impl<B: Body> Body for ObserveRequestBody<B> {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Without a tokio runtime there is no timer, and no grace.
+fn poll_grace(grace: &mut Option<Pin<Box<Sleep>>>, end: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    if grace.is_none() && Handle::try_current().is_err() {
+        return Poll::Ready(());
+    }
+    grace.get_or_insert_with(|| Box::pin(sleep_until(end + GRACE))).as_mut().poll(cx)
 }

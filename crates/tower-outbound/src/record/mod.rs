@@ -10,6 +10,7 @@ mod connection;
 pub mod event;
 mod no_propagation;
 mod origin;
+mod origin_changes;
 mod origins;
 mod pool_handle;
 mod registry;

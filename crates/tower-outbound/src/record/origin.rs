@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use http::Uri;
 
+use super::origin_changes::OriginChanges;
 use crate::record::ObserverStates;
 use crate::util::http::{HostPort, default_port};
 
@@ -21,6 +22,7 @@ struct Inner {
     port: u16,
     calls: AtomicU64,
     captures_wanted: AtomicU32,
+    changes: OriginChanges,
     observer_states: ObserverStates,
 }
 
@@ -64,6 +66,7 @@ impl Origin {
             calls: AtomicU64::new(0),
             // For the first connection.
             captures_wanted: AtomicU32::new(1),
+            changes: OriginChanges::default(),
             observer_states: ObserverStates::default(),
         }))
     }
@@ -123,6 +126,11 @@ impl Origin {
         // A load first: nearly always the count is 0.
         wanted.load(Ordering::Relaxed) > 0
             && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// What has lately changed among the connections.
+    pub(super) fn changes(&self) -> &OriginChanges {
+        &self.0.changes
     }
 
     /// The number of observed calls to the origin.

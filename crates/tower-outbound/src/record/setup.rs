@@ -104,6 +104,7 @@ impl Setup {
             // The next request may need a connection too.
             attempt.origin().request_capture();
         }
+        setup.origin().changes().setup_started();
         setup.0.observers.emit(&Event::ConnectStarted { setup: &setup, attempt });
         setup
     }
@@ -263,7 +264,9 @@ impl Setup {
 
     /// Ends the setup. Later calls do nothing.
     pub(crate) fn finish(&self, result: ConnectResult<'_>) {
-        if self.0.end.set(Instant::now()).is_ok() {
+        let at = Instant::now();
+        if self.0.end.set(at).is_ok() {
+            self.origin().changes().setup_ended(at);
             self.0.observers.emit(&Event::ConnectEnded { setup: self, result });
         }
     }

@@ -230,6 +230,7 @@ impl<L, B: Body> RetryCall<L, B> {
             reuse: attempt.map_or(Reuse::Unknown, Attempt::reuse),
             idempotent: self.idempotent,
             not_processed: self.failed.not_processed(),
+            lost: self.failed.lost(),
         };
         let by_rules = Rules(&self.settings).decide(result);
         // Do not poll the body of a request whose response is returned anyway.

@@ -1,7 +1,7 @@
 //! The attempts of a call that were followed by a retry.
 
 use crate::error::FailedAttempt;
-use crate::failure::SendState;
+use crate::failure::{Failure, SendState};
 use crate::record::RetryReason;
 use crate::settings::RetrySettings;
 
@@ -33,13 +33,17 @@ impl FailedAttempts {
 
     /// Number of attempts that the peer reported as not processed.
     pub(super) fn not_processed(&self) -> u32 {
-        let not_processed = |attempt: &&FailedAttempt| {
-            attempt
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.send_state() == Some(SendState::NotProcessed))
-        };
-        u32::try_from(self.0.iter().filter(not_processed).count()).unwrap_or(u32::MAX)
+        self.count(|failure| failure.send_state() == Some(SendState::NotProcessed))
+    }
+
+    /// Number of attempts whose requests the client lost.
+    pub(super) fn lost(&self) -> u32 {
+        self.count(Failure::is_lost)
+    }
+
+    fn count(&self, what: impl Fn(&Failure) -> bool) -> u32 {
+        let failures = self.0.iter().filter_map(|attempt| attempt.failure.as_ref());
+        u32::try_from(failures.filter(|failure| what(failure)).count()).unwrap_or(u32::MAX)
     }
 
     /// Whether a further retry for this reason would exceed the maximum.

@@ -15,6 +15,9 @@ use crate::util::http::has_grpc_content_type;
 /// A server processes requests with the same key once: `draft-ietf-httpapi-idempotency-key-header`.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// Maximum number of retries of a call after requests that the client lost.
+const MAX_LOST: u32 = 2;
+
 /// The status code `UNAVAILABLE` of gRPC.
 const GRPC_UNAVAILABLE: u8 = 14;
 
@@ -27,6 +30,8 @@ pub(super) struct AttemptResult<'a> {
     pub(super) idempotent: bool,
     /// Number of earlier attempts of the call that the peer reported as not processed.
     pub(super) not_processed: u32,
+    /// Number of earlier attempts of the call whose requests the client lost.
+    pub(super) lost: u32,
 }
 
 /// A retry that the rules or the user's policy ask for. Counts, budgets and the deadline may still refuse it.
@@ -96,6 +101,15 @@ impl Rules<'_> {
         let retry = |reason, budget, delay| Some(RetryDecision { reason, budget, delay });
         let reused = attempt.reuse == Reuse::Reused;
         match failure.send_state()? {
+            // Bounded by the number of connections that end.
+            SendState::NotSent if failure.is_lost() => {
+                let again = attempt.lost < MAX_LOST;
+                again.then(|| RetryDecision {
+                    reason: RetryReason::NotSent,
+                    budget: BudgetKind::Free,
+                    delay: Delay::None,
+                })
+            }
             // The request waited for a connect that another request had started and then cancelled.
             SendState::NotSent if failure.is_connect() && failure.kind() == Kind::ConnectionAborted => {
                 retry(RetryReason::Connect, BudgetKind::Free, Delay::None)

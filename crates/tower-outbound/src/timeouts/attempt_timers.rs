@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, TimeoutError, TimeoutKind};
 use crate::event::Outcome;
-use crate::failure::Failure;
+use crate::failure::{Failure, SendState};
 use crate::record::{Attempt, EndCause};
 use crate::settings::Timeouts;
 use crate::timer::Timeout;
@@ -92,12 +92,25 @@ impl AttemptTimers {
 
 /// Finishes the attempt as failed by this timeout, and returns the error for the caller.
 ///
-/// To be called before the client's future or body is dropped, which would otherwise be recorded as a cancellation.
-pub(crate) fn finish_timed_out(attempt: &Attempt, timeout: TimeoutError) -> Error {
+/// `drop_client` drops the client's future or body. Before that, the attempt must have its cause, or would be recorded as
+/// cancelled.
+pub(crate) fn finish_timed_out(
+    attempt: &Attempt,
+    timeout: TimeoutError,
+    drop_client: impl FnOnce(),
+) -> Error {
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
     attempt.response().record_timeout(timeout.kind() == TimeoutKind::WriteIdle);
     let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.response().failing_phase());
-    let failure = attempt.attribute(failure);
+    let attributed = attempt.attribute(failure.clone());
+    // reqwest shows by the drop that it has not begun to send the request.
+    let undecided = attributed.send_state() == Some(SendState::Unknown) && attempt.response().is_untouched();
+    let failure = if undecided {
+        drop_client();
+        attempt.attribute(failure)
+    } else {
+        attributed
+    };
     attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), timeout.into())
 }

@@ -5,9 +5,11 @@
 //! error says in which phase the attempt was and whether the request was sent.
 
 mod attempt_timers;
+mod check_up;
 mod connect_timers;
 
 pub(crate) use self::attempt_timers::{AttemptTimers, finish_timed_out};
+pub(crate) use self::check_up::{CheckUp, finish_lost};
 pub(crate) use self::connect_timers::ConnectTimers;
 pub use crate::error::{TimeoutError, TimeoutKind};
 pub use crate::settings::Timeouts;

@@ -42,6 +42,26 @@ async fn reqwest_failed_connect_fails_setup_in_its_phase() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reqwest_timeout_during_connect_is_not_sent() {
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts::new().attempt(second);
+    for (ours, theirs) in [(Timeouts::new(), Some(second)), (timeouts, None)] {
+        let (outbound, recorder) = stack(|options| options.timeouts(ours).connect_timeout(60 * second));
+        let hosts = Hosts::waiting(|_| Some(Gate::new()));
+        let builder = match theirs {
+            Some(timeout) => builder().timeout(timeout),
+            None => builder(),
+        };
+        let client = outbound.reqwest_with_resolver(builder, hosts).unwrap();
+        let request = Request::post("http://peer.test/").body(Body::from("upload")).unwrap();
+        let error = client.request(request).await.map(drop).unwrap_err();
+        assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
+        assert_eq!(error.failure().send_state(), Some(SendState::NotSent), "{error:?}");
+        recorder.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn reqwest_connect_timeout_of_stack_and_of_builder_apply() {
     let never = || Hosts::waiting(|_| Some(Gate::new()));
     let second = Duration::from_secs(1);

@@ -84,6 +84,10 @@ fn client(error: &legacy::Error, evidence: &mut Evidence) {
     } else if says(error, "client error (Canceled)") {
         evidence.unsent();
         evidence.likely(Kind::ConnectionAborted);
+    } else if says(error, "client error (SendRequest)") && error.connect_info().is_none() {
+        // The connection ended between its handshake and its first request: only then hyper-util names no connection.
+        evidence.unsent();
+        evidence.likely(Kind::ResponseEnded);
     } else if source.is_none() {
         // Errors of the network have a source: hyper-util refused the request itself.
         evidence.unsent();

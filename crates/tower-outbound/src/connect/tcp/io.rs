@@ -14,12 +14,12 @@ const DIRECT_READ: usize = 64;
 
 /// A TCP connection of a [`TcpConnector`](crate::connect::TcpConnector).
 ///
-/// Like tokio's `TcpStream`, except that a read on an idle connection also asks the system, not only the runtime. The
-/// runtime learns late that a peer has closed the connection. A request would then be written to a dead connection, and
-/// whether it was processed would be unknown.
+/// Like tokio's `TcpStream`, except that a read on an idle connection, new or used, also asks the system, not only the
+/// runtime. The runtime learns late that a peer has closed the connection. A request would then be written to a dead
+/// connection, and whether it was processed would be unknown.
 pub struct TcpIo {
     stream: TokioIo<TcpStream>,
-    /// Bytes were read after the last write.
+    /// Bytes were read after the last write, or nothing was written yet.
     answered: bool,
     /// The last read found nothing.
     read_pending: bool,
@@ -27,7 +27,7 @@ pub struct TcpIo {
 
 impl TcpIo {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream: TokioIo::new(stream), answered: false, read_pending: false }
+        Self { stream: TokioIo::new(stream), answered: true, read_pending: false }
     }
 
     /// Returns a reference to tokio's stream.

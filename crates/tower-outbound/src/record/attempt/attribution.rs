@@ -34,6 +34,7 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
             SendState::NotProcessed
         }
         Some(SendState::NotSent) if !accepted => SendState::NotSent,
+        _ if inner.write.is_dropped_untouched() => SendState::NotSent,
         _ if is_queued(attempt) => SendState::NotSent,
         _ if blocked => SendState::NotSent,
         _ if connection.is_none() && !accepted && all_connections_check_latch(attempt) => SendState::NotSent,
@@ -49,7 +50,7 @@ fn is_beyond_goaway(attempt: &Attempt, connection: &Connection) -> bool {
     connection.goaway_after().is_some_and(|last| accepted > last)
 }
 
-/// Whether every connection that might have the request checks the latch before it writes: tracked, HTTP/1, and
+/// Whether every connection that might have the request checks the latch before it writes: tracked, not HTTP/2, and
 /// the body is still there to hand the request off.
 fn all_connections_check_latch(attempt: &Attempt) -> bool {
     let inner = &*attempt.0;
@@ -58,7 +59,17 @@ fn all_connections_check_latch(attempt: &Attempt) -> bool {
     };
     let checks = !inner.write.body_escaped() && tracked();
     checks
-        && inner.registry.connections().iter().all(|connection| {
-            connection.origin() != attempt.origin() || connection.protocol() == Some(Protocol::Http1)
-        })
+        && inner
+            .registry
+            .connections()
+            .iter()
+            .all(|connection| connection.origin() != attempt.origin() || checks_latch(connection))
+}
+
+/// A connection that was never written to is not HTTP/2 yet: an HTTP/2 client sends its preface before it takes a request.
+fn checks_latch(connection: &Connection) -> bool {
+    match connection.protocol() {
+        Some(protocol) => protocol == Protocol::Http1,
+        None => !connection.is_opaque(),
+    }
 }

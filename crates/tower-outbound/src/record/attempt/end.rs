@@ -1,7 +1,7 @@
 //! How an attempt ends.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use tokio::time::Instant;
 
@@ -9,7 +9,7 @@ use super::Attempt;
 use super::phases::{current_phase, emit_phase, emit_phases, witness_sending};
 use crate::event::{Event, Outcome, StackWarning};
 use crate::failure::{Kind, Phase};
-use crate::record::{CloseHint, Connection, PoolHandle, Setup, Use};
+use crate::record::{CloseHint, Connection, PoolHandle, Protocol, Setup, Use};
 
 /// The end of an attempt, until it is emitted.
 pub(super) struct AttemptEnd {
@@ -42,12 +42,46 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
         .iter()
         .filter(|setup| served.is_none() || setup.connection_id() != served)
         .for_each(Setup::abandon);
+    let uploader = serving.uploader.take();
     if serving.unreported > 0 {
         serving.end = Some(end);
-        return;
+        drop(serving);
+    } else {
+        drop(serving);
+        end.emit(attempt);
     }
-    drop(serving);
-    end.emit(attempt);
+    // The rest of the body has a grace, which its task waits for.
+    if let Some(uploader) = uploader.filter(|_| is_uploading(attempt)) {
+        uploader.wake();
+    }
+}
+
+fn is_uploading(attempt: &Attempt) -> bool {
+    let inner = &*attempt.0;
+    !inner.marks.body_sent.is_set() && !inner.body_dropped.load(Ordering::Acquire)
+}
+
+/// Keeps the use of an HTTP/1 connection whose upload goes on: the connection serves no other request before its end.
+/// `false` if there is nothing to keep.
+fn hold_upload(attempt: &Attempt, connection: &Connection) -> bool {
+    if connection.protocol() != Some(Protocol::Http1) || !is_uploading(attempt) || !connection.hold_upload() {
+        return false;
+    }
+    attempt.0.serving().uploading = Some(connection.clone());
+    // Against `end_upload` of the body.
+    fence(Ordering::SeqCst);
+    if !is_uploading(attempt) {
+        release_upload(attempt);
+    }
+    true
+}
+
+/// The upload of an ended attempt is over.
+pub(super) fn release_upload(attempt: &Attempt) {
+    let held = attempt.0.serving().uploading.take();
+    if let Some(connection) = held {
+        connection.end_upload(Instant::now());
+    }
 }
 
 impl AttemptEnd {
@@ -81,7 +115,7 @@ impl AttemptEnd {
             inner.call.attempt_ended(&inner.registry, outcome);
         }
         match connection {
-            Some(connection) if counted => connection.end_use(*at),
+            Some(connection) if counted && !hold_upload(attempt, &connection) => connection.end_use(*at),
             None if matches!(outcome, Outcome::Ok) && !inner.registry.has_seen_connection() => {
                 inner.registry.warn(StackWarning::Untracked);
             }

@@ -37,6 +37,8 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) silent: AtomicBool,
     /// The retry layer dropped the rest of the response.
     pub(in crate::record) released: AtomicBool,
+    /// The client dropped the request's body before its end.
+    pub(in crate::record) body_dropped: AtomicBool,
     pub(in crate::record) request_bytes: AtomicU64,
     pub(in crate::record) response_bytes: AtomicU64,
     pub(in crate::record) status: AtomicU16,
@@ -93,6 +95,7 @@ impl AttemptStart<'_> {
             first_byte_bound: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             released: AtomicBool::new(false),
+            body_dropped: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(0),

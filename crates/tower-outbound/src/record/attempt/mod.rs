@@ -11,6 +11,7 @@ mod end;
 pub(crate) mod grpc;
 mod inner;
 mod io;
+mod lost;
 mod marks;
 mod phases;
 mod queue;

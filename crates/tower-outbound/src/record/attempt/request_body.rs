@@ -1,4 +1,5 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
+use std::task::Waker;
 
 use tokio::time::Instant;
 
@@ -47,6 +48,40 @@ impl AttemptRequestBody<'_> {
         let inner = &*self.0.0;
         if !inner.marks.body_sent.is_set() {
             inner.marks.body_sent.set_once(inner.start, Instant::now());
+            self.end_upload();
+        }
+    }
+
+    /// The client dropped the body.
+    pub(crate) fn dropped(self) {
+        let inner = &*self.0.0;
+        if !inner.marks.body_sent.is_set() {
+            inner.body_dropped.store(true, Ordering::Release);
+            self.end_upload();
+        }
+    }
+
+    /// The body is pending. Returns when the attempt ended; before that, the end wakes this task.
+    pub(crate) fn wait_for_end(self, waker: &Waker) -> Option<Instant> {
+        let mut serving = self.0.0.serving();
+        if serving.finished {
+            drop(serving);
+            return self.0.end_time();
+        }
+        let known = serving.uploader.as_ref().is_some_and(|uploader| uploader.will_wake(waker));
+        let before = if known { None } else { serving.uploader.replace(waker.clone()) };
+        // Without the lock: a waker may own the task that polls this body.
+        drop(serving);
+        drop(before);
+        None
+    }
+
+    /// The upload is over. If its attempt has ended before, the connection has waited for this.
+    fn end_upload(self) {
+        // Against `hold_upload`: one of the two threads sees what the other did.
+        fence(Ordering::SeqCst);
+        if self.0.is_ended() {
+            super::end::release_upload(self.0);
         }
     }
 
@@ -63,6 +98,12 @@ impl AttemptRequestBody<'_> {
     #[cfg(feature = "reqwest")]
     pub(crate) fn handed_to_redirect_client(self) {
         self.0.0.write.set_handed_to_redirect_client();
+    }
+
+    /// The client that follows redirects dropped the request.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn dropped_by_redirect_client(self) {
+        self.0.0.write.set_dropped_by_redirect_client();
     }
 
     /// The client that follows redirects asked for the body.

@@ -83,6 +83,26 @@ impl AttemptResponse<'_> {
         failing_phase(self.0)
     }
 
+    /// Whether a connection has the request, or the attempt is over.
+    pub(crate) fn is_taken(self) -> bool {
+        super::lost::is_taken(self.0)
+    }
+
+    /// Since when the client seems to have lost the request; `None` if it has not.
+    pub(crate) fn lost_since(self) -> Option<Instant> {
+        super::lost::lost_since(self.0)
+    }
+
+    /// Gives a lost request up: it will not be written. `false` if a connection has it after all.
+    pub(crate) fn give_up(self) -> bool {
+        super::lost::give_up(self.0)
+    }
+
+    /// Whether a client that follows redirects has the request and has not begun to send it.
+    pub(crate) fn is_untouched(self) -> bool {
+        self.0.0.write.is_untouched()
+    }
+
     /// Ends the attempt. Later calls do nothing.
     pub(crate) fn finish(self, outcome: &Outcome) {
         super::end::finish(self.0, outcome);

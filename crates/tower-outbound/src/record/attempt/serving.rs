@@ -1,4 +1,5 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use super::end::AttemptEnd;
 use super::inner::AttemptInner;
@@ -19,6 +20,10 @@ pub(in crate::record) struct Serving {
     pub(super) finished: bool,
     /// The end, while it waits for these reports.
     pub(super) end: Option<AttemptEnd>,
+    /// The task that waits for the rest of the request's body.
+    pub(super) uploader: Option<Waker>,
+    /// The attempt has ended, and its upload goes on: the connection still counts this use.
+    pub(super) uploading: Option<Connection>,
 }
 
 impl AttemptInner {

@@ -21,6 +21,8 @@ const UNTOUCHED: u8 = 1;
 /// That client has asked for the body: the request may have been answered, and another one sent.
 #[cfg(feature = "reqwest")]
 const TOUCHED: u8 = 2;
+/// That client has dropped the request, and has not asked for the body: it never sends the request.
+const DROPPED_UNTOUCHED: u8 = 3;
 
 /// What was written of a request, and what became of its body.
 #[derive(Debug, Default)]
@@ -129,7 +131,17 @@ impl WriteProgress {
         self.redirect_client.store(TOUCHED, Ordering::Release);
     }
 
+    #[cfg(feature = "reqwest")]
+    pub(super) fn set_dropped_by_redirect_client(&self) {
+        let (from, to) = (UNTOUCHED, DROPPED_UNTOUCHED);
+        let _ = self.redirect_client.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     pub(super) fn is_untouched(&self) -> bool {
-        self.redirect_client.load(Ordering::Acquire) == UNTOUCHED
+        matches!(self.redirect_client.load(Ordering::Acquire), UNTOUCHED | DROPPED_UNTOUCHED)
+    }
+
+    pub(super) fn is_dropped_untouched(&self) -> bool {
+        self.redirect_client.load(Ordering::Acquire) == DROPPED_UNTOUCHED
     }
 }

@@ -31,7 +31,8 @@ named_enum! {
         Evicted = "evicted",
         /// The connection was upgraded, or became a tunnel by `CONNECT`.
         Upgraded = "upgraded",
-        /// The client dropped the connection: its pool was dropped, or the request on the connection was cancelled.
+        /// The client dropped the connection: its pool was dropped, the request on the connection was cancelled, or its
+        /// upload had not ended a second after the response.
         Dropped = "dropped",
     }
 

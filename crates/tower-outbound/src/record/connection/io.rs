@@ -110,6 +110,7 @@ impl ConnectionIo<'_> {
     /// The IO is dropped, with this many streams open.
     pub(crate) fn closed(self, end: IoEnd, open_streams: u64, at: Instant) {
         let inner = &*self.0.0;
+        self.0.origin().changes().connection_ended(at);
         let mut lifecycle = self.0.lifecycle();
         lifecycle.end(end, open_streams, inner.opened, at, inner.registry.settings().idle_timeout);
         self.0.flush_notifications(lifecycle);

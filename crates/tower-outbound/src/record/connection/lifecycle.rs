@@ -53,6 +53,8 @@ pub(super) struct Lifecycle {
     last_stream_use: u64,
     /// Of those in flight, the upgraded ones: they end with the IO.
     upgraded: u64,
+    /// Of those in flight, the ended attempts whose uploads go on.
+    uploads: u64,
     idle_since: Option<Instant>,
     hint: Option<CloseHint>,
     /// An attempt ended early, and nothing has shown since that the connection survived that.
@@ -107,6 +109,7 @@ impl Lifecycle {
         match self.in_flight {
             _ if self.goaway || self.evicted || last || self.closed => ConnectionState::Draining,
             0 => ConnectionState::Idle,
+            _ if self.uploads == self.in_flight => ConnectionState::Draining,
             _ => ConnectionState::Active,
         }
     }
@@ -189,6 +192,17 @@ impl Lifecycle {
     /// The attempt has ended, but its use of the connection goes on.
     pub(super) fn hold_upgraded(&mut self) {
         self.upgraded += 1;
+    }
+
+    /// The attempt has ended, but its upload goes on.
+    pub(super) fn hold_upload(&mut self) {
+        self.uploads += 1;
+    }
+
+    /// The upload of an ended attempt is over.
+    pub(super) fn end_upload(&mut self, opened: Instant, at: Instant, idle_timeout: Duration) {
+        self.uploads = self.uploads.saturating_sub(1);
+        self.end_use(opened, at, idle_timeout);
     }
 
     /// The IO has ended, and with it the open streams. The connection closes when no attempt uses it: until then a

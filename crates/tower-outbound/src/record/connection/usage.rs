@@ -25,7 +25,8 @@ pub enum ConnectionState {
     /// No attempt uses the connection.
     Idle,
     /// The connection finishes the attempts in flight and serves no others: after GOAWAY, after a header that announces the
-    /// close, or retired for silence.
+    /// close, or retired for silence. Also while the upload of an ended attempt goes on (HTTP/1): if it ends within a
+    /// second, the connection is idle then.
     Draining,
 }
 

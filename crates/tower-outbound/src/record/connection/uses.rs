@@ -71,6 +71,22 @@ impl Connection {
         self.flush_notifications(lifecycle);
     }
 
+    /// The attempt has ended, and the upload of its request goes on. `false` if the connection was upgraded.
+    pub(in crate::record) fn hold_upload(&self) -> bool {
+        let upgraded = self.is_upgraded();
+        if !upgraded {
+            self.lifecycle().hold_upload();
+        }
+        !upgraded
+    }
+
+    /// The upload that the connection has waited for is over.
+    pub(in crate::record) fn end_upload(&self, at: Instant) {
+        let mut lifecycle = self.lifecycle();
+        lifecycle.end_upload(self.0.opened, at, self.0.registry.settings().idle_timeout);
+        self.flush_notifications(lifecycle);
+    }
+
     /// An attempt ended early on the connection, which will close.
     pub(in crate::record) fn mark_killed(&self) {
         self.lifecycle().mark_killed();

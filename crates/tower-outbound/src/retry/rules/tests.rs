@@ -1,7 +1,7 @@
 use super::*;
 
 fn failed(failure: &Failure, reuse: Reuse) -> AttemptResult<'_> {
-    AttemptResult { result: Err(failure), reuse, idempotent: true, not_processed: 0 }
+    AttemptResult { result: Err(failure), reuse, idempotent: true, not_processed: 0, lost: 0 }
 }
 
 #[test]
