@@ -125,6 +125,34 @@ async fn lost_request_is_retried_twice_without_budget() {
     assert_eq!(rig.recorder.count("BackoffStarted"), 0, "at once");
 }
 
+/// Other requests are in flight, so it may stand in a queue between the layers and the client.
+#[tokio::test(start_paused = true)]
+async fn lost_request_beside_others_fails_after_half_a_minute() {
+    let rig = Rig::new(0);
+    let stack = crate::support::stack(&rig.outbound, rig.connector.clone());
+    let other = tokio::spawn(stack.oneshot(get()));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.outbound.connections()[0].in_flight(), 1);
+    let start = Instant::now();
+    let answer = while_closing(&rig, &[5], rig.send(nothing)).await.expect("an end");
+    assert_eq!(answer.unwrap_err().failure().send_state(), Some(SendState::NotSent));
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(35) && took < Duration::from_secs(37), "{took:?}");
+
+    // A later request is served before it.
+    let start = Instant::now();
+    let sent = rig.send(nothing);
+    let later = async {
+        sleep(Duration::from_secs(7)).await;
+        tokio::spawn(crate::support::stack(&rig.outbound, rig.connector.clone()).oneshot(get()));
+    };
+    let (answer, ()) = tokio::join!(while_closing(&rig, &[5], sent), later);
+    assert_eq!(answer.expect("an end").unwrap_err().failure().send_state(), Some(SendState::NotSent));
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(7) && took < Duration::from_secs(10), "{took:?}");
+    other.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn request_not_lost_waits_for_ten_minutes() {
     // No connection has ended since the request was sent.
@@ -146,6 +174,31 @@ async fn request_not_lost_waits_for_ten_minutes() {
     tokio::task::yield_now().await;
     assert!(while_closing(&rig, &[5, 5], rig.send(nothing)).await.is_none());
     opening.abort();
+
+    // The connector is not ready.
+    let rig = Rig::new(2);
+    let connector = rig.outbound.track_layer().layer(NeverReady);
+    let stack = crate::support::stack(&rig.outbound, connector);
+    let sent = async { Ok(stack.oneshot(get()).await?.map(|_| Body::default())) };
+    assert!(while_closing(&rig, &[5, 5], sent).await.is_none());
+}
+
+/// A connector that is never ready.
+#[derive(Clone)]
+struct NeverReady;
+
+impl Service<Uri> for NeverReady {
+    type Response = DuplexIo;
+    type Error = std::io::Error;
+    type Future = std::future::Ready<Result<DuplexIo, std::io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), std::io::Error>> {
+        std::task::Poll::Pending
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        unreachable!("it is never ready")
+    }
 }
 
 #[tokio::test(start_paused = true)]

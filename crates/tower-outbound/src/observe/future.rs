@@ -65,8 +65,11 @@ pin_project! {
     /// hyper can lose a request that it hands to a connection in the moment in which the connection ends: its future then
     /// never completes. About a second after a tracked connection of the origin has ended, an attempt whose request no
     /// connection has asked for fails as [`ResponseEnded`](crate::Kind::ResponseEnded) and
-    /// [`NotSent`](crate::SendState::NotSent), and the request is never sent. Not while it waits for a slot, while a
-    /// connection to the origin is opened, or while an HTTP/2 connection has streams, for one of which it may wait.
+    /// [`NotSent`](crate::SendState::NotSent), and the request is never sent.
+    ///
+    /// Not while it waits for a slot, for a connection that is being opened, for a connector that is not ready, or for a
+    /// stream of an HTTP/2 connection. If it may stand in a queue below (`tower::buffer`), the second is half a minute:
+    /// until a later request was served, or nothing is in flight.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveFuture<F> {

@@ -162,13 +162,6 @@ impl Registry {
         }
     }
 
-    /// Whether an HTTP/2 connection to the origin has streams.
-    pub(super) fn has_busy_http2(&self, origin: &Origin) -> bool {
-        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut http2 = open.values().map(|open| &open.connection).filter(|one| one.is_http2());
-        http2.any(|one| one.origin() == origin && one.in_flight() > 0)
-    }
-
     pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = open.remove(&connection.id());

@@ -23,6 +23,7 @@ use crate::record::{
 use crate::settings::RetrySettings;
 
 /// A call that has started.
+#[expect(clippy::large_enum_variant, reason = "each retried request would pay for a box")]
 pub(super) enum StartedCall<L, B: Body> {
     Retried(RetryCall<L, B>),
     /// Retries are off for the request.

@@ -104,7 +104,7 @@ impl Rules<'_> {
             // Bounded by the number of connections that end.
             SendState::NotSent if failure.is_lost() => {
                 let again = attempt.lost < MAX_LOST;
-                again.then(|| RetryDecision {
+                again.then_some(RetryDecision {
                     reason: RetryReason::NotSent,
                     budget: BudgetKind::Free,
                     delay: Delay::None,

@@ -38,7 +38,13 @@ where
     type Future = TrackFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+        let ready = self.inner.poll_ready(cx);
+        if ready.is_pending() {
+            if let Some(attempt) = Attempt::current() {
+                attempt.io().awaits_connector();
+            }
+        }
+        ready.map_err(Into::into)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {

@@ -37,6 +37,8 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) silent: AtomicBool,
     /// The retry layer dropped the rest of the response.
     pub(in crate::record) released: AtomicBool,
+    /// The connector was not ready for the attempt.
+    pub(in crate::record) awaits_connector: AtomicBool,
     /// The client dropped the request's body before its end.
     pub(in crate::record) body_dropped: AtomicBool,
     pub(in crate::record) request_bytes: AtomicU64,
@@ -95,6 +97,7 @@ impl AttemptStart<'_> {
             first_byte_bound: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             released: AtomicBool::new(false),
+            awaits_connector: AtomicBool::new(false),
             body_dropped: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),

@@ -11,6 +11,11 @@ use crate::record::{Connection, Setup, UseEvidence};
 pub(crate) struct AttemptIo<'a>(pub(super) &'a Attempt);
 
 impl AttemptIo<'_> {
+    /// The connector is not ready, so the attempt waits for it without a setup.
+    pub(crate) fn awaits_connector(self) {
+        self.0.0.awaits_connector.store(true, Ordering::Release);
+    }
+
     /// A setup that the attempt started has led to a connection. If another connection already serves, the setup was
     /// wasted.
     pub(crate) fn setup_connected(self, setup: &Setup, connection: &Connection) {

@@ -6,11 +6,18 @@
 //! the request, though one has ended, and none is being opened.
 
 use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Attempt;
 use super::phases::{accepted_since, is_queued};
+
+/// Two requests that start so far apart enter a queue in this order, whatever threads they are on.
+const LATER: Duration = Duration::from_millis(100);
+
+/// How much longer to wait where the request may stand in a queue.
+const UNPROVED: Duration = Duration::from_secs(29);
 
 /// Whether a connection has the request, or the attempt is over.
 pub(super) fn is_taken(attempt: &Attempt) -> bool {
@@ -21,20 +28,56 @@ pub(super) fn is_taken(attempt: &Attempt) -> bool {
 /// Since when nothing has happened that could still lead to a connection for the request; `None` if something may, or if
 /// no connection has ended since the client has the request.
 pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
+    let inner = &*attempt.0;
     // Where something else than a client has had the body, no connection asks for it.
-    if is_taken(attempt) || is_queued(attempt) || attempt.0.write.body_escaped() {
+    let elsewhere = inner.write.body_escaped() || inner.awaits_connector.load(Ordering::Acquire);
+    if is_taken(attempt) || is_queued(attempt) || elsewhere {
         return None;
     }
     let (ended, quiet) = attempt.origin().changes().last_end()?;
     if ended < accepted_since(attempt) {
         return None;
     }
-    let serving = attempt.0.serving();
+    let serving = inner.serving();
     let connects = serving.connection.is_some() || serving.setups.iter().any(|one| one.start_time() >= ended);
     drop(serving);
-    // The request may wait for a stream of a busy connection.
-    let waits_for_stream = || attempt.0.registry.has_busy_http2(attempt.origin());
-    (!connects && !waits_for_stream()).then_some(quiet)
+    if connects {
+        return None;
+    }
+    match wait_in_queue(attempt) {
+        Wait::ForStream => None,
+        Wait::Possible => Some(quiet + UNPROVED),
+        Wait::Impossible => Some(quiet),
+    }
+}
+
+/// Whether the request may stand in a queue that this crate does not see.
+enum Wait {
+    /// For a stream of an HTTP/2 connection.
+    ForStream,
+    /// In the queue of a layer between observe and the client (`tower::buffer`).
+    Possible,
+    Impossible,
+}
+
+/// Such queues are first in, first out: a request that was sent later and served earlier stood in another one. So does
+/// every request where nothing is in flight.
+fn wait_in_queue(attempt: &Attempt) -> Wait {
+    let later = accepted_since(attempt) + LATER;
+    let open = attempt.0.registry.connections();
+    let (mut served, mut busy) = (false, false);
+    for connection in &open {
+        let in_flight = connection.in_flight() > 0;
+        busy |= in_flight;
+        if connection.origin() == attempt.origin() {
+            let serves = connection.served_since(later);
+            if in_flight && connection.is_http2() && !serves {
+                return Wait::ForStream;
+            }
+            served |= serves;
+        }
+    }
+    if served || !busy { Wait::Impossible } else { Wait::Possible }
 }
 
 /// Makes sure that no HTTP/1 connection writes the request any more. `false` if a connection has it after all.

@@ -49,6 +49,8 @@ pub(in crate::record) enum Association {
 pub(super) struct Lifecycle {
     pub(super) uses: u64,
     pub(super) in_flight: u64,
+    /// The start of the newest attempt that has used the connection.
+    pub(super) newest_start: Option<Instant>,
     /// The last use number of an attempt on HTTP/2.
     last_stream_use: u64,
     /// Of those in flight, the upgraded ones: they end with the IO.

@@ -19,6 +19,7 @@ impl Connection {
         evidence: UseEvidence,
     ) -> (Use, Association) {
         let mut lifecycle = self.lifecycle();
+        lifecycle.newest_start = lifecycle.newest_start.max(Some(attempt.start_time()));
         if !self.is_tracked() {
             // No IO counts the uses.
             lifecycle.uses += 1;
@@ -96,6 +97,11 @@ impl Connection {
     /// a connection.
     pub(in crate::record) fn mark_killed_if_dead(&self, died: bool) {
         self.lifecycle().mark_killed_if_dead(died);
+    }
+
+    /// Whether an attempt that started at this time or later has used the connection.
+    pub(in crate::record) fn served_since(&self, start: Instant) -> bool {
+        self.lifecycle().newest_start >= Some(start)
     }
 
     /// The pool does not use the connection any more.
