@@ -16,6 +16,7 @@ mod phases;
 mod promises;
 mod retry;
 mod silent;
+mod streams;
 mod support;
 mod tcp;
 mod timeouts;

@@ -10,6 +10,8 @@ pub const PRIORITY: u8 = 2;
 pub const RST_STREAM: u8 = 3;
 /// The type of a SETTINGS frame.
 pub const SETTINGS: u8 = 4;
+/// The type of a PUSH_PROMISE frame.
+pub const PUSH_PROMISE: u8 = 5;
 /// The type of a PING frame.
 pub const PING: u8 = 6;
 /// The type of a GOAWAY frame.

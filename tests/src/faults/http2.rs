@@ -152,13 +152,13 @@ pub fn faults() -> Vec<Fault> {
             .pinned("acquire", "not_sent"),
         fault("reset-idle-reused", Idle, Action::OpenGateBeforeRequest, &[Reset])
             .variant("end_unseen")
-            .pinned("wait", "unknown"),
+            .pinned("acquire", "not_sent"),
         fault("fin-idle-reused", Idle, Action::ShowEndBeforeRequest, &[Close])
             .variant("end_seen")
             .pinned("acquire", "not_sent"),
         fault("fin-idle-reused", Idle, Action::OpenGateBeforeRequest, &[Close])
             .variant("end_unseen")
-            .pinned("wait", "unknown"),
+            .pinned("acquire", "not_sent"),
         fault("head-too-large", Request, none, &[Write(long_head)]),
         fault("head-too-large", Request, none, &[Write(somewhat_long_head)]).variant("in_one_frame"),
         fault("not-http", Request, none, &[Write(|_| b"no http\r\n\r\n".to_vec())]),

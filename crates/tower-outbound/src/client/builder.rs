@@ -8,6 +8,7 @@ use tower_layer::Layer;
 use super::client::HyperClient;
 use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
+use crate::foreign::DriveExecutor;
 use crate::outbound::Outbound;
 
 /// As many as a burst of requests opens; the idle timeout closes what is not used again.
@@ -135,7 +136,9 @@ impl ClientBuilder {
             true => https.enable_http2().wrap_connector(self.tcp),
             false => https.enable_all_versions().wrap_connector(self.tcp),
         };
-        let client: HyperClient = Client::builder(TokioExecutor::new())
+        let executor = DriveExecutor::new(TokioExecutor::new());
+        let connector = self.outbound.track_layer().executor(&executor).layer(https);
+        let client: HyperClient = Client::builder(executor)
             .timer(TokioTimer::new())
             // Without a timer the pool closes idle connections only at the next checkout.
             .pool_timer(TokioTimer::new())
@@ -144,7 +147,7 @@ impl ClientBuilder {
             .http2_only(self.http2_only)
             // hyper-util's retries are invisible to the layers, and unbounded.
             .retry_canceled_requests(false)
-            .build(self.outbound.connector(https));
+            .build(connector);
         let service = self.outbound.layer().layer(client);
         OutboundClient { service, outbound: self.outbound }
     }

@@ -57,6 +57,13 @@ impl Failure {
         self
     }
 
+    /// The cause is known better than the error says.
+    pub(crate) const fn with_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The failure occurred in this phase.
     pub(crate) const fn with_phase(mut self, phase: Phase) -> Self {
         self.phase = Some(phase);
         self

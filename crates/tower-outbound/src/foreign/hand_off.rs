@@ -97,7 +97,7 @@ fn on_body_queried(attempt: &Attempt) {
     let at = Instant::now();
     attempt.request_body().accepted_by_client(at);
     match driven_connection().filter(Connection::is_http2) {
-        Some(connection) => attempt.response().confirm_connection(&connection, at),
+        Some(connection) => attempt.response().accepted_by(&connection, at),
         None => hand_off(attempt),
     }
 }

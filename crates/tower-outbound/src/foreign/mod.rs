@@ -7,12 +7,14 @@
 //! | track | [`take_handed_off`] | the attempt whose request is written next |
 //! | track | [`GoAwayInjection`] | makes the client leave a silent HTTP/2 connection |
 //! | hyper, tonic | [`DriveConnection`] | gives an HTTP/2 request its connection |
+//! | track, client | [`DriveExecutor`] | the same for a client that spawns the tasks of its connections |
 //! | reqwest | `RedirectGuardBody`, `SocketPairs` | for a client that follows redirects and hides its connections |
 //!
 //! `tests/direction` lists the files that may use this folder.
 
 mod capture;
 mod drive;
+mod executor;
 mod goaway;
 mod hand_off;
 #[cfg(feature = "reqwest")]
@@ -24,6 +26,8 @@ pub(crate) use self::capture::request_capture;
 pub use self::drive::DriveConnection;
 #[cfg(feature = "tonic-channel")]
 pub(crate) use self::drive::driven_connection;
+pub use self::executor::DriveExecutor;
+pub(crate) use self::executor::{ExecutorId, announce_tasks};
 pub(crate) use self::goaway::{GoAwayInjection, LastStream, silent_error};
 pub(crate) use self::hand_off::{HandOffBody, take_handed_off};
 #[cfg(feature = "reqwest")]

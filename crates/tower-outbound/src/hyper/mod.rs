@@ -5,4 +5,4 @@ mod service;
 
 pub use self::handshake::{Handshake, HandshakeFuture, HandshakeHttp1, HandshakeHttp2, HandshakeLayer};
 pub use self::service::{HyperFuture, HyperService};
-pub use crate::foreign::DriveConnection;
+pub use crate::foreign::{DriveConnection, DriveExecutor};

@@ -24,7 +24,7 @@ pub use self::attempt::Attempt;
 pub(crate) use self::attempt::{
     AttemptScope, AttemptStart, CallHandOver, CallScope, SuspendedCall, WeakAttempt, grpc, next_sequence,
 };
-use self::attempt::{Mark, association_reported};
+use self::attempt::{Mark, association_reported, opened_none_since};
 pub use self::call::Call;
 pub(crate) use self::call::{CallStorage, EndCause};
 use self::connection::{Association, UseEvidence};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::origin::OriginParts;
 use super::origins::Origins;
-use super::{Connection, Origin, PoolHandle};
+use super::{Connection, Origin, PoolHandle, opened_none_since};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
 use crate::settings::Settings;
 use crate::timer::Timers;
@@ -160,6 +160,23 @@ impl Registry {
         } else {
             Vec::new()
         }
+    }
+
+    /// Whether every HTTP/2 connection to the origin has streams and has opened none since this sequence number. `false` if
+    /// there is no such connection.
+    pub(super) fn no_stream_since(&self, origin: &Origin, sequence: u64) -> bool {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let http2 = open.values().map(|open| &open.connection);
+        let mut http2 = http2.filter(|one| one.is_http2() && one.origin() == origin).peekable();
+        http2.peek().is_some() && http2.all(|one| one.in_flight() > 0 && opened_none_since(one, sequence))
+    }
+
+    /// When any HTTP/2 connection to the origin opened its first stream since this sequence number.
+    pub(super) fn first_stream_since(&self, origin: &Origin, sequence: u64) -> Option<Instant> {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let http2 = open.values().map(|open| &open.connection);
+        let http2 = http2.filter(|one| one.is_http2() && one.origin() == origin);
+        http2.filter_map(|one| one.first_stream_since(sequence)).min()
     }
 
     pub(super) fn remove(&self, connection: &Connection) {

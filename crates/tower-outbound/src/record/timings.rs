@@ -96,11 +96,11 @@ impl Timings {
                 let from = marks.send_start.get(start)?;
                 // An early response ends the phase.
                 let answer = marks.first_byte.get(start).filter(|_| self.attempt.answered_early());
-                Some((from, answer.or(marks.send_end.get(start))?.max(from)))
+                Some((from, answer.or(inner.sent())?.max(from)))
             }
             Phase::Wait => {
                 let to = marks.first_byte.get(start)?;
-                let from = marks.send_end.get(start).filter(|_| !self.attempt.answered_early())?;
+                let from = inner.sent().filter(|_| !self.attempt.answered_early())?;
                 Some((from.min(to), to))
             }
             Phase::Head => Some((marks.first_byte.get(start)?, marks.head.get(start)?)),

@@ -29,8 +29,8 @@ const FLOORS: &str = "
 
 /// The files and folders that may use `foreign`.
 const USERS_OF_FOREIGN: &[&str] = &[
-    "connect/track/http2.rs",
-    "connect/track/turns.rs",
+    "client/builder.rs",
+    "connect/track/",
     "hyper/",
     "observe/request_body.rs",
     "observe/service.rs",

@@ -13,6 +13,7 @@ use super::layer::InspectTls;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
+use crate::foreign::ExecutorId;
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::timeouts::ConnectTimers;
@@ -30,9 +31,8 @@ pin_project! {
         inner: Option<F>,
         setup: Setup,
         attempt: Option<Attempt>,
-        registry: Registry,
+        opening: Opening,
         watch: ConnectTimers,
-        tls_info: InspectTls,
     }
 
     impl<F> PinnedDrop for TrackFuture<F> {
@@ -50,11 +50,10 @@ impl<F> TrackFuture<F> {
         inner: F,
         setup: Setup,
         attempt: Option<Attempt>,
-        registry: Registry,
+        opening: Opening,
         timeouts: ConnectTimeouts,
-        tls_info: InspectTls,
     ) -> Self {
-        Self { inner: Some(inner), setup, attempt, registry, watch: ConnectTimers::new(timeouts), tls_info }
+        Self { inner: Some(inner), setup, attempt, opening, watch: ConnectTimers::new(timeouts) }
     }
 }
 
@@ -89,13 +88,12 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection =
-                    open(this.registry, this.setup, this.watch.timeouts(), &io, *this.tls_info, at);
+                let connection = this.opening.open(this.setup, this.watch.timeouts(), &io, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
                     attempt.io().setup_connected(this.setup, &connection);
                 }
-                Ok(TrackedIo::new(io, connection))
+                Ok(TrackedIo::new(io, connection, this.opening.executor))
             }
             Err((failure, error)) => {
                 end_tls(this.setup, at, Some(&failure));
@@ -119,25 +117,34 @@ fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
     }
 }
 
-fn open<T: Connect + 'static>(
-    registry: &Registry,
-    setup: &Setup,
-    limits: &ConnectTimeouts,
-    io: &T,
-    tls_info: InspectTls,
-    at: Instant,
-) -> Connection {
-    let connected = io.connected();
-    let mut extras = Extensions::new();
-    connected.get_extras(&mut extras);
-    let info = extras.get::<HttpInfo>();
-    let (local, peer) = (info.map(HttpInfo::local_addr), info.map(HttpInfo::remote_addr));
-    if let Some(peer) = peer {
-        setup.set_peer(peer);
+/// What a new connection is made with.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) registry: Registry,
+    pub(super) tls_info: InspectTls,
+    pub(super) executor: Option<ExecutorId>,
+}
+
+impl Opening {
+    fn open<T: Connect + 'static>(
+        &self,
+        setup: &Setup,
+        limits: &ConnectTimeouts,
+        io: &T,
+        at: Instant,
+    ) -> Connection {
+        let connected = io.connected();
+        let mut extras = Extensions::new();
+        connected.get_extras(&mut extras);
+        let info = extras.get::<HttpInfo>();
+        let (local, peer) = (info.map(HttpInfo::local_addr), info.map(HttpInfo::remote_addr));
+        if let Some(peer) = peer {
+            setup.set_peer(peer);
+        }
+        if let Some(info) = (self.tls_info)(io) {
+            setup.set_tls(info);
+        }
+        let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
+        Connection::open(&self.registry, setup.clone(), local, peer, protocol, limits.silent_attempts, at)
     }
-    if let Some(info) = tls_info(io) {
-        setup.set_tls(info);
-    }
-    let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);
-    Connection::open(registry, setup.clone(), local, peer, protocol, limits.silent_attempts, at)
 }

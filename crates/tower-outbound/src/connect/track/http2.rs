@@ -7,8 +7,17 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::streams::{StreamChange, Streams};
-use crate::foreign::{GoAwayInjection, LastStream, silent_error};
+use crate::failure::Kind;
+use crate::foreign::{ExecutorId, GoAwayInjection, LastStream, announce_tasks, silent_error};
 use crate::record::Connection;
+
+/// Error codes (RFC 9113, section 7) with which h2 gives a connection up for another reason than a violation of the protocol.
+const INTERNAL_ERROR: u32 = 2;
+const REFUSED_STREAM: u32 = 7;
+const CANCEL: u32 = 8;
+/// A head in too many CONTINUATION frames; for an HPACK error h2 says `PROTOCOL_ERROR`.
+const COMPRESSION_ERROR: u32 = 9;
+const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// What the bytes of an HTTP/2 connection show, and the GOAWAY that is put into them.
 #[derive(Debug)]
@@ -17,11 +26,13 @@ pub(super) struct Http2 {
     injection: GoAwayInjection,
     /// The last write was pending.
     blocked: bool,
+    /// To be told of the connection, once the preface is written.
+    executor: Option<ExecutorId>,
 }
 
 impl Http2 {
-    pub(super) fn new() -> Self {
-        Self { streams: Streams::new(), injection: GoAwayInjection::default(), blocked: false }
+    pub(super) fn new(executor: Option<ExecutorId>) -> Self {
+        Self { streams: Streams::new(), injection: GoAwayInjection::default(), blocked: false, executor }
     }
 
     /// The number of requests without a complete response.
@@ -42,28 +53,31 @@ impl Http2 {
         for buf in bufs {
             let (bytes, _) = buf.split_at(written.min(buf.len()));
             written -= bytes.len();
-            self.streams.sent(bytes, |change| match change {
-                StreamChange::Opened => connection.io().begin_stream(),
-                StreamChange::Closed => connection.io().end_stream(at),
-                StreamChange::GoAway => {}
-                StreamChange::Excluded { after } => connection.io().exclude_after(after),
-            });
+            self.streams.sent(bytes, |change| record(connection, change, at));
         }
+        if let Some(executor) = self.executor.take_if(|_| self.streams.has_sent_preface()) {
+            announce_tasks(connection, executor);
+        }
+    }
+
+    /// Whether these bytes, if written next, open a stream.
+    pub(super) fn would_open(&self, bufs: &[io::IoSlice<'_>]) -> bool {
+        self.streams.would_open(bufs.iter().map(|buf| &**buf))
+    }
+
+    /// Whether a client that closes the connection now gives the peer up as silent.
+    pub(super) fn awaits_ping(&self) -> bool {
+        self.streams.awaits_ping()
     }
 
     pub(super) fn read(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {
         self.injection.received_since |= connection.io().is_retired();
-        self.streams.received(bytes, |change| match change {
-            StreamChange::Opened => connection.io().begin_stream(),
-            StreamChange::Closed => connection.io().end_stream(at),
-            StreamChange::GoAway => connection.io().goaway_received(),
-            StreamChange::Excluded { after } => connection.io().exclude_after(after),
-        });
+        self.streams.received(bytes, |change| record(connection, change, at));
     }
 
     /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
     pub(super) fn inject_goaway(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
-        let Self { streams, injection, blocked } = self;
+        let Self { streams, injection, blocked, .. } = self;
         let last = || {
             let id = streams.last_opened();
             // What the client could not write yet may still be written.
@@ -105,5 +119,25 @@ impl Http2 {
     /// Whether the connection is retired, and its peer has sent nothing since.
     fn is_silent(&self, connection: &Connection) -> bool {
         connection.io().is_retired() && !self.injection.received_since
+    }
+}
+
+fn record(connection: &Connection, change: StreamChange, at: Instant) {
+    let io = connection.io();
+    match change {
+        StreamChange::Opened { stream, sequence } => io.begin_stream(stream, sequence, at),
+        StreamChange::Closed => io.end_stream(at),
+        StreamChange::GoAway => io.goaway_received(),
+        StreamChange::Excluded { after } => io.exclude_after(after),
+        StreamChange::GaveUp { code } => io.gave_up(kind_of(code)),
+    }
+}
+
+/// Why this side gives a connection up, by the code of its GOAWAY.
+fn kind_of(code: u32) -> Kind {
+    match code {
+        REFUSED_STREAM | COMPRESSION_ERROR | ENHANCE_YOUR_CALM => Kind::LimitExceeded,
+        INTERNAL_ERROR | CANCEL => Kind::ConnectionAborted,
+        _ => Kind::Protocol,
     }
 }

@@ -9,6 +9,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
 use hyper_util::rt::TokioIo;
 
 use super::meter::Meter;
+use crate::foreign::ExecutorId;
 use crate::record::Connection;
 
 /// The IO of a tracked connection: forwards each call and counts the bytes.
@@ -23,8 +24,8 @@ pub struct TrackedIo<T> {
 }
 
 impl<T> TrackedIo<T> {
-    pub(super) fn new(io: T, connection: Connection) -> Self {
-        Self { io: TokioIo::new(Meter::new(TokioIo::new(io), connection)) }
+    pub(super) fn new(io: T, connection: Connection, executor: Option<ExecutorId>) -> Self {
+        Self { io: TokioIo::new(Meter::new(TokioIo::new(io), connection, executor)) }
     }
 
     /// The record of this connection.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::Track;
+use crate::foreign::{DriveExecutor, ExecutorId};
 use crate::record::{Registry, TlsInfo};
 use crate::settings::ConnectTimeouts;
 
@@ -19,6 +20,7 @@ pub struct TrackLayer {
     own: Option<ConnectTimeouts>,
     below_tls: bool,
     tls_info: InspectTls,
+    executor: Option<ExecutorId>,
 }
 
 /// Returns what TLS agreed on, for stream types that are known.
@@ -27,7 +29,7 @@ pub(crate) type InspectTls = fn(&dyn Any) -> Option<TlsInfo>;
 impl TrackLayer {
     /// Reads the timeouts from the registry's settings.
     pub(crate) const fn new(registry: Registry, tls_info: InspectTls) -> Self {
-        Self { registry, own: None, below_tls: false, tls_info }
+        Self { registry, own: None, below_tls: false, tls_info, executor: None }
     }
 
     fn set(mut self, change: impl FnOnce(&mut ConnectTimeouts)) -> Self {
@@ -82,6 +84,15 @@ impl TrackLayer {
         self.set(|own| own.silent_attempts = attempts)
     }
 
+    /// The executor of the client, which spawns the tasks of the connections. Default: not known.
+    ///
+    /// See [`DriveExecutor`].
+    #[must_use]
+    pub fn executor<E>(mut self, executor: &DriveExecutor<E>) -> Self {
+        self.executor = Some(executor.id());
+        self
+    }
+
     /// Declares that TLS runs above this layer, as in tonic's own TLS. Default: `false`.
     ///
     /// An `https` connect then has no phase [`Tls`](crate::Phase::Tls), bytes are counted as ciphertext, and neither streams
@@ -100,7 +111,7 @@ impl<S> Layer<S> for TrackLayer {
     type Service = Track<S>;
 
     fn layer(&self, inner: S) -> Track<S> {
-        let Self { registry, own, below_tls, tls_info } = self.clone();
-        Track { inner, registry, own, below_tls, tls_info }
+        let Self { registry, own, below_tls, tls_info, executor } = self.clone();
+        Track { inner, registry, own, below_tls, tls_info, executor }
     }
 }

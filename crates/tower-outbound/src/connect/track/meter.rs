@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
+use crate::foreign::ExecutorId;
 use crate::record::Connection;
 
 /// Wraps tokio's IO traits: only there a wrapper sees what a read has filled.
@@ -17,8 +18,8 @@ pub(super) struct Meter<T> {
 }
 
 impl<T> Meter<T> {
-    pub(super) fn new(inner: T, connection: Connection) -> Self {
-        Self { inner, traffic: Traffic::new(connection) }
+    pub(super) fn new(inner: T, connection: Connection, executor: Option<ExecutorId>) -> Self {
+        Self { inner, traffic: Traffic::new(connection, executor) }
     }
 
     pub(super) fn get_ref(&self) -> &T {
@@ -61,7 +62,7 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
         bufs: &[io::IoSlice<'_>],
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        self.traffic.before_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))?;
+        self.traffic.before_write(bufs)?;
         let mut result = write(Pin::new(&mut self.inner), cx);
         if result.is_pending() {
             result = self.traffic.write_pending(cx);

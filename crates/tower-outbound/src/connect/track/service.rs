@@ -5,9 +5,11 @@ use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection;
 use tower_service::Service;
 
+use super::future::Opening;
 use super::layer::InspectTls;
 use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
+use crate::foreign::ExecutorId;
 use crate::record::{Attempt, Registry, Setup};
 use crate::settings::ConnectTimeouts;
 use crate::util::inner_service_accessors;
@@ -20,6 +22,7 @@ pub struct Track<S> {
     pub(super) own: Option<ConnectTimeouts>,
     pub(super) below_tls: bool,
     pub(super) tls_info: InspectTls,
+    pub(super) executor: Option<ExecutorId>,
 }
 
 impl<S> Track<S> {
@@ -60,6 +63,8 @@ where
             self.inner.call(uri)
         };
         let timeouts = self.own.unwrap_or_else(|| self.registry.settings().connect);
-        TrackFuture::new(inner, setup, attempt, self.registry.clone(), timeouts, self.tls_info)
+        let opening =
+            Opening { registry: self.registry.clone(), tls_info: self.tls_info, executor: self.executor };
+        TrackFuture::new(inner, setup, attempt, opening, timeouts)
     }
 }

@@ -4,8 +4,8 @@ use crate::record::next_sequence;
 
 /// Length of a frame header (RFC 9113, section 4.1).
 const HEAD: usize = 9;
-/// Length of the last stream's id in a GOAWAY (RFC 9113, section 6.8).
-const LAST_STREAM: usize = 4;
+/// Length of the last stream's id and of the error code in a GOAWAY (RFC 9113, section 6.8).
+const GOAWAY_FIELDS: usize = 8;
 /// For how many of the newest streams the time of opening is kept.
 const RECENT: usize = 64;
 /// Length of the client's connection preface (RFC 9113, section 3.4).
@@ -15,20 +15,27 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const PUSH_PROMISE: u8 = 5;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
+
+/// The error code of a GOAWAY without an error (RFC 9113, section 7).
+const NO_ERROR: u32 = 0;
 
 /// What a frame changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamChange {
     /// A request's head was sent.
-    Opened,
+    Opened { stream: u32, sequence: u64 },
     /// A response ended, or a stream was reset by either side.
     Closed,
     /// The peer sent GOAWAY.
     GoAway,
+    /// This side sent GOAWAY with this error code.
+    GaveUp { code: u32 },
     /// A GOAWAY leaves out requests that the client accepted after this sequence number.
     Excluded { after: u64 },
 }
@@ -45,6 +52,10 @@ pub(crate) struct Streams {
     in_block: bool,
     /// The last stream that the peer's GOAWAY includes.
     goaway: Option<u32>,
+    /// This side sent GOAWAY.
+    sent_goaway: bool,
+    /// The number of this side's PINGs without an answer.
+    pings: u32,
 }
 
 impl Streams {
@@ -58,6 +69,8 @@ impl Streams {
             open: Vec::new(),
             in_block: false,
             goaway: None,
+            sent_goaway: false,
+            pings: 0,
         }
     }
 
@@ -76,9 +89,30 @@ impl Streams {
         self.recent.sequence_of(stream)
     }
 
+    /// Whether the preface was written, and no frame has begun yet after it.
+    pub(crate) fn has_sent_preface(&self) -> bool {
+        self.sent.filled == 0 && self.sent.payload_left == 0
+    }
+
     /// Whether the peer has sent GOAWAY.
     pub(crate) fn peer_goes_away(&self) -> bool {
         self.goaway.is_some()
+    }
+
+    /// Whether a PING of this side has no answer, and this side has not said GOAWAY: a client that closes now gives the peer
+    /// up as silent.
+    pub(crate) fn awaits_ping(&self) -> bool {
+        self.pings > 0 && !self.sent_goaway
+    }
+
+    /// Whether these bytes, if written next, open a stream.
+    pub(crate) fn would_open<'a>(&self, mut bufs: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut sent = self.sent.clone();
+        bufs.any(|bytes| {
+            let mut opens = false;
+            sent.walk(bytes, |frame| opens |= frame.kind == HEADERS && frame.stream > self.last_opened);
+            opens
+        })
     }
 
     /// Whether the received bytes end between two frames, where a frame can be injected.
@@ -87,25 +121,33 @@ impl Streams {
     }
 
     pub(crate) fn sent(&mut self, bytes: &[u8], mut on_change: impl FnMut(StreamChange)) {
-        let Self { sent, last_opened, recent, open, goaway, .. } = self;
+        let Self { sent, last_opened, recent, open, goaway, sent_goaway, pings, .. } = self;
         sent.walk(bytes, |frame| match frame.kind {
             // Trailers are HEADERS on an open stream.
             HEADERS if frame.stream > *last_opened => {
                 *last_opened = frame.stream;
-                recent.push(frame.stream, next_sequence());
+                let sequence = next_sequence();
+                recent.push(frame.stream, sequence);
                 open.push(frame.stream);
-                on_change(StreamChange::Opened);
+                on_change(StreamChange::Opened { stream: frame.stream, sequence });
                 if goaway.is_some_and(|last| last < frame.stream) {
                     on_change(StreamChange::Excluded { after: 0 });
                 }
             }
             RST_STREAM if close(open, frame.stream) => on_change(StreamChange::Closed),
+            PING if frame.flags & ACK == 0 => *pings += 1,
+            GOAWAY => {
+                *sent_goaway = true;
+                if frame.code != NO_ERROR {
+                    on_change(StreamChange::GaveUp { code: frame.code });
+                }
+            }
             _ => {}
         });
     }
 
     pub(crate) fn received(&mut self, bytes: &[u8], mut on_change: impl FnMut(StreamChange)) {
-        let Self { received, last_opened, recent, open, in_block, goaway, .. } = self;
+        let Self { received, last_opened, recent, open, in_block, goaway, pings, .. } = self;
         received.walk(bytes, |frame| {
             if matches!(frame.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
                 *in_block = frame.flags & END_HEADERS == 0;
@@ -117,6 +159,9 @@ impl Streams {
             };
             if ends && close(open, frame.stream) {
                 on_change(StreamChange::Closed);
+            }
+            if frame.kind == PING && frame.flags & ACK != 0 {
+                *pings = pings.saturating_sub(1);
             }
             if frame.kind == GOAWAY {
                 let last = frame.last_stream;
@@ -169,15 +214,17 @@ struct Frame {
     kind: u8,
     flags: u8,
     stream: u32,
-    /// The last stream that the peer processes, in a GOAWAY.
+    /// In a GOAWAY, the last stream that its sender processes.
     last_stream: u32,
+    /// In a GOAWAY, the error code.
+    code: u32,
 }
 
 /// Walks from frame header to frame header, whatever pieces the bytes come in.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Walk {
-    /// The frame header, and the last stream of a GOAWAY.
-    head: [u8; HEAD + LAST_STREAM],
+    /// The frame header, and the fields of a GOAWAY.
+    head: [u8; HEAD + GOAWAY_FIELDS],
     filled: usize,
     payload_left: usize,
 }
@@ -190,8 +237,8 @@ impl Walk {
 
     /// How many bytes of the current frame are needed.
     fn wanted(&self) -> usize {
-        let goaway = self.filled >= HEAD && self.head[3] == GOAWAY && self.length() >= LAST_STREAM;
-        if goaway { HEAD + LAST_STREAM } else { HEAD }
+        let goaway = self.filled >= HEAD && self.head[3] == GOAWAY && self.length() >= GOAWAY_FIELDS;
+        if goaway { HEAD + GOAWAY_FIELDS } else { HEAD }
     }
 
     fn walk(&mut self, mut bytes: &[u8], mut on_frame: impl FnMut(Frame)) {
@@ -206,12 +253,13 @@ impl Walk {
             bytes = &bytes[taken..];
             let wanted = self.wanted();
             if self.filled == wanted {
-                let [_, _, _, kind, flags, s0, s1, s2, s3, n0, n1, n2, n3] = self.head;
+                let [_, _, _, kind, flags, s0, s1, s2, s3, n0, n1, n2, n3, code @ ..] = self.head;
                 self.payload_left = self.length().saturating_sub(wanted - HEAD);
                 self.filled = 0;
                 let stream = u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]);
                 let last_stream = u32::from_be_bytes([n0 & 0x7f, n1, n2, n3]);
-                on_frame(Frame { kind, flags, stream, last_stream });
+                let code = u32::from_be_bytes(code);
+                on_frame(Frame { kind, flags, stream, last_stream, code });
             }
         }
     }

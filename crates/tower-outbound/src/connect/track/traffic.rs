@@ -10,7 +10,8 @@ use super::http2::Http2;
 use super::turns::Turns;
 use crate::error::NoTlsError;
 use crate::failure::{Failure, Kind};
-use crate::record::{Connection, IoEnd, Protocol};
+use crate::foreign::ExecutorId;
+use crate::record::{CloseHint, Connection, IoEnd, Protocol};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -21,6 +22,8 @@ const TLS_HANDSHAKE: u8 = 22;
 #[derive(Debug)]
 pub(super) struct Traffic {
     connection: Connection,
+    /// Spawns the tasks of the connection.
+    executor: Option<ExecutorId>,
     content: Content,
     /// TLS should run above and does not: nothing is written.
     lacks_tls: bool,
@@ -39,8 +42,9 @@ enum Content {
 }
 
 impl Traffic {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, content: Content::Unknown, lacks_tls: false, end: IoEnd::default() }
+    pub(super) fn new(connection: Connection, executor: Option<ExecutorId>) -> Self {
+        let content = Content::Unknown;
+        Self { connection, executor, content, lacks_tls: false, end: IoEnd::default() }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -50,8 +54,9 @@ impl Traffic {
     /// Finds the attempt before the first write of a turn.
     ///
     /// # Errors
-    /// The request was reported as unsent, or TLS is missing: nothing may be written.
-    pub(super) fn before_write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// The request was reported as unsent, or may be, or TLS is missing: nothing may be written.
+    pub(super) fn before_write(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<()> {
+        let bytes = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         match &mut self.content {
             Content::Unknown if !bytes.is_empty() => self.begin(bytes),
             Content::Http1(turns) => turns.begin_next(&self.connection),
@@ -62,6 +67,9 @@ impl Traffic {
         }
         match &self.content {
             Content::Http1(turns) => turns.claim(),
+            Content::Http2(http2) if self.end.has_ended() && http2.would_open(bufs) => {
+                Err(io::ErrorKind::ConnectionAborted.into())
+            }
             Content::Unknown | Content::Opaque | Content::Http2(_) => Ok(()),
         }
     }
@@ -77,7 +85,7 @@ impl Traffic {
         self.lacks_tls = self.connection.setup().awaits_tls();
         self.content = if bytes.starts_with(HTTP2_PREFACE) {
             io.set_protocol(Protocol::Http2);
-            Content::Http2(Box::new(Http2::new()))
+            Content::Http2(Box::new(Http2::new(self.executor)))
         } else {
             io.set_protocol(Protocol::Http1);
             Content::Http1(Turns::first(&self.connection))
@@ -110,6 +118,7 @@ impl Traffic {
     pub(super) fn read(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             self.end.end_of_file = true;
+            self.connection.io().open_no_stream();
             self.connection.io().leave_pool();
             self.read_ended();
             return;
@@ -173,15 +182,19 @@ impl Traffic {
         } else if !self.end.end_of_file {
             self.end.error.get_or_insert(kind);
         }
+        self.connection.io().open_no_stream();
     }
 }
 
 impl Drop for Traffic {
     fn drop(&mut self) {
-        let open = match &self.content {
-            Content::Http2(http2) => http2.open(),
-            Content::Unknown | Content::Opaque | Content::Http1(_) => 0,
+        let (open, awaits_ping) = match &self.content {
+            Content::Http2(http2) => (http2.open(), http2.awaits_ping()),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => (0, false),
         };
+        if awaits_ping && !self.end.has_ended() {
+            self.connection.io().hint(CloseHint::Silent);
+        }
         self.connection.io().set_reader(None);
         self.connection.io().closed(self.end, open as u64, Instant::now());
     }

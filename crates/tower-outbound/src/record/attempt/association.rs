@@ -61,6 +61,17 @@ pub(in crate::record) fn association_reported(attempt: &Attempt) {
 
 /// The client names the serving connection. Marks from another connection are discarded.
 pub(super) fn confirm_connection(attempt: &Attempt, connection: &Connection, at: Instant) {
+    let accepted = attempt.0.marks.accepted.is_set();
+    let evidence = if accepted { UseEvidence::Named } else { UseEvidence::NamedUnsent };
+    serve_by(attempt, connection, at, evidence);
+}
+
+/// The own task of an HTTP/2 connection accepts the request, before it can write the HEADERS.
+pub(super) fn accept(attempt: &Attempt, connection: &Connection, at: Instant) {
+    serve_by(attempt, connection, at, UseEvidence::Accepted);
+}
+
+fn serve_by(attempt: &Attempt, connection: &Connection, at: Instant, evidence: UseEvidence) {
     let marks = &attempt.0.marks;
     if attempt.connection().is_some_and(|serving| serving.id() == connection.id()) {
         return;
@@ -69,6 +80,6 @@ pub(super) fn confirm_connection(attempt: &Attempt, connection: &Connection, at:
         mark.clear();
     }
     attempt.0.write.reset_turn();
-    let evidence = if marks.accepted.is_set() { UseEvidence::Named } else { UseEvidence::NamedUnsent };
+    attempt.0.stream.forget();
     associate(attempt, connection, at, evidence);
 }

@@ -2,6 +2,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Attempt;
 use super::phases::is_queued;
+use super::stream::waits_for_stream;
 use crate::failure::{Failure, Kind, SendState};
 use crate::record::{Connection, Protocol};
 
@@ -9,7 +10,20 @@ use crate::record::{Connection, Protocol};
 pub(super) fn attribute(attempt: &Attempt, failure: Failure) -> Failure {
     let evidence = failure.send_evidence(attempt.0.write.is_untouched());
     let state = send_state(attempt, evidence, failure.kind() == Kind::GoAway);
-    failure.attributed(state)
+    given_up(attempt, failure).attributed(state)
+}
+
+/// hyper says of a request that waits for a stream only that its task is gone. The cause is why this side gave the
+/// connection up, if it did.
+fn given_up(attempt: &Attempt, failure: Failure) -> Failure {
+    if failure.kind() != Kind::ConnectionAborted {
+        return failure;
+    }
+    let cause = attempt.connection().and_then(|connection| connection.gave_up());
+    match cause {
+        Some(kind) => failure.with_kind(kind),
+        None => failure,
+    }
 }
 
 /// How much of the request was certainly sent. `evidence` is what the error itself proves; `goaway`: the error is the
@@ -24,10 +38,14 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
         return written;
     }
     let accepted = inner.marks.accepted.is_set();
+    // In this order: a stream that was opened before the connection ended shows.
+    let unopened =
+        || connection.as_ref().is_some_and(Connection::opens_no_stream) && waits_for_stream(attempt);
     let blocked = !http2 && inner.write.has_turn();
     match evidence {
         // A response means that the request was received.
         _ if attempt.status().is_some() => SendState::Unknown,
+        _ if http2 && unopened() => SendState::NotSent,
         // The error of the stream itself: only HTTP/2 has it.
         Some(SendState::NotProcessed) => SendState::NotProcessed,
         _ if http2 && goaway && connection.as_ref().is_some_and(|one| is_beyond_goaway(attempt, one)) => {

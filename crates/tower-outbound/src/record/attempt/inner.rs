@@ -9,6 +9,7 @@ use super::grpc::GrpcStatus;
 use super::marks::Marks;
 use super::scope::CallHandOver;
 use super::serving::Serving;
+use super::stream::StreamProgress;
 use super::write_progress::WriteProgress;
 use crate::event::Event;
 use crate::record::{Call, ObserverStates, Origin, Registry, UrlTemplate};
@@ -31,6 +32,7 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) start: Instant,
     pub(in crate::record) marks: Marks,
     pub(in crate::record) write: WriteProgress,
+    pub(in crate::record) stream: StreamProgress,
     pub(in crate::record) answered_early: AtomicBool,
     /// The mark of the first byte is that of the head: no earlier instant was observed.
     pub(in crate::record) first_byte_bound: AtomicBool,
@@ -49,6 +51,18 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) serving: Mutex<Serving>,
     pub(in crate::record) ended: AtomicBool,
     pub(in crate::record) observer_states: ObserverStates,
+}
+
+impl AttemptInner {
+    /// When the whole request was sent. On HTTP/2 no write shows the end of the body: then when the client has taken the
+    /// body, and no earlier than the HEADERS.
+    pub(in crate::record) fn sent(&self) -> Option<Instant> {
+        let Marks { send_start, send_end, body_sent, .. } = &self.marks;
+        send_end.get(self.start).or_else(|| {
+            let headers = send_start.get(self.start).filter(|_| self.stream.is_open())?;
+            Some(headers.max(body_sent.get(self.start)?))
+        })
+    }
 }
 
 /// What an attempt is made from.
@@ -93,6 +107,7 @@ impl AttemptStart<'_> {
             asks_close: self.asks_close,
             marks: Marks::default(),
             write: WriteProgress::default(),
+            stream: StreamProgress::default(),
             answered_early: AtomicBool::new(false),
             first_byte_bound: AtomicBool::new(false),
             silent: AtomicBool::new(false),

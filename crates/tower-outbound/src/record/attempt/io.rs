@@ -41,6 +41,15 @@ impl AttemptIo<'_> {
         live
     }
 
+    /// The HEADERS of the request were written (HTTP/2).
+    pub(crate) fn stream_opened(self, at: Instant) {
+        let inner = &*self.0.0;
+        inner.stream.open();
+        if !self.0.is_ended() {
+            inner.marks.send_start.set(inner.start, at);
+        }
+    }
+
     /// A connection is about to make the first write of the request. `false` if the request was reported as unsent: the
     /// connection must not write it.
     pub(crate) fn try_begin_write(self) -> bool {

@@ -21,6 +21,7 @@ mod scope;
 mod sequence;
 mod serving;
 mod silence;
+mod stream;
 mod write_progress;
 
 pub(in crate::record) use self::association::association_reported;
@@ -33,3 +34,4 @@ use self::request_body::AttemptRequestBody;
 use self::response::AttemptResponse;
 pub(crate) use self::scope::{AttemptScope, CallHandOver, CallScope, SuspendedCall, WeakAttempt};
 pub(crate) use self::sequence::next_sequence;
+pub(in crate::record) use self::stream::opened_none_since;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Attempt;
 use super::marks::Mark;
+use super::stream::{first_stream_since, waits_for_stream};
 use crate::event::Event;
 use crate::failure::{Failure, Phase};
 use crate::record::Setup;
@@ -23,19 +24,25 @@ pub(super) fn accepted_since(attempt: &Attempt) -> Instant {
     attempt.0.marks.slot.get(attempt.0.start).unwrap_or(attempt.0.start)
 }
 
-/// Infers the start and end of the phase `send` from the request's body. The IO has no such marks on HTTP/2, and where the
-/// connection is not tracked.
+/// Infers from the request's body what the IO does not show: the end of the phase `send` on HTTP/2, and also its start
+/// where the connection is not tracked or its streams are not known.
 pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
     let inner = &*attempt.0;
-    if inner.marks.send_start.is_set() {
-        return;
-    }
-    let Some(accepted) = inner.marks.accepted.get(inner.start) else { return };
-    if !inner.marks.send_start.set_once(inner.start, accepted) {
-        return;
-    }
+    let start = match inner.marks.send_start.get(inner.start) {
+        Some(_) if !inner.stream.is_open() || inner.marks.send_end.is_set() => return,
+        Some(headers) => headers,
+        None if waits_for_stream(attempt) => return,
+        None => {
+            let Some(accepted) = inner.marks.accepted.get(inner.start) else { return };
+            let start = first_stream_since(attempt).map_or(accepted, |opened| opened.max(accepted));
+            if !inner.marks.send_start.set_once(inner.start, start) {
+                return;
+            }
+            start
+        }
+    };
     match inner.marks.body_sent.get(inner.start) {
-        Some(sent) => inner.marks.send_end.set(inner.start, sent.max(accepted)),
+        Some(sent) => inner.marks.send_end.set(inner.start, sent.max(start)),
         None => {
             inner.marks.send_end.set(inner.start, at);
             inner.answered_early.store(true, Ordering::Release);
@@ -53,7 +60,7 @@ pub(super) fn current_phase(attempt: &Attempt) -> (Phase, Instant) {
     if let Some(first_byte) = at(&inner.marks.first_byte) {
         return (Phase::Head, first_byte);
     }
-    match (at(&inner.marks.send_start), at(&inner.marks.send_end)) {
+    match (at(&inner.marks.send_start), inner.sent()) {
         (Some(_), Some(sent)) if inner.marks.body_sent.is_set() && !inner.marks.blocked.is_set() => {
             (Phase::Wait, sent)
         }

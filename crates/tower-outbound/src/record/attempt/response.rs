@@ -5,9 +5,10 @@ use http::{HeaderMap, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::Attempt;
-use super::association::confirm_connection;
+use super::association::{accept, confirm_connection};
 use super::marks::{Mark, Marks};
 use super::phases::{accepted_since, emit_phases, failing_phase, witness_sending};
+use super::stream::{first_stream_since, waits_for_stream};
 use crate::event::Outcome;
 use crate::failure::Phase;
 use crate::record::{CloseHint, Connection, PoolHandle};
@@ -20,6 +21,11 @@ impl AttemptResponse<'_> {
     /// Keeps a handle that the client fills when it picks a connection for the request.
     pub(crate) fn set_pool_handle(self, handle: Arc<dyn PoolHandle>) {
         self.0.0.serving().pool_handle = Some(handle);
+    }
+
+    /// The connection's own task accepts the request.
+    pub(crate) fn accepted_by(self, connection: &Connection, at: Instant) {
+        accept(self.0, connection, at);
     }
 
     /// The client names the serving connection.
@@ -111,10 +117,14 @@ impl AttemptResponse<'_> {
     /// Since when the peer has the whole request and has not answered.
     pub(crate) fn awaited_since(self) -> Option<Instant> {
         let inner = &*self.0.0;
-        let Marks { accepted, body_sent, send_end, blocked, .. } = &inner.marks;
+        let Marks { accepted, body_sent, blocked, .. } = &inner.marks;
         let at = |mark: &Mark| mark.get(inner.start);
         let complete = at(accepted)?.max(at(body_sent)?);
-        if blocked.is_set() { None } else { Some(at(send_end).map_or(complete, |sent| sent.max(complete))) }
+        if blocked.is_set() || waits_for_stream(self.0) {
+            return None;
+        }
+        let sent = inner.sent().or_else(|| first_stream_since(self.0));
+        Some(sent.map_or(complete, |sent| sent.max(complete)))
     }
 
     /// Since when the peer accepts nothing of an incomplete request: by the IO on HTTP/1, otherwise by the body.
@@ -123,7 +133,9 @@ impl AttemptResponse<'_> {
         let marks = &inner.marks;
         let at = |mark: &Mark| mark.get(inner.start);
         match at(&marks.blocked) {
-            None if !marks.send_start.is_set() && !marks.body_sent.is_set() => at(&marks.buffered),
+            None if marks.body_sent.is_set() || waits_for_stream(self.0) => None,
+            None if inner.stream.is_open() => Some(at(&marks.buffered)?.max(at(&marks.send_start)?)),
+            None if !marks.send_start.is_set() => at(&marks.buffered),
             blocked => blocked,
         }
     }

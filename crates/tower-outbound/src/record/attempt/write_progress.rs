@@ -46,7 +46,7 @@ impl WriteProgress {
         }
     }
 
-    pub(super) fn accepted(&self) -> u64 {
+    pub(in crate::record) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Acquire)
     }
 

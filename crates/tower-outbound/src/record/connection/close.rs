@@ -20,12 +20,12 @@ named_enum! {
         Http10 = "http_1_0",
         /// The peer sent GOAWAY (HTTP/2).
         GoAway = "goaway",
-        /// Either side violated the protocol.
+        /// Either side violated the protocol. On HTTP/2 this side said so in a GOAWAY.
         ProtocolError = "protocol_error",
-        /// Reading or writing failed.
+        /// Reading or writing failed, or the peer exceeded a limit of this side (HTTP/2).
         Error = "error",
         /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that
-        /// the connection was retired (HTTP/2).
+        /// the connection was retired (HTTP/2). Or the client gave up because the peer did not answer its PING (HTTP/2).
         Silent = "silent",
         /// The connection was removed from the pool because another idle connection to the same peer was dead.
         Evicted = "evicted",
@@ -87,6 +87,13 @@ impl Closed {
 pub(crate) struct IoEnd {
     pub(crate) end_of_file: bool,
     pub(crate) error: Option<Kind>,
+}
+
+impl IoEnd {
+    /// Whether the end of file or an error was seen.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end_of_file || self.error.is_some()
+    }
 }
 
 /// A probable close reason, known before the connection closes.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::lifecycle::Lifecycle;
 use super::{CloseHint, ConnectionIo, ConnectionState, Protocol, Use};
 use crate::event::Event;
+use crate::failure::Kind;
 use crate::record::{Mark, ObserverStates, Origin, Registry, Setup};
 
 /// A transport connection: its origin, its setup, its uses, and why it closed.
@@ -41,6 +42,12 @@ pub(in crate::record) struct ConnectionInner {
     pub(in crate::record) captured: AtomicBool,
     /// The sequence number at which the last stream that a GOAWAY includes was sent.
     pub(super) goaway_after: AtomicU64,
+    /// The sequence number at which the first stream was opened; 0 before that.
+    pub(super) first_stream_opened: AtomicU64,
+    /// The sequence number at which the last stream was opened; 0 before the first.
+    pub(super) last_stream_opened: AtomicU64,
+    /// The IO has ended, or this side has given the connection up: no stream is opened any more.
+    pub(super) opens_no_stream: AtomicBool,
     /// The last use (HTTP/1) whose response is complete.
     pub(super) response_complete: AtomicU64,
     lifecycle: Mutex<Lifecycle>,
@@ -117,6 +124,9 @@ impl Connection {
             retired: AtomicBool::new(false),
             captured: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
+            first_stream_opened: AtomicU64::new(0),
+            last_stream_opened: AtomicU64::new(0),
+            opens_no_stream: AtomicBool::new(false),
             response_complete: AtomicU64::new(0),
             lifecycle: Mutex::default(),
             bytes_in: AtomicU64::new(0),
@@ -280,6 +290,25 @@ impl Connection {
     /// The sequence number after which requests are beyond a GOAWAY.
     pub(in crate::record) fn goaway_after(&self) -> Option<u64> {
         Some(self.0.goaway_after.load(Ordering::Acquire)).filter(|sequence| *sequence != u64::MAX)
+    }
+
+    pub(in crate::record) fn last_stream_opened(&self) -> u64 {
+        self.0.last_stream_opened.load(Ordering::Acquire)
+    }
+
+    /// When the first stream after this sequence number was opened, if that is recent.
+    pub(in crate::record) fn first_stream_since(&self, sequence: u64) -> Option<Instant> {
+        self.lifecycle().opened.first_since(sequence)
+    }
+
+    /// Whether the connection certainly opens no further stream.
+    pub(in crate::record) fn opens_no_stream(&self) -> bool {
+        self.0.opens_no_stream.load(Ordering::Acquire)
+    }
+
+    /// Why this side gave the connection up, if it did.
+    pub(in crate::record) fn gave_up(&self) -> Option<Kind> {
+        self.lifecycle().gave_up
     }
 
     /// The response of this use is complete.

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::{CloseHint, Connection, IoEnd, Protocol};
 use crate::event::StackWarning;
+use crate::failure::Kind;
 
 /// A connection, as its IO writes to it.
 #[derive(Clone, Copy)]
@@ -43,12 +44,30 @@ impl ConnectionIo<'_> {
         self.0.lifecycle().record_foreign_use();
     }
 
-    /// A request was sent on a stream of its own.
-    pub(crate) fn begin_stream(self) {
+    /// The HEADERS of a request were written.
+    pub(crate) fn begin_stream(self, stream: u32, sequence: u64, at: Instant) {
         self.warn_if_unobserved();
+        let inner = &*self.0.0;
+        if inner.last_stream_opened.swap(sequence, Ordering::AcqRel) == 0 {
+            inner.first_stream_opened.store(sequence, Ordering::Release);
+        }
         let mut lifecycle = self.0.lifecycle();
-        lifecycle.begin_stream();
+        let attempt = lifecycle.begin_stream(stream, sequence, at);
         self.0.flush_notifications(lifecycle);
+        if let Some(attempt) = attempt.and_then(|attempt| attempt.upgrade()) {
+            attempt.io().stream_opened(at);
+        }
+    }
+
+    /// The client opens no further stream: the IO has ended.
+    pub(crate) fn open_no_stream(self) {
+        self.0.0.opens_no_stream.store(true, Ordering::Release);
+    }
+
+    /// This side gives the connection up: it has sent a GOAWAY with an error of this kind.
+    pub(crate) fn gave_up(self, kind: Kind) {
+        self.0.lifecycle().gave_up(kind);
+        self.open_no_stream();
     }
 
     pub(crate) fn end_stream(self, at: Instant) {
@@ -111,6 +130,7 @@ impl ConnectionIo<'_> {
     pub(crate) fn closed(self, end: IoEnd, open_streams: u64, at: Instant) {
         let inner = &*self.0.0;
         self.0.origin().changes().connection_ended(at);
+        self.open_no_stream();
         let mut lifecycle = self.0.lifecycle();
         lifecycle.end(end, open_streams, inner.opened, at, inner.registry.settings().idle_timeout);
         self.0.flush_notifications(lifecycle);

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::acceptances::Acceptances;
 use super::close::{CloseHint, CloseReason, Closed, IoEnd};
 use super::notifications::{Notification, Notifications};
+use super::opened::OpenedStreams;
 use super::silence::Silence;
 use super::{ConnectionState, Use};
+use crate::failure::Kind;
+use crate::record::WeakAttempt;
 
 /// hyper closes a connection in the poll that follows the drop of an unread body. A later close has another reason.
 const DROP_GRACE: Duration = Duration::from_millis(100);
@@ -21,8 +25,10 @@ pub(in crate::record) enum UseEvidence {
     Named,
     /// The client named the connection, which has not accepted the request.
     NamedUnsent,
-    /// The client named an HTTP/2 connection, or one that is not tracked.
-    Stream(SetupOwner),
+    /// The own task of an HTTP/2 connection accepts the request.
+    Accepted,
+    /// The client named an HTTP/2 connection, or one that is not tracked. `first`: this may be its first use.
+    Stream { owner: SetupOwner, first: bool },
 }
 
 /// Which attempt started the setup of a connection.
@@ -52,7 +58,10 @@ pub(super) struct Lifecycle {
     /// The start of the newest attempt that has used the connection.
     pub(super) newest_start: Option<Instant>,
     /// The last use number of an attempt on HTTP/2.
-    last_stream_use: u64,
+    pub(super) last_stream_use: u64,
+    /// The requests that the connection's own task has accepted (HTTP/2).
+    pub(super) acceptances: Acceptances,
+    pub(super) opened: OpenedStreams,
     /// Of those in flight, the upgraded ones: they end with the IO.
     upgraded: u64,
     /// Of those in flight, the ended attempts whose uploads go on.
@@ -63,6 +72,8 @@ pub(super) struct Lifecycle {
     killed: bool,
     /// The peer sent GOAWAY (HTTP/2).
     goaway: bool,
+    /// This side sent a GOAWAY with an error of this kind (HTTP/2).
+    pub(super) gave_up: Option<Kind>,
     /// The pool does not use the connection any more.
     evicted: bool,
     pub(super) silence: Silence,
@@ -80,6 +91,11 @@ impl Lifecycle {
     /// The peer accepts no further request.
     pub(super) fn goaway_received(&mut self) {
         self.goaway = true;
+    }
+
+    /// This side gives the connection up.
+    pub(super) fn gave_up(&mut self, kind: Kind) {
+        self.gave_up.get_or_insert(kind);
     }
 
     /// Retires the connection for silence. `false` if it was draining or closed before.
@@ -109,7 +125,9 @@ impl Lifecycle {
         let last =
             matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::Silent));
         match self.in_flight {
-            _ if self.goaway || self.evicted || last || self.closed => ConnectionState::Draining,
+            _ if self.goaway || self.gave_up.is_some() || self.evicted || last || self.closed => {
+                ConnectionState::Draining
+            }
             0 => ConnectionState::Idle,
             _ if self.uploads == self.in_flight => ConnectionState::Draining,
             _ => ConnectionState::Active,
@@ -133,9 +151,14 @@ impl Lifecycle {
     }
 
     /// A request was sent on a stream of its own.
-    pub(super) fn begin_stream(&mut self) {
+    pub(super) fn begin_stream(&mut self, stream: u32, sequence: u64, at: Instant) -> Option<WeakAttempt> {
         self.uses += 1;
         self.activate();
+        let attempt = self.acceptances.open(stream);
+        if attempt.is_none() {
+            self.opened.push(sequence, at);
+        }
+        attempt
     }
 
     /// An attempt begins to use the connection.
@@ -147,17 +170,17 @@ impl Lifecycle {
     ) -> (Use, Association) {
         let number = match evidence {
             UseEvidence::Turn => self.uses + 1,
-            UseEvidence::Named => self.uses.max(1),
+            UseEvidence::Named | UseEvidence::Accepted => self.uses.max(1),
             UseEvidence::NamedUnsent => self.uses + 1,
-            UseEvidence::Stream(SetupOwner::ThisAttempt) => 1,
-            UseEvidence::Stream(owner) => {
+            UseEvidence::Stream { owner: SetupOwner::ThisAttempt, first: true } => 1,
+            UseEvidence::Stream { owner, first } => {
                 // The first use is reserved for the attempt that started the setup.
-                let taken = u64::from(owner == SetupOwner::Another);
+                let taken = u64::from(owner == SetupOwner::Another || !first);
                 self.last_stream_use = self.last_stream_use.max(taken) + 1;
                 self.last_stream_use
             }
         };
-        if let UseEvidence::Stream(_) = evidence {
+        if let UseEvidence::Stream { .. } = evidence {
             let association = if self.closed { Association::Closed } else { Association::Named };
             return (Use { number, idle_time: None, ready_at: opened }, association);
         }
@@ -254,6 +277,8 @@ impl Lifecycle {
         let hint = self.hint.filter(|hint| *hint != CloseHint::BodyDropped || !lived_on);
         let reason = match hint {
             Some(hint) => hint.reason(),
+            None if self.gave_up == Some(Kind::Protocol) => CloseReason::ProtocolError,
+            None if self.gave_up.is_some() => CloseReason::Error,
             None if self.goaway => CloseReason::GoAway,
             None if end.error.is_some() => CloseReason::Error,
             None if end.end_of_file => CloseReason::PeerClosed,
@@ -265,7 +290,7 @@ impl Lifecycle {
             reason,
             was_active,
             killed: self.killed && used_before < Some(DROP_GRACE),
-            error: end.error,
+            error: self.gave_up.or(end.error),
             lifetime: at.saturating_duration_since(opened),
         }));
     }

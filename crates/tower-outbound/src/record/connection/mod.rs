@@ -2,12 +2,14 @@
 //!
 //! [`Connection`] has the public accessors. The IO of a connection writes to the record through [`ConnectionIo`].
 
+mod acceptances;
 mod close;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod connection;
 mod io;
 mod lifecycle;
 mod notifications;
+mod opened;
 mod silence;
 mod usage;
 mod uses;

@@ -33,7 +33,7 @@ pub enum ConnectionState {
 named_enum! {
     /// Whether the serving connection was new.
     pub enum Reuse {
-        /// The attempt is the first one on the connection.
+        /// The attempt is the first one on the connection: see [`Use::number`].
         New = "new",
         /// The connection has served another attempt before.
         Reused = "reused",
@@ -56,8 +56,12 @@ pub struct Use {
 impl Use {
     /// The first use of a connection is number 1.
     ///
-    /// On HTTP/2 number 1 is the attempt that the connection was opened for. The others follow in the order of their
-    /// response heads.
+    /// On HTTP/2 use n is the request on stream 2n − 1, so number 1 is on the first stream, whichever attempt the connection
+    /// was opened for ([`Timings::setup_paid`](crate::Timings::setup_paid) says which).
+    ///
+    /// A client whose tasks are not [driven](crate::Connection::drive) does not show the streams of its attempts. Then number
+    /// 1 is the attempt that the connection was opened for, unless a stream was opened before the client accepted it; the
+    /// others follow in the order of their response heads.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number

@@ -1,11 +1,14 @@
 //! How the attempts of a connection begin and end their use of it.
 
+use std::sync::atomic::Ordering;
+
+use http::Method;
 use tokio::time::Instant;
 
-use super::lifecycle::{Association, SetupOwner, UseEvidence};
+use super::lifecycle::{Association, Lifecycle, SetupOwner, UseEvidence};
 use super::notifications::Notification;
 use super::{Connection, Use};
-use crate::record::{Attempt, association_reported};
+use crate::record::{Attempt, WeakAttempt, association_reported};
 
 impl Connection {
     /// An attempt begins to use the connection.
@@ -29,21 +32,53 @@ impl Connection {
                 true => SetupOwner::Another,
                 false => SetupOwner::Nobody,
             };
-            return lifecycle.begin_use(UseEvidence::Stream(owner), self.0.opened, at);
+            return lifecycle.begin_use(UseEvidence::Stream { owner, first: true }, self.0.opened, at);
         }
         let evidence = if self.is_opaque() {
             // Neither turns nor frames are visible: the client's naming is the use.
-            if evidence == UseEvidence::Named { UseEvidence::Turn } else { evidence }
+            let named = matches!(evidence, UseEvidence::Named | UseEvidence::Accepted);
+            if named { UseEvidence::Turn } else { evidence }
         } else if self.is_http2() {
-            UseEvidence::Stream(match self.setup().started_by() {
+            if let Some(begun) = self.begin_accepted(&mut lifecycle, attempt, evidence) {
+                return begun;
+            }
+            let owner = match self.setup().started_by() {
                 Some(id) if id == attempt.id() => SetupOwner::ThisAttempt,
                 Some(_) if !self.setup().is_abandoned() => SetupOwner::Another,
                 _ => SetupOwner::Nobody,
-            })
+            };
+            UseEvidence::Stream { owner, first: self.may_be_first_stream(attempt) }
         } else {
             evidence
         };
         lifecycle.begin_use(evidence, self.0.opened, at)
+    }
+
+    /// The connection's own task accepts the request: its stream is known, and so is the number of its use.
+    fn begin_accepted(
+        &self,
+        lifecycle: &mut Lifecycle,
+        attempt: &Attempt,
+        evidence: UseEvidence,
+    ) -> Option<(Use, Association)> {
+        if evidence != UseEvidence::Accepted {
+            return None;
+        }
+        if attempt.method() == Method::CONNECT {
+            // hyper may refuse the request without using up a stream.
+            lifecycle.acceptances.lose_count();
+        }
+        let number = lifecycle.acceptances.accept(WeakAttempt::new(attempt))?;
+        lifecycle.last_stream_use = lifecycle.last_stream_use.max(number);
+        attempt.0.stream.wait();
+        let association = if lifecycle.is_closed() { Association::Closed } else { Association::Named };
+        Some((Use { number, idle_time: None, ready_at: self.0.opened }, association))
+    }
+
+    /// Whether no stream was opened before the client accepted the request.
+    fn may_be_first_stream(&self, attempt: &Attempt) -> bool {
+        let first = self.0.first_stream_opened.load(Ordering::Acquire);
+        first == 0 || first > attempt.0.write.accepted()
     }
 
     /// Emits that the connection serves the attempt, unless the connection has closed since: nothing comes after its end.

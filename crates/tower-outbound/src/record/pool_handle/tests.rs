@@ -31,7 +31,7 @@ async fn suspect_connection_is_idle_http1_to_same_dead_peer() {
     advance(Duration::from_secs(1)).await;
     let new = open(&registry, URI, PEER);
     heard.io().count_read(1, Instant::now());
-    busy.io().begin_stream();
+    busy.io().begin_stream(1, 1, Instant::now());
 
     assert!(idle.is_suspect(&dead, since));
     for (one, why) in [

@@ -41,9 +41,14 @@ fn frames_open_and_close_streams_at_any_byte_split() {
     ]
     .concat();
     for piece in 1..=received.len() {
-        use StreamChange::{Closed, Opened};
         let (seen, open) = changes(&received, piece, &sent);
-        assert_eq!(seen, [Opened, Opened, Opened, Closed, Closed, Closed], "in pieces of {piece}");
+        let opened = |change| match change {
+            StreamChange::Opened { stream, .. } => stream,
+            StreamChange::Closed => 0,
+            other => panic!("{other:?}"),
+        };
+        let seen: Vec<_> = seen.into_iter().map(opened).collect();
+        assert_eq!(seen, [1, 3, 5, 0, 0, 0], "in pieces of {piece}");
         assert_eq!(open, 0);
     }
 }
@@ -83,7 +88,7 @@ fn goaway_reported_once_and_not_from_payload() {
 fn goaway_excludes_streams_after_last_stream_id() {
     let goaway = |last: u8| {
         let mut goaway = frame(GOAWAY, 0, 0, 8);
-        goaway[HEAD..HEAD + LAST_STREAM].copy_from_slice(&[0, 0, 0, last]);
+        goaway[HEAD..HEAD + 4].copy_from_slice(&[0, 0, 0, last]);
         goaway
     };
     for piece in 1..=20 {
@@ -110,6 +115,49 @@ fn goaway_excludes_streams_after_last_stream_id() {
         assert!(orders[2] < last && last < orders[3], "when the third stream went out");
         let mut seen = Vec::new();
         streams.sent(&frame(HEADERS, 5, 7, 9), |change| seen.push(change));
-        assert_eq!(seen, [StreamChange::Opened, StreamChange::Excluded { after: 0 }]);
+        assert!(matches!(
+            seen[..],
+            [StreamChange::Opened { stream: 7, .. }, StreamChange::Excluded { after: 0 }]
+        ));
     }
+}
+
+#[test]
+fn own_goaway_with_error_gives_up_at_any_byte_split() {
+    let goaway = |code: u8| [&frame(GOAWAY, 0, 0, 8)[..HEAD], &[0, 0, 0, 1, 0, 0, 0, code]].concat();
+    for piece in 1..=20 {
+        for code in [0, 1, 11] {
+            let sent = [frame(HEADERS, 5, 1, 9), goaway(code)].concat();
+            let seen = changes(&[], piece, &sent).0.split_off(1);
+            let expected: &[_] = if code == 0 { &[] } else { &[StreamChange::GaveUp { code: code.into() }] };
+            assert_eq!(seen, expected, "in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn ping_awaited_until_answer_or_own_goaway() {
+    let mut streams = Streams::new();
+    streams.sent(&[b' '; PREFACE], |_| {});
+    streams.sent(&frame(PING, ACK, 0, 8), |_| {});
+    assert!(!streams.awaits_ping(), "an answer to the peer's PING");
+    streams.sent(&frame(PING, 0, 0, 8), |_| {});
+    assert!(streams.awaits_ping());
+    streams.received(&frame(PING, 0, 0, 8), |_| {});
+    assert!(streams.awaits_ping(), "a PING of the peer is no answer");
+    streams.received(&frame(PING, ACK, 0, 8), |_| {});
+    assert!(!streams.awaits_ping());
+    streams.sent(&frame(PING, 0, 0, 8), |_| {});
+    streams.sent(&frame(GOAWAY, 0, 0, 8), |_| {});
+    assert!(!streams.awaits_ping());
+}
+
+#[test]
+fn would_open_only_for_headers_of_new_stream() {
+    let mut streams = Streams::new();
+    streams.sent(&[b' '; PREFACE], |_| {});
+    streams.sent(&frame(HEADERS, 4, 1, 9), |_| {});
+    let opens = |bytes: &[u8]| streams.would_open(bytes.chunks(7));
+    assert!(!opens(&[frame(HEADERS, 5, 1, 3), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat()));
+    assert!(opens(&[frame(DATA, 0, 1, 300), frame(HEADERS, 5, 3, 3)].concat()));
 }
