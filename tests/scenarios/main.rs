@@ -20,5 +20,6 @@ mod streams;
 mod support;
 mod tcp;
 mod timeouts;
+mod tunnels;
 mod uploads;
 mod wrappers;

@@ -1,9 +1,11 @@
 //! The errors of this crate, which are classified where they occur.
 
+use http::StatusCode;
+
 use super::evidence::{Evidence, Level};
 use crate::error::{
     ConnectError, LostRequestError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError,
-    TcpConnectError, TimeoutError,
+    TcpConnectError, TimeoutError, TunnelError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -17,6 +19,9 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     }
     if let Some(error) = error.downcast_ref::<TimeoutError>() {
         return Some(Failure::new(error.kind().kind()));
+    }
+    if let Some(error) = error.downcast_ref::<TunnelError>() {
+        return Some(tunnel(error));
     }
     if error.is::<PoolTimeoutError>() {
         return Some(Failure::new(Kind::PoolTimeout).with_phase(Phase::Queue).unsent());
@@ -33,6 +38,19 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
         return Some(Failure::found(Kind::ResponseEnded, None, None, false, Detail::Lost, unsent));
     }
     error.downcast_ref::<ConnectError>().map(|error| error.failure().clone())
+}
+
+fn tunnel(error: &TunnelError) -> Failure {
+    let unsent = Some(SendState::NotSent);
+    if error.lacks_host() {
+        return Failure::found(Kind::InvalidRequest, None, None, false, Detail::None, unsent);
+    }
+    let kind = match error.status() {
+        Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => Kind::UserAuthentication,
+        _ => Kind::ProxyTunnel,
+    };
+    let detail = error.status().map_or(Detail::None, |status| Detail::ProxyStatus(status.as_u16()));
+    Failure::found(kind, Some(Phase::Tunnel), None, true, detail, unsent)
 }
 
 /// Adds what an error of this crate proves; `false` if the level is another error.

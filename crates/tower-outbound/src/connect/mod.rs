@@ -3,11 +3,13 @@
 pub(crate) mod phase;
 pub(crate) mod tcp;
 pub(crate) mod track;
+pub(crate) mod tunnel;
 
 pub use self::phase::{PhaseFuture, PhaseLayer, PhaseTimer};
 pub use self::tcp::{FirstFamily, TcpConnecting, TcpConnector, TcpIo};
 pub use self::track::{Track, TrackFuture, TrackLayer, TrackedIo};
-pub use crate::error::{ConnectError, PhaseError, ResolveError, TcpConnectError};
+pub use self::tunnel::{TunnelConnecting, TunnelConnector, TunnelHandshake};
+pub use crate::error::{ConnectError, PhaseError, ResolveError, TcpConnectError, TunnelError};
 pub use crate::record::{
     AddressAttempt, AddressOutcome, CloseReason, Closed, Connection, ConnectionState, Protocol, Reuse, Setup,
     SetupPhase, TlsInfo, Use,

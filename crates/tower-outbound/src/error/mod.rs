@@ -9,6 +9,7 @@ mod lost_request;
 mod no_tls;
 mod tcp;
 mod timeout;
+mod tunnel;
 mod upload;
 
 pub use self::connect::{ConnectError, PhaseError, ResolveError};
@@ -21,6 +22,7 @@ pub(crate) use self::no_tls::NoTlsError;
 pub(crate) use self::tcp::AddressEnd;
 pub use self::tcp::TcpConnectError;
 pub use self::timeout::{TimeoutError, TimeoutKind};
+pub use self::tunnel::TunnelError;
 pub(crate) use self::upload::UploadAbandoned;
 
 /// Any error, boxed.

@@ -23,6 +23,8 @@ pub(crate) enum Detail {
     Lost,
     /// The client turned an HTTP response into an error.
     Status(u16),
+    /// A proxy refused the tunnel with this status.
+    ProxyStatus(u16),
     /// A gRPC status: the peer's answer, or one that the client made from another error.
     Grpc {
         code: i32,

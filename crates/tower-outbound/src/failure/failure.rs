@@ -221,11 +221,17 @@ impl Failure {
         matches!(self.detail, Detail::Lost)
     }
 
-    /// The status of a response that the client turned into an error (reqwest's `error_for_status`).
+    /// Whether a proxy refused the tunnel for a reason that a retry does not change: 4xx, but not a timeout or a limit.
+    pub(crate) const fn is_refused_by_proxy(&self) -> bool {
+        matches!(self.detail, Detail::ProxyStatus(status @ 400..=499) if status != 408 && status != 429)
+    }
+
+    /// The status of a response that the client turned into an error (reqwest's `error_for_status`), or with which a
+    /// proxy refused a tunnel.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self.detail {
-            Detail::Status(status) => StatusCode::from_u16(status).ok(),
+            Detail::Status(status) | Detail::ProxyStatus(status) => StatusCode::from_u16(status).ok(),
             _ => None,
         }
     }

@@ -79,6 +79,7 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
         // A timeout elapsed in the queue: the next attempt would wait in the same queue.
         _ if failure.phase() == Some(Phase::Queue) => true,
         Kind::UserAuthentication => true,
+        Kind::ProxyTunnel => failure.is_refused_by_proxy(),
         Kind::InvalidRequest | Kind::RequestBody => true,
         _ => false,
     }

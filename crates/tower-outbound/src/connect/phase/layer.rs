@@ -50,7 +50,8 @@ impl PhaseLayer {
         Self { timed: Timed::Phase(Phase::Tcp) }
     }
 
-    /// For a connector that opens a tunnel through a proxy (`CONNECT`), with a TCP connector inside.
+    /// For a connector that opens a tunnel through a proxy (`CONNECT`), with a TCP connector inside. Not for
+    /// [`TunnelConnector`](crate::connect::TunnelConnector), which times the phase itself.
     #[must_use]
     pub const fn tunnel() -> Self {
         Self { timed: Timed::Phase(Phase::Tunnel) }

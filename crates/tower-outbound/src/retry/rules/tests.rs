@@ -10,8 +10,8 @@ fn retry_decision_for_every_unsent_failure_kind() {
         Kind::PoolTimeout | Kind::QueueFull | Kind::DeadlineExceeded => false,
         Kind::VersionNegotiation | Kind::UserAuthentication => false,
         Kind::InvalidRequest | Kind::RequestBody => false,
-        // Without the detail (a refused certificate, an unknown name) that makes the failure permanent.
-        Kind::SecureConnection | Kind::NameResolution => true,
+        // Without the detail (a refused certificate, an unknown name, a proxy's status) that makes the failure permanent.
+        Kind::SecureConnection | Kind::NameResolution | Kind::ProxyTunnel => true,
         Kind::ConnectionRefused
         | Kind::ConnectionReset
         | Kind::ConnectionAborted
@@ -21,7 +21,6 @@ fn retry_decision_for_every_unsent_failure_kind() {
         | Kind::TooManyOpenSockets
         | Kind::AccessDenied
         | Kind::Connection
-        | Kind::ProxyTunnel
         | Kind::ConnectTimeout
         | Kind::TlsTimeout
         | Kind::WriteTimeout
