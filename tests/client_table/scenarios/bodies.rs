@@ -12,7 +12,7 @@ use tower_outbound::Phase;
 use crate::cell::{Cell, get, post, text, timings};
 use crate::peer::{Given, body};
 
-fn data<E>(text: &'static str) -> Result<Frame<Bytes>, E> {
+pub(super) fn data<E>(text: &'static str) -> Result<Frame<Bytes>, E> {
     Ok(Frame::data(Bytes::from_static(text.as_bytes())))
 }
 

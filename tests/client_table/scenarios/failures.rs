@@ -1,16 +1,21 @@
 //! Failures, and how they are reported.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use http::{Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt, StreamBody};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::closed_port;
 use tower_outbound::{Class, Kind, Phase, SendState};
 
-use super::bodies::gated;
+use super::bodies::{data, gated};
 use crate::cell::{Cell, get, post, text};
 use crate::peer::{body, listen};
+
+/// A call that takes longer has no end.
+const LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) async fn connect_refused_is_classified_and_not_sent(cell: &Cell) {
     let uri = cell.uri(closed_port().unwrap());
@@ -153,4 +158,33 @@ pub(super) async fn cancellation_is_not_an_error(cell: &Cell) {
         peer.has_open(0).await;
     }
     client.leave().await;
+}
+
+pub(super) async fn request_body_panic_is_request_body_error(cell: &Cell) {
+    for waits in [false, true] {
+        let read = Gate::new();
+        let gate = read.clone();
+        let peer = cell.peer(move |request| {
+            gate.open();
+            async move {
+                request.into_body().collect().await?;
+                Ok(Response::new(body("never")))
+            }
+        });
+        let client = cell.client(&peer.uri("/")).await;
+        let first = futures_util::stream::iter([data("begun")]);
+        let rest = futures_util::stream::once(async move {
+            if waits {
+                read.wait().await;
+            }
+            panic!("this test wants a panic of the request body")
+        });
+        let upload = BodyExt::boxed(StreamBody::new(first.chain(rest)));
+        let sent = tokio::time::timeout(LIMIT, client.send(post(&peer.uri("/"), upload))).await;
+        let error = sent.expect("an end").map(drop).expect_err("no response");
+        let failure = error.failure();
+        assert_eq!((failure.kind(), failure.phase()), (Kind::RequestBody, Some(Phase::Send)), "{error:?}");
+        let recorder = client.leave().await;
+        assert_eq!(recorder.outcomes(), ["request_body_error in send"]);
+    }
 }

@@ -62,7 +62,8 @@ scenarios! {
         body_truncated_fails_in_body,
         response_not_http_is_classified,
         error_status_is_a_response,
-        cancellation_is_not_an_error;
+        cancellation_is_not_an_error,
+        request_body_panic_is_request_body_error;
     limits:
         first_byte_timeout_is_response_timeout,
         body_idle_timeout_is_body_timeout,

@@ -23,7 +23,7 @@ pub(crate) use self::tcp::AddressEnd;
 pub use self::tcp::TcpConnectError;
 pub use self::timeout::{TimeoutError, TimeoutKind};
 pub use self::tunnel::TunnelError;
-pub(crate) use self::upload::UploadAbandoned;
+pub(crate) use self::upload::{UploadAbandoned, UploadPanicked};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

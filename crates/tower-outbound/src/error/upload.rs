@@ -1,4 +1,4 @@
-//! An upload that outlives its attempt.
+//! Uploads that the observe layer ends.
 
 use std::error::Error;
 use std::fmt;
@@ -14,3 +14,16 @@ impl fmt::Display for UploadAbandoned {
 }
 
 impl Error for UploadAbandoned {}
+
+/// The request's body has panicked.
+#[derive(Debug)]
+pub(crate) struct UploadPanicked;
+
+impl fmt::Display for UploadPanicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The panic hook has printed the message, which may contain anything.
+        f.write_str("the request body panicked")
+    }
+}
+
+impl Error for UploadPanicked {}

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::error::{BoxError, UploadAbandoned};
+use crate::error::{BoxError, UploadAbandoned, UploadPanicked};
 use crate::foreign::HandOffBody;
 use crate::record::Attempt;
 
@@ -20,7 +21,8 @@ pin_project! {
     /// The body of an observed request: counts the bytes that the client takes.
     ///
     /// # Errors
-    /// The error of the caller's body. Also an error of its own if the body has not ended a second after the attempt: the
+    /// The error of the caller's body. An error of its own if the caller's body panics: the attempt then fails as
+    /// [`RequestBody`](crate::Kind::RequestBody). Also an error of its own if the body has not ended a second after the attempt: the
     /// response is complete, has failed or was dropped, so nothing waits for the rest of the upload. The client then
     /// closes the connection (HTTP/1) or resets the stream (HTTP/2). Without this, a body that never ends would keep both,
     /// and the client's task, for ever.
@@ -73,7 +75,11 @@ where
         if end.is_some_and(|end| end.elapsed() >= GRACE) {
             return Poll::Ready(Some(Err(UploadAbandoned.into())));
         }
-        let polled = this.inner.as_mut().poll_frame(cx);
+        // A client polls the body in the task of its connection. A panic would end that task, for all requests of the
+        // connection, or on HTTP/2 leave the stream without an end.
+        let polled = catch_unwind(AssertUnwindSafe(|| this.inner.as_mut().poll_frame(cx)));
+        // The body is not polled again after an error.
+        let Ok(polled) = polled else { return Poll::Ready(Some(Err(UploadPanicked.into()))) };
         let record = this.inner.attempt().request_body();
         if *this.watched {
             record.polled(polled.is_pending());
