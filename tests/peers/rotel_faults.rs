@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use outbound_tests::otlp::{Front, FrontProtocol};
 use outbound_tests::peers::Rotel;
+use tower_outbound_telemetry::OtlpProtocol;
 
 #[path = "../telemetry_faults/drive.rs"]
 mod drive;
 
-use drive::{BEFORE, UNDER};
+use drive::{BEFORE, UNDER, front_protocol};
 
 const RECEIVED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn over_grpc() {
-    check(FrontProtocol::Grpc).await;
+    check(OtlpProtocol::Grpc).await;
 }
 
 pub(crate) async fn over_http() {
-    check(FrontProtocol::Http).await;
+    check(OtlpProtocol::HttpProtobuf).await;
 }
 
-async fn check(protocol: FrontProtocol) {
-    for (fault, reasons) in drive::faults(protocol) {
+async fn check(protocol: OtlpProtocol) {
+    for (fault, reasons) in drive::faults(front_protocol(protocol)) {
         let rotel = Rotel::start().await.unwrap();
-        let front = front(&rotel, protocol);
+        let front = front(&rotel, front_protocol(protocol));
         let run = tokio::task::spawn_blocking(move || drive::run(&front, protocol, fault));
         let outcome = run.await.unwrap();
         let delivered = outcome.report.spans().delivered();
@@ -44,7 +45,7 @@ async fn check(protocol: FrontProtocol) {
 pub(crate) async fn comes_back() {
     let mut rotel = Rotel::start().await.unwrap();
     let front = front(&rotel, FrontProtocol::Http);
-    let telemetry = drive::long_lived(&front, FrontProtocol::Http);
+    let telemetry = drive::long_lived(&front, OtlpProtocol::HttpProtobuf);
     drive::record(&telemetry, 600);
     rotel.pause().await.unwrap();
     drive::record(&telemetry, 600);

@@ -14,6 +14,11 @@ pub(crate) const BEFORE: u64 = 300;
 pub(crate) const UNDER: u64 = 3_000;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The protocol of the front.
+pub(crate) fn front_protocol(protocol: OtlpProtocol) -> FrontProtocol {
+    if protocol == OtlpProtocol::Grpc { FrontProtocol::Grpc } else { FrontProtocol::Http }
+}
+
 /// The report and the duration of a pipeline's shutdown.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -45,7 +50,7 @@ pub(crate) fn faults(protocol: FrontProtocol) -> Vec<(Fault, &'static [Loss])> {
 }
 
 /// A pipeline with short timeouts: 500 ms for a batch, 2 s for the shutdown.
-pub(crate) fn telemetry(front: &Front, protocol: FrontProtocol) -> Telemetry {
+pub(crate) fn telemetry(front: &Front, protocol: OtlpProtocol) -> Telemetry {
     let lookup = |key: &str| {
         let value = match key {
             "OTEL_BSP_SCHEDULE_DELAY" => "50",
@@ -59,13 +64,9 @@ pub(crate) fn telemetry(front: &Front, protocol: FrontProtocol) -> Telemetry {
 
 fn with(
     front: &Front,
-    protocol: FrontProtocol,
+    protocol: OtlpProtocol,
     lookup: impl Fn(&str) -> Option<String> + Send + 'static,
 ) -> Telemetry {
-    let protocol = match protocol {
-        FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
-        FrontProtocol::Grpc => OtlpProtocol::Grpc,
-    };
     let builder =
         Telemetry::builder("shop").lookup(lookup).without_globals().shutdown_timeout(SHUTDOWN_TIMEOUT);
     builder.protocol(protocol).endpoint(front.endpoint()).build().unwrap()
@@ -80,7 +81,7 @@ pub(crate) fn record(telemetry: &Telemetry, spans: u64) {
 }
 
 /// Records spans without a fault, then with the fault until the shutdown.
-pub(crate) fn run(front: &Front, protocol: FrontProtocol, fault: Fault) -> Outcome {
+pub(crate) fn run(front: &Front, protocol: OtlpProtocol, fault: Fault) -> Outcome {
     let telemetry = telemetry(front, protocol);
     record(&telemetry, BEFORE);
     let before = telemetry.force_flush().unwrap();
@@ -113,6 +114,6 @@ pub(crate) fn assert_exact(outcome: &Outcome, got: u64, fault: Fault, reasons: &
 }
 
 /// A pipeline with default timeouts, long enough for a restart of the receiver.
-pub(crate) fn long_lived(front: &Front, protocol: FrontProtocol) -> Telemetry {
+pub(crate) fn long_lived(front: &Front, protocol: OtlpProtocol) -> Telemetry {
     with(front, protocol, |_| None)
 }

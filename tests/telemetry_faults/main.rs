@@ -6,8 +6,9 @@ mod drive;
 mod log;
 
 use outbound_tests::otlp::{Fault, Front, FrontProtocol, Receiver};
+use tower_outbound_telemetry::OtlpProtocol;
 
-use drive::{BEFORE, Outcome, UNDER};
+use drive::{BEFORE, Outcome, UNDER, front_protocol};
 
 fn receiver() -> Receiver {
     // The start only binds the ports. The receiver runs on its own thread.
@@ -23,13 +24,13 @@ fn front(receiver: &Receiver, protocol: FrontProtocol) -> Front {
     Front::start(upstream, protocol).unwrap()
 }
 
-fn check(protocol: FrontProtocol) {
-    let faults = drive::faults(protocol);
+fn check(protocol: OtlpProtocol) {
+    let faults = drive::faults(front_protocol(protocol));
     std::thread::scope(|scope| {
         for (fault, reasons) in faults {
             scope.spawn(move || {
                 let receiver = receiver();
-                let front = front(&receiver, protocol);
+                let front = front(&receiver, front_protocol(protocol));
                 let outcome = drive::run(&front, protocol, fault);
                 let got = receiver.span_ids().len() as u64;
                 let Outcome { report, shutdown } = &outcome;
@@ -52,10 +53,15 @@ fn check(protocol: FrontProtocol) {
 
 #[test]
 fn otlp_http_reported_losses_match_receiver() {
-    check(FrontProtocol::Http);
+    check(OtlpProtocol::HttpProtobuf);
+}
+
+#[test]
+fn otlp_json_reported_losses_match_receiver() {
+    check(OtlpProtocol::HttpJson);
 }
 
 #[test]
 fn otlp_grpc_reported_losses_match_receiver() {
-    check(FrontProtocol::Grpc);
+    check(OtlpProtocol::Grpc);
 }

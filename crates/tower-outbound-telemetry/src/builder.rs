@@ -2,9 +2,12 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::trace::SpanExporter;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
+use crate::export::Given;
 use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::settings::{Choices, LONGEST_TIMEOUT, Lookup, OtlpProtocol, SHUTDOWN_TIMEOUT, Settings};
 use crate::{Telemetry, TelemetryError};
@@ -36,6 +39,7 @@ pub struct TelemetryBuilder {
     subscriber: bool,
     shutdown_timeout: Duration,
     client: Option<OutboundClient>,
+    given: Given,
     keep: Option<Keep>,
 }
 
@@ -48,6 +52,7 @@ impl TelemetryBuilder {
             subscriber: true,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             client: None,
+            given: Given::default(),
             keep: None,
         }
     }
@@ -117,6 +122,44 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Exports spans with this exporter instead of OTLP's, one batch at a time, each on a blocking thread of the pipeline's
+    /// own runtime: the exporter may block, or use tokio. The variables `OTEL_EXPORTER_OTLP_*` then have no effect on spans.
+    ///
+    /// Queue, counts and shutdown are the same. A batch that the exporter returns an error for is lost: `timed_out` if it
+    /// says so, else `failed`. A batch that it has not returned when the shutdown's time is up is `timed_out`.
+    ///
+    /// # Example
+    /// ```
+    /// use opentelemetry_sdk::error::OTelSdkResult;
+    /// use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+    /// use tower_outbound_telemetry::Telemetry;
+    ///
+    /// #[derive(Debug)]
+    /// struct Names;
+    ///
+    /// impl SpanExporter for Names {
+    ///     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+    ///         batch.iter().for_each(|span| println!("{}", span.name));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let telemetry = Telemetry::builder("shop").span_exporter(Names).without_globals().build()?;
+    /// # drop(telemetry);
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
+    pub fn span_exporter(mut self, exporter: impl SpanExporter + 'static) -> Self {
+        self.given.spans = Some(Box::new(exporter));
+        self
+    }
+
+    /// Exports metrics with this exporter instead of OTLP's: see [`span_exporter`](Self::span_exporter). It is called on
+    /// the thread of the SDK's reader, inside the pipeline's own runtime.
+    pub fn metric_exporter(mut self, exporter: impl PushMetricExporter) -> Self {
+        self.given.metrics = Some(Box::new(exporter));
+        self
+    }
+
     /// Exports attempts of traces that are not sampled: see [`Keep`] for the limits. In effect for the observers of
     /// [`Telemetry::observer`].
     ///
@@ -149,6 +192,7 @@ impl TelemetryBuilder {
             subscriber: self.subscriber,
             shutdown_timeout: self.shutdown_timeout,
             client: self.client,
+            given: self.given,
             keep: self.keep,
         };
         Pipeline::build(&settings, options).map(Telemetry::new)

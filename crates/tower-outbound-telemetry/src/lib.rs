@@ -28,19 +28,24 @@
 //! | feature | adds | default |
 //! | --- | --- | --- |
 //! | `console` | the module `console`, with exporters that print traces and metrics; the value `console` of `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` | off |
+//! | `zstd` | the value `zstd` of `OTEL_EXPORTER_OTLP_COMPRESSION`; compiles C | off |
 //!
-//! # Why not `opentelemetry-otlp`
+//! # The exporter
 //!
-//! Version 0.33.1, with the SDK's batch processor and periodic reader:
+//! `opentelemetry-otlp` makes the OTLP requests; its HTTP client is this crate's delivery, which sends them with an
+//! [`OutboundClient`](tower_outbound::OutboundClient) over HTTP or, in a gRPC frame, over gRPC. Beside `opentelemetry-otlp`
+//! 0.33.1 with the SDK's batch processor and periodic reader, the delivery adds:
 //!
-//! | | this crate | `opentelemetry-otlp` |
+//! | | this crate | `opentelemetry-otlp` with a client of its own |
 //! | --- | --- | --- |
 //! | losses | counted by reason: [`Report`], `otel.sdk.*` metrics | a log line; flush and shutdown may return `Ok` although batches were lost |
 //! | shutdown | ends within [one timeout](TelemetryBuilder::shutdown_timeout) | the meter provider ignores its timeout |
 //! | runtime | a thread of its own; works without a tokio runtime, and if its workers are blocked | with gRPC, a shutdown on a current-thread runtime times out |
+//! | batches | up to four at a time, for a receiver far away | one at a time |
 //! | variables | those of [`Telemetry`]; a [`Warning`] for each invalid one | not `OTEL_SDK_DISABLED`, `OTEL_PROPAGATORS`, `OTEL_*_EXPORTER`, or the certificates |
-//! | HTTP client | an [`OutboundClient`](tower_outbound::OutboundClient) | reqwest, hyper or tonic's channel |
-//! | logs, HTTP/JSON | no | yes |
+//! | logs | no | yes |
+//!
+//! Another exporter can be [given](TelemetryBuilder::span_exporter).
 //!
 //! # Minimum Rust version
 //!

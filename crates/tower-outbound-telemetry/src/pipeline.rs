@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
-use crate::export::{EndBy, ExportStats, ExportThread, Exporters, SelfMetrics, SpanQueue};
+use crate::export::{Component, EndBy, ExportStats, ExportThread, Exporters, Given, SelfMetrics, SpanQueue};
 use crate::sampler::KeepingSampler;
 use crate::settings::{FLUSH_TIMEOUT, Settings};
 use crate::{Report, TelemetryError, Warning, globals, subscriber};
@@ -43,6 +43,9 @@ const FOR_SPANS: f64 = 0.8;
 /// The SDK waits 5 s for its reader. The rest is for the reader's work after the export.
 const FOR_METRICS: Duration = Duration::from_millis(4_500);
 
+/// An export ends with the shutdown's time; the rest is for the SDK's reader.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// The scope of the pipeline's own metrics. The schema is that of the observer's conventions.
 fn scope() -> InstrumentationScope {
     let conventions = tower_outbound_otel::scope();
@@ -62,6 +65,8 @@ pub(crate) struct Pipeline {
     pub(crate) keep: Option<Keep>,
     timeout: Duration,
     client: Option<OutboundClient>,
+    /// The names of the exporters of spans and metrics that were given.
+    given: [Option<&'static str>; 2],
     spans: Option<SpanQueue>,
     end_metrics_by: Option<EndBy>,
     thread: Option<ExportThread>,
@@ -69,13 +74,13 @@ pub(crate) struct Pipeline {
 }
 
 /// Options without a variable.
-#[derive(Debug)]
 pub(crate) struct PipelineOptions {
     /// Whether to set the global providers and the propagator.
     pub(crate) globals: bool,
     pub(crate) subscriber: bool,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) client: Option<OutboundClient>,
+    pub(crate) given: Given,
     pub(crate) keep: Option<Keep>,
 }
 
@@ -87,7 +92,7 @@ impl Pipeline {
         let mut pipeline = Self::default();
         (pipeline.timeout, pipeline.client) = (options.shutdown_timeout, options.client);
         pipeline.keep = options.keep;
-        pipeline.providers(settings)?;
+        pipeline.providers(settings, options.given)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if options.subscriber {
             let filter = settings.log_filter.as_deref();
@@ -114,17 +119,18 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    fn providers(&mut self, settings: &Settings) -> Result<(), TelemetryError> {
+    fn providers(&mut self, settings: &Settings, mut given: Given) -> Result<(), TelemetryError> {
         let resource = settings.resource();
+        self.given = given.names();
         let (traces, metrics) = (&settings.traces, &settings.metrics);
         if traces.otlp.is_some() || metrics.otlp.is_some() {
             self.thread = Some(ExportThread::start()?);
         }
         if traces.is_on() {
-            self.traces = Some(self.tracer_provider(settings, &resource)?);
+            self.traces = Some(self.tracer_provider(settings, &mut given, &resource)?);
         }
         if metrics.is_on() {
-            self.metrics = Some(self.meter_provider(settings, resource)?);
+            self.metrics = Some(self.meter_provider(settings, &mut given, resource)?);
         }
         Ok(())
     }
@@ -132,6 +138,7 @@ impl Pipeline {
     fn tracer_provider(
         &mut self,
         settings: &Settings,
+        given: &mut Given,
         resource: &Resource,
     ) -> Result<SdkTracerProvider, TelemetryError> {
         let mut provider =
@@ -140,7 +147,7 @@ impl Pipeline {
             Some(_) => provider.with_sampler(KeepingSampler(settings.sampler.clone())),
             None => provider.with_sampler(settings.sampler.clone()),
         };
-        if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters()) {
+        if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters(given)) {
             let spans = exporters.spans(export, &settings.batch, resource)?;
             provider = provider.with_span_processor(spans.clone());
             self.spans = Some(spans);
@@ -155,12 +162,13 @@ impl Pipeline {
     fn meter_provider(
         &mut self,
         settings: &Settings,
+        given: &mut Given,
         resource: Resource,
     ) -> Result<SdkMeterProvider, TelemetryError> {
         let mut provider = SdkMeterProvider::builder()
             .with_resource(resource)
             .with_view(view(settings.exponential_histograms));
-        if let (Some(export), Some(mut exporters)) = (&settings.metrics.otlp, self.exporters()) {
+        if let (Some(export), Some(mut exporters)) = (&settings.metrics.otlp, self.exporters(given)) {
             let (exporter, end_by) =
                 exporters.metrics(export, settings.metric_timeout, settings.temporality)?;
             self.end_metrics_by = Some(end_by);
@@ -173,18 +181,21 @@ impl Pipeline {
         }
         let provider = provider.build();
         if let Some(export) = &settings.metrics.otlp {
-            let traces = settings.traces.otlp.as_ref().map(|export| export.protocol);
-            let stats = Arc::clone(&self.stats);
-            let own = SelfMetrics { stats, traces, metrics: export.protocol };
+            let traces = settings.traces.otlp.as_ref();
+            let own = SelfMetrics {
+                stats: Arc::clone(&self.stats),
+                traces: traces.map(|export| Component::exporter(self.given[0], export.protocol, "span")),
+                metrics: Component::exporter(self.given[1], export.protocol, "metric"),
+            };
             own.register(&provider.meter_with_scope(scope()));
         }
         Ok(provider)
     }
 
-    fn exporters(&mut self) -> Option<Exporters<'_>> {
+    fn exporters<'a>(&'a mut self, given: &'a mut Given) -> Option<Exporters<'a>> {
         let Self { thread, stats, warnings, client, .. } = self;
         let client = client.as_ref();
-        thread.as_ref().map(|thread| Exporters { thread, client, stats, warnings })
+        thread.as_ref().map(|thread| Exporters { thread, client, given, stats, warnings })
     }
 
     /// Logs warnings, and where telemetry is exported to.
@@ -192,14 +203,19 @@ impl Pipeline {
         for warning in &self.warnings {
             tracing::warn!(target: "tower_outbound_telemetry", "{warning}");
         }
-        let (traces, metrics) = (settings.traces.to_string(), settings.metrics.to_string());
+        let [traces, metrics] =
+            [(&settings.traces, self.given[0]), (&settings.metrics, self.given[1])].map(|(otlp, given)| {
+                given.filter(|_| otlp.is_on()).map_or_else(|| otlp.to_string(), str::to_owned)
+            });
         tracing::info!(target: "tower_outbound_telemetry", traces, metrics, "telemetry is exported");
     }
 
     /// Exports pending telemetry.
     pub(crate) fn flush(&self) -> Result<(), TelemetryError> {
         let traces = self.traces.as_ref().map_or(Ok(()), SdkTracerProvider::force_flush);
-        let metrics = self.metrics.clone().map_or(Ok(()), flush_metrics);
+        let metrics = self.metrics.clone();
+        // The SDK waits for as long as the export takes.
+        let metrics = metrics.map_or(Ok(()), |metrics| bounded(FLUSH_TIMEOUT, move || metrics.force_flush()));
         TelemetryError::of_sdk("flushing traces", traces)
             .and(TelemetryError::of_sdk("flushing metrics", metrics))
     }
@@ -221,8 +237,11 @@ impl Pipeline {
                 end_by.send_replace(Some(end.min(Instant::now() + FOR_METRICS)));
             }
             if let Some(metrics) = self.metrics.take() {
-                let _ = metrics.shutdown();
+                // The SDK waits for five seconds, and a given exporter may block.
+                let rest = end.saturating_duration_since(Instant::now()) + GRACE;
+                let _ = bounded(rest, move || metrics.shutdown());
             }
+            self.stats.give_up_metrics();
             if let Some(thread) = &mut self.thread {
                 thread.stop();
             }
@@ -243,15 +262,15 @@ impl Drop for Pipeline {
     }
 }
 
-/// With a timeout: the SDK waits for as long as the export takes.
-fn flush_metrics(metrics: SdkMeterProvider) -> OTelSdkResult {
+/// Runs this on a thread of its own, which is left behind when the time is up.
+fn bounded(timeout: Duration, run: impl FnOnce() -> OTelSdkResult + Send + 'static) -> OTelSdkResult {
     let (done, wait) = mpsc::channel();
     let thread = std::thread::Builder::new().name("otlp-flush".into());
     let started = thread.spawn(move || {
-        let _ = done.send(metrics.force_flush());
+        let _ = done.send(run());
     });
     started.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))?;
-    wait.recv_timeout(FLUSH_TIMEOUT).unwrap_or(Err(OTelSdkError::Timeout(FLUSH_TIMEOUT)))
+    wait.recv_timeout(timeout).unwrap_or(Err(OTelSdkError::Timeout(timeout)))
 }
 
 /// One view for both purposes: each matching view makes a stream of its own.

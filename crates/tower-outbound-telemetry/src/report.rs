@@ -16,14 +16,24 @@ pub enum Loss {
     Rejected,
     /// The connection broke, or the response was not valid.
     Broken,
+    /// The exporter failed, and said no more: a [given one](crate::TelemetryBuilder::span_exporter), or OTLP's before
+    /// it sent a request of more than 64 MiB.
+    Failed,
     /// The spans ended during the shutdown. Spans that end later are not recorded.
     ShutDown,
 }
 
 impl Loss {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::QueueFull, Self::Refused, Self::TimedOut, Self::Rejected, Self::Broken, Self::ShutDown];
+    pub const ALL: [Self; 7] = [
+        Self::QueueFull,
+        Self::Refused,
+        Self::TimedOut,
+        Self::Rejected,
+        Self::Broken,
+        Self::Failed,
+        Self::ShutDown,
+    ];
 
     /// The value of `error.type` on the `otel.sdk.*` metrics.
     #[must_use]
@@ -34,6 +44,7 @@ impl Loss {
             Self::TimedOut => "timed_out",
             Self::Rejected => "rejected",
             Self::Broken => "broken",
+            Self::Failed => "failed",
             Self::ShutDown => "shut_down",
         }
     }

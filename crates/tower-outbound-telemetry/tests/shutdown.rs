@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
-const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
+const PROTOCOLS: [OtlpProtocol; 3] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
 const RUNS: usize = 20;
 /// More than a batch and less than the queue.
 const SPANS: usize = 700;

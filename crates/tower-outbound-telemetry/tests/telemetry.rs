@@ -56,7 +56,7 @@ fn one_worker<T: Send + 'static>(future: impl Future<Output = T> + Send + 'stati
     runtime.block_on(async { tokio::spawn(future).await.unwrap() })
 }
 
-const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
+const PROTOCOLS: [OtlpProtocol; 3] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
 
 #[test]
 fn shutdown_delivers_on_every_runtime_and_without_runtime() {

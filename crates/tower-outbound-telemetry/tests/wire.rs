@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
 use outbound_tests::certs::Certs;
 use outbound_tests::otlp::Receiver;
@@ -16,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
-const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf];
+const PROTOCOLS: [OtlpProtocol; 3] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
 
 /// A TLS proxy before a receiver; returns the port.
 async fn tls_front(upstream: SocketAddr, config: Arc<ServerConfig>) -> u16 {
@@ -112,13 +115,82 @@ async fn tls_client_certificate_presented_to_receiver() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gzip_export_accepted_by_receiver() {
-    for protocol in PROTOCOLS {
+async fn compressed_export_and_answer_are_understood() {
+    let encodings: &[&str] =
+        if cfg!(feature = "zstd") { &["none", "gzip", "zstd"] } else { &["none", "gzip"] };
+    for (protocol, encoding) in PROTOCOLS.into_iter().flat_map(|p| encodings.iter().map(move |e| (p, e))) {
         let receiver = Receiver::start().await.unwrap();
         let endpoint = format!("http://{}", address(&receiver, protocol));
-        let gzip = HashMap::from([("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned())]);
-        let (report, _) = export(protocol, endpoint, gzip).await;
-        assert!(report.is_complete() && receiver.spans().len() == 1, "{protocol:?}: {report}");
+        let variables = HashMap::from([("OTEL_EXPORTER_OTLP_COMPRESSION", (*encoding).to_owned())]);
+        let (report, warnings) = export(protocol, endpoint, variables).await;
+        let whole = report.is_complete() && receiver.spans().len() == 1 && !receiver.metrics().is_empty();
+        assert!(whole, "{protocol:?} {encoding}: {report} {warnings:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejected_part_in_compressed_answer_is_counted() {
+    let answer = async |request: http::Request<hyper::body::Incoming>| {
+        assert_eq!(request.headers()["grpc-encoding"], "gzip");
+        // A partial success: 1 rejected, "no".
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(b"\x0a\x06\x08\x01\x12\x02no").unwrap();
+        let message = gzip.finish().unwrap();
+        let frame = [&[1, 0, 0, 0, message.len() as u8], &*message].concat();
+        let trailers = http::HeaderMap::from_iter([(
+            http::HeaderName::from_static("grpc-status"),
+            http::HeaderValue::from_static("0"),
+        )]);
+        let body = Full::new(Bytes::from(frame)).with_trailers(std::future::ready(Some(Ok(trailers))));
+        http::Response::builder().header("grpc-encoding", "gzip").body(body).unwrap()
+    };
+    let server = H2Server::builder().start(answer).await.unwrap();
+    let variables = HashMap::from([
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned()),
+        ("OTEL_METRICS_EXPORTER", "none".to_owned()),
+    ]);
+    let (report, _) = export(OtlpProtocol::Grpc, format!("http://{}", server.address()), variables).await;
+    assert_eq!((report.spans().lost(), report.spans().lost_by(Loss::Rejected)), (1, 1), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn untrusted_certificate_is_not_retried() {
+    let certs = Certs::new("collector.test");
+    for protocol in PROTOCOLS {
+        let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://localhost:{}", front.local_addr().unwrap().port());
+        let acceptor = TlsAcceptor::from(certs.server_config(alpn(protocol)));
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = front.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = acceptor.accept(tcp).await;
+            }
+        });
+        let variables = HashMap::from([("OTEL_METRICS_EXPORTER", "none".to_owned())]);
+        let (report, _) = export(protocol, endpoint, variables).await;
+        assert_eq!(report.spans().lost_by(Loss::Refused), 1, "{report}");
+        assert_eq!(accepted.load(Ordering::Relaxed), 1, "{protocol:?}: one handshake for one batch");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_above_64_mib_counts_as_failed() {
+    for protocol in [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf] {
+        let receiver = Receiver::start().await.unwrap();
+        let builder = Telemetry::builder("shop").lookup(|_| None).without_globals().protocol(protocol);
+        let builder = builder.endpoint(format!("http://{}", address(&receiver, protocol)));
+        let telemetry = builder.build().unwrap();
+        let tracer = telemetry.tracer_provider().unwrap().tracer("test");
+        for _ in 0..2 {
+            tracer.start("x".repeat(33 << 20)).end();
+        }
+        let report = telemetry.force_flush().unwrap();
+        assert_eq!((report.spans().lost(), report.spans().lost_by(Loss::Failed)), (2, 2), "{report}");
+        tracer.start("a span").end();
+        let report = telemetry.shutdown().await;
+        assert_eq!((report.spans().delivered(), receiver.spans().len()), (1, 1), "{report}");
     }
 }
 
@@ -146,5 +218,7 @@ async fn headers_and_gzip_encoding_sent_in_grpc_export() {
     assert_eq!([header("content-type"), header("te")], ["application/grpc", "trailers"]);
     assert_eq!([header("authorization"), header("x-tenant")], ["Bearer marker", "a"]);
     assert_eq!(header("grpc-encoding"), "gzip");
+    let agent = header("user-agent");
+    assert!(agent.starts_with("OTel-OTLP-Exporter-Rust/"), "{agent}");
     assert!(requests.try_recv().is_err(), "an answer that is final is not asked for again");
 }

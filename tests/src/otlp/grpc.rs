@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
@@ -56,16 +57,29 @@ impl MetricsService for Sink {
     }
 }
 
+/// Makes tonic answer in the request's compression, whatever the client accepts: grpc-go and the Collector do so.
+fn answer_alike(headers: &mut HeaderMap) {
+    let asked = headers.get("grpc-encoding").cloned();
+    headers.insert("grpc-accept-encoding", asked.unwrap_or(HeaderValue::from_static("identity")));
+}
+
 /// Serves one connection to its end.
 pub(super) async fn serve(stream: TcpStream, store: Arc<Store>) {
     let sink = Sink(store);
     let traces = TraceServiceServer::new(sink.clone())
         .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(LARGEST_MESSAGE);
     let metrics = MetricsServiceServer::new(sink)
         .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(LARGEST_MESSAGE);
-    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
+        answer_alike(request.headers_mut());
         let (mut traces, mut metrics) = (traces.clone(), metrics.clone());
         async move {
             // An unknown path reaches the trace service, which answers `unimplemented`.

@@ -105,6 +105,11 @@ async fn receiver_gzipped_grpc_span_exposes_all_fields() {
         .await
         .unwrap()
         .send_compressed(CompressionEncoding::Gzip);
+    // As grpc-go, it answers in the request's compression.
+    let refused = client.export(traces("refused answer")).await.unwrap_err();
+    assert!(refused.message().contains("compressed with `gzip`"), "{refused}");
+    let _ = receiver.take_spans();
+    let mut client = client.accept_compressed(CompressionEncoding::Gzip);
     client.export(traces("GET /things/{id}")).await.unwrap();
 
     let spans = receiver.spans();
@@ -123,7 +128,7 @@ async fn receiver_gzipped_grpc_span_exposes_all_fields() {
     assert!(!super::Span { span: unsampled, ..span.clone() }.is_sampled());
     assert_eq!(span.kind(), SpanKind::Client);
     assert_eq!(span.duration(), Duration::from_nanos(2_500));
-    assert_eq!(receiver.requests(), (1, 0));
+    assert_eq!(receiver.requests(), (2, 0));
     assert!(receiver.bytes_contain("/things/{id}"));
     assert!(!receiver.bytes_contain("secret"));
 }

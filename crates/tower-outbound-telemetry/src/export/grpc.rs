@@ -1,58 +1,112 @@
-//! OTLP over gRPC.
+//! OTLP over gRPC: the protobuf request of an exporter in a gRPC frame.
 //!
-//! Source: the OTLP specification, section OTLP/gRPC, with its table of retryable codes.
+//! Sources: the OTLP specification, section OTLP/gRPC, with its table of retryable codes; gRPC over HTTP/2.
 
-use std::error::Error;
-use std::fmt;
-
-use bytes::{Buf as _, BufMut as _, Bytes};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, TE};
 use http::uri::PathAndQuery;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Status};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
+use percent_encoding::percent_decode;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use tower_outbound::BoxError;
 
-use super::answer::{Again, Answer, Signal};
-use super::receiver::Receiver;
+use super::answer::{Again, Answer, LARGEST, Partial, Signal};
+use super::compression::{ACCEPTED, decompressed};
+use super::transport::Message;
+use super::{http as over_http, said};
 
-pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, BoxError> {
-    let mut client = Grpc::with_origin(receiver.client.clone(), receiver.uri.clone());
-    if receiver.gzip {
-        client = client.send_compressed(CompressionEncoding::Gzip);
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// A flag (compressed or not), and the length in four bytes.
+const FRAME_HEAD: usize = 5;
+
+/// Senders may leave out the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The URI of the signal's method, below the endpoint's path.
+pub(super) fn method(endpoint: Uri, signal: Signal) -> Result<Uri, http::Error> {
+    let method = match signal {
+        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    };
+    let path = format!("{}/{method}", endpoint.path().trim_end_matches('/'));
+    let mut parts = endpoint.into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path)?);
+    Ok(Uri::from_parts(parts)?)
+}
+
+pub(super) fn message(mut headers: HeaderMap, encoding: Option<HeaderValue>, body: &[u8]) -> Message {
+    let mut frame = BytesMut::with_capacity(FRAME_HEAD + body.len());
+    frame.put_u8(encoding.is_some().into());
+    // The exporter's bodies are smaller than 64 MiB.
+    frame.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    frame.put_slice(body);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+    if let Some(encoding) = encoding {
+        headers.insert(ENCODING, encoding);
     }
-    let mut request = Request::new(message);
-    *request.metadata_mut() = MetadataMap::from_headers(receiver.headers.clone());
-    match client.unary(request, path(receiver.signal), Encoded).await {
-        Ok(answer) => Ok(Answer::Taken { rejected: receiver.signal.rejected(answer.get_ref()) }),
-        // A status with a source is made by tonic: the receiver did not answer.
-        Err(status) if status.source().is_some() => Err(NoAnswer(status).into()),
-        Err(status) => Ok(Answer::Refused { said: status.to_string(), again: again(&status) }),
+    Message { headers, body: frame.freeze() }
+}
+
+/// An error if the receiver did not answer.
+pub(super) async fn answer<B>(response: Response<B>, sent: &HeaderMap) -> Result<Answer, BoxError>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send,
+{
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        let media = head.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
+        let body =
+            Limited::new(body, LARGEST).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let said = said::line(&format!("HTTP status {}", head.status), &said::reason(media, &body), sent);
+        let temporary = over_http::is_temporary(head.status);
+        return Ok(Answer::Refused {
+            said,
+            again: if temporary { Again::After(None) } else { Again::Never },
+        });
+    }
+    let body = Limited::new(body, LARGEST).collect().await?;
+    // Without a message, the head may be the trailers too.
+    let status = body.trailers().and_then(status).or_else(|| status(&head.headers));
+    let status = status.ok_or("the answer has no gRPC status")?;
+    if status.code() != Code::Ok {
+        let said = said::line(&format!("{:?}", status.code()), status.message(), sent);
+        return Ok(Answer::Refused { said, again: again(&status) });
+    }
+    let encoding = head.headers.get(ENCODING).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    Ok(Answer::Taken(partial(&body.to_bytes(), encoding)))
+}
+
+/// The status is the acknowledgement, even if the message cannot be read.
+fn partial(body: &Bytes, encoding: &[u8]) -> Partial {
+    match body.split_at_checked(FRAME_HEAD) {
+        Some(([0, ..], message)) => Partial::from_protobuf(message),
+        Some((_, message)) => Partial::from_protobuf(&decompressed(encoding, message).unwrap_or_default()),
+        None => Partial::default(),
     }
 }
 
-/// Displays the message only: the status's text contains the source's `Debug` output.
-#[derive(Debug)]
-struct NoAnswer(Status);
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.message())
-    }
-}
-
-impl Error for NoAnswer {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-fn path(signal: Signal) -> PathAndQuery {
-    PathAndQuery::from_static(match signal {
-        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    })
+/// Not `Status::from_header_map`, which panics if the details are not base64.
+fn status(headers: &HeaderMap) -> Option<Status> {
+    let bytes = |name| headers.get(name).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let message = percent_decode(bytes("grpc-message")).decode_utf8_lossy().into_owned();
+    let details = BASE64.decode(bytes("grpc-status-details-bin")).unwrap_or_default();
+    Some(Status::with_details(code, message, details.into()))
 }
 
 fn again(status: &Status) -> Again {
@@ -72,39 +126,24 @@ fn again(status: &Status) -> Again {
     }
 }
 
-/// Passes encoded messages through.
-struct Encoded;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Codec for Encoded {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
+    #[test]
+    fn grpc_status_with_invalid_details_is_read() {
+        let headers = [("grpc-status", "14"), ("grpc-message", "a%20b%zz"), ("grpc-status-details-bin", "?")];
+        let headers =
+            headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let status = status(&HeaderMap::from_iter(headers)).unwrap();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "a b%zz"));
+        assert_eq!(again(&status), Again::After(None));
     }
 
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Encoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Encoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
+    #[test]
+    fn grpc_answer_cut_or_of_unknown_compression_is_taken() {
+        for body in [b"".as_slice(), &[0, 0], &[1, 0, 0, 0, 2, 9, 9], &[0, 0, 0, 0, 9, 9]] {
+            assert_eq!(partial(&Bytes::copy_from_slice(body), b"snappy"), Partial::default());
+        }
     }
 }

@@ -1,56 +1,65 @@
-//! OTLP over HTTP, as protobuf.
+//! OTLP over HTTP, in protobuf or JSON.
 //!
 //! Source: the OTLP specification, section OTLP/HTTP.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
 use tower_outbound::BoxError;
 
-use super::answer::{Again, Answer};
-use super::receiver::Receiver;
+use super::answer::{Again, Answer, LARGEST, Partial};
+use super::said;
+use super::transport::Message;
 
-/// Larger than any OTLP answer.
-const LARGEST_ANSWER: usize = 64 << 10;
-
-pub(super) fn compressed(message: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let written = encoder.write_all(message).and_then(|()| encoder.finish());
-    written.expect("memory takes everything").into()
+pub(super) fn message(
+    mut headers: HeaderMap,
+    exporters: &HeaderMap,
+    encoding: Option<HeaderValue>,
+    body: Bytes,
+) -> Message {
+    if let Some(media) = exporters.get(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, media.clone());
+    }
+    if let Some(encoding) = encoding {
+        headers.insert(CONTENT_ENCODING, encoding);
+    }
+    Message { headers, body }
 }
 
-pub(super) async fn send(receiver: &Receiver, message: Bytes) -> Result<Answer, BoxError> {
-    let mut request = Request::new(Full::new(message));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = receiver.uri.clone();
-    let headers = request.headers_mut();
-    headers.clone_from(&receiver.headers);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-    if receiver.gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    let response = receiver.client.request(request).await?;
+pub(super) async fn answer<B>(response: Response<B>, sent: &HeaderMap) -> Answer
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send,
+{
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+    // The head is the answer, even if the body is missing.
+    let body = Limited::new(body, LARGEST).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let media = head.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
     if head.status.is_success() {
-        // The head is the acknowledgement, even if the body is missing.
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        return Ok(Answer::Taken { rejected: receiver.signal.rejected(&body) });
+        return Answer::Taken(match media {
+            Some(media) if media.contains("json") => Partial::from_json(&body),
+            _ => Partial::from_protobuf(&body),
+        });
     }
-    let again = match head.status {
+    let said = said::line(&head.status.to_string(), &said::reason(media, &body), sent);
+    let again =
+        if is_temporary(head.status) { Again::After(retry_after(&head.headers)) } else { Again::Never };
+    Answer::Refused { said, again }
+}
+
+/// The specification's table of retryable statuses.
+pub(super) fn is_temporary(status: StatusCode) -> bool {
+    matches!(
+        status,
         StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Again::After(retry_after(&head.headers)),
-        _ => Again::Never,
-    };
-    Ok(Answer::Refused { said: head.status.to_string(), again })
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 /// Seconds or a date (RFC 9110, section 10.2.3). Other values are ignored.

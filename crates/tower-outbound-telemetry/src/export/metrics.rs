@@ -3,69 +3,69 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use tokio::runtime::Handle;
 
-use super::client::ExportClient;
-use super::stats::ExportStats;
-use crate::Loss;
+use super::exporter::MetricExport;
+use super::health::Health;
+use super::outcome::{Cutoff, run};
 
-/// Called on the reader's thread, which waits for the export thread.
+/// Called on the reader's thread, which waits for the export.
 pub(crate) struct MetricExporter {
-    pub(super) export_thread: Handle,
-    pub(super) client: Arc<ExportClient>,
-    pub(super) stats: Arc<ExportStats>,
-    pub(super) temporality: Temporality,
+    pub(super) runtime: Handle,
+    pub(super) exporter: Box<dyn MetricExport>,
+    pub(super) cutoff: Cutoff,
+    pub(super) health: Arc<Health>,
 }
 
 impl PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let request = ExportMetricsServiceRequest::from(metrics);
-        let points = data_points(&request);
+        let points = data_points(metrics);
         if points == 0 {
             return Ok(());
         }
-        let client = Arc::clone(&self.client);
-        let delivery = self.export_thread.spawn(async move { client.deliver(&request).await });
-        let outcome = delivery.await.unwrap_or(Err(Loss::ShutDown));
-        self.stats.data_points.settle(points, outcome);
-        let whole = match outcome {
-            Ok(0) => Ok(0),
-            Ok(_) => Err(Loss::Rejected),
-            Err(loss) => Err(loss),
-        };
-        self.stats.metric_exports.settle(1, whole);
+        let stats = self.health.stats();
+        stats.begin_metrics(points);
+        let outcome =
+            run(&self.runtime, self.cutoff.clone(), &self.health, self.exporter.send(metrics)).await;
+        if let Some(reason) = stats.end_metrics(outcome) {
+            self.health.loses(reason);
+        }
         // Losses are counted and logged here; the SDK would log them again.
         Ok(())
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
+        self.exporter.flush()
     }
 
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.close(timeout)
     }
 
     fn temporality(&self) -> Temporality {
-        self.temporality
+        self.exporter.temporal()
     }
 }
 
-fn data_points(request: &ExportMetricsServiceRequest) -> u64 {
-    let metrics = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
-    let points = metrics.flat_map(|scope| &scope.metrics).map(|metric| match &metric.data {
-        None => 0,
-        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
-        Some(Data::Sum(sum)) => sum.data_points.len(),
-        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
-        Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
-        Some(Data::Summary(summary)) => summary.data_points.len(),
+fn data_points(metrics: &ResourceMetrics) -> u64 {
+    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let points = metrics.map(|metric| match metric.data() {
+        AggregatedMetrics::F64(data) => points(data),
+        AggregatedMetrics::U64(data) => points(data),
+        AggregatedMetrics::I64(data) => points(data),
     });
     points.sum::<usize>() as u64
+}
+
+fn points<T>(data: &MetricData<T>) -> usize {
+    match data {
+        MetricData::Gauge(gauge) => gauge.data_points().count(),
+        MetricData::Sum(sum) => sum.data_points().count(),
+        MetricData::Histogram(histogram) => histogram.data_points().count(),
+        MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
+    }
 }

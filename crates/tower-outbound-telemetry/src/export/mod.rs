@@ -1,22 +1,26 @@
 //! How telemetry leaves the process.
 //!
 //! ```text
-//! spans ──▶ queue (bounded) ──┐
-//!                             ├─▶ export thread: export client ─▶ transport ─▶ receiver
-//! metrics ──▶ SDK's reader ───┘            └─▶ stats, health
+//! spans ──▶ queue (bounded) ──┐                    ┌─ its `HttpClient` ─┐
+//!                             ├─▶ exporter (OTLP) ─▶ delivery ─▶ transport ─▶ receiver
+//! metrics ──▶ SDK's reader ───┘                         └─▶ outcome: stats, health
 //! ```
 //!
-//! The SDK's own processor and exporters do not report losses, wait without a timeout at the end, and need a runtime that
-//! is not blocked. Messages are sent with an `OutboundClient`.
+//! The exporters of `opentelemetry-otlp` turn the SDK's data into requests. The SDK's own processor does not report losses,
+//! waits without a timeout at the end, and needs a runtime that is not blocked; so do the exporter's retries.
 
 mod answer;
-mod client;
+mod batches;
+mod compression;
+mod delivery;
+mod exporter;
 mod exporters;
 mod grpc;
 mod health;
 mod http;
 mod metrics;
-mod receiver;
+mod outcome;
+mod said;
 mod self_metrics;
 mod spans;
 mod stats;
@@ -24,8 +28,8 @@ mod thread;
 mod tls;
 mod transport;
 
-pub(crate) use self::exporters::{EndBy, Exporters};
-pub(crate) use self::self_metrics::SelfMetrics;
+pub(crate) use self::exporters::{EndBy, Exporters, Given};
+pub(crate) use self::self_metrics::{Component, SelfMetrics};
 pub(crate) use self::spans::SpanQueue;
 pub(crate) use self::stats::ExportStats;
 pub(crate) use self::thread::ExportThread;

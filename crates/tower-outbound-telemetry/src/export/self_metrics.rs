@@ -18,17 +18,17 @@ const ERROR_TYPE: &str = "error.type";
 /// The sources of the metrics.
 pub(crate) struct SelfMetrics {
     pub(crate) stats: Arc<ExportStats>,
-    /// The protocol of spans; `None` if they are not exported.
-    pub(crate) traces: Option<OtlpProtocol>,
-    pub(crate) metrics: OtlpProtocol,
+    /// `None` if spans are not exported.
+    pub(crate) traces: Option<Component>,
+    pub(crate) metrics: Component,
 }
 
 impl SelfMetrics {
     /// Registers observable counters, which cost nothing between collections.
     pub(crate) fn register(self, meter: &Meter) {
-        if let Some(protocol) = self.traces {
-            let processor = Component { name: "batching_span_processor/0", kind: "batching_span_processor" };
-            let (stats, exporter) = (Arc::clone(&self.stats), Component::exporter(protocol, "span"));
+        if let Some(exporter) = self.traces {
+            let processor = Component { kind: "batching_span_processor" };
+            let stats = Arc::clone(&self.stats);
             meter
                 .u64_observable_counter("otel.sdk.processor.span.processed")
                 .with_unit("{span}")
@@ -38,7 +38,8 @@ impl SelfMetrics {
                     let dropped = [Loss::QueueFull, Loss::ShutDown];
                     let lost: u64 = dropped.iter().map(|reason| tally.lost_by(*reason)).sum();
                     observer.observe(tally.delivered() + tally.lost() - lost, &processor.labels(None));
-                    for reason in dropped.into_iter().filter(|reason| tally.lost_by(*reason) > 0) {
+                    // With 0 from the start: a rate sees the first loss.
+                    for reason in dropped {
                         observer.observe(tally.lost_by(reason), &processor.labels(Some(reason)));
                     }
                 })
@@ -51,7 +52,7 @@ impl SelfMetrics {
                 .with_callback(move |observer| exporter.observe(observer, &stats.spans.tally()))
                 .build();
         }
-        let (stats, exporter) = (self.stats, Component::exporter(self.metrics, "metric"));
+        let (stats, exporter) = (self.stats, self.metrics);
         meter
             .u64_observable_counter("otel.sdk.exporter.metric_data_point.exported")
             .with_unit("{data_point}")
@@ -62,33 +63,38 @@ impl SelfMetrics {
 }
 
 /// A component of the pipeline, with the convention's names.
-struct Component {
-    name: &'static str,
+pub(crate) struct Component {
     kind: &'static str,
 }
 
 impl Component {
-    fn exporter(protocol: OtlpProtocol, of: &str) -> Self {
-        let (name, kind) = match (protocol, of) {
-            (OtlpProtocol::Grpc, "span") => ("otlp_grpc_span_exporter/0", "otlp_grpc_span_exporter"),
-            (OtlpProtocol::Grpc, _) => ("otlp_grpc_metric_exporter/0", "otlp_grpc_metric_exporter"),
-            (OtlpProtocol::HttpProtobuf, "span") => ("otlp_http_span_exporter/0", "otlp_http_span_exporter"),
-            (OtlpProtocol::HttpProtobuf, _) => ("otlp_http_metric_exporter/0", "otlp_http_metric_exporter"),
+    /// The exporter of spans or metrics; a given one is named by its type.
+    pub(crate) fn exporter(given: Option<&'static str>, protocol: OtlpProtocol, of: &str) -> Self {
+        let kind = match (protocol, of) {
+            (OtlpProtocol::Grpc, "span") => "otlp_grpc_span_exporter",
+            (OtlpProtocol::Grpc, _) => "otlp_grpc_metric_exporter",
+            (OtlpProtocol::HttpProtobuf, "span") => "otlp_http_span_exporter",
+            (OtlpProtocol::HttpProtobuf, _) => "otlp_http_metric_exporter",
+            (OtlpProtocol::HttpJson, "span") => "otlp_http_json_span_exporter",
+            (OtlpProtocol::HttpJson, _) => "otlp_http_json_metric_exporter",
         };
-        Self { name, kind }
+        Self { kind: given.unwrap_or(kind) }
     }
 
     fn observe(&self, observer: &dyn AsyncInstrument<u64>, tally: &Tally) {
         observer.observe(tally.delivered(), &self.labels(None));
-        let on_the_way = |reason: &(Loss, u64)| !matches!(reason.0, Loss::QueueFull | Loss::ShutDown);
-        for (reason, lost) in tally.losses().filter(on_the_way) {
-            observer.observe(lost, &self.labels(Some(reason)));
+        let on_the_way = |reason: &Loss| !matches!(reason, Loss::QueueFull | Loss::ShutDown);
+        for reason in Loss::ALL.into_iter().filter(on_the_way) {
+            observer.observe(tally.lost_by(reason), &self.labels(Some(reason)));
         }
     }
 
     fn labels(&self, loss: Option<Loss>) -> Vec<KeyValue> {
         let error = loss.map(|loss| KeyValue::new(ERROR_TYPE, Value::from(loss.as_str())));
-        let component = [KeyValue::new(COMPONENT_NAME, self.name), KeyValue::new(COMPONENT_TYPE, self.kind)];
+        let component = [
+            KeyValue::new(COMPONENT_NAME, format!("{}/0", self.kind)),
+            KeyValue::new(COMPONENT_TYPE, self.kind),
+        ];
         error.into_iter().chain(component).collect()
     }
 }

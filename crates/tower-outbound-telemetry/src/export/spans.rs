@@ -1,21 +1,21 @@
 //! The queue between ended spans and the export thread.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use opentelemetry::Context;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
-use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
-use tokio::sync::{Notify, mpsc as commands, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::sync::{Notify, mpsc as commands};
+use tokio::time::Instant;
 
-use super::client::ExportClient;
+use super::batches::{Batches, Command};
+use super::exporter::SpanExport;
+use super::exporters::EndBy;
+use super::health::Health;
+use super::outcome::Cutoff;
 use super::stats::ExportStats;
 use super::thread::ExportThread;
 use crate::Loss;
@@ -30,53 +30,51 @@ pub(crate) struct SpanQueue {
     queue: SyncSender<SpanData>,
     shared: Arc<Shared>,
     commands: commands::UnboundedSender<Command>,
-    cutoff: watch::Sender<Option<Instant>>,
+    end_by: EndBy,
 }
 
 #[derive(Debug)]
-struct Shared {
-    queued: AtomicUsize,
+pub(super) struct Shared {
+    /// The spans in the queue.
+    pub(super) queued: AtomicUsize,
     /// The shutdown has begun.
     closed: AtomicBool,
     /// Spans per batch.
-    size: usize,
-    full_batch: Notify,
-    stats: Arc<ExportStats>,
+    pub(super) size: usize,
+    pub(super) full_batch: Notify,
+    /// A span has found the queue full, and this is not logged yet.
+    pub(super) overflowed: AtomicBool,
+    pub(super) overflow: Notify,
+    pub(super) stats: Arc<ExportStats>,
 }
 
-#[derive(Debug)]
-enum Command {
-    Flush(mpsc::Sender<()>),
-    ShutDown(mpsc::Sender<()>),
-}
-
-/// The other end of the queue.
-struct Exporter {
-    queue: Receiver<SpanData>,
-    shared: Arc<Shared>,
-    client: ExportClient,
-    resource: ResourceAttributesWithSchema,
+/// How batches are exported.
+pub(super) struct Runner {
+    pub(super) exporter: Arc<dyn SpanExport>,
+    /// The most exports at a time.
+    pub(super) concurrent: usize,
+    pub(super) health: Arc<Health>,
+    /// Ends the exports.
+    pub(super) cutoff: Cutoff,
 }
 
 impl SpanQueue {
-    /// `cutoff` ends the client's deliveries.
-    pub(super) fn start(
-        thread: &ExportThread,
-        client: ExportClient,
-        cutoff: watch::Sender<Option<Instant>>,
-        batch: &Batch,
-        resource: &Resource,
-        stats: Arc<ExportStats>,
-    ) -> Self {
+    pub(super) fn start(thread: &ExportThread, runner: Runner, end_by: EndBy, batch: &Batch) -> Self {
         let (queue, receiver) = sync_channel(batch.queue);
         let (commands, received) = commands::unbounded_channel();
-        let full_batch = Notify::new();
-        let (queued, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let shared = Arc::new(Shared { queued, closed, size: batch.size, full_batch, stats });
-        let exporter =
-            Exporter { queue: receiver, shared: Arc::clone(&shared), client, resource: resource.into() };
-        thread.spawn(exporter.run(received, batch.delay));
-        Self { queue, shared, commands, cutoff }
+        let shared = Arc::new(Shared {
+            queued: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            size: batch.size,
+            full_batch: Notify::new(),
+            overflowed: AtomicBool::new(false),
+            overflow: Notify::new(),
+            stats: Arc::clone(runner.health.stats()),
+        });
+        let runtime = thread.handle();
+        let batches = Batches::new(receiver, Arc::clone(&shared), runner, runtime.clone());
+        runtime.spawn(batches.run(received, batch.delay));
+        Self { queue, shared, commands, end_by }
     }
 
     /// Queues a span, or returns why it is lost.
@@ -123,6 +121,9 @@ impl SpanProcessor for SpanQueue {
         } else if let Err(reason) = self.add(span) {
             stats.spans.lose(reason, 1);
             self.shared.queued.fetch_sub(1, SeqCst);
+            if reason == Loss::QueueFull && !self.shared.overflowed.swap(true, Relaxed) {
+                self.shared.overflow.notify_one();
+            }
         }
     }
 
@@ -135,98 +136,9 @@ impl SpanProcessor for SpanQueue {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         let timeout = timeout.min(LONGEST_TIMEOUT);
-        self.cutoff.send_replace(Some(Instant::now() + timeout));
-        // The exporter keeps the timeout; the rest is for its counting.
-        self.command(Command::ShutDown, timeout + Duration::from_millis(200))
-    }
-}
-
-impl Exporter {
-    async fn run(mut self, mut commands: commands::UnboundedReceiver<Command>, delay: Duration) {
-        let mut tick = interval(delay);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let full = self.shared.queued.load(Relaxed) >= self.shared.size;
-            tokio::select! {
-                biased;
-                command = commands.recv() => match command {
-                    Some(Command::Flush(done)) => {
-                        self.drain().await;
-                        let _ = done.send(());
-                    }
-                    Some(Command::ShutDown(done)) => {
-                        self.last_batches().await;
-                        let _ = done.send(());
-                        return;
-                    }
-                    None => return,
-                },
-                _ = tick.tick() => self.drain().await,
-                () = std::future::ready(()), if full => {
-                    let batch = self.take();
-                    let _ = self.export(batch).await;
-                }
-                () = self.shared.full_batch.notified(), if !full => {}
-            }
-        }
-    }
-
-    /// Exports the spans queued now; stops at the first lost batch.
-    async fn drain(&mut self) {
-        for _ in 0..self.shared.queued.load(Relaxed).div_ceil(self.shared.size) {
-            let batch = self.take();
-            if self.export(batch).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Exports the rest. After a batch that was refused, or when the time is up, further batches are lost alike.
-    async fn last_batches(&mut self) {
-        let mut gone = None;
-        loop {
-            let batch = self.take();
-            match (batch.len(), gone) {
-                // No span is being added, and the queue is closed for new ones.
-                (0, _) if self.shared.queued.load(SeqCst) == 0 => return,
-                (0, _) => tokio::task::yield_now().await,
-                (count, Some(reason)) => self.settle(count, Err(reason)),
-                (_, None) => {
-                    let lost = self.export(batch).await.err();
-                    gone = lost.filter(|reason| *reason == Loss::Refused || self.client.has_ended());
-                }
-            }
-        }
-    }
-
-    /// Takes up to one batch.
-    fn take(&self) -> Vec<SpanData> {
-        let mut batch = Vec::new();
-        while batch.len() < self.shared.size {
-            match self.queue.try_recv() {
-                Ok(span) => batch.push(span),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-        }
-        batch
-    }
-
-    async fn export(&mut self, batch: Vec<SpanData>) -> Result<(), Loss> {
-        let count = batch.len();
-        if count == 0 {
-            return Ok(());
-        }
-        let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
-        let outcome = self.client.deliver(&ExportTraceServiceRequest { resource_spans }).await;
-        self.settle(count, outcome);
-        self.client.health.overflows(self.shared.stats.spans.tally().lost_by(Loss::QueueFull));
-        outcome.map(drop)
-    }
-
-    /// Counts first: a span must not be missing from both counts at any moment.
-    fn settle(&self, count: usize, outcome: Result<u64, Loss>) {
-        self.shared.stats.spans.settle(count as u64, outcome);
-        self.shared.queued.fetch_sub(count, SeqCst);
+        self.end_by.send_replace(Some(Instant::now() + timeout));
+        // The exports keep the timeout; the rest is for one that blocks, and for the counting.
+        self.command(Command::ShutDown, timeout + Duration::from_millis(400))
     }
 }
 

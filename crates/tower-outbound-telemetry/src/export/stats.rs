@@ -1,7 +1,8 @@
 //! Counts delivered and lost items.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
+use super::outcome::Outcome;
 use crate::{Loss, Report, Tally};
 
 /// Shared by both exporters.
@@ -10,6 +11,8 @@ pub(crate) struct ExportStats {
     pub(super) spans: Account,
     pub(super) metric_exports: Account,
     pub(super) data_points: Account,
+    /// The data points of the export that runs; 0 without one.
+    exporting: AtomicU64,
 }
 
 /// The counts of one kind of item.
@@ -20,24 +23,19 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn deliver(&self, count: u64) {
-        self.delivered.fetch_add(count, Relaxed);
-    }
-
     pub(super) fn lose(&self, reason: Loss, count: u64) {
         self.lost[reason as usize].fetch_add(count, Relaxed);
     }
 
-    /// Counts an export of `count` items; `Ok` is the number of rejected ones.
-    pub(super) fn settle(&self, count: u64, outcome: Result<u64, Loss>) {
-        match outcome {
-            Ok(rejected) => {
-                let rejected = rejected.min(count);
-                self.deliver(count - rejected);
-                self.lose(Loss::Rejected, rejected);
-            }
-            Err(reason) => self.lose(reason, count),
-        }
+    /// Counts an export of `count` items. Returns the reason if some are lost.
+    pub(super) fn settle(&self, count: u64, outcome: Outcome) -> Option<Loss> {
+        let (lost, reason) = match outcome {
+            Ok(rejected) => (rejected.min(count), Loss::Rejected),
+            Err(reason) => (count, reason),
+        };
+        self.delivered.fetch_add(count - lost, Relaxed);
+        self.lose(reason, lost);
+        (lost > 0).then_some(reason)
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -51,5 +49,26 @@ impl Account {
 impl ExportStats {
     pub(crate) fn report(&self) -> Report {
         Report { spans: self.spans.tally(), metric_exports: self.metric_exports.tally() }
+    }
+
+    /// An export of metrics begins.
+    pub(super) fn begin_metrics(&self, points: u64) {
+        self.exporting.store(points, SeqCst);
+    }
+
+    /// Counts the export that runs, once. Returns the reason if some points are lost.
+    pub(super) fn end_metrics(&self, outcome: Outcome) -> Option<Loss> {
+        let points = self.exporting.swap(0, SeqCst);
+        if points == 0 {
+            return None;
+        }
+        let lost = self.data_points.settle(points, outcome);
+        self.metric_exports.settle(1, lost.map_or(Ok(0), Err));
+        lost
+    }
+
+    /// Counts an export of metrics whose exporter has not returned in time.
+    pub(crate) fn give_up_metrics(&self) {
+        self.end_metrics(Err(Loss::TimedOut));
     }
 }

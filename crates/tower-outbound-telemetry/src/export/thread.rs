@@ -1,6 +1,5 @@
 //! The export thread.
 
-use std::future::Future;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,11 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::TelemetryError;
 
-/// Added to the service's niceness. 19 would run only if the processors are idle.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
-/// The timeout of a DNS lookup that still runs at the end.
+/// The timeout of a DNS lookup or a given exporter that still runs at the end.
 const BLOCKING: Duration = Duration::from_millis(100);
 
 /// A thread with a runtime of its own. Exports also if the application's runtime is blocked or absent. Ends on request,
@@ -33,7 +28,6 @@ impl ExportThread {
         let (end, ended) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("otlp-export".into()).spawn(move || {
             // The export must not be observed, in any task.
-            yield_to_the_service();
             let _suppressed = Context::enter_telemetry_suppressed_scope();
             let suppress = || std::mem::forget(Context::enter_telemetry_suppressed_scope());
             let mut builder = Builder::new_current_thread();
@@ -51,14 +45,6 @@ impl ExportThread {
         Ok(Self { handle: handle.map_err(failed)?, end: Some((end, thread)) })
     }
 
-    /// Runs a future on the thread.
-    pub(super) fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        self.handle.spawn(future)
-    }
-
     pub(super) fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -70,13 +56,6 @@ impl ExportThread {
             let _ = thread.join();
         }
     }
-}
-
-/// Prefers the service's threads if processors are short.
-fn yield_to_the_service() {
-    // Applies to this thread alone. If not permitted, the thread keeps the service's priority.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(NICENESS);
 }
 
 impl Drop for ExportThread {

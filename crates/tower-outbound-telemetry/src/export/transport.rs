@@ -1,21 +1,32 @@
-//! Sends one request over HTTP/protobuf or gRPC.
+//! Sends one request over HTTP or gRPC.
 
 use bytes::Bytes;
-use http::Uri;
-use prost::Message;
-use tower_outbound::{BoxError, Outbound, OutboundClient};
+use http::header::{CONTENT_ENCODING, USER_AGENT};
+use http::{HeaderMap, Method, Request, Uri};
+use http_body_util::Full;
+use tower_outbound::{BoxError, Failure, Kind, Outbound, OutboundClient};
 
 use super::answer::{Answer, Signal};
-use super::receiver::Receiver;
 use super::{grpc, http as over_http, tls};
-use crate::settings::{Export, OtlpProtocol};
+use crate::settings::{Compression, Export, OtlpProtocol};
 use crate::{TelemetryError, Warning};
 
-/// Sends messages of one signal to the receiver.
+/// Sends requests of one signal to the receiver.
 #[derive(Debug)]
 pub(super) struct Transport {
-    receiver: Receiver,
+    client: OutboundClient,
+    uri: Uri,
+    /// Marked as sensitive.
+    headers: HeaderMap,
     protocol: OtlpProtocol,
+    compression: Option<Compression>,
+}
+
+/// A request as it is on the wire, for every attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Transport {
@@ -25,35 +36,72 @@ impl Transport {
         client: Option<OutboundClient>,
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, TelemetryError> {
-        let uri = without_user(&export.endpoint)
+        let mut uri = without_user(&export.endpoint)
             .map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
+        if export.protocol == OtlpProtocol::Grpc {
+            uri = grpc::method(uri, signal)
+                .map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
+        }
         let client = match client {
             Some(given) => given,
             // No observer: the export is not observed.
             None => {
-                // `ExportClient` retries and counts.
+                // `Delivery` retries and counts.
                 let outbound = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
                 let client = outbound.client_builder().tls_config(tls::config(&uri, &export.tls, warnings)?);
                 client.http2_only(export.protocol == OtlpProtocol::Grpc).build()
             }
         };
-        let (headers, gzip) = (export.headers.clone(), export.gzip);
-        Ok(Self { receiver: Receiver { client, uri, headers, gzip, signal }, protocol: export.protocol })
+        let (headers, protocol, compression) = (export.headers.clone(), export.protocol, export.compression);
+        Ok(Self { client, uri, headers, protocol, compression })
     }
 
-    /// Encodes a message, once for all attempts.
-    pub(super) fn prepare(&self, message: &impl Message) -> Bytes {
-        let encoded = message.encode_to_vec();
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Makes a message of an exporter's request, of which only the body and its description are used: the exporter reads
+    /// headers from the process's environment, which may not be ours.
+    pub(super) fn prepare(&self, request: Request<Bytes>) -> Message {
+        let (head, mut body) = request.into_parts();
+        // An exporter with the feature for it has compressed, if the process's environment says so.
+        let mut encoding = head.headers.get(CONTENT_ENCODING).cloned();
+        if let (None, Some(compression)) = (&encoding, self.compression) {
+            body = compression.compress(&body);
+            encoding = Some(compression.encoding());
+        }
+        let mut headers = self.headers.clone();
+        if let Some(agent) = head.headers.get(USER_AGENT) {
+            headers.entry(USER_AGENT).or_insert_with(|| agent.clone());
+        }
         match self.protocol {
-            OtlpProtocol::HttpProtobuf if self.receiver.gzip => over_http::compressed(&encoded),
-            _ => encoded.into(),
+            OtlpProtocol::Grpc => grpc::message(headers, encoding, &body),
+            _ => over_http::message(headers, &head.headers, encoding, body),
         }
     }
 
-    pub(super) async fn send(&self, message: Bytes) -> Result<Answer, BoxError> {
+    pub(super) async fn send(&self, message: Message) -> Result<Answer, BoxError> {
+        let mut request = Request::new(Full::new(message.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = message.headers;
+        let response = self.client.request(request).await?;
         match self.protocol {
-            OtlpProtocol::HttpProtobuf => over_http::send(&self.receiver, message).await,
-            OtlpProtocol::Grpc => grpc::send(&self.receiver, message).await,
+            OtlpProtocol::Grpc => grpc::answer(response, &self.headers).await,
+            _ => Ok(over_http::answer(response, &self.headers).await),
+        }
+    }
+
+    /// Says so if the other protocol seems to be spoken at an endpoint that has never answered.
+    pub(super) fn hint(&self, failure: &Failure) -> &'static str {
+        match (failure.kind(), self.protocol) {
+            (Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded, OtlpProtocol::Grpc) => {
+                " (does the receiver speak gRPC on this port? usually 4317, and HTTP on 4318)"
+            }
+            (Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded, _) => {
+                " (does the receiver speak HTTP on this port? usually 4318, and gRPC on 4317)"
+            }
+            _ => "",
         }
     }
 }

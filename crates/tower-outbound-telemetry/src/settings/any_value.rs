@@ -56,8 +56,10 @@ fn understood(key: &str, value: &str, settings: &Settings) -> bool {
         _ if key.ends_with("_VALUE_LENGTH_LIMIT") => false,
         _ if key.ends_with("_LIMIT") || key.ends_with("_TIMEOUT") => number(0, 2_147_483_647),
         _ if key.ends_with("_INSECURE") => word(&["true", "false"]),
-        _ if key.ends_with("_PROTOCOL") => word(&["grpc", "http/protobuf"]),
-        _ if key.ends_with("_COMPRESSION") => word(&["none", "gzip"]),
+        _ if key.ends_with("_PROTOCOL") => word(&["grpc", "http/protobuf", "http/json"]),
+        _ if key.ends_with("_COMPRESSION") => {
+            word(if cfg!(feature = "zstd") { &["none", "gzip", "zstd"] } else { &["none", "gzip"] })
+        }
         _ if key.ends_with("_HEADERS") => pairs(&|key, value| {
             let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
             let printable = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
@@ -90,6 +92,8 @@ fn value() -> impl Strategy<Value = String> {
         "console",
         "grpc",
         "gzip",
+        "zstd",
+        "http/json",
         "b3",
         "always_off",
         "parentbased_",

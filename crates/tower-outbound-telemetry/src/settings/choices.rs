@@ -22,6 +22,16 @@ pub enum OtlpProtocol {
     Grpc,
     /// `http/protobuf`; port 4318 by default.
     HttpProtobuf,
+    /// `http/json`; port 4318 by default. Larger and slower than protobuf.
+    HttpJson,
+}
+
+/// The compression of OTLP requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Gzip,
+    #[cfg(feature = "zstd")]
+    Zstd,
 }
 
 /// The choices of the code. Protocol and endpoint replace variables.

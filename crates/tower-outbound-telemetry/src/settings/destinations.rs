@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::choices::{Choices, OtlpProtocol};
+use super::choices::{Choices, Compression, OtlpProtocol};
 use super::endpoint::shown;
 use super::reader::Reader;
 use super::tls::Tls;
@@ -27,7 +27,7 @@ pub(crate) struct Export {
     pub(crate) timeout: Duration,
     /// Marked as sensitive.
     pub(crate) headers: HeaderMap,
-    pub(crate) gzip: bool,
+    pub(crate) compression: Option<Compression>,
     pub(crate) tls: Tls,
 }
 
@@ -57,6 +57,11 @@ impl Export {
 
 const OTLP: &str = "otlp";
 const CONSOLE: &str = "console";
+const COMPRESSIONS: &[(&str, Option<Compression>)] = &[
+    ("gzip", Some(Compression::Gzip)),
+    #[cfg(feature = "zstd")]
+    ("zstd", Some(Compression::Zstd)),
+];
 const EXPORTERS: &[&str] = if cfg!(feature = "console") { &[OTLP, CONSOLE] } else { &[OTLP] };
 
 impl Reader<'_> {
@@ -79,10 +84,10 @@ impl Reader<'_> {
             endpoint: self.endpoint(signal, protocol, choices.endpoint.as_deref()),
             timeout: self.timeout(&[signal.timeout, "OTEL_EXPORTER_OTLP_TIMEOUT"], 10_000),
             headers: self.headers(&[signal.headers, "OTEL_EXPORTER_OTLP_HEADERS"]),
-            gzip: self.choice(
+            compression: self.choice(
                 &[signal.compression, "OTEL_EXPORTER_OTLP_COMPRESSION"],
-                ("none", false),
-                &[("gzip", true)],
+                ("none", None),
+                COMPRESSIONS,
             ),
             tls: self.tls(signal),
         }
@@ -90,7 +95,8 @@ impl Reader<'_> {
 
     fn protocol(&mut self, signal: &SignalVariables) -> OtlpProtocol {
         let keys = [signal.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"];
-        self.choice(&keys, ("http/protobuf", OtlpProtocol::HttpProtobuf), &[("grpc", OtlpProtocol::Grpc)])
+        let others = [("grpc", OtlpProtocol::Grpc), ("http/json", OtlpProtocol::HttpJson)];
+        self.choice(&keys, ("http/protobuf", OtlpProtocol::HttpProtobuf), &others)
     }
 }
 
@@ -102,7 +108,7 @@ impl fmt::Debug for Export {
             .field("endpoint", &shown(&self.endpoint))
             .field("timeout", &self.timeout)
             .field("headers", &self.headers)
-            .field("gzip", &self.gzip)
+            .field("compression", &self.compression)
             .field("tls", &self.tls)
             .finish()
     }

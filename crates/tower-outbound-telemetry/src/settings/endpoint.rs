@@ -18,7 +18,7 @@ impl Reader<'_> {
     ) -> String {
         let default = match protocol {
             OtlpProtocol::Grpc => "http://localhost:4317",
-            OtlpProtocol::HttpProtobuf => "http://localhost:4318",
+            OtlpProtocol::HttpProtobuf | OtlpProtocol::HttpJson => "http://localhost:4318",
         };
         // For gRPC endpoints without a scheme, whose default is TLS.
         let insecure = self.flag(&[signal.insecure, "OTEL_EXPORTER_OTLP_INSECURE"]);
@@ -39,7 +39,7 @@ impl Reader<'_> {
                 _ => value.clone(),
             };
             // A signal's own variable is used as is. gRPC has no path.
-            let path = (is_base && protocol == OtlpProtocol::HttpProtobuf).then_some(signal.path);
+            let path = (is_base && protocol != OtlpProtocol::Grpc).then_some(signal.path);
             match usable(&complete).map(|uri| path.map_or(complete, |path| with_path(&uri, path))) {
                 Some(endpoint) => {
                     used = endpoint;

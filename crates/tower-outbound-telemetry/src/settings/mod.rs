@@ -27,7 +27,9 @@ pub(crate) mod testing;
 
 pub(crate) use self::batch::Batch;
 pub use self::choices::OtlpProtocol;
-pub(crate) use self::choices::{Choices, FLUSH_TIMEOUT, LONGEST_TIMEOUT, Lookup, SHUTDOWN_TIMEOUT};
+pub(crate) use self::choices::{
+    Choices, Compression, FLUSH_TIMEOUT, LONGEST_TIMEOUT, Lookup, SHUTDOWN_TIMEOUT,
+};
 pub(crate) use self::destinations::Export;
 pub(crate) use self::resolve::Settings;
 pub(crate) use self::tls::Tls;

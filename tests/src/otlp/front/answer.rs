@@ -18,6 +18,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::connection::{CutBody, Wire};
 use super::forward::forward;
 use super::{Fault, FrontProtocol, Shared, partial};
+use crate::otlp::http::{JSON, PROTOBUF};
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
@@ -54,7 +55,7 @@ pub(super) async fn answer(
             Some(taken) => match pass(taken.rest, Duration::ZERO).await {
                 Ok(answer) if answer.status().is_success() => {
                     shared.update(|state| state.lost += taken.lost);
-                    success(taken.response, protocol)
+                    success(taken.response, taken.json, protocol)
                 }
                 failed => forwarded(failed, protocol),
             },
@@ -100,7 +101,7 @@ fn refusal(protocol: FrontProtocol, http: StatusCode, code: Code, retry_after: O
         FrontProtocol::Http => {
             let mut answer = Response::new(boxed(Full::new(Bytes::copy_from_slice(detailed.details()))));
             *answer.status_mut() = http;
-            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+            answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
             if let Some(after) = retry_after {
                 let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
                 answer.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -110,9 +111,9 @@ fn refusal(protocol: FrontProtocol, http: StatusCode, code: Code, retry_after: O
     }
 }
 
-fn success(message: Vec<u8>, protocol: FrontProtocol) -> Answer {
+fn success(message: Vec<u8>, json: bool, protocol: FrontProtocol) -> Answer {
     let (body, media) = match protocol {
-        FrontProtocol::Http => (boxed(Full::new(message.into())), "application/x-protobuf"),
+        FrontProtocol::Http => (boxed(Full::new(message.into())), if json { JSON } else { PROTOBUF }),
         FrontProtocol::Grpc => {
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));

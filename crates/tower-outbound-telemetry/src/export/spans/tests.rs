@@ -6,7 +6,7 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
 
-use super::super::exporters::Exporters;
+use super::super::exporters::{Exporters, Given};
 use super::*;
 use crate::settings::{Choices, Settings};
 
@@ -23,8 +23,8 @@ fn start(size: &'static str) -> (ExportThread, SpanQueue) {
     choices.endpoint = Some(format!("http://{refused}"));
     let settings = Settings::resolve(&choices, &lookup);
     let (thread, stats) = (ExportThread::start().unwrap(), Arc::default());
-    let (client, warnings) = (None, &mut Vec::new());
-    let mut exporters = Exporters { thread: &thread, client, stats: &stats, warnings };
+    let (client, given, warnings) = (None, &mut Given::default(), &mut Vec::new());
+    let mut exporters = Exporters { thread: &thread, client, given, stats: &stats, warnings };
     let export = settings.traces.otlp.as_ref().unwrap();
     let queue = exporters.spans(export, &settings.batch, &settings.resource()).unwrap();
     (thread, queue)

@@ -1,4 +1,4 @@
-use super::super::testing::{otlp, resolve, warned};
+use super::super::testing::{endpoints, otlp, resolve, warned};
 use super::*;
 
 #[test]
@@ -50,13 +50,13 @@ fn signal_variable_wins_and_invalid_falls_back_to_general() {
     ];
     let seen = |own: &[(&'static str, &'static str)]| {
         let settings = resolve(&[own, &general].concat());
-        let seen = otlp(&settings).map(|export| (export.protocol, export.timeout, export.gzip));
+        let seen = otlp(&settings).map(|export| (export.protocol, export.timeout, export.compression));
         let warnings = warned(&settings);
         let warnings = warnings.iter().map(|(key, _, used)| format!("{key}: {used}")).collect::<Vec<_>>();
         (seen, warnings)
     };
-    let inherited = (OtlpProtocol::Grpc, Duration::from_millis(20), true);
-    let own = (OtlpProtocol::HttpProtobuf, Duration::from_millis(30), false);
+    let inherited = (OtlpProtocol::Grpc, Duration::from_millis(20), Some(Compression::Gzip));
+    let own = (OtlpProtocol::HttpProtobuf, Duration::from_millis(30), None);
     assert_eq!(
         seen(&[
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
@@ -67,9 +67,9 @@ fn signal_variable_wins_and_invalid_falls_back_to_general() {
     );
     assert_eq!(
         seen(&[
-            ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/xml"),
             ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "10s"),
-            ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "lz4"),
         ]),
         (
             [inherited, inherited],
@@ -86,11 +86,32 @@ fn signal_variable_wins_and_invalid_falls_back_to_general() {
 fn signal_invalid_value_warns_with_key_value_and_default() {
     for (key, value, used) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "x", "http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/xml", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s", "10000"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "lz4", "none"),
     ] {
         let settings = resolve(&[(key, value)]);
         assert_eq!(warned(&settings), [(key, value, used)]);
     }
+}
+
+#[test]
+fn zstd_is_a_compression_only_with_its_feature() {
+    let settings = resolve(&[("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd")]);
+    let compression = otlp(&settings)[0].compression;
+    #[cfg(feature = "zstd")]
+    assert_eq!((compression, warned(&settings)), (Some(Compression::Zstd), vec![]));
+    #[cfg(not(feature = "zstd"))]
+    assert_eq!(
+        (compression, warned(&settings)),
+        (None, vec![("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none")])
+    );
+}
+
+#[test]
+fn json_has_the_port_and_paths_of_http() {
+    let settings = resolve(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
+    assert_eq!(otlp(&settings).map(|export| export.protocol), [OtlpProtocol::HttpJson; 2]);
+    let expected = ["http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics"];
+    assert_eq!(endpoints(&settings), expected);
 }

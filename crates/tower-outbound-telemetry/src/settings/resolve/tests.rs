@@ -10,8 +10,8 @@ fn settings_without_variables_are_specification_defaults() {
     let expected = ["http://localhost:4318/v1/traces", "http://localhost:4318/v1/metrics"];
     assert_eq!(endpoints(&settings), expected);
     for export in otlp(&settings) {
-        let all = (export.protocol, export.timeout, export.gzip, export.headers.len());
-        assert_eq!(all, (OtlpProtocol::HttpProtobuf, Duration::from_secs(10), false, 0));
+        let all = (export.protocol, export.timeout, export.compression, export.headers.len());
+        assert_eq!(all, (OtlpProtocol::HttpProtobuf, Duration::from_secs(10), None, 0));
         assert!(export.tls.roots.is_none() && export.tls.client.is_none());
     }
     assert!(!settings.traces.console && !settings.metrics.console);

@@ -26,7 +26,8 @@ async fn failure(client: &mut Client) -> Status {
 #[tokio::test]
 async fn front_grpc_forwards_each_export_once() {
     let (receiver, front) = before_receiver(FrontProtocol::Grpc).await;
-    let mut traces = client(&front).await.send_compressed(CompressionEncoding::Gzip);
+    let traces = client(&front).await.send_compressed(CompressionEncoding::Gzip);
+    let mut traces = traces.accept_compressed(CompressionEncoding::Gzip);
     traces.export(spans([1, 2])).await.unwrap();
     traces.export(spans([3])).await.unwrap();
     let mut metrics = MetricsServiceClient::connect(front.endpoint()).await.unwrap();
