@@ -84,7 +84,8 @@ fn otlp_restart_loses_nothing_and_logs_outage_and_return() {
         let gone = (Level::WARN, "telemetry export failed, it is retried".to_owned());
         assert_eq!(log.of(&endpoint, 2), [exported.clone(), gone.clone()]);
         let cause = log.cause(&endpoint);
-        assert!(cause.starts_with("POST http"), "{cause}");
+        let start = if protocol == OtlpProtocol::Grpc { "RPC failed: " } else { "POST http" };
+        assert!(cause.starts_with(start), "{cause}");
         assert!(!cause.contains("Failure") && cause.len() < 400, "`Debug` output in the cause: {cause}");
         front.set(Fault::None);
         let back = (Level::INFO, "telemetry export works again".to_owned());

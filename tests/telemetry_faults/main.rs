@@ -25,7 +25,12 @@ fn front(receiver: &Receiver, protocol: FrontProtocol) -> Front {
 }
 
 fn check(protocol: OtlpProtocol) {
+    check_some(protocol, |_| true);
+}
+
+fn check_some(protocol: OtlpProtocol, is_checked: impl Fn(&Fault) -> bool) {
     let faults = drive::faults(front_protocol(protocol));
+    let faults = faults.into_iter().filter(|(fault, _)| is_checked(fault));
     std::thread::scope(|scope| {
         for (fault, reasons) in faults {
             scope.spawn(move || {
@@ -58,7 +63,11 @@ fn otlp_http_reported_losses_match_receiver() {
 
 #[test]
 fn otlp_json_reported_losses_match_receiver() {
-    check(OtlpProtocol::HttpJson);
+    // Slower than protobuf in an unoptimized build; what differs is the body and its answer.
+    let differs = |fault: &Fault| {
+        matches!(fault, Fault::None | Fault::Rejects | Fault::Partial(_) | Fault::CutBody | Fault::Refused)
+    };
+    check_some(OtlpProtocol::HttpJson, differs);
 }
 
 #[test]

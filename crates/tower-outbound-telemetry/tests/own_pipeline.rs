@@ -54,7 +54,7 @@ fn assert_received(receiver: &Receiver, how: &str) {
     }
     let metrics = receiver.metrics();
     let durations = metrics.iter().filter(|metric| metric.name() == "http.client.request.duration");
-    for point in durations.flat_map(|metric| metric.points()) {
+    for point in durations.flat_map(outbound_tests::otlp::Metric::points) {
         assert_eq!(point.attr("http.request.method"), Some("GET"), "{how}: {point:?}");
     }
     assert!(receiver.metric_names().contains("http.client.request.duration"), "{how}");

@@ -72,7 +72,7 @@ impl Delivery {
                 Err(_) => (so_far.unwrap_or(Loss::TimedOut), "no answer in time".to_owned(), Again::Never),
             };
             let pause = self.pause(loss, again, wait, end_by);
-            self.health.fails(loss, cause, pause.is_some());
+            self.health.fails(loss, &cause, pause.is_some());
             let Some(pause) = pause else { return Err(loss) };
             tell(Err(loss));
             self.rest(pause).await;

@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use percent_encoding::percent_decode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -70,8 +70,7 @@ where
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         let media = head.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
-        let body =
-            Limited::new(body, LARGEST).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = Limited::new(body, LARGEST).collect().await.map(Collected::to_bytes).unwrap_or_default();
         let said = said::line(&format!("HTTP status {}", head.status), &said::reason(media, &body), sent);
         let temporary = over_http::is_temporary(head.status);
         return Ok(Answer::Refused {

@@ -52,10 +52,11 @@ impl Health {
     }
 
     /// An attempt failed. A failure without a retry is logged by [`settled`](Self::settled), when its losses are counted.
-    pub(super) fn fails(&self, loss: Loss, cause: String, retried: bool) {
+    pub(super) fn fails(&self, loss: Loss, cause: &str, retried: bool) {
         let due = {
             let mut state = self.state();
-            (state.loss, state.cause) = (Some(loss), cause.clone());
+            state.loss = Some(loss);
+            cause.clone_into(&mut state.cause);
             let due = retried && state.failed.is_due();
             state.failing |= due;
             due
@@ -176,10 +177,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn export_health_flapping_receiver_logged_once_a_minute() {
-        let retried = lines(|health| health.fails(Loss::Rejected, "503".into(), true)).await;
+        let retried = lines(|health| health.fails(Loss::Rejected, "503", true)).await;
         assert_eq!(retried, 20, "that it fails, and that it works again");
         let lost = lines(|health| {
-            health.fails(Loss::Rejected, "401".into(), false);
+            health.fails(Loss::Rejected, "401", false);
             health.loses(Loss::Rejected);
         });
         assert_eq!(lost.await, 20, "that telemetry was lost, and that it works again");

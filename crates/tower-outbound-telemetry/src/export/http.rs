@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use tower_outbound::BoxError;
 
 use super::answer::{Again, Answer, LARGEST, Partial};
@@ -30,6 +30,17 @@ pub(super) fn message(
     Message { headers, body }
 }
 
+/// The exporter writes NaN and infinities as `null`, for which a Collector refuses the whole request. JSON of protobuf has
+/// strings for them; which one it was is lost.
+pub(super) fn with_numbers(json: Bytes) -> Bytes {
+    const NULL: &str = "\"doubleValue\": null";
+    match std::str::from_utf8(&json) {
+        // Inside a string, the quotes are escaped.
+        Ok(text) if text.contains(NULL) => text.replace(NULL, "\"doubleValue\": \"NaN\"").into(),
+        _ => json,
+    }
+}
+
 pub(super) async fn answer<B>(response: Response<B>, sent: &HeaderMap) -> Answer
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send,
@@ -37,7 +48,7 @@ where
     let (head, body) = response.into_parts();
     // The head is the answer, even if the body is missing.
     let body = Limited::new(body, LARGEST).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body.map(Collected::to_bytes).unwrap_or_default();
     let media = head.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
     if head.status.is_success() {
         return Answer::Taken(match media {
@@ -75,6 +86,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_null_becomes_number_outside_of_strings() {
+        let json = r#"[{ "doubleValue": null }, { "stringValue": "\"doubleValue\": null" }, { "doubleValue": 1.0 }]"#;
+        let expected = json.replacen("null", "\"NaN\"", 1);
+        assert_eq!(with_numbers(Bytes::from_static(json.as_bytes())), expected);
+        assert_eq!(with_numbers(Bytes::from_static(b"\xff")), b"\xff".as_slice());
+    }
 
     fn parsed(value: &'static str) -> Option<Duration> {
         retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use tokio::runtime::Handle;
 
@@ -52,7 +52,7 @@ impl PushMetricExporter for MetricExporter {
 }
 
 fn data_points(metrics: &ResourceMetrics) -> u64 {
-    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let metrics = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
     let points = metrics.map(|metric| match metric.data() {
         AggregatedMetrics::F64(data) => points(data),
         AggregatedMetrics::U64(data) => points(data),

@@ -44,7 +44,7 @@ pub(super) async fn run(
     let poll = poll_fn(|cx| {
         let _inside = runtime.enter();
         catch_unwind(AssertUnwindSafe(|| export.as_mut().poll(cx))).unwrap_or_else(|_| {
-            health.fails(Loss::Failed, "the exporter panicked".to_owned(), false);
+            health.fails(Loss::Failed, "the exporter panicked", false);
             Poll::Ready(Err(Loss::Failed))
         })
     });
@@ -78,7 +78,7 @@ async fn until_cutoff(
                 OTelSdkError::Timeout(_) => Loss::TimedOut,
                 _ => Loss::Failed,
             };
-            health.fails(loss, error.to_string(), false);
+            health.fails(loss, &error.to_string(), false);
             Err(loss)
         }
         (None, None) => Err(Loss::TimedOut),

@@ -66,6 +66,9 @@ impl Transport {
         let (head, mut body) = request.into_parts();
         // An exporter with the feature for it has compressed, if the process's environment says so.
         let mut encoding = head.headers.get(CONTENT_ENCODING).cloned();
+        if self.protocol == OtlpProtocol::HttpJson && encoding.is_none() {
+            body = over_http::with_numbers(body);
+        }
         if let (None, Some(compression)) = (&encoding, self.compression) {
             body = compression.compress(&body);
             encoding = Some(compression.encoding());
