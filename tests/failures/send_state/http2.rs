@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioExecutor;
 use outbound_tests::server::{Script, ScriptedServer};
+use tower::ServiceExt as _;
+use tower_layer::Layer as _;
+use tower_outbound::hyper::HyperService;
 use tower_outbound::{Kind, Outbound, SendState};
 
 use super::{nowhere, post};
@@ -63,6 +68,24 @@ async fn send_state_http2_refused_stream_or_goaway_not_processed() {
             assert_eq!(seen, (kind, expected), "{name}, upload: {upload}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_state_http2_slot_on_ended_connection_is_not_sent() {
+    let (_server, connector) = ScriptedServer::duplex(peer(Vec::new(), true));
+    let outbound = Outbound::builder().max_in_flight(1).build();
+    let io = outbound.connector(connector).oneshot(nowhere()).await.unwrap();
+    let connection = io.connection().clone();
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection.drive(driver));
+    let service = outbound.attempt_layer().layer(HyperService::new(sender));
+    // The second one waits for the slot of the first, which ends with the connection.
+    let (first, second) =
+        tokio::join!(service.clone().oneshot(get(&nowhere())), service.oneshot(post(&nowhere(), 9)));
+    let state = |error: &tower_outbound::Error| (error.failure().kind(), error.failure().send_state());
+    let unknown = (Kind::ResponseEnded, Some(SendState::Unknown));
+    assert_eq!(state(&first.map(drop).unwrap_err()), unknown);
+    assert_eq!(state(&second.map(drop).unwrap_err()), (Kind::ResponseEnded, Some(SendState::NotSent)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -180,8 +180,7 @@ impl Scene {
     /// What the peer does with a new connection, by the order of acceptance.
     #[must_use]
     pub fn at_accept(&self, connection: usize) -> AtAccept {
-        // Pending: what was never written on a connection that ends at once is `unknown`.
-        let quiet = self.number < QUIET || self.settled;
+        let quiet = self.number < QUIET;
         match random(self.seed ^ 0xacce, self.number << 20 | connection).u8(..64) {
             0 if !quiet => AtAccept::Close,
             1 if !quiet => AtAccept::Reset,

@@ -43,10 +43,9 @@ fn message(error: &hyper::Error, evidence: &mut Evidence) {
     } else if error.is_user() {
         user(error, evidence);
     } else if error.is_canceled() || error.is_closed() {
-        // The connection closed before the request was written. The source may have the reason.
-        if error.is_canceled() {
-            evidence.unsent();
-        }
+        // The connection closed before the request was written, or before the connection was asked to take it (a closed
+        // channel: hyper's sender is not ready any more). The source may have the reason.
+        evidence.unsent();
         evidence.likely(Kind::ResponseEnded);
     } else if error.source().is_none() {
         // The remaining error without a source: an unexpected message.
