@@ -77,6 +77,23 @@ async fn retry_connect_timeout_is_retried() {
     assert_eq!(attempts(slow, post_to("http://peer.test/")).await, (3, Kind::ConnectTimeout));
 }
 
+#[tokio::test(start_paused = true)]
+async fn retry_connection_that_ends_at_accept_is_retried() {
+    for end in [Script::new().close(), Script::new().reset()] {
+        let (server, connector) =
+            ScriptedServer::duplex([Script::new().hang(), end.clone(), Script::answering(OK)]);
+        let fixture = Fixture::new();
+        let connector = fixture.outbound.connector(connector);
+        // Another request's connection, which was not written to yet.
+        let unused = connector.clone().oneshot(server.uri("/")).await.unwrap();
+        let client = fixture.stack(connector, &fixture.layer());
+        let (status, _) = fetch(&client, post_to(server.uri("/"))).await.unwrap();
+        assert_eq!((status, server.accepted(), server.requests()), (200, 3, 1), "{end:?}");
+        assert!(fixture.events().contains(&"retry not_sent".to_owned()), "{:?}", fixture.events());
+        drop(unused);
+    }
+}
+
 #[tokio::test]
 async fn retry_tls_failure_is_not_retried() {
     let (certs, others) = (Certs::new("peer.test"), Certs::new("peer.test"));
