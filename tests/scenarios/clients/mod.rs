@@ -8,6 +8,7 @@ mod hyper_util;
 mod invalid_requests;
 mod outbound_client;
 mod reqwest;
+mod runtimes;
 mod tls_above;
 #[cfg(feature = "aws-lc-rs")]
 mod tls_providers;

@@ -6,6 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 use tokio::time::Instant;
 
 use super::Attempt;
+use super::other_runtime::warn_of_other_runtime;
 use super::phases::{current_phase, emit_phase, emit_phases, witness_sending};
 use crate::event::{Event, Outcome, StackWarning};
 use crate::failure::{Kind, Phase};
@@ -31,6 +32,7 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
     witness_sending(attempt, at);
     let (phase, start) = current_phase(attempt);
     inner.marks.end.set(inner.start, at);
+    warn_of_other_runtime(attempt, outcome, at);
 
     let mut serving = inner.serving();
     serving.finished = true;

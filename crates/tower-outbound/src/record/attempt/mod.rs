@@ -13,6 +13,7 @@ mod inner;
 mod io;
 mod lost;
 mod marks;
+mod other_runtime;
 mod phases;
 mod queue;
 mod request_body;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
 use super::lifecycle::Lifecycle;
@@ -25,6 +26,8 @@ pub(in crate::record) struct ConnectionInner {
     pub(in crate::record) registry: Registry,
     setup: Setup,
     pub(super) opened: Instant,
+    /// Where it was opened, and where its task most likely is.
+    runtime: Option<runtime::Id>,
     local: Option<SocketAddr>,
     peer: Option<SocketAddr>,
     protocol: AtomicU8,
@@ -113,6 +116,7 @@ impl Connection {
             registry: registry.clone(),
             setup,
             opened: at,
+            runtime: Handle::try_current().ok().map(|handle| handle.id()),
             local,
             peer,
             protocol: AtomicU8::new(code(protocol)),
@@ -165,6 +169,11 @@ impl Connection {
     #[must_use]
     pub fn is_tracked(&self) -> bool {
         self.0.tracked
+    }
+
+    /// The runtime on which the connection was opened.
+    pub(in crate::record) fn runtime(&self) -> Option<runtime::Id> {
+        self.0.runtime
     }
 
     /// When the connection was opened.

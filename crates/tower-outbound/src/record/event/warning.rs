@@ -17,6 +17,8 @@ pub enum StackWarning {
     RetryInsideObserve,
     /// A request passes two retry layers.
     RetriedTwice,
+    /// A request that no connection took was given up, and another tokio runtime has a connection to its origin.
+    OtherRuntime,
 }
 
 impl StackWarning {
@@ -27,6 +29,7 @@ impl StackWarning {
             Self::ObservedTwice => 4,
             Self::RetryInsideObserve => 8,
             Self::RetriedTwice => 16,
+            Self::OtherRuntime => 32,
         }
     }
 }
@@ -52,6 +55,10 @@ impl fmt::Display for StackWarning {
             Self::RetriedTwice => {
                 "a request passes two retry layers, so that their retries multiply: remove one (`outbound.layer()` has it, \
                  and so has the client of `outbound.client()`)"
+            }
+            Self::OtherRuntime => {
+                "a request was given up that no connection has taken, and another tokio runtime has a connection to its \
+                 origin: a connection only sends while its runtime runs, so use one client per runtime"
             }
         })
     }
