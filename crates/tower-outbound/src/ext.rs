@@ -5,7 +5,7 @@ use http::{Request, Response};
 use crate::error::RetryHistory;
 use crate::record::{NoPropagation, Timings, UrlTemplate};
 use crate::retry::RetryOptions;
-use crate::settings::Timeouts;
+use crate::settings::{Streaming, Timeouts};
 
 /// Sets the options of one request, which the layers read from its extensions.
 ///
@@ -35,6 +35,13 @@ pub trait RequestExt: Sized + sealed::Extensions {
     #[must_use]
     fn timeouts(self, timeouts: Timeouts) -> Self {
         self.with_extension(timeouts)
+    }
+
+    /// Marks this request as one to which the peer may be silent for long, such as a watch or a long poll: see
+    /// [`Streaming`].
+    #[must_use]
+    fn streaming(self) -> Self {
+        self.with_extension(Streaming)
     }
 
     /// Sets retry options of this request. Unset options fall back to those of the layer.

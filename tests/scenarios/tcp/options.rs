@@ -19,13 +19,27 @@ use crate::log::Lines;
 use super::{open, peer, recorded, resolver, tcp_error};
 
 #[tokio::test]
-async fn tcp_options_default_to_nodelay_and_system_values() {
+async fn tcp_options_default_to_nodelay_and_dead_peer_in_30_s() {
     let (_listener, open) = open(Ipv4Addr::LOCALHOST);
     let io = TcpConnector::new().resolver(resolver([open])).oneshot(peer()).await.unwrap();
     let socket = SockRef::from(io.inner());
-    assert!(
-        socket.tcp_nodelay().unwrap() && !socket.keepalive().unwrap() && !socket.reuse_address().unwrap()
-    );
+    assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap() && !socket.reuse_address().unwrap());
+    assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
+    assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(15));
+    assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    #[cfg(target_os = "linux")]
+    assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+}
+
+#[tokio::test]
+async fn tcp_keepalive_and_user_timeout_are_off_at_zero() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let tcp = TcpConnector::new().resolver(resolver([open])).keepalive(Duration::ZERO);
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.tcp_user_timeout(Duration::ZERO);
+    let io = tcp.oneshot(peer()).await.unwrap();
+    let socket = SockRef::from(io.inner());
+    assert!(!socket.keepalive().unwrap());
     #[cfg(target_os = "linux")]
     assert_eq!(socket.tcp_user_timeout().unwrap(), None);
 }

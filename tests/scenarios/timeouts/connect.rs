@@ -114,7 +114,10 @@ async fn connect_timeout_does_not_apply_after_handshake() {
         .write(ANSWER)
         .hang();
     let (server, peer) = ScriptedServer::duplex(script);
-    let (outbound, recorder) = recorded(|builder| builder.connect_timeout(2 * SECOND).tls_timeout(SECOND));
+    let (outbound, recorder) = recorded(|builder| {
+        let late = Timeouts::new().first_byte(2 * HOUR);
+        builder.connect_timeout(2 * SECOND).tls_timeout(SECOND).timeouts(late)
+    });
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_tls_config(certs.client_config(&[]))
         .https_only()
@@ -138,4 +141,35 @@ async fn connect_timeout_on_track_layer_alone_applies() {
     assert_eq!((error.failure().kind(), error.failure().phase()), (Kind::ConnectTimeout, None));
     drop((outbound, server));
     nothing_left(&recorder).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_retries_stay_within_one_and_a_half_timeouts() {
+    let certs = Certs::new("example.test");
+    // Each address takes its time to fail, or the handshake hangs.
+    for (connect, hangs, attempts, took) in
+        [(ms(0), true, 2, ms(15_000)), (ms(8_000), true, 2, ms(15_000)), (ms(3_000), false, 3, ms(9_000))]
+    {
+        let script = if hangs { Script::new().read_to_end() } else { Script::new().reset() };
+        let (server, peer) = ScriptedServer::duplex(script);
+        let (outbound, recorder) =
+            recorded(|builder| builder.retry(|retry| retry.backoff(Duration::ZERO, Duration::ZERO)));
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(certs.client_config(&[]))
+            .https_only()
+            .enable_http1()
+            .wrap_connector(peer.delay(connect));
+        let client = Client::builder(TokioExecutor::new())
+            .retry_canceled_requests(false)
+            .build(outbound.connector(https));
+        let client = outbound.layer().layer(client);
+        let uri = server.uri_with("https", "example.test", "/");
+        let start = Instant::now();
+        let request = Request::get(uri).body(nothing()).unwrap();
+        let error = client.oneshot(request).await.map(drop).unwrap_err();
+        assert!(error.failure().is_connect());
+        assert_eq!((start.elapsed(), recorder.outcomes().len()), (took, attempts));
+        drop((outbound, error, server));
+        nothing_left(&recorder).await;
+    }
 }

@@ -6,18 +6,22 @@ use tower_outbound::timeouts::{TimeoutKind, Timeouts};
 use super::*;
 
 /// A frame (RFC 9113, section 4.1).
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 /// The peer's settings, and the acknowledgement of the client's.
-fn settings() -> Vec<u8> {
+pub(crate) fn settings() -> Vec<u8> {
     [frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat()
 }
 
 /// `:status: 200`, with or without a body.
-fn ok(stream: u8, ends: bool) -> Vec<u8> {
+pub(crate) fn ok(stream: u8, ends: bool) -> Vec<u8> {
     frame(1, if ends { 5 } else { 4 }, stream, &[0x88])
+}
+
+pub(crate) fn data(stream: u8, bytes: &[u8], ends: bool) -> Vec<u8> {
+    frame(0, u8::from(ends), stream, bytes)
 }
 
 /// Answers the first request after 10 ms.
@@ -65,7 +69,7 @@ async fn http2_body_timeout_ends_stream_and_keeps_connection() {
         (Timeouts::new().attempt(SECOND), TimeoutKind::Attempt, SECOND),
     ] {
         let head = Script::new().write(settings()).sleep(ms(10)).write(ok(1, false));
-        let (server, peer) = ScriptedServer::duplex(head.sleep(ms(500)).write(frame(0, 0, 1, b"abc")).hang());
+        let (server, peer) = ScriptedServer::duplex(head.sleep(ms(500)).write(data(1, b"abc", false)).hang());
         let (outbound, recorder) = with(timeouts);
         let client = stack(&outbound, outbound.connector(peer), true);
         let (error, after) = fail(&client, get(&server)).await;

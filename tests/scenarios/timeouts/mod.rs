@@ -2,9 +2,11 @@
 
 mod body;
 mod connect;
+mod defaults;
 mod head;
-mod http2;
+pub(crate) mod http2;
 mod settings;
+mod silence;
 mod write;
 
 use std::error::Error as _;

@@ -30,19 +30,17 @@ pin_project! {
         guard: Guard,
         #[pin]
         inner: Option<B>,
-        watch: Option<Box<AttemptTimers>>,
+        watch: Option<AttemptTimers>,
     }
 }
 
 impl<B: Body> ObserveBody<B> {
-    pub(super) fn new(inner: B, guard: Guard, mut watch: Option<Box<AttemptTimers>>) -> Self {
-        if inner.is_end_stream() {
-            guard.attempt().response().finish(&Outcome::Ok);
-            watch = None;
-        } else if let Some(watch) = &mut watch {
-            watch.on_head();
+    pub(super) fn new(inner: B, guard: Guard, watch: Option<AttemptTimers>) -> Self {
+        if !inner.is_end_stream() {
+            return Self { guard, inner: Some(inner), watch };
         }
-        Self { guard, inner: Some(inner), watch }
+        guard.attempt().response().finish(&Outcome::Ok);
+        Self { guard, inner: Some(inner), watch: None }
     }
 }
 

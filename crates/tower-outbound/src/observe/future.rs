@@ -13,8 +13,9 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
+use crate::settings::Silence;
 use crate::timeouts::{AttemptTimers, CheckUp, finish_lost, finish_timed_out};
-use crate::util::http::has_connection_option;
+use crate::util::http::{has_connection_option, has_event_stream_content_type};
 
 /// Ends the attempt when dropped.
 #[derive(Debug)]
@@ -77,13 +78,13 @@ pin_project! {
         guard: Option<Guard>,
         #[pin]
         inner: Option<F>,
-        watch: Option<Box<AttemptTimers>>,
+        watch: Option<AttemptTimers>,
         check_up: CheckUp,
     }
 }
 
 impl<F> ObserveFuture<F> {
-    pub(super) fn new(inner: F, guard: Guard, watch: Option<Box<AttemptTimers>>) -> Self {
+    pub(super) fn new(inner: F, guard: Guard, watch: Option<AttemptTimers>) -> Self {
         Self { guard: Some(guard), inner: Some(inner), watch, check_up: CheckUp::new() }
     }
 }
@@ -130,16 +131,20 @@ where
 fn respond<R: Body>(
     mut response: Response<R>,
     guard: Guard,
-    watch: Option<Box<AttemptTimers>>,
+    watch: Option<AttemptTimers>,
 ) -> Response<ObserveBody<R>> {
     let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();
     attempt.response().head(response.status(), response.version(), response.headers(), connection);
     // TLS above the connection may hide its protocol; the head shows it.
     let http1 = response.version() < Version::HTTP_2;
-    if let Some(hint) = http1.then(|| close_hint(attempt, &response)).flatten() {
+    let upgraded = is_upgraded(attempt, response.status());
+    if let Some(hint) = http1.then(|| close_hint(attempt, &response, upgraded)).flatten() {
         attempt.response().hint_close(hint);
     }
+    let quiet = upgraded || has_event_stream_content_type(response.headers());
+    let silence = if quiet { Silence::Normal } else { Silence::Fault };
+    let watch = watch.and_then(|watch| watch.on_head(silence));
     let head =
         ResponseHead { status: response.status(), version: response.version(), headers: response.headers() };
     attempt.registry().emit(&Event::AttemptHead { attempt, response: head });
@@ -147,11 +152,14 @@ fn respond<R: Body>(
     response.map(|body| ObserveBody::new(body, guard, watch))
 }
 
+/// Whether the bytes after the head are those of another protocol (RFC 9110, sections 7.8 and 9.3.6).
+fn is_upgraded(attempt: &Attempt, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || (attempt.method() == Method::CONNECT && status.is_success())
+}
+
 /// Why the heads prevent the reuse of the connection (RFC 9112, section 9.3).
-fn close_hint<R>(attempt: &Attempt, response: &Response<R>) -> Option<CloseHint> {
-    let status = response.status();
-    let tunnel = attempt.method() == Method::CONNECT && status.is_success();
-    if status == StatusCode::SWITCHING_PROTOCOLS || tunnel {
+fn close_hint<R>(attempt: &Attempt, response: &Response<R>, upgraded: bool) -> Option<CloseHint> {
+    if upgraded {
         Some(CloseHint::Upgraded)
     } else if attempt.response().asks_close() || has_connection_option(response.headers(), "close") {
         Some(CloseHint::ConnectionClose)

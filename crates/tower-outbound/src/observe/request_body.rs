@@ -81,8 +81,8 @@ where
         // The body is not polled again after an error.
         let Ok(polled) = polled else { return Poll::Ready(Some(Err(UploadPanicked.into()))) };
         let record = this.inner.attempt().request_body();
-        if *this.watched {
-            record.polled(polled.is_pending());
+        if *this.watched && polled.is_pending() {
+            record.polled(true);
         }
         let Poll::Ready(frame) = polled else {
             // The end of the attempt wakes this task, unless it came before.
@@ -100,6 +100,8 @@ where
                 }
                 if *this.left == Some(0) || this.inner.is_end_stream() {
                     record.complete();
+                } else if *this.watched {
+                    record.polled(false);
                 }
             }
             Some(Err(_)) => {}

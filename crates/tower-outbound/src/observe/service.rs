@@ -11,9 +11,11 @@ use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::request_capture;
 use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate};
-use crate::settings::Timeouts;
+use crate::settings::{Silence, Streaming, Timeouts};
 use crate::timeouts::AttemptTimers;
-use crate::util::http::{announce_empty_body, body_length, has_connection_option, has_grpc_content_type};
+use crate::util::http::{
+    accepts_event_stream, announce_empty_body, body_length, has_connection_option, has_grpc_content_type,
+};
 use crate::util::inner_service_accessors;
 
 /// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
@@ -72,6 +74,16 @@ impl<S> Observe<S> {
     }
 }
 
+/// What it means if the peer does not answer this request for long.
+fn silence<B>(attempt: &Attempt, request: &Request<B>, timeouts: Timeouts) -> Silence {
+    let normal = || {
+        attempt.is_grpc()
+            || request.extensions().get::<Streaming>().is_some()
+            || accepts_event_stream(request.headers())
+    };
+    if timeouts.depend_on_silence() && normal() { Silence::Normal } else { Silence::Fault }
+}
+
 impl<S, B, R> Service<Request<B>> for Observe<S>
 where
     S: Service<Request<ObserveRequestBody<B>>, Response = Response<R>>,
@@ -94,12 +106,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let timeouts = self.timeouts.unwrap_or_else(|| self.registry.settings().timeouts);
         let own = request.extensions().get::<Timeouts>();
-        let watch = AttemptTimers::new(own.map_or(timeouts, |own| own.or(timeouts)));
+        let timeouts = own.map_or(timeouts, |own| own.or(timeouts));
         announce_empty_body(&mut request);
         let attempt = self.start(&mut request);
+        let watch = AttemptTimers::new(timeouts, silence(&attempt, &request, timeouts));
         request_capture(&attempt, &mut request);
         let length = body_length(&request);
-        let watched = watch.as_deref().is_some_and(AttemptTimers::watch_writes);
+        let watched = watch.as_ref().is_some_and(AttemptTimers::watch_writes);
         let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
         let guard = super::future::Guard::new(attempt);
         let inner = {

@@ -28,6 +28,8 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     end_cause: AtomicU8,
     /// Nanoseconds after the start; `u64::MAX` without a deadline.
     deadline: AtomicU64,
+    /// Nanoseconds that the connects of the call may still take together; `u64::MAX` without a limit.
+    connect_left: AtomicU64,
     /// A layer above observe emits the start and the end.
     claimed: AtomicBool,
     /// The attempt in flight is the last one: the call ends with it.
@@ -64,6 +66,9 @@ impl<T> Clone for CallStorage<T> {
         Self(self.0.clone())
     }
 }
+
+/// A connect for which no time is left: zero would be no timeout.
+const SHORTEST_CONNECT: Duration = Duration::from_millis(1);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -181,6 +186,39 @@ impl Call {
         (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
     }
 
+    /// A connect for the call begins, with this timeout; zero is none. Returns the timeout that leaves the connects of the
+    /// call within one timeout and a half.
+    pub(crate) fn begin_connect(&self, timeout: Duration) -> Duration {
+        if timeout.is_zero() {
+            timeout
+        } else {
+            self.bound_connects(timeout).clamp(SHORTEST_CONNECT, timeout)
+        }
+    }
+
+    /// A connect has failed after this time. Returns the time left for further ones; `None` without a limit. `timeout`: that
+    /// of connects that this stack does not see.
+    pub(crate) fn connect_failed(&self, after: Duration, timeout: Duration) -> Option<Duration> {
+        if self.bound_connects(timeout) == Duration::MAX {
+            return None;
+        }
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        let left = |left: u64| Some(left.saturating_sub(after));
+        let before = self.0.connect_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
+        Some(Duration::from_nanos(before.unwrap_or_default().saturating_sub(after)))
+    }
+
+    fn bound_connects(&self, timeout: Duration) -> Duration {
+        let bound = timeout.saturating_mul(3) / 2;
+        let bound =
+            Some(bound.as_nanos()).filter(|bound| *bound > 0).and_then(|bound| u64::try_from(bound).ok());
+        let bound = bound.unwrap_or(u64::MAX);
+        match self.0.connect_left.fetch_min(bound, Ordering::AcqRel).min(bound) {
+            u64::MAX => Duration::MAX,
+            left => Duration::from_nanos(left),
+        }
+    }
+
     /// The reason for the current (or last) attempt and the wait before it, if it is a retry; `None` for the first
     /// attempt.
     #[must_use]
@@ -252,6 +290,7 @@ impl<T: Default> Inner<T> {
             attempts: AtomicU32::new(0),
             end_cause: AtomicU8::new(0),
             deadline: AtomicU64::new(u64::MAX),
+            connect_left: AtomicU64::new(u64::MAX),
             claimed: AtomicBool::new(false),
             last: AtomicBool::new(false),
             ended: AtomicBool::new(false),

@@ -33,7 +33,8 @@ named_enum! {
     pub enum RetryLimit {
         /// The call has no retries left.
         Attempts = "attempts",
-        /// The budget for failed connects to the origin is exhausted.
+        /// The budget for failed connects to the origin is exhausted, or the call's connects have taken one connect timeout and
+        /// a half.
         ConnectBudget = "connect_budget",
         /// The retry budget of the origin is exhausted.
         Budget = "budget",

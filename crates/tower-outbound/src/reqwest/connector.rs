@@ -88,7 +88,9 @@ where
             let observers = registry.observers().clone();
             let setup = Setup::start(attempt.origin().clone(), Some(&attempt), observers);
             // The start of the handshake is unknown.
-            let timeouts = ConnectTimeouts { tls: std::time::Duration::ZERO, ..registry.settings().connect };
+            let timeouts = registry.settings().connect;
+            let connect = attempt.call().begin_connect(timeouts.connect);
+            let timeouts = ConnectTimeouts { connect, tls: std::time::Duration::ZERO, ..timeouts };
             Report { setup, attempt, registry: registry.clone(), watch: ConnectTimers::new(timeouts) }
         });
         let inner = {

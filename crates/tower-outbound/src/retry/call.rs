@@ -238,10 +238,12 @@ impl<L, B: Body> RetryCall<L, B> {
         if by_rules.is_none() && self.shared.policy.is_none() {
             return None;
         }
+        let connects_in_time = self.connects_in_time(result.result, attempt);
         let answered_early = result.result.is_ok() && !self.replay.body.is_fully_taken();
         let decision = if answered_early { by_rules } else { self.apply_policy(result, by_rules) }?;
         let delay = match answered_early {
             true => Err(RetryLimit::Body),
+            false if !connects_in_time => Err(RetryLimit::ConnectBudget),
             false => self.check_limits(decision, attempt),
         };
         let (call, reason) = (&self.call, decision.reason);
@@ -251,6 +253,24 @@ impl<L, B: Body> RetryCall<L, B> {
             attempt.into_iter().for_each(|attempt| attempt.response().evict_idle_peers());
         }
         delay.ok().map(|delay| (reason, delay))
+    }
+
+    /// Counts the time of a failed connect. Returns whether the time of the call's connects allows another one.
+    fn connects_in_time(
+        &self,
+        result: Result<ResponseHead<'_>, &Failure>,
+        attempt: Option<&Attempt>,
+    ) -> bool {
+        let (Err(failure), Some(attempt)) = (result, attempt) else { return true };
+        if !failure.is_connect() {
+            return true;
+        }
+        let timeout = self.registry().settings().connect.connect;
+        let Some(left) = self.call.connect_failed(attempt.response().time_at_client(), timeout) else {
+            return true;
+        };
+        // What is left shortens the next connect, except in a client that connects from a task of its own.
+        !left.is_zero()
     }
 
     /// The decision of the user's policy; that of the rules if there is no policy.

@@ -20,10 +20,12 @@ pub(crate) struct ConnectTimeouts {
     pub(crate) tls: Duration,
     /// Number of consecutive attempts that may time out on an HTTP/2 connection while nothing is read from it.
     pub(crate) silent_attempts: u32,
+    /// Idle timeout of the connections; `None` is that of the stack.
+    pub(crate) idle: Option<Duration>,
 }
 
 impl ConnectTimeouts {
     pub(crate) const fn new() -> Self {
-        Self { connect: CONNECT, tls: TLS, silent_attempts: SILENT_ATTEMPTS }
+        Self { connect: CONNECT, tls: TLS, silent_attempts: SILENT_ATTEMPTS, idle: None }
     }
 }

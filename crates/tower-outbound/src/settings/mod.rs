@@ -30,7 +30,8 @@ pub(crate) use self::in_flight::ACQUIRE_TIMEOUT;
 pub(crate) use self::in_flight::InFlightSettings;
 pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
 pub use self::retry_budget::RetryBudget;
-pub use self::timeouts::Timeouts;
+pub(crate) use self::timeouts::{AttemptTimeouts, Silence};
+pub use self::timeouts::{Streaming, Timeouts};
 
 /// Idle timeout: below the 60 to 75 s that are common for servers, so that this side closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// Timeout of a whole attempt: disabled, since the right value depends on the server. So are the others.
+/// Timeout of a whole attempt: disabled, since the right value depends on the server and on the size of the bodies.
 const ATTEMPT: Duration = Duration::ZERO;
 
-/// Timeout from the end of the request to the response's head.
-const FIRST_BYTE: Duration = Duration::ZERO;
+/// Timeout from the end of the request to the response's head: that of common proxies (nginx's `proxy_read_timeout`).
+const FIRST_BYTE: Duration = Duration::from_secs(60);
 
-/// Timeout of an upload without progress.
-const WRITE_IDLE: Duration = Duration::ZERO;
+/// Timeout of an upload without progress: as above.
+const WRITE_IDLE: Duration = Duration::from_secs(60);
 
-/// Timeout of a download without progress.
-const BODY_IDLE: Duration = Duration::ZERO;
+/// Timeout of a download without progress: as above.
+const BODY_IDLE: Duration = Duration::from_secs(60);
 
 /// The timeouts of an attempt.
 ///
@@ -21,8 +21,27 @@ const BODY_IDLE: Duration = Duration::ZERO;
 /// extensions ([`RequestExt::timeouts`](crate::RequestExt::timeouts)) sets them for that request. Timeouts that a
 /// request does not set fall back to the layer's.
 ///
-/// `Duration::ZERO` disables a timeout. Default: all disabled. The resolution is one millisecond. Timeouts need a tokio
-/// runtime with its time driver enabled, and are disabled elsewhere.
+/// `Duration::ZERO` disables a timeout. The resolution is one millisecond. Timeouts need a tokio runtime with its time
+/// driver enabled, and are disabled elsewhere.
+///
+/// | timeout | default |
+/// | --- | --- |
+/// | [`attempt`](Self::attempt) | none |
+/// | [`first_byte`](Self::first_byte) | 60 s |
+/// | [`write_idle`](Self::write_idle) | 60 s |
+/// | [`body_idle`](Self::body_idle) | 60 s |
+///
+/// # Silence
+/// The defaults of `first_byte` and `body_idle` do not apply where a peer may be silent for long:
+///
+/// - gRPC, by the request's `content-type`;
+/// - server-sent events: `text/event-stream` in the request's `accept`, or as the response's `content-type`;
+/// - an upgraded connection or a tunnel, after the head of its response;
+/// - requests that are marked as [`Streaming`], such as a watch or a long poll.
+///
+/// A value that is set applies to them too. A peer that is gone is found by TCP: see
+/// [`TcpConnector::tcp_user_timeout`](crate::connect::TcpConnector::tcp_user_timeout) and
+/// [`keepalive`](crate::connect::TcpConnector::keepalive).
 ///
 /// # Errors
 /// The attempt fails with an [`Error`](crate::Error) of the kind that each timeout names, whose source is a
@@ -59,7 +78,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Sets no timeout.
+    /// Leaves every timeout at its default, or at the value of the layer.
     pub const fn new() -> Self {
         Self { attempt: None, first_byte: None, write_idle: None, body_idle: None }
     }
@@ -74,7 +93,8 @@ impl Timeouts {
         self
     }
 
-    /// Timeout from the end of the request to the end of the response's head. Default: disabled.
+    /// Timeout from the end of the request to the end of the response's head. Default: 60 s, except where
+    /// [silence](Self#silence) is normal.
     ///
     /// The upload does not count. A head that arrives byte by byte does not extend the timeout.
     ///
@@ -84,8 +104,7 @@ impl Timeouts {
         self
     }
 
-    /// Timeout of an upload without progress: the client has data to send, and the peer accepts none. Default:
-    /// disabled.
+    /// Timeout of an upload without progress: the client has data to send, and the peer accepts none. Default: 60 s.
     ///
     /// Time in which the request's body is pending does not count, nor does time after the response's head.
     ///
@@ -99,7 +118,7 @@ impl Timeouts {
     }
 
     /// Timeout of a download without progress: the caller polls the response's body, and the peer sends nothing.
-    /// Default: disabled.
+    /// Default: 60 s, except where [silence](Self#silence) is normal.
     ///
     /// Fails with [`Kind::BodyTimeout`](crate::Kind::BodyTimeout).
     pub const fn body_idle(mut self, body_idle: Duration) -> Self {
@@ -117,13 +136,73 @@ impl Timeouts {
         }
     }
 
-    /// Attempt, first byte, write idle and body idle, with defaults. Zero disables a timeout.
-    pub(crate) fn resolve(self) -> [Duration; 4] {
-        [
-            self.attempt.unwrap_or(ATTEMPT),
-            self.first_byte.unwrap_or(FIRST_BYTE),
-            self.write_idle.unwrap_or(WRITE_IDLE),
-            self.body_idle.unwrap_or(BODY_IDLE),
-        ]
+    /// Whether these timeouts set the one of the response's body.
+    pub(crate) const fn sets_body_idle(&self) -> bool {
+        self.body_idle.is_some()
+    }
+
+    /// Whether a default applies that depends on [`Silence`].
+    pub(crate) const fn depend_on_silence(&self) -> bool {
+        self.first_byte.is_none() || self.body_idle.is_none()
+    }
+
+    /// The timeouts with their defaults.
+    pub(crate) fn resolve(self, silence: Silence) -> AttemptTimeouts {
+        let default = |timeout| if silence == Silence::Normal { Duration::ZERO } else { timeout };
+        AttemptTimeouts {
+            attempt: self.attempt.unwrap_or(ATTEMPT),
+            first_byte: self.first_byte.unwrap_or(default(FIRST_BYTE)),
+            write_idle: self.write_idle.unwrap_or(WRITE_IDLE),
+            body_idle: self.body_idle.unwrap_or(default(BODY_IDLE)),
+        }
     }
 }
+
+/// What it means that a peer is silent for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nothing: the peer has nothing to say.
+    Normal,
+    /// A fault, by default.
+    Fault,
+}
+
+/// The timeouts of one attempt. Zero disables a timeout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptTimeouts {
+    pub(crate) attempt: Duration,
+    pub(crate) first_byte: Duration,
+    pub(crate) write_idle: Duration,
+    pub(crate) body_idle: Duration,
+}
+
+impl AttemptTimeouts {
+    /// The shortest timeout before the response's head.
+    pub(crate) fn before_head(&self) -> Option<Duration> {
+        shortest([self.attempt, self.write_idle, self.first_byte])
+    }
+
+    /// The shortest timeout after the response's head.
+    pub(crate) fn after_head(&self) -> Option<Duration> {
+        shortest([self.attempt, self.body_idle])
+    }
+}
+
+fn shortest<const N: usize>(timeouts: [Duration; N]) -> Option<Duration> {
+    timeouts.into_iter().filter(|timeout| !timeout.is_zero()).min()
+}
+
+/// Marks a request to which the peer may be silent for long, such as a watch or a long poll: the defaults of
+/// [`first_byte`](Timeouts::first_byte) and [`body_idle`](Timeouts::body_idle) do not apply.
+///
+/// [`RequestExt::streaming`](crate::RequestExt::streaming) puts it into a request's extensions.
+///
+/// # Example
+/// ```
+/// use tower_outbound::RequestExt;
+///
+/// let watch = http::Request::get("http://localhost/pods?watch=true").body(String::new()).unwrap().streaming();
+/// # let _ = watch;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streaming;

@@ -9,85 +9,104 @@ use crate::error::{Error, TimeoutError, TimeoutKind};
 use crate::event::Outcome;
 use crate::failure::{Failure, SendState};
 use crate::record::{Attempt, EndCause};
-use crate::settings::Timeouts;
-use crate::timer::Timeout;
+use crate::settings::{AttemptTimeouts, Silence, Timeouts};
+use crate::timer::Alarm;
 
-/// The timeouts of one attempt. Boxed, so that an attempt without timeouts carries one word.
+/// The timeouts of one attempt, which share one timer.
 #[derive(Debug)]
 pub(crate) struct AttemptTimers {
-    attempt: Timeout,
-    first_byte: Timeout,
-    write_idle: Timeout,
-    body_idle: Timeout,
+    timeouts: AttemptTimeouts,
+    /// The response's head does not turn the body's timeout off.
+    body_idle_is_set: bool,
+    alarm: Alarm,
     /// When the caller began to wait for the next frame.
     frame_polled_at: Option<Instant>,
 }
 
 impl AttemptTimers {
     /// Returns `None` if all timeouts are disabled.
-    pub(crate) fn new(timeouts: Timeouts) -> Option<Box<Self>> {
-        let durations = timeouts.resolve();
-        if durations.iter().all(Duration::is_zero) {
-            return None;
-        }
-        let [attempt, first_byte, write_idle, body_idle] = durations.map(Timeout::new);
-        Some(Box::new(Self { attempt, first_byte, write_idle, body_idle, frame_polled_at: None }))
+    pub(crate) fn new(timeouts: Timeouts, silence: Silence) -> Option<Self> {
+        let body_idle_is_set = timeouts.sets_body_idle();
+        let timeouts = timeouts.resolve(silence);
+        let any = timeouts.before_head().or(timeouts.after_head()).is_some();
+        any.then_some(Self { timeouts, body_idle_is_set, alarm: Alarm::Off, frame_polled_at: None })
     }
 
     /// Whether the request's body has to record what the client takes.
-    pub(crate) fn watch_writes(&self) -> bool {
-        !self.write_idle.duration().is_zero()
+    pub(crate) const fn watch_writes(&self) -> bool {
+        !self.timeouts.write_idle.is_zero()
     }
 
     /// Returns the timeout that has elapsed while the response's head is awaited.
     pub(crate) fn poll_head(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
-        let timers = attempt.registry().timers();
-        let elapsed = if self.attempt.poll(timers, cx, || Some(attempt.start_time())) {
-            TimeoutKind::Attempt
-        } else if self.write_idle.poll(timers, cx, || attempt.response().upload_stuck_since()) {
-            TimeoutKind::WriteIdle
-        } else if self.first_byte.poll(timers, cx, || attempt.response().awaited_since()) {
-            TimeoutKind::FirstByte
-        } else {
-            return None;
-        };
-        Some(self.error(elapsed))
+        let timeouts = &self.timeouts;
+        self.alarm.poll(attempt.registry().timers(), cx, timeouts.before_head()?, |now| {
+            let response = attempt.response();
+            left(
+                now,
+                [
+                    (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
+                    (TimeoutKind::WriteIdle, timeouts.write_idle, response.upload_stuck_since()),
+                    (TimeoutKind::FirstByte, timeouts.first_byte, response.awaited_since()),
+                ],
+            )
+        })
     }
 
-    /// Disables the timeouts that end with the response's head.
-    pub(crate) fn on_head(&mut self) {
-        self.first_byte = Timeout::new(Duration::ZERO);
-        self.write_idle = Timeout::new(Duration::ZERO);
+    /// Ends the timeouts that end with the response's head; those of the body follow. `None` if there are none.
+    pub(crate) fn on_head(mut self, silence: Silence) -> Option<Self> {
+        if silence == Silence::Normal && !self.body_idle_is_set {
+            self.timeouts.body_idle = Duration::ZERO;
+        }
+        let within = self.timeouts.after_head()?;
+        if self.timeouts.before_head() != Some(within) {
+            self.alarm = Alarm::Off;
+        }
+        Some(self)
     }
 
     /// Returns the timeout that has elapsed while the caller waits for a frame.
     pub(crate) fn poll_body(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
-        let timers = attempt.registry().timers();
-        if self.attempt.poll(timers, cx, || Some(attempt.start_time())) {
-            return Some(self.error(TimeoutKind::Attempt));
-        }
-        if self.body_idle.duration().is_zero() {
-            return None;
-        }
-        let since = *self.frame_polled_at.get_or_insert_with(Instant::now);
-        self.body_idle.poll(timers, cx, || Some(since)).then(|| self.error(TimeoutKind::BodyIdle))
+        let Self { timeouts, frame_polled_at, alarm, .. } = self;
+        let polled_at =
+            (!timeouts.body_idle.is_zero()).then(|| *frame_polled_at.get_or_insert_with(Instant::now));
+        alarm.poll(attempt.registry().timers(), cx, timeouts.after_head()?, |now| {
+            left(
+                now,
+                [
+                    (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
+                    (TimeoutKind::BodyIdle, timeouts.body_idle, polled_at),
+                ],
+            )
+        })
     }
 
     /// Restarts the idle timeout after a frame. Returns the attempt's timeout if it has elapsed nevertheless.
     pub(crate) fn on_frame(&mut self, attempt: &Attempt) -> Option<TimeoutError> {
         self.frame_polled_at = None;
-        self.attempt.has_elapsed(attempt.start_time()).then(|| self.error(TimeoutKind::Attempt))
+        let timeout = Some(self.timeouts.attempt).filter(|timeout| !timeout.is_zero())?;
+        let elapsed = attempt.start_time().elapsed() >= timeout;
+        elapsed.then(|| TimeoutError::new(TimeoutKind::Attempt, timeout))
     }
+}
 
-    fn error(&self, kind: TimeoutKind) -> TimeoutError {
-        let timeout = match kind {
-            TimeoutKind::FirstByte => &self.first_byte,
-            TimeoutKind::WriteIdle => &self.write_idle,
-            TimeoutKind::BodyIdle => &self.body_idle,
-            _ => &self.attempt,
-        };
-        TimeoutError::new(kind, timeout.duration())
+/// The time until the next of these timeouts elapses.
+///
+/// # Errors
+/// The first of them that has elapsed. `None` as its start pauses a timeout.
+fn left<const N: usize>(
+    now: Instant,
+    timeouts: [(TimeoutKind, Duration, Option<Instant>); N],
+) -> Result<Duration, TimeoutError> {
+    let mut next = Duration::MAX;
+    for (kind, timeout, since) in timeouts.into_iter().filter(|(_, timeout, _)| !timeout.is_zero()) {
+        let passed = since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
+        match timeout.saturating_sub(passed) {
+            Duration::ZERO => return Err(TimeoutError::new(kind, timeout)),
+            left => next = next.min(left),
+        }
     }
+    Ok(next)
 }
 
 /// Finishes the attempt as failed by this timeout, and returns the error for the caller.

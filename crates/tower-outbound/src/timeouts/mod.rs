@@ -12,4 +12,4 @@ pub(crate) use self::attempt_timers::{AttemptTimers, finish_timed_out};
 pub(crate) use self::check_up::{CheckUp, finish_lost};
 pub(crate) use self::connect_timers::ConnectTimers;
 pub use crate::error::{TimeoutError, TimeoutKind};
-pub use crate::settings::Timeouts;
+pub use crate::settings::{Streaming, Timeouts};

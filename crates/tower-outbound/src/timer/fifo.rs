@@ -52,6 +52,7 @@ impl Fifo {
         (!timer.armed, previous)
     }
 
+    #[cfg(test)]
     pub(super) fn has_fired(&self, key: Key) -> bool {
         !self.timers.get(key).armed
     }

@@ -6,6 +6,7 @@
 //! due timers. It ends when nothing is armed, at the latest one duration after the last timer was disarmed, and at once
 //! when the queue is dropped.
 
+mod alarm;
 mod fifo;
 mod queue;
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod tests;
 mod timeout;
 mod timers;
 
+pub(crate) use self::alarm::Alarm;
 pub(crate) use self::timeout::Timeout;
 pub(crate) use self::timers::Timers;

@@ -112,7 +112,7 @@ async fn drive(mut driver: Driver) {
 
 /// A timer in a queue. Dropping it disarms the timer.
 #[derive(Debug)]
-pub(super) struct ArmedTimer {
+pub(crate) struct ArmedTimer {
     queue: Arc<Queue>,
     key: Key,
 }
@@ -143,6 +143,7 @@ impl ArmedTimer {
         fired
     }
 
+    #[cfg(test)]
     pub(super) fn has_fired(&self) -> bool {
         self.queue.state().fifo.has_fired(self.key)
     }

@@ -1,10 +1,15 @@
 //! Facts that HTTP heads state.
 
 use std::fmt;
+use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::Body;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 const GRPC: &[u8] = b"application/grpc";
 
@@ -42,6 +47,33 @@ pub(crate) fn has_grpc_content_type(headers: &HeaderMap) -> bool {
     value.and_then(|value| value.as_bytes().split_at_checked(GRPC.len())).is_some_and(|(name, rest)| {
         name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
     })
+}
+
+/// Whether a media range of `accept` is that of server-sent events.
+pub(crate) fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(is_event_stream)
+}
+
+/// Whether `content-type` is that of server-sent events.
+pub(crate) fn has_event_stream_content_type(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_event_stream)
+}
+
+fn is_event_stream(media: &str) -> bool {
+    let essence = media.split_once(';').map_or(media, |(essence, _)| essence);
+    essence.trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+/// The `timeout` of a `Keep-Alive` header, in seconds: how long the server keeps the connection when it is idle
+/// (RFC 2068, section 19.7.1.1).
+pub(crate) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let parameters = headers.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
+    let timeout = |parameter: &str| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().trim_matches('"').parse().ok())?
+    };
+    parameters.filter_map(timeout).next().map(|seconds: u32| Duration::from_secs(seconds.into()))
 }
 
 /// Returns the default port of a scheme; 0 for a scheme other than `http` and `https`.

@@ -154,23 +154,25 @@ impl TcpConnector {
         self.with(|options| options.nodelay = nodelay)
     }
 
-    /// Enables `SO_KEEPALIVE` with this idle time before the first probe. Default: off.
+    /// Sets the idle time before the first probe of `SO_KEEPALIVE`, in whole seconds. Default: 15 s. Zero: no probes.
+    ///
+    /// Probes find a peer that is gone while a request waits for its answer, and on an idle connection.
     #[must_use]
     pub fn keepalive(self, time: Duration) -> Self {
-        self.with(|options| options.keepalive = Some(time))
+        self.with(|options| options.keepalive = time)
     }
 
-    /// Enables `SO_KEEPALIVE` with this time between two probes. Default: the system's. Ignored where unsupported.
+    /// Sets the time between two probes of [`keepalive`](Self::keepalive). Default: 15 s. Ignored where unsupported.
     #[must_use]
     pub fn keepalive_interval(self, interval: Duration) -> Self {
-        self.with(|options| options.keepalive_interval = Some(interval))
+        self.with(|options| options.keepalive_interval = interval)
     }
 
-    /// Enables `SO_KEEPALIVE` with this number of unanswered probes before the connection is dropped. Default: the
-    /// system's. Ignored where unsupported.
+    /// Sets the number of unanswered probes of [`keepalive`](Self::keepalive) after which the connection is dropped. Default:
+    /// 3. Ignored where unsupported. On Linux, [`tcp_user_timeout`](Self::tcp_user_timeout) replaces it.
     #[must_use]
     pub fn keepalive_retries(self, retries: u32) -> Self {
-        self.with(|options| options.keepalive_retries = Some(retries))
+        self.with(|options| options.keepalive_retries = retries)
     }
 
     /// Binds sockets to this address. Only addresses of its family are tried.
@@ -215,12 +217,14 @@ impl TcpConnector {
         self.with(|options| options.interface = Some(name.into()))
     }
 
-    /// Sets `TCP_USER_TIMEOUT`, the time that sent bytes may stay unacknowledged, in whole milliseconds. Default: the
-    /// system's.
+    /// Sets `TCP_USER_TIMEOUT` (RFC 5482), in whole milliseconds. Default: 30 s. Zero leaves it to the system: many minutes.
+    ///
+    /// It is the time that sent bytes may stay unacknowledged, that bytes may wait to be sent since the peer's window is
+    /// closed, and that keep-alive probes may stay unanswered. After it, the system closes the connection with `ETIMEDOUT`.
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     #[must_use]
     pub fn tcp_user_timeout(self, time: Duration) -> Self {
-        self.with(|options| options.tcp_user_timeout = Some(time))
+        self.with(|options| options.tcp_user_timeout = time)
     }
 
     fn with(mut self, set: impl FnOnce(&mut TcpOptions)) -> Self {

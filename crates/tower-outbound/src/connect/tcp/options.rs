@@ -20,6 +20,14 @@ pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Minimum delay between attempts (RFC 8305, section 8).
 pub(super) const MIN_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
+/// Idle time before a keep-alive probe, and between probes: finds a peer that is gone within 45 s.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Unanswered probes after which the connection is dropped.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// How long sent bytes may stay unacknowledged: several retransmissions.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Debug)]
 pub(super) struct TcpOptions {
     pub(super) connect_timeout: Duration,
@@ -27,9 +35,10 @@ pub(super) struct TcpOptions {
     pub(super) first_family: Option<FirstFamily>,
     pub(super) enforce_http: bool,
     pub(super) nodelay: bool,
-    pub(super) keepalive: Option<Duration>,
-    pub(super) keepalive_interval: Option<Duration>,
-    pub(super) keepalive_retries: Option<u32>,
+    /// Zero: no probes.
+    pub(super) keepalive: Duration,
+    pub(super) keepalive_interval: Duration,
+    pub(super) keepalive_retries: u32,
     pub(super) local_ipv4: Option<Ipv4Addr>,
     pub(super) local_ipv6: Option<Ipv6Addr>,
     pub(super) reuse_address: bool,
@@ -38,7 +47,7 @@ pub(super) struct TcpOptions {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     pub(super) interface: Option<String>,
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    pub(super) tcp_user_timeout: Option<Duration>,
+    pub(super) tcp_user_timeout: Duration,
     /// One bit per option whose failure was logged, so that each is logged once.
     logged: Arc<AtomicU8>,
 }
@@ -51,9 +60,9 @@ impl Default for TcpOptions {
             first_family: None,
             enforce_http: false,
             nodelay: true,
-            keepalive: None,
-            keepalive_interval: None,
-            keepalive_retries: None,
+            keepalive: KEEPALIVE,
+            keepalive_interval: KEEPALIVE,
+            keepalive_retries: KEEPALIVE_RETRIES,
             local_ipv4: None,
             local_ipv6: None,
             reuse_address: false,
@@ -62,7 +71,7 @@ impl Default for TcpOptions {
             #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
             interface: None,
             #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-            tcp_user_timeout: None,
+            tcp_user_timeout: USER_TIMEOUT,
             logged: Arc::default(),
         }
     }
@@ -101,7 +110,10 @@ impl TcpOptions {
             ("send_buffer_size", self.send_buffer_size.map(|size| socket.set_send_buffer_size(size))),
             ("recv_buffer_size", self.recv_buffer_size.map(|size| socket.set_recv_buffer_size(size))),
             #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-            ("tcp_user_timeout", self.tcp_user_timeout.map(|time| socket.set_tcp_user_timeout(Some(time)))),
+            (
+                "tcp_user_timeout",
+                is_on(self.tcp_user_timeout).map(|time| socket.set_tcp_user_timeout(Some(time))),
+            ),
         ];
         let failed = tried.into_iter().enumerate().filter_map(|(at, (option, result))| {
             let error = result?.err()?;
@@ -115,23 +127,10 @@ impl TcpOptions {
     }
 
     fn keepalive(&self) -> Option<TcpKeepalive> {
-        if self.keepalive.is_none() && self.keepalive_interval.is_none() && self.keepalive_retries.is_none() {
-            return None;
-        }
-        let mut keepalive = TcpKeepalive::new();
-        if let Some(time) = self.keepalive {
-            keepalive = keepalive.with_time(time);
-        }
+        let keepalive = TcpKeepalive::new().with_time(is_on(self.keepalive)?);
         // socket2 has neither on these systems.
         #[cfg(not(any(target_os = "openbsd", target_os = "redox", target_os = "haiku", windows)))]
-        {
-            if let Some(interval) = self.keepalive_interval {
-                keepalive = keepalive.with_interval(interval);
-            }
-            if let Some(retries) = self.keepalive_retries {
-                keepalive = keepalive.with_retries(retries);
-            }
-        }
+        let keepalive = keepalive.with_interval(self.keepalive_interval).with_retries(self.keepalive_retries);
         Some(keepalive)
     }
 
@@ -152,6 +151,10 @@ impl TcpOptions {
         };
         socket.bind(&local.into()).map_err(|source| OptionError::new("local_address", local.ip(), source))
     }
+}
+
+fn is_on(time: Duration) -> Option<Duration> {
+    (!time.is_zero()).then_some(time)
 }
 
 /// A socket option that the system refused.

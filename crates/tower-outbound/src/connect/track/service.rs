@@ -62,7 +62,10 @@ where
             let _scope = setup.enter();
             self.inner.call(uri)
         };
-        let timeouts = self.own.unwrap_or_else(|| self.registry.settings().connect);
+        let mut timeouts = self.own.unwrap_or_else(|| self.registry.settings().connect);
+        if let Some(attempt) = &attempt {
+            timeouts.connect = attempt.call().begin_connect(timeouts.connect);
+        }
         let opening =
             Opening { registry: self.registry.clone(), tls_info: self.tls_info, executor: self.executor };
         TrackFuture::new(inner, setup, attempt, opening, timeouts)

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, Version};
 use tokio::time::Instant;
@@ -112,6 +113,12 @@ impl AttemptResponse<'_> {
     /// Ends the attempt. Later calls do nothing.
     pub(crate) fn finish(self, outcome: &Outcome) {
         super::end::finish(self.0, outcome);
+    }
+
+    /// How long the client has had the request of an attempt that has failed.
+    pub(crate) fn time_at_client(self) -> Duration {
+        let end = self.0.end_time().unwrap_or_else(Instant::now);
+        end.saturating_duration_since(accepted_since(self.0))
     }
 
     /// Since when the peer has the whole request and has not answered.

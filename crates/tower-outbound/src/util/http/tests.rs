@@ -73,3 +73,31 @@ fn host_port_brackets_ipv6_only() {
     assert_eq!(HostPort { host: "a.test", port: 80 }.to_string(), "a.test:80");
     assert_eq!(HostPort { host: "2001:db8::1", port: 443 }.to_string(), "[2001:db8::1]:443");
 }
+
+#[test]
+fn keep_alive_timeout_is_read_among_parameters() {
+    let timeout = |value: &'static str| {
+        let headers = [(KEEP_ALIVE, HeaderValue::from_static(value))].into_iter().collect();
+        keep_alive_timeout(&headers).map(|timeout| timeout.as_secs())
+    };
+    assert_eq!(
+        ["timeout=5", "max=9, Timeout = 60", "timeout=\"1\",max=2"].map(timeout),
+        [Some(5), Some(60), Some(1)]
+    );
+    assert_eq!(["", "max=5", "timeout", "timeout=", "timeout=-1", "timeout=1.5"].map(timeout), [None; 6]);
+    assert_eq!(keep_alive_timeout(&HeaderMap::new()), None);
+}
+
+#[test]
+fn event_stream_is_found_in_accept_and_content_type() {
+    let with = |name, value| [(name, HeaderValue::from_static(value))].into_iter().collect::<HeaderMap>();
+    for accepted in ["text/event-stream", "application/json, TEXT/event-stream;q=0.5", " text/event-stream "]
+    {
+        assert!(accepts_event_stream(&with(ACCEPT, accepted)), "{accepted}");
+    }
+    for other in ["*/*", "text/*", "text/event-streams", "text/html;x=text/event-stream"] {
+        assert!(!accepts_event_stream(&with(ACCEPT, other)), "{other}");
+    }
+    assert!(has_event_stream_content_type(&with(CONTENT_TYPE, "text/event-stream; charset=utf-8")));
+    assert!(!has_event_stream_content_type(&with(CONTENT_TYPE, "text/plain")));
+}
