@@ -6,6 +6,7 @@ mod edges;
 mod ends;
 mod http1_clients;
 mod http2;
+mod idle;
 mod in_flight;
 mod interim;
 mod interleavings;

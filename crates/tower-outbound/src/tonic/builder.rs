@@ -226,7 +226,8 @@ where
         let timeout = self.outbound.registry().settings().connect.connect;
         let opened = OpenedConnection::default();
         let endpoint = self.endpoint.executor(ChannelExecutor::new(self.executor, opened.clone()));
-        let mut layer = self.outbound.track_layer().below_tls(tonic_tls);
+        // A channel has one connection, which it keeps.
+        let mut layer = self.outbound.track_layer().below_tls(tonic_tls).idle_timeout(Duration::ZERO);
         let endpoint = match endpoint.get_connect_timeout() {
             Some(own) => {
                 layer = layer.connect_timeout(own);

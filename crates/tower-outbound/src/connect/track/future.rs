@@ -93,7 +93,9 @@ where
                 if let Some(attempt) = this.attempt.take() {
                     attempt.io().setup_connected(this.setup, &connection);
                 }
-                Ok(TrackedIo::new(io, connection, this.opening.executor))
+                let idle = this.watch.timeouts().idle;
+                let idle = idle.unwrap_or_else(|| this.opening.registry.settings().idle_timeout);
+                Ok(TrackedIo::new(io, connection, this.opening.executor, idle))
             }
             Err((failure, error)) => {
                 end_tls(this.setup, at, Some(&failure));

@@ -40,6 +40,16 @@ impl Http2 {
         self.streams.open()
     }
 
+    /// Whether the connection goes on: neither side has sent a GOAWAY.
+    pub(super) fn goes_on(&self, connection: &Connection) -> bool {
+        !self.streams.peer_goes_away() && !connection.io().is_retired()
+    }
+
+    /// Whether no request uses the connection, and a GOAWAY can be injected.
+    pub(super) fn may_retire(&self) -> bool {
+        self.open() == 0 && self.streams.is_between_frames()
+    }
+
     /// The streams that the written bytes open or reset.
     pub(super) fn written(
         &mut self,

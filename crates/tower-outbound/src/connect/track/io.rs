@@ -3,12 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
 use hyper_util::rt::TokioIo;
 
 use super::meter::Meter;
+use super::traffic::Traffic;
 use crate::foreign::ExecutorId;
 use crate::record::Connection;
 
@@ -24,8 +26,15 @@ pub struct TrackedIo<T> {
 }
 
 impl<T> TrackedIo<T> {
-    pub(super) fn new(io: T, connection: Connection, executor: Option<ExecutorId>) -> Self {
-        Self { io: TokioIo::new(Meter::new(TokioIo::new(io), connection, executor)) }
+    pub(super) fn new(
+        io: T,
+        connection: Connection,
+        executor: Option<ExecutorId>,
+        idle_timeout: Duration,
+    ) -> Self {
+        Self {
+            io: TokioIo::new(Meter::new(TokioIo::new(io), Traffic::new(connection, executor, idle_timeout))),
+        }
     }
 
     /// The record of this connection.

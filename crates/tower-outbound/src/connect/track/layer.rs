@@ -93,6 +93,24 @@ impl TrackLayer {
         self
     }
 
+    /// Closes a connection that no attempt uses for this long. Default: that of the stack
+    /// ([`OutboundBuilder::idle_timeout`](crate::outbound::OutboundBuilder::idle_timeout)). Zero: only the server's timeout
+    /// counts.
+    ///
+    /// The connection closes earlier if the server announces with `Keep-Alive: timeout=N` that it closes it earlier: 1 s before
+    /// that, or after half the time if that is later. So no request is sent into a connection that is closing.
+    ///
+    /// On HTTP/1 the client reads an end of file, on HTTP/2 a GOAWAY that this layer injects. hyper-util's pool is told
+    /// before. A request that the client hands to the connection in the same moment comes back unsent, and the retry layer
+    /// sends it on another connection. The reason is [`CloseReason::IdleTimeout`](crate::connect::CloseReason::IdleTimeout).
+    ///
+    /// Does not apply if TLS runs above this layer, after a request that no observe layer saw, nor on HTTP/1 before the first
+    /// request: the pool closes such a connection.
+    #[must_use]
+    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
+        self.set(|own| own.idle = Some(idle_timeout))
+    }
+
     /// Declares that TLS runs above this layer, as in tonic's own TLS. Default: `false`.
     ///
     /// An `https` connect then has no phase [`Tls`](crate::Phase::Tls), bytes are counted as ciphertext, and neither streams

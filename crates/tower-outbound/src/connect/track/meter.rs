@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
-use crate::foreign::ExecutorId;
 use crate::record::Connection;
 
 /// Wraps tokio's IO traits: only there a wrapper sees what a read has filled.
@@ -18,8 +17,8 @@ pub(super) struct Meter<T> {
 }
 
 impl<T> Meter<T> {
-    pub(super) fn new(inner: T, connection: Connection, executor: Option<ExecutorId>) -> Self {
-        Self { inner, traffic: Traffic::new(connection, executor) }
+    pub(super) const fn new(inner: T, traffic: Traffic) -> Self {
+        Self { inner, traffic }
     }
 
     pub(super) fn get_ref(&self) -> &T {
@@ -37,7 +36,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.traffic.inject_goaway(buf) {
+        if self.traffic.is_closing() || self.traffic.inject_goaway(buf) {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

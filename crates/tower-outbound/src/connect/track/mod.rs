@@ -5,7 +5,9 @@
 //! attempt: there the response names its connection.
 
 mod future;
+mod guard;
 mod http2;
+mod idle;
 mod io;
 mod layer;
 mod meter;

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
+use super::guard::StallGuard;
 use super::http2::Http2;
+use super::idle::IdleDeadline;
 use super::turns::Turns;
 use crate::error::NoTlsError;
 use crate::failure::{Failure, Kind};
@@ -27,6 +30,10 @@ pub(super) struct Traffic {
     content: Content,
     /// TLS should run above and does not: nothing is written.
     lacks_tls: bool,
+    idle: IdleDeadline,
+    guard: StallGuard,
+    /// The idle connection is closed: the client reads an end of file and writes nothing.
+    closing: bool,
     end: IoEnd,
 }
 
@@ -42,9 +49,21 @@ enum Content {
 }
 
 impl Traffic {
-    pub(super) fn new(connection: Connection, executor: Option<ExecutorId>) -> Self {
-        let content = Content::Unknown;
-        Self { connection, executor, content, lacks_tls: false, end: IoEnd::default() }
+    pub(super) fn new(connection: Connection, executor: Option<ExecutorId>, idle_timeout: Duration) -> Self {
+        Self {
+            connection,
+            executor,
+            content: Content::Unknown,
+            lacks_tls: false,
+            idle: IdleDeadline::new(idle_timeout),
+            guard: StallGuard::new(),
+            closing: false,
+            end: IoEnd::default(),
+        }
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -54,8 +73,11 @@ impl Traffic {
     /// Finds the attempt before the first write of a turn.
     ///
     /// # Errors
-    /// The request was reported as unsent, or may be, or TLS is missing: nothing may be written.
+    /// The request was reported as unsent, or may be, TLS is missing, or the connection is closed: nothing may be written.
     pub(super) fn before_write(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<()> {
+        if self.closing {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         let bytes = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         match &mut self.content {
             Content::Unknown if !bytes.is_empty() => self.begin(bytes),
@@ -94,6 +116,9 @@ impl Traffic {
 
     pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
         let at = Instant::now();
+        if result.is_ready() {
+            self.guard.progressed();
+        }
         match result {
             Poll::Ready(Ok(bytes)) => self.connection.io().count_written(*bytes, at),
             Poll::Ready(Err(error)) => self.failed(error),
@@ -107,6 +132,9 @@ impl Traffic {
     }
 
     pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+        if result.is_ready() {
+            self.guard.progressed();
+        }
         if let Content::Http1(turns) = &mut self.content {
             turns.flushed(result);
         }
@@ -141,10 +169,25 @@ impl Traffic {
     }
 
     /// A read is pending.
-    pub(super) fn read_pending(&mut self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let result = match &mut self.content {
-            Content::Http2(http2) => http2.read_pending(&self.connection, cx, buf),
-            Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
+    pub(super) fn read_pending(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { connection, content, idle, .. } = self;
+        let result = match content {
+            Content::Http2(http2) => {
+                if http2.goes_on(connection) && idle.poll(connection, cx) && http2.may_retire() {
+                    connection.io().retire_idle();
+                }
+                http2.read_pending(connection, cx, buf)
+            }
+            Content::Http1(turns) if !turns.may_be_idle() => Poll::Pending,
+            Content::Unknown | Content::Http1(_) => {
+                self.closing = idle.poll_close(connection, cx);
+                if self.closing { Poll::Ready(Ok(())) } else { Poll::Pending }
+            }
+            Content::Opaque => Poll::Pending,
         };
         if let Poll::Ready(Err(error)) = &result {
             self.failed(error);
@@ -153,9 +196,19 @@ impl Traffic {
     }
 
     /// A write, a flush or a shutdown is pending.
-    pub(super) fn write_pending<R>(&mut self, cx: &Context<'_>) -> Poll<io::Result<R>> {
-        match &mut self.content {
-            Content::Http2(http2) => http2.write_pending(&self.connection, cx),
+    pub(super) fn write_pending<R>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        let Self { connection, content, guard, .. } = self;
+        let guarded = match content {
+            Content::Unknown | Content::Http2(_) => true,
+            Content::Http1(turns) => turns.are_observed(),
+            // Neither its requests nor its streams are visible.
+            Content::Opaque => false,
+        };
+        if guarded {
+            guard.pending(connection, cx)?;
+        }
+        match content {
+            Content::Http2(http2) => http2.write_pending(connection, cx),
             Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
         }
     }

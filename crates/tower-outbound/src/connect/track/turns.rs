@@ -25,6 +25,8 @@ pub(super) struct Turns {
     answered: bool,
     /// The last write was pending: the request is not wholly written.
     blocked: bool,
+    /// The request of this turn belongs to an attempt, so that its end will be known.
+    observed: bool,
 }
 
 impl Turns {
@@ -38,6 +40,7 @@ impl Turns {
             heads: ResponseHeads::default(),
             answered: false,
             blocked: false,
+            observed: false,
         };
         turns.begin(connection, take_handed_off());
         turns
@@ -65,6 +68,7 @@ impl Turns {
             |attempt: &Attempt| attempt.origin() == connection.origin() && attempt.connection().is_none();
         let sending = |attempt: &Attempt| attempt.io().begin_request(connection, Instant::now());
         let handed_off = handed_off.filter(mine);
+        self.observed = handed_off.is_some();
         let live = handed_off.as_ref().is_some_and(sending);
         // Keep an ended attempt if it was reported as unsent, so that its write is refused.
         let kept = handed_off.filter(|attempt| live || attempt.io().reported_not_sent());
@@ -85,6 +89,16 @@ impl Turns {
             return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
         }
         Ok(())
+    }
+
+    /// Whether the connection may be idle, if no attempt uses it.
+    pub(super) const fn may_be_idle(&self) -> bool {
+        self.observed && self.read_since_write && !self.blocked
+    }
+
+    /// Whether the request of this turn belongs to an attempt.
+    pub(super) const fn are_observed(&self) -> bool {
+        self.observed
     }
 
     fn attempt(&self) -> Option<Attempt> {

@@ -13,6 +13,7 @@ use super::stream::{first_stream_since, waits_for_stream};
 use crate::event::Outcome;
 use crate::failure::Phase;
 use crate::record::{CloseHint, Connection, PoolHandle};
+use crate::util::http::keep_alive_timeout;
 
 /// An attempt, as the layer that waits for its response writes to it: observe, and the timeouts and retries around.
 #[derive(Clone, Copy)]
@@ -49,6 +50,9 @@ impl AttemptResponse<'_> {
         if let Some(connection) = connection {
             confirm_connection(self.0, connection, at);
         }
+        if let Some(timeout) = keep_alive_timeout(headers) {
+            self.keep_alive(timeout);
+        }
         witness_sending(self.0, at);
         if inner.marks.first_byte.set_once(inner.start, at) {
             inner.first_byte_bound.store(true, Ordering::Release);
@@ -56,6 +60,13 @@ impl AttemptResponse<'_> {
         inner.marks.head.set(inner.start, at);
         emit_phases(self.0, Phase::Body);
         inner.grpc.read(headers);
+    }
+
+    /// The server says how long it keeps the idle connection.
+    fn keep_alive(self, timeout: Duration) {
+        if let Some(connection) = self.0.connection().filter(|connection| !connection.is_http2()) {
+            connection.io().set_keep_alive(timeout);
+        }
     }
 
     /// Whether the request has `Connection: close`.

@@ -8,7 +8,8 @@ use crate::util::named_enum;
 named_enum! {
     /// Why a connection closed. If few connections are reused, the reasons show why.
     pub enum CloseReason {
-        /// The connection was idle for the pool's idle timeout.
+        /// The connection was idle for the idle timeout, or for almost as long as its server keeps an idle connection
+        /// (`Keep-Alive: timeout`).
         IdleTimeout = "idle_timeout",
         /// The peer closed the connection.
         PeerClosed = "peer_closed",
@@ -25,7 +26,8 @@ named_enum! {
         /// Reading or writing failed, or the peer exceeded a limit of this side (HTTP/2).
         Error = "error",
         /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that
-        /// the connection was retired (HTTP/2). Or the client gave up because the peer did not answer its PING (HTTP/2).
+        /// the connection was retired (HTTP/2). Or the client gave up because the peer did not answer its PING (HTTP/2). Or no
+        /// attempt used the connection, and the peer took no bytes for 10 s.
         Silent = "silent",
         /// The connection was removed from the pool because another idle connection to the same peer was dead.
         Evicted = "evicted",
@@ -102,6 +104,7 @@ pub(crate) enum CloseHint {
     BodyDropped,
     ConnectionClose,
     Http10,
+    IdleTimeout,
     ProtocolError,
     Silent,
     Upgraded,
@@ -113,6 +116,7 @@ impl CloseHint {
             Self::BodyDropped => CloseReason::BodyDropped,
             Self::ConnectionClose => CloseReason::ConnectionClose,
             Self::Http10 => CloseReason::Http10,
+            Self::IdleTimeout => CloseReason::IdleTimeout,
             Self::ProtocolError => CloseReason::ProtocolError,
             Self::Silent => CloseReason::Silent,
             Self::Upgraded => CloseReason::Upgraded,

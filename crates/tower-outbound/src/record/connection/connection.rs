@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
+use super::idle::KeepAlive;
 use super::lifecycle::Lifecycle;
 use super::{CloseHint, ConnectionIo, ConnectionState, Protocol, Use};
 use crate::event::Event;
@@ -53,6 +54,7 @@ pub(in crate::record) struct ConnectionInner {
     pub(super) opens_no_stream: AtomicBool,
     /// The last use (HTTP/1) whose response is complete.
     pub(super) response_complete: AtomicU64,
+    pub(super) keep_alive: KeepAlive,
     lifecycle: Mutex<Lifecycle>,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
@@ -132,6 +134,7 @@ impl Connection {
             last_stream_opened: AtomicU64::new(0),
             opens_no_stream: AtomicBool::new(false),
             response_complete: AtomicU64::new(0),
+            keep_alive: KeepAlive::default(),
             lifecycle: Mutex::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),

@@ -119,11 +119,14 @@ impl ConnectionIo<'_> {
         drop(before);
     }
 
-    /// The IO has ended: the pool does not use the connection any more, even before the client's own task has noticed.
-    pub(crate) fn leave_pool(self) {
-        if let Some(handle) = self.0.0.registry.pool_handle_of(self.0) {
+    /// The pool does not use the connection any more, even before the client's own task has noticed that the IO has ended.
+    /// `false` if there is no handle on the pool.
+    pub(crate) fn leave_pool(self) -> bool {
+        let handle = self.0.0.registry.pool_handle_of(self.0);
+        handle.is_some_and(|handle| {
             handle.poison();
-        }
+            true
+        })
     }
 
     /// The IO is dropped, with this many streams open.

@@ -117,13 +117,30 @@ impl Lifecycle {
         }
     }
 
+    /// Since when no attempt uses the connection; `None` if one does.
+    pub(super) fn unused_since(&self, opened: Instant) -> Option<Instant> {
+        (self.in_flight == 0).then(|| self.idle_since.unwrap_or(opened))
+    }
+
+    /// The IO gives the unused connection up for this reason. `false` if an attempt uses it.
+    pub(super) fn give_up(&mut self, hint: CloseHint) -> bool {
+        if self.in_flight > 0 {
+            return false;
+        }
+        self.clear_transient_hints();
+        self.hint(hint);
+        true
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
     pub(super) fn state(&self) -> ConnectionState {
-        let last =
-            matches!(self.hint, Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::Silent));
+        let last = matches!(
+            self.hint,
+            Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::IdleTimeout | CloseHint::Silent)
+        );
         match self.in_flight {
             _ if self.goaway || self.gave_up.is_some() || self.evicted || last || self.closed => {
                 ConnectionState::Draining

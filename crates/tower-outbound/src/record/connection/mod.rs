@@ -6,6 +6,7 @@ mod acceptances;
 mod close;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod connection;
+mod idle;
 mod io;
 mod lifecycle;
 mod notifications;

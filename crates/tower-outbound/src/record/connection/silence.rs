@@ -9,7 +9,7 @@ pub(super) struct Silence {
     timeouts: u32,
     /// The bytes read at the last timeout. Comparing them spares each read a store.
     bytes_in: u64,
-    /// Wakes the task that reads when the connection is retired.
+    /// Wakes the task that reads, when the connection is retired or its server's timeout is known.
     reader: Option<Waker>,
 }
 
@@ -20,6 +20,10 @@ impl Silence {
         self.bytes_in = bytes_in;
         self.timeouts = if silent { self.timeouts.saturating_add(1) } else { 1 };
         self.timeouts
+    }
+
+    pub(super) fn reader(&self) -> Option<Waker> {
+        self.reader.clone()
     }
 
     /// Returns the waker before.
