@@ -24,8 +24,11 @@ async fn idle_close_at_moment_of_request_fails_none() {
             let (client, server) = (client.clone(), server.clone());
             tokio::spawn(async move {
                 for round in 0..rounds() {
-                    let sent = post(&client, &server, 5);
-                    tokio::time::timeout(10 * SECOND, sent).await.expect("the call ends").unwrap();
+                    let sent = tokio::time::timeout(10 * SECOND, post(&client, &server, 5)).await;
+                    sent.expect("the call ends").unwrap_or_else(|error| {
+                        let attempt = error.attempt().unwrap();
+                        panic!("{error:?}: {:?} {:?}", attempt.connection(), attempt.timings());
+                    });
                     // The timers of tokio have a resolution of 1 ms, so the last part is spun.
                     tokio::time::sleep(idle - ms(1)).await;
                     let until = std::time::Instant::now()

@@ -115,7 +115,7 @@ impl Origin {
     }
 
     /// A connection without a pool handle exists or is being made: the next request shall ask for one.
-    pub(super) fn request_capture(&self) {
+    pub(in crate::record) fn request_capture(&self) {
         self.0.captures_wanted.fetch_add(1, Ordering::Relaxed);
     }
 

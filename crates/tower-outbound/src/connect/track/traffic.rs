@@ -182,12 +182,12 @@ impl Traffic {
                 }
                 http2.read_pending(connection, cx, buf)
             }
-            Content::Http1(turns) if !turns.may_be_idle() => Poll::Pending,
-            Content::Unknown | Content::Http1(_) => {
+            Content::Http1(turns) if turns.may_be_idle() => {
                 self.closing = idle.poll_close(connection, cx);
                 if self.closing { Poll::Ready(Ok(())) } else { Poll::Pending }
             }
-            Content::Opaque => Poll::Pending,
+            // hyper takes the end of file on an unused connection for an error, which a first request may meet.
+            Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
         };
         if let Poll::Ready(Err(error)) = &result {
             self.failed(error);

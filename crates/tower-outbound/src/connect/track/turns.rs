@@ -93,7 +93,7 @@ impl Turns {
 
     /// Whether the connection may be idle, if no attempt uses it.
     pub(super) const fn may_be_idle(&self) -> bool {
-        self.observed && self.read_since_write && !self.blocked
+        self.observed && self.answered && !self.blocked
     }
 
     /// Whether the request of this turn belongs to an attempt.

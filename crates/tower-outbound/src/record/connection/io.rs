@@ -134,6 +134,8 @@ impl ConnectionIo<'_> {
         let inner = &*self.0.0;
         self.0.origin().changes().connection_ended(at);
         self.open_no_stream();
+        // The next request may need another connection, and with it a handle on its pool.
+        self.0.origin().request_capture();
         let mut lifecycle = self.0.lifecycle();
         lifecycle.end(end, open_streams, inner.opened, at, inner.registry.settings().idle_timeout);
         self.0.flush_notifications(lifecycle);
