@@ -17,6 +17,7 @@ use tower_layer::Layer as _;
 use tower_outbound::connect::{Track, TrackedIo};
 use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::retry::LeasedBody;
+use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{BoxError, Error, Kind, Outbound, Phase, SendState};
 
 type Body = Full<Bytes>;
@@ -39,12 +40,16 @@ struct Rig {
     _server: ScriptedServer,
 }
 
+/// A client may have a request for long.
+const NO_TIMEOUT: Timeouts = Timeouts::new().first_byte(Duration::ZERO);
+
 impl Rig {
     fn new(retries: u32) -> Self {
         let recorder = Recorder::new();
         let none = tower_outbound::retry::RetryBudget::new().share(0.0).per_second(0);
         let outbound = Outbound::builder()
             .observer(recorder.clone())
+            .timeouts(NO_TIMEOUT)
             .retry(|retry| retry.max_retries(retries).budget(none).connect_budget(none))
             .build();
         let (server, peer) = ScriptedServer::duplex(Script::new().hang());
@@ -206,6 +211,7 @@ async fn request_waiting_for_slot_is_not_lost() {
     let recorder = Recorder::new();
     let outbound = Outbound::builder()
         .observer(recorder.clone())
+        .timeouts(NO_TIMEOUT)
         .max_in_flight_per_origin(1)
         .acquire_timeout(Duration::ZERO)
         .build();

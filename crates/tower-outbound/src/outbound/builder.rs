@@ -37,13 +37,16 @@ impl OutboundBuilder {
         self
     }
 
-    /// How long the pool keeps an idle connection. Default: 30 s.
+    /// How long an idle connection is kept. Default: 30 s. Zero: until the server's own timeout, if it sends one.
+    ///
+    /// See [`TrackLayer::idle_timeout`](crate::connect::TrackLayer::idle_timeout). A tonic channel keeps its connection.
+    /// reqwest has an idle timeout of its own.
     pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
         self.settings.idle_timeout = idle_timeout;
         self
     }
 
-    /// The timeouts of each attempt. Default: none.
+    /// The timeouts of each attempt. Default: 60 s of silence: see [`Timeouts`].
     ///
     /// [`RequestExt::timeouts`](crate::RequestExt::timeouts) overrides them for one request.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {

@@ -155,8 +155,8 @@ impl Outbound {
 
     /// How long an idle connection is kept.
     ///
-    /// Give this value to the pool of your own client (hyper-util: `pool_idle_timeout`), so that its closes have the
-    /// reason `idle_timeout`.
+    /// Give this value to the pool of your own client (hyper-util: `pool_idle_timeout`): the pool closes the connections
+    /// that no request has used.
     #[must_use]
     pub fn idle_timeout(&self) -> Duration {
         self.registry.settings().idle_timeout
