@@ -95,6 +95,41 @@ pub(crate) async fn expires() {
     assert_eq!(logged[..2], [usage(&first), usage(&second)]);
 }
 
+/// nginx says when it closes an idle connection, so this side closes first: no POST fails, neither when nginx would
+/// close nor when this side does.
+pub(crate) async fn heeded() {
+    const CALLERS: u64 = 64;
+    const ROUNDS: u64 = 5;
+    let server = "keepalive_timeout 1s 1s; location / { return 200 'hello'; }";
+    let nginx = Nginx::start(server).await.unwrap();
+    let (outbound, recorder, _closes) = watched();
+    let client = outbound.client();
+    let uri = uri(&nginx, "http", "/");
+    let callers = (0..CALLERS).map(|caller| {
+        let (client, uri) = (client.clone(), uri.clone());
+        tokio::spawn(async move {
+            // Around the half second at which this side closes, and around the second.
+            let close = if caller % 2 == 0 { 470 } else { 970 };
+            for _ in 0..ROUNDS {
+                let response = client.post(&uri, "hello").await.unwrap();
+                assert_eq!(response.into_body().bytes().await.unwrap(), "hello");
+                tokio::time::sleep(Duration::from_millis(close + caller)).await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    drop(client);
+    recorder.settled().await;
+    let reasons = recorder.close_reasons();
+    assert!(!reasons.contains(&"peer_closed"), "{reasons:?}");
+    assert!(reasons.contains(&"idle_timeout"), "{reasons:?}");
+    // One access for each call: what was sent again had not been sent.
+    let accesses = nginx.accesses(usize::try_from(CALLERS * ROUNDS).unwrap(), LOG_WITHIN).await;
+    assert_eq!(accesses.iter().filter(|access| access.request.starts_with("POST")).count(), 320);
+}
+
 /// nginx closes each connection after its third response, which has `connection: close`.
 pub(crate) async fn three_requests() {
     let server =

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
     let mut checks = vec![
         Check::new("answers_and_logs_its_connections", NGINX, nginx::answers),
         Check::new("keep_alive_timeout_closes_as_peer_closed", NGINX, keep_alive::expires),
+        Check::new("keep_alive_timeout_of_server_is_heeded", NGINX, keep_alive::heeded),
         Check::new("keep_alive_requests_closes_after_three_requests", NGINX, keep_alive::three_requests),
         Check::new("expect_continue_uploads_are_one_use_each", NGINX, keep_alive::expect_continue),
         Check::new("goaway_after_two_requests_loses_no_request", NGINX, keep_alive::goaway),
