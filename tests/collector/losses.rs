@@ -1,6 +1,7 @@
 //! What the pipeline reports as lost is what is missing in the Collector's files.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use outbound_tests::otlp::{Fault, Front, FrontProtocol};
 use outbound_tests::peers::checks::Check;
 use outbound_tests::peers::{COLLECTOR, Collector, Entrance};
 use tokio::runtime::Handle;
-use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
+use tower_outbound_telemetry::OtlpProtocol::{self, Grpc, HttpJson, HttpProtobuf};
+use tower_outbound_telemetry::{Loss, Report, Telemetry};
 
 use crate::disk;
 use crate::matrix::RECEIVER;
@@ -18,35 +20,33 @@ use crate::matrix::RECEIVER;
 const MEMORY_LIMITER: &str = include_str!("../peers/collector/memory_limiter.yaml");
 
 pub(crate) fn checks() -> Vec<Check> {
-    use FrontProtocol::{Grpc, Http};
     vec![
         Check::new("partial_success_over_grpc", COLLECTOR, || partial_success(Grpc)),
-        Check::new("partial_success_over_http", COLLECTOR, || partial_success(Http)),
+        Check::new("partial_success_over_http", COLLECTOR, || partial_success(HttpProtobuf)),
+        Check::new("partial_success_over_json", COLLECTOR, || partial_success(HttpJson)),
         Check::new("memory_limiter_over_grpc", COLLECTOR, || memory_limiter(Grpc)),
-        Check::new("memory_limiter_over_http", COLLECTOR, || memory_limiter(Http)),
+        Check::new("memory_limiter_over_http", COLLECTOR, || memory_limiter(HttpProtobuf)),
+        Check::new("memory_limiter_over_json", COLLECTOR, || memory_limiter(HttpJson)),
         Check::new("restarts_under_load_over_grpc", COLLECTOR, || restarts(Grpc)),
-        Check::new("restarts_under_load_over_http", COLLECTOR, || restarts(Http)),
+        Check::new("restarts_under_load_over_http", COLLECTOR, || restarts(HttpProtobuf)),
+        Check::new("restarts_under_load_over_json", COLLECTOR, || restarts(HttpJson)),
     ]
 }
 
-fn telemetry(protocol: FrontProtocol, endpoint: String, variables: &'static [(&str, &str)]) -> Telemetry {
+fn telemetry(protocol: OtlpProtocol, address: SocketAddr, variables: &'static [(&str, &str)]) -> Telemetry {
     let lookup = |key: &str| {
         let given = variables.iter().find(|(name, _)| *name == key);
         given.map(|(_, value)| (*value).to_owned())
     };
-    let protocol = match protocol {
-        FrontProtocol::Grpc => OtlpProtocol::Grpc,
-        FrontProtocol::Http => OtlpProtocol::HttpProtobuf,
-    };
     let builder = Telemetry::builder("checks").lookup(lookup).without_globals();
     let builder = builder.shutdown_timeout(Duration::from_secs(2));
-    builder.protocol(protocol).endpoint(endpoint).build().unwrap()
+    builder.protocol(protocol).endpoint(format!("http://{address}")).build().unwrap()
 }
 
-fn endpoint(collector: &Collector, protocol: FrontProtocol) -> String {
+fn address(collector: &Collector, protocol: OtlpProtocol) -> SocketAddr {
     match protocol {
-        FrontProtocol::Grpc => format!("http://{}", collector.grpc_address(Entrance::Plain)),
-        FrontProtocol::Http => format!("http://{}", collector.http_address(Entrance::Plain)),
+        Grpc => collector.grpc_address(Entrance::Plain),
+        _ => collector.http_address(Entrance::Plain),
     }
 }
 
@@ -75,14 +75,11 @@ fn is_exact(recorded: u64, report: &Report, collector: &Collector) {
 }
 
 /// A front takes seven spans out of each request and says so.
-async fn partial_success(protocol: FrontProtocol) {
+async fn partial_success(protocol: OtlpProtocol) {
     let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
-    let upstream = match protocol {
-        FrontProtocol::Grpc => collector.grpc_address(Entrance::Plain),
-        FrontProtocol::Http => collector.http_address(Entrance::Plain),
-    };
-    let front = Front::start(upstream, protocol).unwrap();
-    let telemetry = telemetry(protocol, front.endpoint(), &[]);
+    let front_protocol = if protocol == Grpc { FrontProtocol::Grpc } else { FrontProtocol::Http };
+    let front = Front::start(address(&collector, protocol), front_protocol).unwrap();
+    let telemetry = telemetry(protocol, front.address(), &[]);
     record(&telemetry, 600, 1);
     front.set(Fault::Partial(7));
     record(&telemetry, 600, 1);
@@ -93,11 +90,11 @@ async fn partial_success(protocol: FrontProtocol) {
 }
 
 /// The Collector fills its memory, then refuses all.
-async fn memory_limiter(protocol: FrontProtocol) {
+async fn memory_limiter(protocol: OtlpProtocol) {
     const EACH: u64 = 256;
     let mut collector = Collector::start(&[RECEIVER, MEMORY_LIMITER]).await.unwrap();
     let variables = &[("OTEL_EXPORTER_OTLP_TIMEOUT", "500")];
-    let telemetry = telemetry(protocol, endpoint(&collector, protocol), variables);
+    let telemetry = telemetry(protocol, address(&collector, protocol), variables);
     let mut recorded = 0;
     // 256 spans of 8 KiB are 2 MiB: the limit is far below a hundred times that.
     let refused = |telemetry: &Telemetry| telemetry.report().spans().lost() > 0;
@@ -127,9 +124,9 @@ impl Drop for OnDrop<'_> {
 
 /// 5,000 spans a second, while the Collector restarts three times, then stays away until the queue has been
 /// full, and is gone at the end.
-async fn restarts(protocol: FrontProtocol) {
+async fn restarts(protocol: OtlpProtocol) {
     let mut collector = Collector::start(&[RECEIVER]).await.unwrap();
-    let telemetry = telemetry(protocol, endpoint(&collector, protocol), &[]);
+    let telemetry = telemetry(protocol, address(&collector, protocol), &[]);
     let (recorded, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let load = || {
         while !stop.load(Ordering::Relaxed) {
