@@ -1,7 +1,8 @@
 //! The latency that telemetry adds to a service while its receiver fails, and the memory it uses.
 //!
-//! `cargo bench -p outbound-tests --bench telemetry_load`
+//! `cargo bench -p outbound-tests --bench telemetry_load`; with `-- memory` or `-- far`, what those modules say.
 
+mod far;
 mod memory;
 mod service;
 
@@ -26,6 +27,10 @@ const REQUESTS: usize = 250;
 async fn main() {
     if std::env::args().any(|argument| argument == "memory") {
         memory::curve();
+        return;
+    }
+    if std::env::args().any(|argument| argument == "far") {
+        far::run().await;
         return;
     }
     println!(

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Subscriber;
@@ -26,7 +27,12 @@ where
         .with_threads(false)
         .with_target(false)
         .with_tracked_inactivity(false)
-        .with_tracer(traces.tracer(env!("CARGO_PKG_NAME")))
+        .with_tracer(traces.tracer_with_scope(scope()))
+}
+
+/// Of spans that `tracing` makes. No schema: their names are the application's.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Installs the subscriber.
@@ -54,4 +60,24 @@ pub(crate) fn install(
         TelemetryError::already_set("tracing subscriber", instead)
     })?;
     Ok(warning)
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::trace::InMemorySpanExporter;
+
+    use super::*;
+
+    #[test]
+    fn tracing_spans_have_a_scope_with_version() {
+        let spans = InMemorySpanExporter::default();
+        let traces = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
+        let registry = tracing_subscriber::registry().with(layer(&traces));
+        tracing::subscriber::with_default(registry, || tracing::info_span!("a span").in_scope(|| ()));
+        let scope = &spans.get_finished_spans().unwrap()[0].instrumentation_scope;
+        assert_eq!(
+            (scope.name(), scope.version()),
+            ("tower-outbound-telemetry", Some(env!("CARGO_PKG_VERSION")))
+        );
+    }
 }

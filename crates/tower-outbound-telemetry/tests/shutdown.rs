@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{Span, Tracer, TracerProvider};
-use outbound_tests::otlp::Receiver;
+use outbound_tests::otlp::{Fault, Front, FrontProtocol, Receiver};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use tower_outbound_telemetry::{Loss, OtlpProtocol, Report, Telemetry};
 
 const PROTOCOLS: [OtlpProtocol; 3] = [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf, OtlpProtocol::HttpJson];
 const RUNS: usize = 20;
+const LIMIT: Duration = Duration::from_secs(10);
 /// More than a batch and less than the queue.
 const SPANS: usize = 700;
 
@@ -237,4 +238,38 @@ fn flush_timeout_is_five_seconds_if_receiver_hangs() {
     let report = telemetry.shutdown_blocking();
     assert_eq!(report.metric_exports().lost_by(Loss::TimedOut), 2, "{report}");
     assert_no_thread_is_left("flushed");
+}
+
+/// The first attempt is refused with 503. The receiver is as good as that when the time is up, also for what is queued.
+#[test]
+fn shutdown_counts_queue_of_refusing_receiver_as_rejected() {
+    let _alone = alone();
+    for protocol in [OtlpProtocol::Grpc, OtlpProtocol::HttpProtobuf] {
+        let got = current_thread().block_on(Receiver::start()).unwrap();
+        let (address, front) = match protocol {
+            OtlpProtocol::Grpc => (got.grpc_address(), FrontProtocol::Grpc),
+            _ => (got.http_address(), FrontProtocol::Http),
+        };
+        let front = Front::start(address, front).unwrap();
+        front.set(Fault::Unavailable { retry_after: None });
+        let lookup = |key: &str| (key == "OTEL_METRICS_EXPORTER").then(|| "none".to_owned());
+        let builder = Telemetry::builder("shop").lookup(lookup).without_globals().protocol(protocol);
+        let builder = builder.endpoint(front.endpoint()).shutdown_timeout(Duration::from_millis(500));
+        let telemetry = builder.build().unwrap();
+        let tracer = telemetry.tracer_provider().unwrap().tracer("test");
+        let refused =
+            |count| current_thread().block_on(front.wait_for(|front| front.requests() >= count, LIMIT));
+        for _ in 0..512 {
+            tracer.start("a span").end();
+        }
+        assert!(refused(1));
+        front.set(Fault::Hanging);
+        for _ in 0..2_000 {
+            tracer.start("a span").end();
+        }
+        assert!(refused(5), "the second attempt, and the first ones of three more batches");
+        let report = telemetry.shutdown_blocking();
+        let spans = report.spans();
+        assert_eq!((spans.lost_by(Loss::Rejected), spans.lost()), (2_512, 2_512), "{protocol:?}: {report}");
+    }
 }

@@ -6,7 +6,11 @@ use axum::http::Uri;
 use outbound_tests::otlp::Receiver;
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const ENDPOINTS: [&str; 3] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
 /// The receiver of the telemetry.
@@ -30,16 +34,14 @@ impl Destination {
 /// Starts the pipeline. Without an endpoint in the environment, it exports to an embedded receiver.
 pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> {
     let protocol = value(PROTOCOL);
-    if let Some(endpoint) = value(ENDPOINT) {
-        if let Some(shown) = usable(&endpoint, protocol.as_deref() == Some("grpc")) {
-            return Ok((Destination::Elsewhere(shown), Telemetry::from_env("gateway")?));
-        }
-        warn(ENDPOINT, &endpoint, "the embedded OTLP receiver");
+    if let Some(shown) = elsewhere(value, protocol.as_deref() == Some("grpc")) {
+        return Ok((Destination::Elsewhere(shown), Telemetry::from_env("gateway")?));
     }
     let receiver = Receiver::start().await?;
     let (protocol, endpoint) = match protocol.as_deref() {
         Some("grpc") => (OtlpProtocol::Grpc, receiver.grpc_endpoint()),
         None | Some("http/protobuf") => (OtlpProtocol::HttpProtobuf, receiver.http_endpoint()),
+        Some("http/json") => (OtlpProtocol::HttpJson, receiver.http_endpoint()),
         Some(other) => {
             warn(PROTOCOL, other, "http/protobuf");
             (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
@@ -47,6 +49,18 @@ pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> 
     };
     let telemetry = Telemetry::builder("gateway").protocol(protocol).endpoint(endpoint).build()?;
     Ok((Destination::Embedded(receiver), telemetry))
+}
+
+/// The endpoints that the environment names, of a signal or of both; `None` without a usable one.
+fn elsewhere(value: impl Fn(&str) -> Option<String>, grpc: bool) -> Option<String> {
+    let mut shown = Vec::new();
+    for (key, endpoint) in ENDPOINTS.into_iter().filter_map(|key| Some((key, value(key)?))) {
+        match usable(&endpoint, grpc) {
+            Some(endpoint) => shown.push(endpoint),
+            None => warn(key, &endpoint, "another endpoint, or the embedded OTLP receiver"),
+        }
+    }
+    (!shown.is_empty()).then(|| shown.join(" and "))
 }
 
 /// An empty value counts as unset, by the specification.
@@ -81,6 +95,23 @@ fn warn(key: &str, value: &str, used: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endpoint_of_a_signal_alone_is_used() {
+        let set = |pairs: &'static [(&str, &str)]| {
+            move |key: &str| pairs.iter().find(|(set, _)| *set == key).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(elsewhere(set(&[]), false), None);
+        assert_eq!(elsewhere(set(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "garbage")]), false), None);
+        let shown =
+            elsewhere(set(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:1/v1/traces")]), false);
+        assert_eq!(shown.as_deref(), Some("http://traces:1/v1/traces"));
+        let both = &[
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:1/m"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:1"),
+        ];
+        assert_eq!(elsewhere(set(both), false).as_deref(), Some("http://metrics:1/m and http://general:1"));
+    }
 
     #[test]
     fn endpoint_shown_without_secrets() {
