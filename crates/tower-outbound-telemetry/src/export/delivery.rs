@@ -36,10 +36,7 @@ pub(super) struct Delivery {
 #[async_trait::async_trait]
 impl HttpClient for Delivery {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // If the shutdown's time is up before the first answer, the receiver's last one tells most.
-        tell(Err(self.health.last_loss().unwrap_or(Loss::TimedOut)));
-        let outcome = self.deliver(request).await;
-        tell(outcome);
+        tell(self.deliver(request).await);
         Ok(Response::default())
     }
 }
