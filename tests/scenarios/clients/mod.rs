@@ -19,5 +19,6 @@ mod tonic_server;
 mod tonic_streams;
 mod tonic_tls;
 mod tonic_tls_timeouts;
+mod user_info;
 mod verbs;
 mod warnings;

@@ -64,7 +64,7 @@ impl Resolve for Hosts {
 }
 
 /// TLS without trusted roots, and no proxy from the environment.
-fn builder() -> reqwest::ClientBuilder {
+pub(super) fn builder() -> reqwest::ClientBuilder {
     builder_trusting(&Certs::new("peer.test"))
 }
 

@@ -2,6 +2,7 @@
 
 mod gave_up;
 mod goaway;
+mod keep_alive;
 mod reuse;
 mod waiting;
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -10,6 +12,7 @@ use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
 use crate::foreign::DriveExecutor;
 use crate::outbound::Outbound;
+use crate::settings::KeepAlive;
 
 /// As many as a burst of requests opens; the idle timeout closes what is not used again.
 const MAX_IDLE_PER_ORIGIN: usize = 50;
@@ -43,6 +46,7 @@ pub struct ClientBuilder {
     tls: Option<ClientConfig>,
     http2_only: bool,
     max_idle: usize,
+    keep_alive: KeepAlive,
 }
 
 impl ClientBuilder {
@@ -57,6 +61,7 @@ impl ClientBuilder {
             tls: None,
             http2_only: false,
             max_idle: MAX_IDLE_PER_ORIGIN,
+            keep_alive: KeepAlive::new(),
         }
     }
 
@@ -123,6 +128,35 @@ impl ClientBuilder {
         self
     }
 
+    /// HTTP/2: after this long without a received frame, send a PING while streams are open. Default: 10 s. Zero disables the
+    /// PINGs.
+    ///
+    /// If the peer does not answer within the [timeout](Self::keep_alive_timeout), the connection closes with
+    /// [`CloseReason::Silent`](crate::connect::CloseReason::Silent), and the requests on it fail as timed out. So the requests
+    /// that first use a connection whose peer has vanished fail within interval and timeout, and none after them.
+    ///
+    /// Some gRPC servers allow fewer PINGs: grpc-go and gRPC C++ close a connection that sends several of them within five
+    /// minutes while the server sends nothing.
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.keep_alive.interval = interval;
+        self
+    }
+
+    /// HTTP/2: how long the peer may take to answer a PING. Default: 10 s. Zero disables the PINGs.
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.keep_alive.timeout = timeout;
+        self
+    }
+
+    /// HTTP/2: sends PINGs also while no stream is open. Default: false.
+    ///
+    /// Then an idle connection whose peer has vanished closes before a request uses it. Some servers and proxies close a
+    /// connection that sends PINGs without streams.
+    pub fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
+        self.keep_alive.while_idle = while_idle;
+        self
+    }
+
     /// Builds the client. Reads the system's root certificates from disk, unless roots or a TLS configuration are set.
     #[must_use]
     pub fn build(self) -> OutboundClient {
@@ -145,6 +179,9 @@ impl ClientBuilder {
             .pool_idle_timeout(self.outbound.idle_timeout())
             .pool_max_idle_per_host(self.max_idle)
             .http2_only(self.http2_only)
+            .http2_keep_alive_interval(self.keep_alive.interval())
+            .http2_keep_alive_timeout(self.keep_alive.timeout)
+            .http2_keep_alive_while_idle(self.keep_alive.while_idle)
             // hyper-util's retries are invisible to the layers, and unbounded.
             .retry_canceled_requests(false)
             .build(connector);

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ::hyper::client::conn::{http1, http2};
 use ::hyper::rt::{Read, Write};
@@ -16,6 +17,7 @@ use tower_service::Service;
 use super::HyperService;
 use crate::connect::TrackedIo;
 use crate::error::BoxError;
+use crate::settings::KeepAlive;
 use crate::util::inner_service_accessors;
 
 /// Marks a [`HandshakeLayer`] for HTTP/1. It cannot be constructed outside of this crate.
@@ -24,7 +26,7 @@ pub struct HandshakeHttp1(());
 
 /// Marks a [`HandshakeLayer`] for HTTP/2. It cannot be constructed outside of this crate.
 #[derive(Clone, Copy, Debug)]
-pub struct HandshakeHttp2(());
+pub struct HandshakeHttp2(KeepAlive);
 
 /// Adds hyper's handshake to a tracked connector: the response is a [`HyperService`], and a spawned task drives the
 /// connection with [`Connection::drive`](crate::Connection::drive).
@@ -65,7 +67,39 @@ impl<B> HandshakeLayer<HandshakeHttp2, B> {
     /// A handshake of HTTP/2 with prior knowledge.
     #[must_use]
     pub const fn http2() -> Self {
-        Self { protocol: HandshakeHttp2(()), body: PhantomData }
+        Self { protocol: HandshakeHttp2(KeepAlive::new()), body: PhantomData }
+    }
+
+    /// HTTP/2: after this long without a received frame, send a PING while streams are open. Default: 10 s. Zero disables the
+    /// PINGs.
+    ///
+    /// If the peer does not answer within the [timeout](Self::keep_alive_timeout), the connection closes with
+    /// [`CloseReason::Silent`](crate::connect::CloseReason::Silent), and the requests on it fail as timed out. So the requests
+    /// that first use a connection whose peer has vanished fail within interval and timeout, and none after them.
+    ///
+    /// Some gRPC servers allow fewer PINGs: grpc-go and gRPC C++ close a connection that sends several of them within five
+    /// minutes while the server sends nothing.
+    #[must_use]
+    pub const fn keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.protocol.0.interval = interval;
+        self
+    }
+
+    /// HTTP/2: how long the peer may take to answer a PING. Default: 10 s. Zero disables the PINGs.
+    #[must_use]
+    pub const fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.protocol.0.timeout = timeout;
+        self
+    }
+
+    /// HTTP/2: sends PINGs also while no stream is open. Default: false.
+    ///
+    /// Then an idle connection whose peer has vanished closes before a request uses it. Some servers and proxies close a
+    /// connection that sends PINGs without streams.
+    #[must_use]
+    pub const fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
+        self.protocol.0.while_idle = while_idle;
+        self
     }
 }
 
@@ -131,7 +165,7 @@ impl<S> fmt::Debug for HandshakeFuture<S> {
 }
 
 macro_rules! handshake {
-    ($protocol:ty, $sender:ident, B: $bound:ident, |$io:ident| $handshake:expr, |$driver:ident| $task:expr) => {
+    ($protocol:ty, $sender:ident, B: $bound:ident, |$io:ident, $with:pat_param| $handshake:expr, |$driver:ident| $task:expr) => {
         impl<S, Dst, T, B> Service<Dst> for Handshake<S, $protocol, B>
         where
             S: Service<Dst, Response = TrackedIo<T>>,
@@ -152,6 +186,7 @@ macro_rules! handshake {
 
             fn call(&mut self, target: Dst) -> Self::Future {
                 let connecting = self.inner.call(target);
+                let $with = self.layer.protocol;
                 HandshakeFuture(Box::pin(async move {
                     let $io = connecting.await.map_err(Into::into)?;
                     let connection = $io.connection().clone();
@@ -164,11 +199,16 @@ macro_rules! handshake {
     };
 }
 
-handshake!(HandshakeHttp1, http1, B: Send, |io| http1::handshake(io), |driver| driver.with_upgrades());
+handshake!(HandshakeHttp1, http1, B: Send, |io, _| http1::handshake(io), |driver| driver.with_upgrades());
 handshake!(
     HandshakeHttp2,
     http2,
     B: Unpin,
-    |io| http2::Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(io),
+    |io, HandshakeHttp2(keep_alive)| http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(keep_alive.interval())
+        .keep_alive_timeout(keep_alive.timeout)
+        .keep_alive_while_idle(keep_alive.while_idle)
+        .handshake(io),
     |driver| driver
 );

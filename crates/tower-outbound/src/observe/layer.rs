@@ -19,6 +19,11 @@ use crate::settings::Timeouts;
 /// that are made at once and awaited in turn, each counts from its making. Below a retry layer, also with retries off, an
 /// attempt starts at the first poll instead, as it does with `tower::ServiceExt::oneshot`.
 ///
+/// # User info
+/// User and password in the request's URI become `Authorization: Basic` (RFC 7617), unless the request has that header or its
+/// method is `CONNECT`. The client below gets the URI without them: it sends them in no `:authority` (RFC 9113, section 8.3.1
+/// forbids that), logs them nowhere, and all users share one pool.
+///
 /// [`Outbound::layer`](crate::Outbound::layer) includes this layer.
 ///
 /// # Example

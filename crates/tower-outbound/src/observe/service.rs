@@ -16,7 +16,7 @@ use crate::timeouts::AttemptTimers;
 use crate::util::http::{
     accepts_event_stream, announce_empty_body, body_length, has_connection_option, has_grpc_content_type,
 };
-use crate::util::inner_service_accessors;
+use crate::util::{inner_service_accessors, user_info};
 
 /// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
 #[derive(Clone, Debug)]
@@ -110,6 +110,7 @@ where
         announce_empty_body(&mut request);
         let attempt = self.start(&mut request);
         let watch = AttemptTimers::new(timeouts, silence(&attempt, &request, timeouts));
+        user_info::move_to_header(&mut request);
         request_capture(&attempt, &mut request);
         let length = body_length(&request);
         let watched = watch.as_ref().is_some_and(AttemptTimers::watch_writes);

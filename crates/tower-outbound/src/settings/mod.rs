@@ -17,6 +17,7 @@
 
 mod connect;
 mod in_flight;
+mod keep_alive;
 mod retry;
 mod retry_budget;
 mod timeouts;
@@ -28,6 +29,7 @@ pub(crate) use self::connect::{CONNECT, ConnectTimeouts};
 #[cfg(test)]
 pub(crate) use self::in_flight::ACQUIRE_TIMEOUT;
 pub(crate) use self::in_flight::InFlightSettings;
+pub(crate) use self::keep_alive::KeepAlive;
 pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
 pub use self::retry_budget::RetryBudget;
 pub(crate) use self::timeouts::{AttemptTimeouts, Silence};

@@ -96,7 +96,7 @@ impl Timeouts {
     /// Timeout from the end of the request to the end of the response's head. Default: 60 s, except where
     /// [silence](Self#silence) is normal.
     ///
-    /// The upload does not count. A head that arrives byte by byte does not extend the timeout.
+    /// The upload does not count, nor does waiting for one of the streams that an HTTP/2 peer allows. A head that arrives byte by byte does not extend the timeout.
     ///
     /// Fails with [`Kind::ResponseTimeout`](crate::Kind::ResponseTimeout).
     pub const fn first_byte(mut self, first_byte: Duration) -> Self {

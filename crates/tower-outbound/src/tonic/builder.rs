@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::hyper::rt::{Executor, Read, Write};
-use http::Uri;
+use http::{HeaderValue, Uri};
 use hyper_util::client::legacy::connect::Connection;
 use hyper_util::rt::TokioExecutor;
 use tonic::transport::{Channel, Endpoint};
@@ -20,6 +20,7 @@ use crate::error::{BoxError, Error};
 use crate::failure::Failure;
 use crate::outbound::Outbound;
 use crate::retry::RetryLayer;
+use crate::util::user_info;
 
 /// Options of a [`TonicChannel`]; from [`Outbound::tonic`](crate::Outbound::tonic).
 ///
@@ -42,6 +43,13 @@ pub struct TonicBuilder<C = TcpConnector> {
 impl Outbound {
     /// tonic's channel with every layer in its place: retry, observe and in-flight limit above it, the tracked TCP
     /// connector below it.
+    ///
+    /// User and password in the `Endpoint`'s URI become `authorization: Basic`, unless a request has that header.
+    ///
+    /// # PINGs
+    /// The `Endpoint`'s options apply: `http2_keep_alive_interval`, `keep_alive_timeout` and `keep_alive_while_idle`. They are off
+    /// by default, because gRPC servers limit PINGs: grpc-go and gRPC C++ close a connection that sends several of them within
+    /// five minutes while the server sends nothing.
     ///
     /// # TLS
     /// Use [`TonicBuilder::tls_config`] (feature `client`), or a [`TonicBuilder::connector`] that does TLS.
@@ -238,7 +246,12 @@ where
             None => endpoint,
         };
         let tracked: Track<C> = layer.layer(self.connector);
-        let layers = LayersAbove { outbound: self.outbound, endpoint, retry: self.retry };
+        // tonic would send the user info in `:authority`.
+        let (endpoint, authorization) = match user_info::split(endpoint.uri()) {
+            Some((origin, authorization)) => (endpoint.origin(origin), Some(authorization)),
+            None => (endpoint, None),
+        };
+        let layers = LayersAbove { outbound: self.outbound, endpoint, authorization, retry: self.retry };
         (layers, ChannelConnector::new(tracked, opened), tonic_tls)
     }
 }
@@ -247,13 +260,14 @@ where
 struct LayersAbove {
     outbound: Outbound,
     endpoint: Endpoint,
+    authorization: Option<HeaderValue>,
     retry: RetryLayer,
 }
 
 impl LayersAbove {
     fn around(self, channel: Channel) -> TonicChannel {
-        let observed =
-            self.outbound.attempt_layer().origin(self.endpoint.uri()).layer(ChannelService(channel));
+        let service = ChannelService { channel, authorization: self.authorization };
+        let observed = self.outbound.attempt_layer().origin(self.endpoint.uri()).layer(service);
         TonicChannel::new(self.outbound, self.retry.layer(observed))
     }
 }

@@ -35,13 +35,13 @@ impl TonicChannel {
     /// tonic's channel. A call on it passes no layer above it: no retry, no observe and no in-flight limit.
     #[must_use]
     pub fn get_ref(&self) -> &Channel {
-        &self.service.get_ref().get_ref().get_ref().0
+        &self.service.get_ref().get_ref().get_ref().channel
     }
 
     /// tonic's channel, without the layers above it.
     #[must_use]
     pub fn into_inner(self) -> Channel {
-        self.service.into_inner().into_inner().into_inner().0
+        self.service.into_inner().into_inner().into_inner().channel
     }
 
     /// The stack around the channel.

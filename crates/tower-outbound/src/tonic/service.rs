@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::transport::Channel;
@@ -18,7 +19,11 @@ use crate::error::BoxError;
 
 /// Boxes the body of each request once.
 #[derive(Clone, Debug)]
-pub(super) struct ChannelService(pub(super) Channel);
+pub(super) struct ChannelService {
+    pub(super) channel: Channel,
+    /// From the user info of the endpoint's URI.
+    pub(super) authorization: Option<HeaderValue>,
+}
 
 impl<B> Service<Request<B>> for ChannelService
 where
@@ -30,12 +35,15 @@ where
     type Future = ChannelFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx).map_err(classified)
+        self.channel.poll_ready(cx).map_err(classified)
     }
 
-    fn call(&mut self, request: Request<B>) -> ChannelFuture {
+    fn call(&mut self, mut request: Request<B>) -> ChannelFuture {
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+        }
         let boxed = |body| tonic::body::Body::new(PolledBody { inner: body, queried: Cell::new(false) });
-        ChannelFuture(self.0.call(request.map(boxed)))
+        ChannelFuture(self.channel.call(request.map(boxed)))
     }
 }
 

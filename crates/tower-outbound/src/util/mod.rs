@@ -4,6 +4,7 @@ mod accessors;
 pub(crate) mod http;
 pub(crate) mod list;
 mod named_enum;
+pub(crate) mod user_info;
 
 pub(crate) use self::accessors::inner_service_accessors;
 pub(crate) use self::named_enum::named_enum;
