@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -15,12 +15,14 @@ use futures_util::stream;
 use http::{Request, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Outbound, RequestExt as _};
 
+use super::capture::Capture;
 use super::clients::{Body, Send};
+use super::judge::Wire;
 use super::log::{PeerConnection, PeerEnd};
 use super::peer::Peer;
 use super::plan::{Act, Scene, Step, Upload};
@@ -41,20 +43,25 @@ pub struct Played {
     pub reported: Reported,
     /// What the peer logged.
     pub peer: Vec<PeerConnection>,
+    /// What was captured, if it was.
+    pub wire: Option<Wire>,
     /// When the client was dropped: what ends later has no other cause.
     pub left: Instant,
     /// The steps whose call had no end in time, and what had no end after the last call.
     pub unfinished: Vec<String>,
 }
 
-/// Plays a scene.
+/// Plays a scene, and captures its packets if asked to.
 ///
 /// # Errors
-/// If the peer cannot listen.
-pub async fn play(scene: &Arc<Scene>, certs: &Certs) -> io::Result<Played> {
+/// If the peer cannot listen, or packets cannot be captured.
+pub async fn play(scene: &Arc<Scene>, certs: &Certs, captures: bool) -> io::Result<Played> {
     let alpn: &[&str] = if scene.client.http2 { &["h2"] } else { &["http/1.1"] };
     let tls = scene.client.tls.then(|| certs.server_config(alpn));
     let peer = Peer::start(scene, tls).await?;
+    let port = peer.address.port();
+    let capture = if captures { Some(spawn_blocking(move || Capture::start(port)).await??) } else { None };
+    let clocks = (Instant::now(), SystemTime::now());
     let scheme = if scene.client.tls { "https" } else { "http" };
     let to = Uri::builder().scheme(scheme).authority(peer.address.to_string()).path_and_query("/");
     let to = to.build().map_err(io::Error::other)?;
@@ -78,7 +85,14 @@ pub async fn play(scene: &Arc<Scene>, certs: &Certs) -> io::Result<Played> {
     for open in peer.iter().filter(|connection| connection.end == PeerEnd::Open) {
         unfinished.push(format!("connection {} of the peer", open.number));
     }
-    Ok(Played { reported, peer, left, unfinished })
+    let wire = match capture {
+        Some(capture) => {
+            let connections = spawn_blocking(|| capture.finish()).await??;
+            connections.map(|connections| Wire { connections, clocks })
+        }
+        None => None,
+    };
+    Ok(Played { reported, peer, wire, left, unfinished })
 }
 
 /// Calls in the order of the steps, `concurrency` at once. Returns the steps without an end.

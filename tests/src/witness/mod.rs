@@ -8,6 +8,7 @@
 //! and end connections. Then [`judge`] compares both sides. Everything that is planned follows from the seed, so that a
 //! scene can be played again.
 
+mod capture;
 mod clients;
 mod drive;
 mod fault;
@@ -19,10 +20,11 @@ mod reported;
 mod tag;
 mod tally;
 
+pub use capture::{WireConnection, capture_tools};
 pub use clients::{Client, Kind};
 pub use drive::{Played, play};
 pub use fault::{AtAccept, Fault};
-pub use judge::{Field, Verdict, Wrong, judge};
+pub use judge::{Field, Verdict, Wire, Wrong, judge};
 pub use log::{Goodbye, PeerAnswer, PeerConnection, PeerEnd, PeerRequest, Refusal};
 pub use plan::{Act, Plan, Scene, Step, Upload};
 pub use reported::{AttemptReport, ConnectionReport, End, Reported, Serving};

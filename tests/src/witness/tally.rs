@@ -27,6 +27,7 @@ pub struct Tally {
     /// Calls and connections without an end.
     pub unfinished: usize,
     pub(super) first_bytes: Vec<Duration>,
+    pub(super) captured: Vec<Duration>,
 }
 
 impl Tally {
@@ -41,17 +42,20 @@ impl Tally {
         }
         self.unknown_reuse += verdict.unknown_reuse.len();
         self.unknown_send += verdict.unknown_send;
-        // The first scenes are enough, and memory stays bounded.
-        let room = 10_000_usize.saturating_sub(self.first_bytes.len());
-        self.first_bytes.extend(verdict.first_bytes.iter().take(room));
+        extend(&mut self.first_bytes, &verdict.first_bytes);
+        extend(&mut self.captured, &verdict.captured);
     }
 
     /// The median time from the peer's write to the reported first byte, and of how many.
     #[must_use]
     pub fn first_byte(&self) -> Option<(Duration, usize)> {
-        let mut sorted = self.first_bytes.clone();
-        sorted.sort_unstable();
-        (!sorted.is_empty()).then(|| (percentile(&sorted, 50.0), sorted.len()))
+        median(&self.first_bytes)
+    }
+
+    /// The median time between the first packet of an answer and the reported first byte, and of how many.
+    #[must_use]
+    pub fn captured(&self) -> Option<(Duration, usize)> {
+        median(&self.captured)
     }
 
     /// Whether every report was right. The first byte's time is not part of it.
@@ -59,6 +63,18 @@ impl Tally {
     pub fn is_right(&self) -> bool {
         self.wrong.iter().all(|count| *count == 0) && self.unknown_reuse == 0 && self.unfinished == 0
     }
+}
+
+/// The first scenes are enough, and memory stays bounded.
+fn extend(all: &mut Vec<Duration>, more: &[Duration]) {
+    let room = 10_000_usize.saturating_sub(all.len());
+    all.extend(more.iter().take(room));
+}
+
+fn median(all: &[Duration]) -> Option<(Duration, usize)> {
+    let mut sorted = all.to_vec();
+    sorted.sort_unstable();
+    (!sorted.is_empty()).then(|| (percentile(&sorted, 50.0), sorted.len()))
 }
 
 /// The last line of a run.

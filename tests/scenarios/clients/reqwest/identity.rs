@@ -156,6 +156,45 @@ async fn reqwest_wasted_connect_is_new_to_other_request() {
     assert_eq!((recorder.count("ConnectStarted"), server.accepted()), (2, 2));
 }
 
+/// The request that started the connect fails on another connection, so the first use is not reserved for it.
+#[tokio::test]
+async fn reqwest_connect_of_failed_request_is_new_to_next_one() {
+    let (answer, found) = (Gate::new(), Gate::new());
+    let script = Script::new().read_request().write(HTTP_1).read_request().wait(&answer).write(HTTP_1);
+    let script = script.read_request().close();
+    let server = ScriptedServer::tcp([script, Script::answering(HTTP_1)]).await.unwrap();
+    let lookup = found.clone();
+    let hosts = Hosts::waiting(move |nth| (nth == 1).then(|| lookup.clone()));
+    let (outbound, recorder) = recorded();
+    let client = outbound.reqwest_with_resolver(builder(), hosts).unwrap();
+    let uri = server.uri_with("http", "peer.test", "/");
+
+    get(&client, &uri).await;
+    let call = || {
+        let (client, uri) = (client.clone(), uri.clone());
+        tokio::spawn(
+            async move { client.execute(client.get_ref().get(uri).build().unwrap()).await.map(drop) },
+        )
+    };
+    let second = call();
+    server.wait_until(|log| log[0].requests == 2).await;
+    // The third request starts a connect, gets the first connection before its own is open, and fails there.
+    let third = call();
+    recorder.wait_until(|recorder| recorder.count("ConnectStarted") == 2).await;
+    answer.open();
+    second.await.unwrap().unwrap();
+    third.await.unwrap().unwrap_err();
+    found.open();
+    recorder.wait_until(|recorder| recorder.count("connect_other") == 2).await;
+    // The connecting task needs a few polls to give its connection to the pool.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let next = get(&client, &uri).await;
+    assert_eq!((next.usage().unwrap().number(), next.reuse(), next.setup_paid()), (1, Reuse::New, false));
+    assert_eq!((recorder.count("ConnectStarted"), server.accepted()), (2, 2));
+}
+
 #[tokio::test]
 async fn reqwest_redirected_response_has_no_connection() {
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-length: 0\r\n\r\n";

@@ -6,6 +6,7 @@ mod phase;
 mod send_state;
 mod serving;
 mod story;
+mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::wire::Wire;
 use super::drive::Played;
 use super::log::{PeerConnection, PeerRequest};
 use super::plan::{Scene, Step};
@@ -88,6 +90,8 @@ pub struct Verdict {
     pub unknown_send: usize,
     /// Connections that the peer accepted.
     pub connections: usize,
+    /// From the first packet of an answer to the reported first byte, in such a scene, with a capture.
+    pub captured: Vec<Duration>,
     /// From the peer's write of an answer to the reported first byte, in a scene with one request at a time.
     pub first_bytes: Vec<Duration>,
 }
@@ -139,8 +143,14 @@ pub fn judge(scene: &Scene, played: &Played) -> Verdict {
         let state = send_state::judge(&joined, &attempt, &mut verdict);
         phase::judge(&joined, &attempt, state, &mut verdict);
         bytes::judge_attempt(&attempt, &mut verdict);
+        if let Some(wire) = &played.wire {
+            wire::judge(&joined, wire, &attempt, &mut verdict);
+        }
     }
     serving::judge_streams(&joined, &mut verdict);
+    if let Some(wire) = &played.wire {
+        wire::judge_all(&joined, wire, &mut verdict);
+    }
     for (report, peer) in joined.connections.values() {
         bytes::judge_connection(&joined, report, *peer, &mut verdict);
         close::judge(&joined, report, *peer, &mut verdict);

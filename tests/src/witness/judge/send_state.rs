@@ -30,15 +30,18 @@ pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Ve
 impl Attempt<'_> {
     /// The bytes of the request that its connection has written in the end, where no other request was behind it.
     fn written(&self) -> Option<u64> {
-        let (connection, peer) = self.named?;
-        let number = self.report.usage?;
+        let (connection, _) = self.named?;
+        let last = connection.uses == self.report.usage?;
+        last.then_some(connection.bytes_out.checked_sub(self.before()?)?)
+    }
+
+    /// The bytes of the requests before it on its connection.
+    pub(super) fn before(&self) -> Option<u64> {
+        let (_, peer) = self.named?;
         let requests = &peer?.requests;
         // Requests that the peer has not read whole have unknown lengths.
-        let before: Option<u64> = (1..number)
-            .map(|n| requests.get(n as usize - 1).filter(|one| one.whole).map(|one| one.wire))
-            .sum();
-        let last = connection.uses == number;
-        last.then_some(connection.bytes_out.checked_sub(before?)?)
+        let length = |n: u64| requests.get(n as usize - 1).filter(|one| one.whole).map(|one| one.wire);
+        (1..self.report.usage?).map(length).sum()
     }
 
     /// The bytes of the request that were read.

@@ -91,12 +91,12 @@ async fn exchange<I: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Reads on and answers nothing.
+/// Reads on and answers nothing, and closes when the client has not given up for long.
 async fn mute<I: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<I>) -> Result<(), Over> {
     loop {
         match timeout(PATIENCE, line.fill()).await {
             Ok(read) => read?,
-            Err(_) => return Err(Over),
+            Err(_) => line.close().await,
         }
     }
 }

@@ -36,7 +36,7 @@ async fn scene(client: Client, faults: &[(Fault, Upload)]) -> (Arc<Scene>, Playe
         settled: true,
     };
     let scene = Arc::new(scene);
-    let played = play(&scene, &Certs::new("peer.test")).await.unwrap();
+    let played = play(&scene, &Certs::new("peer.test"), false).await.unwrap();
     (scene, played)
 }
 

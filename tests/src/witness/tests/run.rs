@@ -11,7 +11,7 @@ const PLAN: Plan = Plan { requests: 16 * 200, seed: 1, settled: true };
 
 async fn scene(number: usize) -> (Arc<Scene>, Played) {
     let scene = Arc::new(PLAN.scene(number));
-    let played = play(&scene, &Certs::new("peer.test")).await.unwrap();
+    let played = play(&scene, &Certs::new("peer.test"), false).await.unwrap();
     (scene, played)
 }
 
