@@ -38,6 +38,8 @@ struct Inner {
     wasted: AtomicBool,
     /// The attempt that started the setup has ended without its connection.
     abandoned: AtomicBool,
+    /// That attempt has had no response.
+    unanswered: AtomicBool,
     /// The connection will be tracked.
     tracked: AtomicBool,
     /// TLS runs above the tracked connector and is not visible.
@@ -94,6 +96,7 @@ impl Setup {
             tls: OnceLock::new(),
             wasted: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             tracked: AtomicBool::new(false),
             below_tls: AtomicBool::new(false),
             observers,
@@ -119,8 +122,15 @@ impl Setup {
     }
 
     /// The attempt that started the setup has ended without its connection: another attempt will have the first use.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn abandon(&self, answered: bool) {
+        self.0.unanswered.store(!answered, Ordering::Release);
         self.0.abandoned.store(true, Ordering::Release);
+    }
+
+    /// The attempt that started the setup has ended without a response: it may have used the connection or not.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.0.unanswered.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {

@@ -99,6 +99,9 @@ impl Sent {
 
     fn serving(&self, response: &reqwest::Response) -> Option<Connection> {
         let connection = self.sockets.find(pair(response.extensions().get::<HttpInfo>()?))?;
+        if connection.is_first_use_unknown() {
+            return None;
+        }
         // A connection that a redirect opened is recorded with the wrong origin.
         if connection.origin() != self.attempt.as_ref()?.origin() {
             return None;

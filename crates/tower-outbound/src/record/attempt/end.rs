@@ -43,7 +43,7 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
         .setups
         .iter()
         .filter(|setup| served.is_none() || setup.connection_id() != served)
-        .for_each(Setup::abandon);
+        .for_each(|setup| setup.abandon(attempt.status().is_some()));
     let uploader = serving.uploader.take();
     if serving.unreported > 0 {
         serving.end = Some(end);

@@ -270,6 +270,13 @@ impl Connection {
         self.0.first_use_reserved && !self.setup().is_wasted()
     }
 
+    /// Whether it is unknown if the attempt that started the setup has had the first use: it got no response, and another
+    /// one has not been named either.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn is_first_use_unknown(&self) -> bool {
+        self.is_first_use_reserved() && self.setup().is_unanswered() && self.uses() == 0
+    }
+
     pub(super) fn lifecycle(&self) -> MutexGuard<'_, Lifecycle> {
         self.0.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
