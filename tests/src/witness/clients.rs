@@ -15,7 +15,7 @@ use tonic::body::Body as TonicBody;
 use tonic::transport::Endpoint;
 use tower::{Service, ServiceBuilder, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::hyper::{HandshakeLayer, HyperService};
+use tower_outbound::hyper::{DriveExecutor, HandshakeLayer, HyperService};
 use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::retry::LeasedBody;
 use tower_outbound::{BoxError, Error, Outbound};
@@ -88,11 +88,6 @@ impl Client {
         self.kind != Kind::Reqwest
     }
 
-    /// Whether an attempt knows its connection only when the answer names it.
-    pub(super) fn hides_streams(self) -> bool {
-        self.http2 && matches!(self.kind, Kind::Outbound | Kind::HyperUtil)
-    }
-
     /// The client of this kind for one target.
     #[must_use]
     pub(super) fn build(self, outbound: &Outbound, to: &Uri, certs: &Certs) -> Send {
@@ -114,13 +109,16 @@ impl Client {
             true => https.enable_http2().wrap_connector(outbound.http_connector()),
             false => https.enable_http1().wrap_connector(outbound.http_connector()),
         };
-        let client = LegacyClient::builder(TokioExecutor::new())
+        // Drives the connections, so that each attempt on HTTP/2 knows its stream.
+        let executor = DriveExecutor::new(TokioExecutor::new());
+        let connector = outbound.track_layer().executor(&executor).layer(https);
+        let client = LegacyClient::builder(executor)
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(outbound.idle_timeout())
             .retry_canceled_requests(false)
             .http2_only(self.http2)
-            .build(outbound.connector(https));
+            .build(connector);
         cloned(outbound.layer().layer(client))
     }
 

@@ -63,9 +63,6 @@ pub enum Fault {
     GoAwayClose,
 }
 
-/// Why settled runs cancel nothing on these clients.
-pub(super) const HIDDEN: &str = "the connection of a request without an answer is unknown";
-
 /// What the peer does with a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtAccept {
@@ -144,18 +141,10 @@ impl Fault {
             Fault::EarlyAnswer if !client.http2 => {
                 Some("an upload that goes on after its answer: the next request begins no turn")
             }
-            Fault::EarlyAnswerClose => Some("an answer is lost to a broken pipe, with `partial` in `wait`"),
+            Fault::EarlyAnswerClose if !client.http2 => {
+                Some("an answer is lost to a broken pipe, with `partial` in `wait`")
+            }
             Fault::ResetMidUpload if !client.http2 => Some("a write that fails leaves the attempt in `wait`"),
-            Fault::NotHttp if client.http2 => {
-                Some("a connection that this side gives up is `dropped`, and innocent requests are `unknown`")
-            }
-            Fault::GoAwayClose => Some("a GOAWAY is lost to a failed write"),
-            Fault::CloseAfter | Fault::CloseUnanswered | Fault::CloseMidUpload | Fault::CloseMidBody
-                if client.http2 =>
-            {
-                Some("requests that were never written are `unknown` when the connection ends")
-            }
-            fault if fault.stalls() && client.hides_streams() => Some(HIDDEN),
             _ => None,
         }
     }

@@ -21,6 +21,8 @@ pub struct PeerConnection {
     pub requests: Vec<PeerRequest>,
     /// What the peer said of the connection.
     pub goodbye: Option<Goodbye>,
+    /// It wrote bytes that are no HTTP: the client need not read what follows.
+    pub garbage: bool,
     /// Who ended it, and how.
     pub end: PeerEnd,
     /// When that was.
@@ -38,8 +40,6 @@ pub enum Goodbye {
     Http10,
     /// GOAWAY with this last stream.
     GoAway(u32),
-    /// Bytes that are no HTTP.
-    Garbage,
 }
 
 /// How a connection ended, as its peer saw it.

@@ -37,8 +37,8 @@ pub(super) fn judge_connection(
     let lost_in_tls = joined.scene.client.tls && out > peer.read;
     let quiet = peer.end == PeerEnd::Client
         && !peer.http2
-        && joined.attempts_on(report).all(|attempt| attempt.end == End::Ok)
-        && report.uses == peer.requests.len() as u64;
+        && report.uses == peer.requests.len() as u64
+        && joined.attempts_on(report).filter(|attempt| attempt.end == End::Ok).count() == peer.requests.len();
     let why = if out < peer.read || peer.to_the_end && out != peer.read && !lost_in_tls {
         format!("{out} bytes out, but {} read", peer.read)
     } else if come > peer.written || quiet && come != peer.written {

@@ -13,6 +13,8 @@ use super::{Field, Joined, Verdict};
 use crate::witness::log::{Goodbye, PeerConnection, PeerEnd};
 use crate::witness::reported::{AttemptReport, ConnectionReport, End};
 
+/// Ends of both sides that are not further apart are at once.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// An end of the peer this shortly before the client was dropped may not have been seen.
 const RACE: Duration = Duration::from_millis(20);
 
@@ -43,23 +45,28 @@ pub(super) fn judge(
 /// The reasons that fit: several where two things happened at once.
 fn expected(joined: &Joined<'_>, report: &ConnectionReport, peer: &PeerConnection) -> Vec<CloseReason> {
     let mut fits = Vec::new();
-    // The client was dropped before it can have seen the peer's end.
-    if peer.end_at + RACE >= joined.played.left {
+    // The client was dropped, or had closed, before it can have seen the peer's end.
+    let closed_first = report.closed_at.is_some_and(|closed| closed <= peer.end_at + AT_ONCE);
+    if closed_first || peer.end_at + RACE >= joined.played.left {
         fits.push(Dropped);
     }
     match peer.goodbye {
         Some(Goodbye::Close) => fits.push(ConnectionClose),
         Some(Goodbye::Http10) => fits.push(Http10),
         Some(Goodbye::GoAway(_)) => fits.push(GoAway),
-        Some(Goodbye::Garbage) => fits.push(ProtocolError),
         None => {}
     }
-    let said = !fits.is_empty() && peer.goodbye.is_some();
+    if peer.garbage {
+        fits.push(ProtocolError);
+    }
+    let said = peer.goodbye.is_some() || peer.garbage;
+    // A reset takes what was said and not read.
+    let read = report.bytes_in == peer.written;
     match peer.end {
         // A connection that left the pool may be dropped before its end is read.
         PeerEnd::Closed if !said => fits.extend([PeerClosed, Evicted]),
         // A reset that meets a FIN of this side, or unread bytes, is seen as either.
-        PeerEnd::Reset if !said => fits.extend([Error, PeerClosed]),
+        PeerEnd::Reset if !said || !read => fits.extend([Error, PeerClosed]),
         PeerEnd::Client | PeerEnd::ClientReset if !said => fits.extend([Dropped, Evicted]),
         _ => {}
     }

@@ -147,7 +147,7 @@ pub fn judge(scene: &Scene, played: &Played) -> Verdict {
             wire::judge(&joined, wire, &attempt, &mut verdict);
         }
     }
-    serving::judge_streams(&joined, &mut verdict);
+    serving::judge_numbers(&joined, &mut verdict);
     if let Some(wire) = &played.wire {
         wire::judge_all(&joined, wire, &mut verdict);
     }

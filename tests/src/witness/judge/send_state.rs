@@ -118,8 +118,8 @@ fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
     }
     match attempt.seen {
         Some((peer, request)) => {
-            // A reset takes what the client has not read yet.
-            let arrived = peer.end != PeerEnd::Reset;
+            // A reset takes what the client has not read yet, and garbage ends its reading.
+            let arrived = peer.end != PeerEnd::Reset && !peer.garbage;
             let said = matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded));
             (said && arrived).then(|| "the peer said that it did not process it".to_owned())
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tower_outbound::Reuse;
+use tower_outbound::{Reuse, SendState};
 
 use super::{Attempt, Field, Joined, Verdict};
 use crate::witness::reported::End;
@@ -34,25 +34,18 @@ pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Ve
     if report.reuse == Reuse::Unknown {
         return unknown(joined, attempt, verdict);
     }
-    if peer.http2 {
+    if !joined.scene.client.is_tracked() {
+        // Numbered by the heads of the answers, as the callers get them.
         return;
     }
-    if report.usage != Some(request.number.into()) {
-        let why = format!(
-            "use {:?}, but it was request {} of its connection; {}",
-            report.usage,
-            request.number,
-            attempt.story()
-        );
+    // Streams have odd numbers.
+    let number = if peer.http2 { request.number.div_ceil(2) } else { request.number };
+    if report.usage != Some(number.into()) {
+        let why = format!("use {:?}, but it was request {number}; {}", report.usage, attempt.story());
         verdict.wrong(Field::Use, step, why);
     }
-    if (report.reuse == Reuse::New) != (request.number == 1) {
-        let why = format!(
-            "{:?}, but it was request {} of its connection; {}",
-            report.reuse,
-            request.number,
-            attempt.story()
-        );
+    if (report.reuse == Reuse::New) != (number == 1) {
+        let why = format!("{:?}, but it was request {number}; {}", report.reuse, attempt.story());
         verdict.wrong(Field::Reuse, step, why);
     }
 }
@@ -65,16 +58,15 @@ fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// On HTTP/2 the uses are numbered by the heads of the answers: each number once, and one is new.
-pub(super) fn judge_streams(joined: &Joined<'_>, verdict: &mut Verdict) {
-    if !joined.scene.client.http2 {
-        return;
-    }
+/// No number twice, and one new.
+pub(super) fn judge_numbers(joined: &Joined<'_>, verdict: &mut Verdict) {
     let mut numbers = BTreeMap::<u64, BTreeSet<u64>>::new();
     let mut new = BTreeMap::<u64, u64>::new();
     for report in &joined.played.reported.attempts {
         let (Some(serving), Some(usage)) = (report.connection, report.usage) else { continue };
-        if !numbers.entry(serving.id).or_default().insert(usage) {
+        // What was not sent is no use.
+        let unsent = matches!(report.end, End::Failed(_, _, Some(SendState::NotSent)));
+        if !unsent && !numbers.entry(serving.id).or_default().insert(usage) {
             let why = format!("use {usage} of connection {} for the second time", serving.id);
             verdict.wrong(Field::Use, Some(report.step), why);
         }

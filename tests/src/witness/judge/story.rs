@@ -73,11 +73,13 @@ pub(super) fn brief(report: &ConnectionReport) -> String {
 
 /// A connection as its peer logged it.
 pub(super) fn logged(peer: &PeerConnection) -> String {
-    let PeerConnection { number, port, read, written, requests, goodbye, end, to_the_end, .. } = peer;
+    let PeerConnection { number, port, read, written, requests, goodbye, garbage, end, to_the_end, .. } =
+        peer;
     let rest = if *to_the_end { "and read to the end" } else { "not read to the end" };
     let goodbye = goodbye.map_or(String::new(), |goodbye| format!(" after {goodbye:?}"));
+    let garbage = if *garbage { " after garbage" } else { "" };
     format!(
-        "connection {number} from port {port}, {} requests in {read} bytes, {written} bytes written, ended by {end:?}{goodbye} {rest}",
+        "connection {number} from port {port}, {} requests in {read} bytes, {written} bytes written, ended by {end:?}{goodbye}{garbage} {rest}",
         requests.len()
     )
 }

@@ -149,7 +149,7 @@ async fn answer<I: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<I>, step: &St
             line.connection.goodbye = Some(Goodbye::Close);
         }
         Fault::Http10 => line.connection.goodbye = Some(Goodbye::Http10),
-        Fault::BadChunk | Fault::NotHttp => line.connection.goodbye = Some(Goodbye::Garbage),
+        Fault::BadChunk | Fault::NotHttp => line.connection.garbage = true,
         _ => {}
     }
     head.push_str("\r\n");

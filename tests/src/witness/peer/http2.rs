@@ -282,7 +282,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Serving<'_, I> {
                 Ok(())
             }
             Fault::NotHttp => {
-                self.line.connection.goodbye = Some(Goodbye::Garbage);
+                self.line.connection.garbage = true;
                 // DATA on a stream that is idle.
                 self.line.write(&frame(DATA, END_STREAM, self.highest + 1_000, b"x")).await
             }

@@ -120,6 +120,7 @@ async fn serve(stream: TcpStream, port: u16, number: usize, shared: Arc<Shared>)
         written: 0,
         requests: Vec::new(),
         goodbye: None,
+        garbage: false,
         end: PeerEnd::Client,
         end_at: Instant::now(),
         to_the_end: false,

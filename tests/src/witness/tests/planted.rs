@@ -33,7 +33,6 @@ async fn scene(client: Client, faults: &[(Fault, Upload)]) -> (Arc<Scene>, Playe
         retries: false,
         in_flight: 0,
         steps: planned.map(step).collect(),
-        settled: true,
     };
     let scene = Arc::new(scene);
     let played = play(&scene, &Certs::new("peer.test"), false).await.unwrap();

@@ -10,7 +10,7 @@ use super::other_runtime::warn_of_other_runtime;
 use super::phases::{current_phase, emit_phase, emit_phases, witness_sending};
 use crate::event::{Event, Outcome, StackWarning};
 use crate::failure::{Kind, Phase};
-use crate::record::{CloseHint, Connection, PoolHandle, Protocol, Setup, Use};
+use crate::record::{CloseHint, Connection, PoolHandle, Protocol, Use};
 
 /// The end of an attempt, until it is emitted.
 pub(super) struct AttemptEnd {

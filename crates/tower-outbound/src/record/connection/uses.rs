@@ -75,10 +75,11 @@ impl Connection {
         Some((Use { number, idle_time: None, ready_at: self.0.opened }, association))
     }
 
-    /// Whether no stream was opened before the client accepted the request.
+    /// Whether no stream was opened before the client accepted the request, if it did.
     fn may_be_first_stream(&self, attempt: &Attempt) -> bool {
         let first = self.0.first_stream_opened.load(Ordering::Acquire);
-        first == 0 || first > attempt.0.write.accepted()
+        let accepted = attempt.0.write.accepted();
+        first == 0 || accepted != 0 && first > accepted
     }
 
     /// Emits that the connection serves the attempt, unless the connection has closed since: nothing comes after its end.
