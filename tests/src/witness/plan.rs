@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::clients::{ALL, Client, Kind};
+use super::clients::{ALL, Client};
 use super::fault::{AtAccept, Fault};
 
 /// The requests of a scene.
@@ -109,9 +109,7 @@ impl Plan {
             true => Step { delay: Duration::ZERO, ..self.plain(random) },
             false => self.step(random, client),
         };
-        // Pending: a request that waits for a slot while the connection that was opened by hand ends is `unknown`.
-        let by_hand = self.settled && client.http2 && client.kind == Kind::HyperConn;
-        let limited = !quiet && random.u8(..4) == 0 && !by_hand;
+        let limited = !quiet && random.u8(..4) == 0;
         Scene {
             seed: self.seed,
             number,

@@ -1,8 +1,8 @@
 //! Which connection served, and which use of it an attempt was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use tower_outbound::{Reuse, SendState};
+use tower_outbound::Reuse;
 
 use super::{Attempt, Field, Joined, Verdict};
 use crate::witness::reported::End;
@@ -58,24 +58,29 @@ fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// No number twice, and one new.
+/// Where the peer's log does not tell the number: no number twice, and no second attempt that is new.
 pub(super) fn judge_numbers(joined: &Joined<'_>, verdict: &mut Verdict) {
-    let mut numbers = BTreeMap::<u64, BTreeSet<u64>>::new();
-    let mut new = BTreeMap::<u64, u64>::new();
+    let tracked = joined.scene.client.is_tracked();
+    let mut taken = BTreeMap::<(u64, u64), u64>::new();
     for report in &joined.played.reported.attempts {
         let (Some(serving), Some(usage)) = (report.connection, report.usage) else { continue };
-        // What was not sent is no use.
-        let unsent = matches!(report.end, End::Failed(_, _, Some(SendState::NotSent)));
-        if !unsent && !numbers.entry(serving.id).or_default().insert(usage) {
-            let why = format!("use {usage} of connection {} for the second time", serving.id);
-            verdict.wrong(Field::Use, Some(report.step), why);
-        }
-        if report.reuse == Reuse::New {
-            let before = new.insert(serving.id, report.id);
-            if let Some(before) = before {
-                let why = format!("new on connection {}, as attempt {before} was", serving.id);
+        if tracked {
+            let side = joined.connections.get(&serving.id).and_then(|(_, side)| *side);
+            let first = side.and_then(|side| side.requests.first()).map(|request| request.attempt);
+            if report.reuse == Reuse::New
+                && first.is_some_and(|first| first != report.id)
+                && !joined.seen.contains_key(&report.id)
+            {
+                let why = format!(
+                    "attempt {} is new on connection {}, which served {first:?} first",
+                    report.id, serving.id
+                );
                 verdict.wrong(Field::Reuse, Some(report.step), why);
             }
+        } else if let Some(before) = taken.insert((serving.id, usage), report.id) {
+            let field = if usage == 1 { Field::Reuse } else { Field::Use };
+            let why = format!("use {usage} of connection {}, as attempt {before} was", serving.id);
+            verdict.wrong(field, Some(report.step), why);
         }
     }
 }

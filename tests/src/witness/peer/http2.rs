@@ -92,6 +92,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Serving<'_, I> {
         while let Some(at) = self.due.iter().position(|due| due.at <= now) {
             let Due { stream, what, .. } = self.due.swap_remove(at);
             match what {
+                // Nothing is said after the close.
+                _ if self.line.closed => {}
                 What::Answer => self.answer(stream).await?,
                 What::AnswerAfterInterim => self.finals(stream).await?,
                 What::Close => self.line.close().await,
