@@ -159,7 +159,7 @@ async fn witness_planted_wrong_connection_is_counted() {
                 true
             }),
             ("read by no peer", |played| {
-                let Some(id) = attempt(played, is_ok).map(|report| report.id) else { return false };
+                let Some(id) = attempt(played, is_reused).map(|report| report.id) else { return false };
                 let requests = played.peer.iter_mut().flat_map(|connection| &mut connection.requests);
                 requests.filter(|request| request.attempt == id).for_each(|request| request.attempt = 0);
                 true
