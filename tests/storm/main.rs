@@ -13,9 +13,7 @@ const KNOWN: [Act; 1] = [Act::TakeNothing];
 
 fn storm(calls: u64, leak: Option<Leak>) -> Report {
     let (without, watchdog) = (KNOWN.to_vec(), Duration::from_secs(if leak.is_some() { 2 } else { 10 }));
-    // A leak lasts as long as the storm looks for it.
-    let settle = Duration::from_secs(if leak.is_some() { 1 } else { 5 });
-    let report = run(&Settings { without, watchdog, settle, leak, ..Settings::new(calls, 1) }).unwrap();
+    let report = run(&Settings { without, watchdog, leak, ..Settings::new(calls, 1) }).unwrap();
     println!("{report}");
     report
 }

@@ -110,7 +110,8 @@ fn blow(settings: &Settings, runtime: &Runtime, peers: &Peers, ledger: &Ledger, 
         }
     }
     if let Some(leak) = settings.leak {
-        leak.plant(&outbound, runtime.handle(), &peers.addresses());
+        // In a stack of its own: a leak keeps its stack, and with it the tasks of timers that are armed.
+        leak.plant(&stack(ledger), runtime.handle(), &peers.addresses());
     }
     let _inside = runtime.enter();
     drop((callers, clients, outbound));
