@@ -31,9 +31,9 @@ async fn idle_close_at_moment_of_request_fails_none() {
                     });
                     // The timers of tokio have a resolution of 1 ms, so the last part is spun.
                     tokio::time::sleep(idle - ms(1)).await;
-                    let until = std::time::Instant::now()
+                    let until = tokio::time::Instant::now()
                         + Duration::from_micros((round * 7 + caller * 131) as u64 % 2500);
-                    while std::time::Instant::now() < until {
+                    while tokio::time::Instant::now() < until {
                         tokio::task::yield_now().await;
                     }
                 }

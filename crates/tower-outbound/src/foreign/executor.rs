@@ -37,9 +37,10 @@ pub(crate) struct ExecutorId(u64);
 /// Give clones of one executor to the client and, by
 /// [`TrackLayer::executor`](crate::connect::TrackLayer::executor), to its connector. Then each attempt knows its HTTP/2
 /// connection and its stream from the moment that the connection accepts it: a wait for a stream is exactly that of the
-/// attempt, and [`Use::number`](crate::Use::number) is that of its stream. [`OutboundClient`](crate::OutboundClient) and
-/// the channel of tonic already do this. Without it, an attempt learns its connection from its response, and
-/// is taken to wait for a stream until the connection has opened one after it accepted the request.
+/// attempt, and [`Use::number`](crate::connect::Use::number) is that of its stream.
+/// [`OutboundClient`](crate::OutboundClient) and the channel of tonic already do this. Without it, an attempt learns its
+/// connection from its response, and is taken to wait for a stream until the connection has opened one after it accepted
+/// the request.
 ///
 /// # Example
 /// ```
