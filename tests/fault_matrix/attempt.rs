@@ -14,6 +14,9 @@ use crate::stack::Stack;
 /// The bound of a cell: a cell that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Longer than every timeout of a stack, its idle timeout included.
+const LONGEST_TIMER: Duration = Duration::from_secs(120);
+
 /// The outcome of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -132,7 +135,7 @@ impl Reported {
         recorder.assert_no_faults();
         // The recorder keeps the stack, so an armed timeout keeps its task until it is due.
         tokio::time::pause();
-        tokio::time::sleep(LIMIT).await;
+        tokio::time::sleep(LONGEST_TIMER).await;
         tokio::time::resume();
         let tasks = async {
             while Handle::current().metrics().num_alive_tasks() > 0 {
