@@ -13,7 +13,7 @@ const USAGE: u8 = 64;
 ///
 /// It is not a template: to write a service, copy examples/axum. Everything runs in this process: an axum service, a
 /// gRPC service, their upstreams, the caller and an OTLP receiver. The report shows what the receiver received.
-/// OTEL_EXPORTER_OTLP_ENDPOINT names another receiver.
+/// OTEL_EXPORTER_OTLP_ENDPOINT names another receiver, which gets the services `caller`, `gateway` and `twin`.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
 pub(crate) struct Cli {
@@ -27,7 +27,8 @@ pub(crate) struct Cli {
 
     /// Send one request into each of many faults, and print how each failure is reported.
     ///
-    /// The exit code says whether each report matches crates/tower-outbound/src/docs/failures.md.
+    /// The exit code says whether each report matches crates/tower-outbound/src/docs/failures.md. The requests' telemetry
+    /// goes to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set.
     #[arg(long, conflicts_with_all = ["seconds", "serve", "listen"])]
     pub(crate) faults: bool,
 

@@ -2,8 +2,8 @@
 //! telemetry. To write a service, copy `examples/axum`.
 //!
 //! Requests take two ways: caller → gateway → upstream, and caller → gateway → twin → two upstreams. The twin is a
-//! gRPC service. All of them, and the OTLP receiver, run in this process; `OTEL_EXPORTER_OTLP_ENDPOINT` names
-//! another receiver.
+//! gRPC service. All of them, and the OTLP receiver, run in this process, with a pipeline for each of the services
+//! `caller`, `gateway` and `twin`; `OTEL_EXPORTER_OTLP_ENDPOINT` names another receiver.
 
 mod cli;
 mod faults;
@@ -11,7 +11,9 @@ mod prices;
 mod progress;
 mod report;
 mod rpc;
+mod servers;
 mod service;
+mod services;
 mod soak;
 mod telemetry;
 mod traffic;
@@ -24,22 +26,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use outbound_tests::otlp::Receiver;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
-use tower_outbound::{Outbound, OutboundClient};
-use tower_outbound_otel::{MetricLabel, OtelObserver};
+use tower_outbound::Outbound;
+use tower_outbound_otel::MetricLabel;
 use tower_outbound_telemetry::Telemetry;
 
 use crate::cli::Cli;
 use crate::prices::Restartable;
 use crate::report::{Json, Report, Role};
-use crate::rpc::twin_client::TwinClient;
+use crate::servers::{OfTwin, Servers};
 use crate::service::Side;
+use crate::services::Services;
 use crate::telemetry::Destination;
-use crate::traffic::Traffic;
+use crate::traffic::{Caller, Traffic};
 use crate::upstream::Upstream;
 
 const FLUSHES: usize = 5;
@@ -71,30 +73,34 @@ async fn gateway(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     // The receiver is dropped last.
-    let (destination, telemetry) = telemetry::start().await?;
+    let (destination, services) = telemetry::start().await?;
     let upstream = Upstream::start().await?;
     let prices = Restartable::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), prices::routes).await?;
-    // All hosts have the same name here, so the metrics need the port.
-    let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).build();
-    let outbound = Outbound::builder().observer(observer).build();
-    let client = outbound.client_builder().tls_config(upstream.trust()).build();
+    let client = outbound(&services.gateway).client_builder().tls_config(upstream.trust()).build();
+    let twin = OfTwin {
+        client: outbound(&services.twin).client(),
+        prices: prices.address(),
+        tracer: services::tracer(&services.twin, services::TWIN),
+    };
     let sides = [("/plain", upstream.plain()), ("/tls", upstream.secure())];
-    let (gateway, twin) = serve(listener, &client, &sides, prices.address()).await?;
+    let servers = Servers::start(listener, &client, &sides, twin).await?;
 
     let progress = progress::bar(cli.json);
-    let traffic = traffic::drive(gateway, cli.seconds(), &progress).await;
+    let caller = Caller::new(servers.gateway, services::tracer(&services.caller, services::CALLER));
+    let traffic = traffic::drive(caller, cli.seconds(), &progress).await;
     progress.finish_and_clear();
 
     if let Destination::Embedded(receiver) = &destination {
-        flush(&telemetry, receiver, &traffic).await;
+        flush(&services, receiver, &traffic).await;
     }
-    let roles = [(twin, "the twin"), (prices.address(), "its upstream")];
+    let roles = [(servers.twin, "the twin"), (prices.address(), "its upstream")];
     print(cli, &destination, &traffic, &roles)?;
 
     if cli.serve {
-        wait(cli, gateway, &sides).await?;
+        wait(cli, servers.gateway, &sides).await?;
     }
-    let exported = telemetry.shutdown().await;
+    servers.stop().await;
+    let exported = services.shutdown().await;
     match &destination {
         Destination::Embedded(_) if exported.is_complete() => {}
         _ => say(cli, &format!("Telemetry to {}: {exported}.", destination.source())),
@@ -111,26 +117,11 @@ fn say(cli: &Cli, text: &str) {
     };
 }
 
-/// Starts the gateway and the twin, which share one client. Returns their addresses.
-///
-/// The HTTP upstream of the twin is the first of `sides`.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    client: &OutboundClient,
-    sides: &[Side],
-    prices: SocketAddr,
-) -> io::Result<(SocketAddr, SocketAddr)> {
-    let below = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let (address, twin_address) = (listener.local_addr()?, below.local_addr()?);
-    twin::serve(below, client.clone(), &sides[0].1, upstream::uri(prices));
-    let twin = TwinClient::new(client.outbound().tonic(upstream::uri(twin_address)).connect_lazy());
-    let router = service::router(client.clone(), sides, twin);
-    let listener = listener.tap_io(|tcp| {
-        // With Nagle's algorithm, small responses wait for the caller's delayed acknowledgement.
-        let _ = tcp.set_nodelay(true);
-    });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok((address, twin_address))
+/// The client side of a service.
+fn outbound(telemetry: &Telemetry) -> Outbound {
+    // All hosts have the same name here, so the metrics need the port.
+    let observer = telemetry.observer().metric_label(MetricLabel::OutboundPort).build();
+    Outbound::builder().observer(observer).build()
 }
 
 fn print(
@@ -154,7 +145,7 @@ fn print(
         None => {
             writeln!(
                 out,
-                "{traffic}.\nSpans and metrics of the service `gateway` go to {source}.\n\
+                "{traffic}.\nSpans and metrics of the services caller, gateway and twin go to {source}.\n\
                  The report is made from the embedded receiver: unset OTEL_EXPORTER_OTLP_ENDPOINT to see it."
             )?;
         }
@@ -183,10 +174,9 @@ async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> 
 }
 
 /// Flushes more than once: a span ends when its body is dropped, shortly after the caller has the last byte.
-async fn flush(telemetry: &Telemetry, receiver: &Receiver, traffic: &Traffic) {
+async fn flush(services: &Services, receiver: &Receiver, traffic: &Traffic) {
     for _ in 0..FLUSHES {
-        // The report at the end has the losses.
-        let _ = tokio::task::block_in_place(|| telemetry.force_flush());
+        tokio::task::block_in_place(|| services.flush());
         if Report::new(receiver, &[]).wholeness(traffic).is_whole() {
             return;
         }

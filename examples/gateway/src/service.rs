@@ -113,7 +113,7 @@ fn server_span(request: &Request) -> Span {
 }
 
 /// Makes the span a child of the caller's span.
-pub(crate) fn continue_trace(span: Span, headers: &HeaderMap) -> Span {
+fn continue_trace(span: Span, headers: &HeaderMap) -> Span {
     let caller = global::get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
     // Fails only if tracing is off.
     let _ = span.set_parent(caller);

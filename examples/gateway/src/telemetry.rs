@@ -1,10 +1,12 @@
-//! The telemetry pipeline: to the embedded receiver, or to the one that the environment names.
+//! The telemetry pipelines: to the embedded receiver, or to the one that the environment names.
 
 use std::error::Error;
 
 use axum::http::Uri;
 use outbound_tests::otlp::Receiver;
-use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
+use tower_outbound_telemetry::OtlpProtocol;
+
+use crate::services::Services;
 
 const ENDPOINTS: [&str; 3] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -31,12 +33,12 @@ impl Destination {
     }
 }
 
-/// Starts the pipeline. Without an endpoint in the environment, it exports to an embedded receiver.
-pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> {
-    let protocol = value(PROTOCOL);
-    if let Some(shown) = elsewhere(value, protocol.as_deref() == Some("grpc")) {
-        return Ok((Destination::Elsewhere(shown), Telemetry::from_env("gateway")?));
+/// Starts the pipelines. Without an endpoint in the environment, they export to an embedded receiver.
+pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
+    if let Some(shown) = own_backend() {
+        return Ok((Destination::Elsewhere(shown), Services::start(|builder| builder)?));
     }
+    let protocol = value(PROTOCOL);
     let receiver = Receiver::start().await?;
     let (protocol, endpoint) = match protocol.as_deref() {
         Some("grpc") => (OtlpProtocol::Grpc, receiver.grpc_endpoint()),
@@ -47,8 +49,13 @@ pub(crate) async fn start() -> Result<(Destination, Telemetry), Box<dyn Error>> 
             (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
         }
     };
-    let telemetry = Telemetry::builder("gateway").protocol(protocol).endpoint(endpoint).build()?;
-    Ok((Destination::Embedded(receiver), telemetry))
+    let services = Services::start(|builder| builder.protocol(protocol).endpoint(endpoint.clone()))?;
+    Ok((Destination::Embedded(receiver), services))
+}
+
+/// The receiver that the environment names; `None` without a usable one.
+pub(crate) fn own_backend() -> Option<String> {
+    elsewhere(value, value(PROTOCOL).as_deref() == Some("grpc"))
 }
 
 /// The endpoints that the environment names, of a signal or of both; `None` without a usable one.

@@ -1,4 +1,4 @@
-//! The caller: cold, warm and concurrent requests to the gateway, each with its own trace.
+//! The caller: cold, warm and concurrent requests to the gateway, each the root of its own trace.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,8 +11,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use indicatif::ProgressBar;
-use opentelemetry::trace::{SpanId, TraceId};
-use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
+use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _};
+use opentelemetry::{Context, KeyValue, global};
+use opentelemetry_http::HeaderInjector;
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
@@ -77,10 +79,8 @@ impl fmt::Display for Traffic {
 
 /// One request and its response.
 pub(crate) struct Sent {
-    /// The trace of the caller.
-    pub(crate) trace: TraceId,
-    /// The span of the caller, parent of the gateway's span.
-    pub(crate) span: SpanId,
+    /// The caller's span: the root of the trace, and the parent of the gateway's span.
+    pub(crate) span: SpanContext,
     /// Number of upstreams that serve it, and whether through the twin.
     pub(crate) upstreams: usize,
     pub(crate) by_twin: bool,
@@ -91,9 +91,8 @@ pub(crate) struct Sent {
 }
 
 /// Sends all requests. `concurrent` is the duration of the last stage.
-pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &ProgressBar) -> Traffic {
+pub(crate) async fn drive(caller: Caller, concurrent: Duration, progress: &ProgressBar) -> Traffic {
     let ticks = u64::try_from(concurrent.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX);
-    let caller = Caller::new(gateway);
     let mut sent = Vec::new();
     progress.set_length((COLD.len() + WARM.len() + SIDES.len() * ROUND.len()) as u64 + ticks);
 
@@ -102,14 +101,14 @@ pub(crate) async fn drive(gateway: SocketAddr, concurrent: Duration, progress: &
         sent.push(caller.get(path).await);
         progress.inc(1);
     }
-    let cold = sent[0].trace;
+    let cold = sent[0].span.trace_id();
 
     progress.set_message("warm");
     for path in WARM {
         sent.push(caller.get(path).await);
         progress.inc(1);
     }
-    let [warm, twin] = [sent[COLD.len()].trace, sent[COLD.len() + 1].trace];
+    let [warm, twin] = [COLD.len(), COLD.len() + 1].map(|at| sent[at].span.trace_id());
     for side in SIDES {
         for path in ROUND {
             sent.push(caller.get(&format!("{side}{path}")).await);
@@ -154,38 +153,63 @@ async fn worker(caller: Caller, number: usize, end: Instant) -> Vec<Sent> {
     sent
 }
 
-/// A client without layers: the report is about the gateway's client.
+/// A client without layers: the report is about the gateway's client. Its span is made by hand.
 #[derive(Clone)]
 pub(crate) struct Caller {
     client: Client<HttpConnector, Empty<Bytes>>,
     gateway: SocketAddr,
+    tracer: SdkTracer,
 }
 
 impl Caller {
-    pub(crate) fn new(gateway: SocketAddr) -> Caller {
+    pub(crate) fn new(gateway: SocketAddr, tracer: SdkTracer) -> Caller {
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
-        Caller { client, gateway }
+        Caller { client, gateway, tracer }
     }
 
     /// Sends a request with a new trace, and reads the response to its end.
     pub(crate) async fn get(&self, path: &str) -> Sent {
-        let (trace, span) =
-            (RandomIdGenerator::default().new_trace_id(), RandomIdGenerator::default().new_span_id());
-        let request = Request::get(format!("http://{}{path}", self.gateway))
-            .header("traceparent", format!("00-{trace}-{span}-01"))
-            .body(Empty::new())
-            .expect("paths and ids are plain ASCII");
+        let url = format!("http://{}{path}", self.gateway);
+        let span = self.tracer.span_builder("GET").with_kind(SpanKind::Client).with_attributes([
+            KeyValue::new("http.request.method", "GET"),
+            KeyValue::new("server.address", self.gateway.ip().to_string()),
+            KeyValue::new("server.port", i64::from(self.gateway.port())),
+            KeyValue::new("url.full", url.clone()),
+        ]);
+        let root = Context::new();
+        let context = root.with_span(span.start_with_context(&self.tracer, &root));
+        let span = context.span();
+        let mut request = Request::get(url).body(Empty::new()).expect("an address and a plain path");
+        global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut HeaderInjector(request.headers_mut()));
+        });
+
         let by_twin = path == TWIN;
         let upstreams = if by_twin { TWIN_ASKS } else { 1 };
-        let mut sent = Sent { trace, span, upstreams, by_twin, seen: Vec::new(), status: None };
-        if let Ok(response) = self.client.request(request).await {
-            let (head, body) = response.into_parts();
-            sent.status = Some(head.status);
-            // The telemetry reports a body that failed.
-            let _ = body.collect().await;
-            let seen = head.headers.get_all(SEEN).into_iter().filter_map(|value| value.to_str().ok());
-            sent.seen = seen.map(str::to_owned).collect();
+        let span_context = span.span_context().clone();
+        let mut sent = Sent { span: span_context, upstreams, by_twin, seen: Vec::new(), status: None };
+        let failed = |error_type: String, description: String| {
+            span.set_attribute(KeyValue::new("error.type", error_type));
+            span.set_status(Status::error(description));
+        };
+        match self.client.request(request).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                sent.status = Some(head.status);
+                let status = head.status.as_u16();
+                span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
+                if status >= 400 {
+                    failed(status.to_string(), String::new());
+                }
+                if let Err(error) = body.collect().await {
+                    failed("_OTHER".to_owned(), error.to_string());
+                }
+                let seen = head.headers.get_all(SEEN).into_iter().filter_map(|value| value.to_str().ok());
+                sent.seen = seen.map(str::to_owned).collect();
+            }
+            Err(error) => failed("_OTHER".to_owned(), error.to_string()),
         }
+        span.end();
         sent
     }
 }

@@ -1,27 +1,29 @@
 //! The twin: a gRPC service on tonic that calls an HTTP upstream and a gRPC upstream.
 
-use std::time::Duration;
-
-use axum::http::{Request as HttpRequest, Uri};
+use axum::http::Request as HttpRequest;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
+use opentelemetry::context::FutureExt as _;
+use opentelemetry::trace::{SpanKind, Status as SpanStatus, TraceContextExt as _, Tracer as _};
+use opentelemetry::{KeyValue, global};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
-use tower_http::classify::GrpcFailureClass;
-use tower_http::trace::TraceLayer;
+use tonic::{Code, Request, Response, Status};
 use tower_outbound::tonic::TonicChannel;
 use tower_outbound::{Class, OutboundClient, UrlTemplate};
-use tracing::{Span, field};
 
 use crate::rpc::prices_client::PricesClient;
 use crate::rpc::twin_server::{Twin, TwinServer};
 use crate::rpc::{Item, Quote};
-use crate::{service, upstream};
+use crate::servers::OfTwin;
+use crate::upstream;
 
-/// Path of its only method.
-const QUOTE: &str = "/gateway.Twin/Quote";
+/// Its only method.
+const QUOTE: &str = "gateway.Twin/Quote";
 /// Path of the HTTP upstream that it calls.
 const STOCK: &str = "/fast";
 
@@ -32,33 +34,73 @@ struct Clients {
     prices: PricesClient<TonicChannel>,
 }
 
-/// Serves the twin until the process ends. `stock` is the origin of the HTTP upstream.
-pub(crate) fn serve(listener: TcpListener, http: OutboundClient, stock: &str, prices: Uri) {
-    let prices = PricesClient::new(http.outbound().tonic(prices).connect_lazy());
-    let clients = Clients { http, stock: format!("{stock}{STOCK}"), prices };
-    let trace = TraceLayer::new_for_grpc()
-        .make_span_with(server_span)
-        .on_request(())
-        .on_response(())
-        .on_failure(|failure: GrpcFailureClass, _: Duration, span: &Span| failed(&failure, span));
-    let server = Server::builder().layer(trace).add_service(TwinServer::new(clients));
+/// Serves the twin until `stop` completes. `stock` is the origin of the HTTP upstream.
+pub(crate) fn serve(
+    listener: TcpListener,
+    OfTwin { client, prices, tracer }: OfTwin,
+    stock: &str,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let prices = PricesClient::new(client.outbound().tonic(upstream::uri(prices)).connect_lazy());
+    let clients = Clients { http: client, stock: format!("{stock}{STOCK}"), prices };
+    let server = Server::builder().add_service(TwinServer::new(Traced { clients, tracer }));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tokio::spawn(server.serve_with_incoming(incoming));
+    tokio::spawn(async move {
+        let _ = server.serve_with_incoming_shutdown(incoming, stop).await;
+    })
+}
+
+/// Makes the server's span with the OpenTelemetry API: the process's subscriber exports to the gateway's pipeline.
+struct Traced {
+    clients: Clients,
+    tracer: SdkTracer,
 }
 
 #[tonic::async_trait]
-impl Twin for Clients {
+impl Twin for Traced {
     async fn quote(&self, request: Request<Item>) -> Result<Response<Quote>, Status> {
-        let item = request.into_inner();
+        let headers = HeaderExtractor(request.metadata().as_ref());
+        let caller = global::get_text_map_propagator(|propagator| propagator.extract(&headers));
+        let span = self
+            .tracer
+            .span_builder(QUOTE)
+            .with_kind(SpanKind::Server)
+            .with_attributes([KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", QUOTE)]);
+        // If the caller cancels the request, the span ends with the context.
+        let context = caller.with_span(span.start_with_context(&self.tracer, &caller));
+        let quoted = self.clients.quote(request.into_inner()).with_context(context.clone()).await;
+        let span = context.span();
+        span.set_attribute(KeyValue::new("rpc.response.status_code", code(&quoted)));
+        if let Err(status) = &quoted {
+            span.set_status(SpanStatus::error(status.message().to_owned()));
+        }
+        span.end();
+        quoted.map(Response::new)
+    }
+}
+
+/// The name of the status code by the convention, such as `DEADLINE_EXCEEDED`.
+fn code<T>(result: &Result<T, Status>) -> String {
+    let code = result.as_ref().err().map_or(Code::Ok, Status::code);
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+impl Clients {
+    async fn quote(&self, item: Item) -> Result<Quote, Status> {
         let mut prices = self.prices.clone();
         // Both at once. If one fails, the other still runs to its end.
         let (stock, price) = tokio::join!(self.stock(), prices.price(item));
         let (stock, price) = (stock?, price?.into_inner());
-        Ok(Response::new(Quote { cents: price.cents, seen: vec![stock, price.seen] }))
+        Ok(Quote { cents: price.cents, seen: vec![stock, price.seen] })
     }
-}
 
-impl Clients {
     /// The `traceparent` that the HTTP upstream received.
     async fn stock(&self) -> Result<String, Status> {
         let request = HttpRequest::get(&self.stock).extension(UrlTemplate::from_static(STOCK));
@@ -81,25 +123,18 @@ fn unavailable(error: &tower_outbound::Error) -> Status {
     }
 }
 
-/// As the gateway's span, with the RPC convention's attributes.
-fn server_span<B>(request: &HttpRequest<B>) -> Span {
-    // The caller chooses the path: an unknown one would be a series of its own.
-    let method = if request.uri().path() == QUOTE { &QUOTE[1..] } else { "_OTHER" };
-    let span = tracing::info_span!(
-        "request",
-        otel.name = method,
-        otel.kind = "server",
-        otel.status_code = field::Empty,
-        rpc.system.name = "grpc",
-        rpc.method = method,
-        rpc.response.status_code = field::Empty,
-    );
-    service::continue_trace(span, request.headers())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn failed(failure: &GrpcFailureClass, span: &Span) {
-    if let GrpcFailureClass::Status(status) = failure {
-        span.record("rpc.response.status_code", field::display(status));
+    #[test]
+    fn status_code_has_name_of_convention() {
+        for (result, name) in [
+            (Ok(()), "OK"),
+            (Err(Status::unavailable("")), "UNAVAILABLE"),
+            (Err(Status::deadline_exceeded("")), "DEADLINE_EXCEEDED"),
+        ] {
+            assert_eq!(code(&result), name);
+        }
     }
-    span.record("otel.status_code", "ERROR");
 }

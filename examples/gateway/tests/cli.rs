@@ -1,27 +1,16 @@
 //! Runs the gateway: its options, exit codes and output.
 
+mod process;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// Runs without the `OTEL_*` variables of the surrounding shell.
-fn gateway(args: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-    for (key, _) in std::env::vars_os() {
-        if key.to_string_lossy().starts_with("OTEL_") {
-            command.env_remove(key);
-        }
-    }
-    command.args(args).envs(variables.iter().copied()).env_remove("RUST_LOG").output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::process::{gateway, stderr};
 
 #[test]
 fn option_invalid_value_exits_64_and_names_option() {
@@ -203,8 +192,9 @@ fn run_reports_received_telemetry_and_warns_of_bad_variables() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["source"], "embedded OTLP receiver");
     let (traces, spans) = (report["traces"].as_u64().unwrap(), report["spans"].as_u64().unwrap());
-    // 3 cold and 34 warm requests precede the concurrent ones. Each has a span of the gateway and one of the client.
-    assert!(traces > 37 && spans > 2 * 37, "{report}");
+    // 3 cold and 34 warm requests precede the concurrent ones. Each has a span of the caller, one of
+    // the gateway and one of the client.
+    assert!(traces > 37 && spans > 3 * 37, "{report}");
 
     let hosts = report["hosts"].as_array().unwrap();
     let names: Vec<_> = hosts.iter().map(|host| (&host["host"], &host["scheme"], &host["role"])).collect();
@@ -248,17 +238,18 @@ fn run_shows_twin_request_with_all_hops_in_same_trace() {
     let hops: Vec<_> = bars.filter(|name| name.ends_with(')')).collect();
     // Each hop is below its parent. The twin calls both upstreams at once.
     assert_eq!(
-        hops[..3],
+        hops[..4],
         [
-            "  GET /twin/{item} (gateway)",
-            "    gateway.Twin/Quote (upstream)",
-            "      gateway.Twin/Quote (twin)",
+            "  GET (caller)",
+            "    GET /twin/{item} (gateway)",
+            "      gateway.Twin/Quote (upstream)",
+            "        gateway.Twin/Quote (twin)",
         ]
     );
-    let both: BTreeSet<_> = hops[3..].iter().copied().collect();
+    let both: BTreeSet<_> = hops[4..].iter().copied().collect();
     assert_eq!(
         both,
-        BTreeSet::from(["        GET /fast (upstream)", "        gateway.Prices/Price (upstream)"])
+        BTreeSet::from(["          GET /fast (upstream)", "          gateway.Prices/Price (upstream)"])
     );
     let whole = text.lines().find(|line| line.contains(" traces whole: ")).unwrap();
     let [whole, of] =

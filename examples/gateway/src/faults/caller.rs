@@ -15,6 +15,7 @@ use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::retry::{RetryContext, Verdict};
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Connection, Event, Outbound, OutboundClient};
+use tower_outbound_otel::{MetricLabel, OtelObserver};
 
 use super::reported::{Judged, Reported};
 
@@ -71,6 +72,8 @@ impl Caller {
         };
         let outbound = Outbound::builder()
             .observer(observer)
+            // Records nothing unless the telemetry is exported.
+            .observer(OtelObserver::builder().metric_label(MetricLabel::OutboundPort).build())
             .retry(|retry| retry.max_retries(1).backoff(Duration::ZERO, Duration::ZERO).policy(policy));
         let outbound = (options.limits)(outbound).build();
         let tls = options.tls.unwrap_or_else(|| Certs::new("localhost").client_config(&[]));

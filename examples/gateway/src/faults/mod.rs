@@ -8,6 +8,7 @@ mod report;
 mod reported;
 mod tls;
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,10 +18,11 @@ use std::time::Duration;
 use axum::http::Uri;
 use outbound_tests::faults::{Expected, table};
 use tokio::time::{Instant, timeout_at};
+use tower_outbound_telemetry::Telemetry;
 
 use self::report::{Row, Table};
 use self::reported::Reported;
-use crate::progress;
+use crate::{progress, telemetry};
 
 /// The bound of one fault, which needs two timeouts at most.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -53,7 +55,7 @@ fn all() -> Vec<Fault> {
 /// Runs on one thread: some faults depend on the order in which peer and client run.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(json: bool) -> ExitCode {
-    let rows = match meet(all(), json).await {
+    let rows = match exported(meet(all(), json)).await {
         Ok(rows) => rows,
         Err(error) => {
             eprintln!("error: {error}");
@@ -72,6 +74,16 @@ pub(crate) async fn run(json: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Also exports the telemetry of the requests, if the environment names a receiver.
+async fn exported(rows: impl Future<Output = io::Result<Vec<Row>>>) -> Result<Vec<Row>, Box<dyn Error>> {
+    let Some(backend) = telemetry::own_backend() else { return Ok(rows.await?) };
+    // The observers of the callers use the global providers.
+    let telemetry = Telemetry::from_env("gateway")?;
+    let rows = rows.await;
+    eprintln!("Telemetry to {backend}: {}.", telemetry.shutdown().await);
+    Ok(rows?)
 }
 
 async fn meet(faults: Vec<Fault>, quiet: bool) -> io::Result<Vec<Row>> {

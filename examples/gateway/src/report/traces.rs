@@ -13,6 +13,7 @@ pub(crate) struct Wholeness {
     sent: usize,
     /// Traces with a span of the twin.
     by_twin: usize,
+    no_caller_span: usize,
     no_gateway_span: usize,
     no_client_span: usize,
     no_twin_span: usize,
@@ -20,14 +21,21 @@ pub(crate) struct Wholeness {
 }
 
 impl Wholeness {
+    /// Of the sampled traces.
     pub(super) fn of(sent: &[Sent], spans: &[Span]) -> Wholeness {
         let mut children = Children::new();
         for span in spans {
             children.entry((&span.span.trace_id[..], &span.span.parent_span_id[..])).or_default().push(span);
         }
-        let mut wholeness = Wholeness { sent: sent.len(), ..Wholeness::default() };
-        for sent in sent {
-            let (trace, root) = (sent.trace.to_bytes(), sent.span.to_bytes());
+        let mut wholeness = Wholeness::default();
+        for sent in sent.iter().filter(|sent| sent.span.is_sampled()) {
+            wholeness.sent += 1;
+            let (trace, root) = (sent.span.trace_id().to_bytes(), sent.span.span_id().to_bytes());
+            // The parent of a root is empty.
+            if !below(&children, &trace, &[], SpanKind::Client).iter().any(|span| span.span.span_id == root) {
+                wholeness.no_caller_span += 1;
+                continue;
+            }
             let below = |parent: &[u8], kind| below(&children, &trace, parent, kind);
             let Some(gateway) = below(&root, SpanKind::Server).pop() else {
                 wholeness.no_gateway_span += 1;
@@ -48,8 +56,10 @@ impl Wholeness {
                 clients = below(&twin.span.span_id, SpanKind::Client);
                 wholeness.by_twin += 1;
             }
-            let expected: HashSet<_> =
-                clients.iter().map(|client| format!("00-{}-{}-01", sent.trace, client.span_id())).collect();
+            let expected: HashSet<_> = clients
+                .iter()
+                .map(|client| format!("00-{}-{}-01", client.trace_id(), client.span_id()))
+                .collect();
             let seen: HashSet<_> = sent.seen.iter().cloned().collect();
             if seen.len() != sent.upstreams || !seen.is_subset(&expected) {
                 wholeness.not_seen_upstream += 1;
@@ -59,7 +69,11 @@ impl Wholeness {
     }
 
     fn broken(&self) -> usize {
-        self.no_gateway_span + self.no_client_span + self.no_twin_span + self.not_seen_upstream
+        self.no_caller_span
+            + self.no_gateway_span
+            + self.no_client_span
+            + self.no_twin_span
+            + self.not_seen_upstream
     }
 
     /// Whether all traces are whole.
@@ -86,6 +100,7 @@ impl fmt::Display for Wholeness {
             self.sent, self.by_twin
         )?;
         for (count, what) in [
+            (self.no_caller_span, "without the caller's span"),
             (self.no_gateway_span, "without the gateway's span"),
             (self.no_client_span, "without the client's span"),
             (self.no_twin_span, "without the twin's span"),
@@ -101,13 +116,14 @@ impl fmt::Display for Wholeness {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{SpanId, TraceId};
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
     use super::*;
 
     /// caller 1 → gateway 2 → its client 3 → twin 4 → its clients 5 and 6.
     fn by_twin() -> Vec<Span> {
         let spans = [
+            (1, 0, SpanKind::Client),
             (2, 1, SpanKind::Server),
             (3, 2, SpanKind::Client),
             (4, 3, SpanKind::Server),
@@ -119,7 +135,7 @@ mod tests {
                 Span { resource_service: String::new(), scope: String::new(), span: Default::default() };
             span.span.trace_id = vec![7; 16];
             span.span.span_id = vec![id; 8];
-            span.span.parent_span_id = vec![parent; 8];
+            span.span.parent_span_id = if parent > 0 { vec![parent; 8] } else { Vec::new() };
             span.span.kind = kind.into();
             span
         };
@@ -129,7 +145,8 @@ mod tests {
     fn sent(seen: [u8; 2]) -> Sent {
         let seen = seen.map(|id| format!("00-{}-{}-01", "07".repeat(16), format!("{id:02x}").repeat(8)));
         let (trace, span) = (TraceId::from_bytes([7; 16]), SpanId::from_bytes([1; 8]));
-        Sent { trace, span, upstreams: 2, by_twin: true, seen: seen.to_vec(), status: None }
+        let span = SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE);
+        Sent { span, upstreams: 2, by_twin: true, seen: seen.to_vec(), status: None }
     }
 
     #[test]
@@ -141,12 +158,12 @@ mod tests {
         for seen in [[5, 9], [5, 5]] {
             assert_eq!(Wholeness::of(&[sent(seen)], &by_twin()).not_seen_upstream, 1, "{seen:?}");
         }
-        for (id, missing) in [(2, [1, 0, 0]), (3, [0, 1, 0]), (4, [0, 0, 1])] {
+        for (id, missing) in [(1, [1, 0, 0, 0]), (2, [0, 1, 0, 0]), (3, [0, 0, 1, 0]), (4, [0, 0, 0, 1])] {
             let mut spans = by_twin();
             spans.retain(|span| span.span.span_id != [id; 8]);
-            let Wholeness { no_gateway_span, no_client_span, no_twin_span, .. } =
-                Wholeness::of(&[sent([5, 6])], &spans);
-            assert_eq!([no_gateway_span, no_client_span, no_twin_span], missing, "without {id}");
+            let of = Wholeness::of(&[sent([5, 6])], &spans);
+            let lacks = [of.no_caller_span, of.no_gateway_span, of.no_client_span, of.no_twin_span];
+            assert_eq!(lacks, missing, "without {id}");
         }
     }
 }

@@ -6,6 +6,8 @@ use opentelemetry::trace::{SpanId, TraceId};
 use outbound_tests::otlp::{Span, SpanKind};
 use tower_outbound_telemetry::console::{Bar, Waterfall};
 
+use crate::services::{CALLER, TWIN};
+
 /// Adds the received spans of a trace.
 pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Span]) -> Waterfall {
     let trace = trace.to_bytes();
@@ -14,10 +16,11 @@ pub(super) fn add(waterfall: Waterfall, title: &str, trace: TraceId, spans: &[Sp
 }
 
 fn bar(span: &Span) -> Bar {
-    let kind = match span.kind() {
-        SpanKind::Server if span.attr("rpc.system.name").is_some() => " (twin)",
-        SpanKind::Server => " (gateway)",
-        SpanKind::Client => " (upstream)",
+    let kind = match (span.kind(), span.resource_service.as_str()) {
+        (SpanKind::Client, CALLER) => " (caller)",
+        (SpanKind::Client, _) => " (upstream)",
+        (SpanKind::Server, TWIN) => " (twin)",
+        (SpanKind::Server, _) => " (gateway)",
         _ => "",
     };
     let [start, end] = [span.start(), span.end()].map(Duration::from_nanos);
@@ -30,9 +33,10 @@ fn id(bytes: &[u8]) -> SpanId {
     bytes.try_into().map_or(SpanId::INVALID, SpanId::from_bytes)
 }
 
-/// The connection of the attempt.
+/// The connection of the gateway's first attempt.
 fn connection(spans: &[&Span]) -> String {
-    let clients = spans.iter().filter(|span| span.kind() == SpanKind::Client);
+    let clients =
+        spans.iter().filter(|span| span.kind() == SpanKind::Client && span.resource_service != CALLER);
     let Some(span) = clients.min_by_key(|span| span.start()) else {
         return "no client span was received".to_owned();
     };
@@ -71,22 +75,23 @@ mod tests {
 
     #[test]
     fn waterfall_draws_received_spans_as_tree() {
-        // The caller's span, 9, is not exported.
         let spans = [
             span(3, 2, SpanKind::Internal, "outbound.wait", 21, 35),
             span(2, 1, SpanKind::Client, "GET /body/60k", 7, 50),
             span(1, 9, SpanKind::Server, "GET /tls/body/60k", 0, 58),
+            Span { resource_service: CALLER.to_owned(), ..span(9, 0, SpanKind::Client, "GET", 0, 60) },
         ];
         let trace = TraceId::from_bytes([1; 16]);
         let text = add(Waterfall::new().width(100), "COLD", trace, &spans).to_string();
         assert_eq!(
             text,
             "\
-COLD  58.00 ms, HTTP/? on connection ?, ?
-  GET /tls/body/60k (gateway) │██████████████████████████████████████████████████████████│  58.00 ms
-    GET /body/60k (upstream)  │       ███████████████████████████████████████████        │  43.00 ms
-      outbound.wait           │                     ██████████████                       │  14.00 ms
-                               0                                                 58.00 ms
+COLD  60.00 ms, HTTP/? on connection ?, ?
+  GET (caller)                  │████████████████████████████████████████████████████████│  60.00 ms
+    GET /tls/body/60k (gateway) │██████████████████████████████████████████████████████▏ │  58.00 ms
+      GET /body/60k (upstream)  │      ▐███████████████████████████████████████▋         │  43.00 ms
+        outbound.wait           │                   ▐████████████▋                       │  14.00 ms
+                                 0                                               60.00 ms
 "
         );
     }

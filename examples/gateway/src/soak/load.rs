@@ -1,6 +1,5 @@
 //! Workers that send calls at a bounded rate, whatever the responses.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,8 +22,8 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn start(gateway: SocketAddr) -> Load {
-        let (over, caller) = (Arc::new(AtomicBool::new(false)), Caller::new(gateway));
+    pub(super) fn start(caller: &Caller) -> Load {
+        let over = Arc::new(AtomicBool::new(false));
         let workers = (0..WORKERS).map(|number| worker(caller.clone(), number, Arc::clone(&over))).collect();
         Load { over, workers }
     }

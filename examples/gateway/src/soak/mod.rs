@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tower_outbound::Outbound;
 use tower_outbound::timeouts::Timeouts;
-use tower_outbound_otel::{MetricLabel, OtelObserver, Phases};
+use tower_outbound_otel::{MetricLabel, Phases};
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -29,7 +29,10 @@ use self::load::Load;
 use self::report::{Report, Sample, Sums};
 use self::upstreams::{Upstream, ledger};
 use crate::cli::Cli;
-use crate::progress;
+use crate::servers::{OfTwin, Servers};
+use crate::services::Services;
+use crate::traffic::Caller;
+use crate::{progress, services};
 
 /// The interval at which the telemetry is flushed and read: short enough for its queue.
 const TAKE: Duration = Duration::from_millis(500);
@@ -75,19 +78,24 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let mut random = fastrand::Rng::with_seed(cli.seed);
     let receiver = Receiver::start().await?;
     // Ignores the environment: the comparison needs every span.
-    let telemetry = Telemetry::builder("gateway").lookup(|_| None).without_subscriber();
-    let endpoint = receiver.http_endpoint();
-    let telemetry = telemetry.protocol(OtlpProtocol::HttpProtobuf).endpoint(endpoint).build()?;
+    let services = Services::start(|builder| {
+        let builder = builder.lookup(|_| None).without_subscriber();
+        builder.protocol(OtlpProtocol::HttpProtobuf).endpoint(receiver.http_endpoint())
+    })?;
     tracing::subscriber::set_global_default(
-        tracing_subscriber::registry().with(telemetry.layer()).with(LevelFilter::INFO),
+        tracing_subscriber::registry().with(services.gateway.layer()).with(LevelFilter::INFO),
     )?;
 
     let mut upstreams = [Upstream::http().await?, Upstream::grpc().await?];
-    let observer = OtelObserver::builder().metric_label(MetricLabel::OutboundPort).phases(Phases::Off);
-    let limits = Timeouts::new().attempt(ATTEMPT);
-    let outbound = Outbound::builder().observer(observer.build()).timeouts(limits).build();
+    let outbounds = [&services.gateway, &services.twin].map(outbound);
+    let twin = OfTwin {
+        client: outbounds[1].client(),
+        prices: upstreams[1].address(),
+        tracer: services::tracer(&services.twin, services::TWIN),
+    };
     let sides = [("/plain", format!("http://{}", upstreams[0].address()))];
-    let (gateway, twin) = crate::serve(listener, &outbound.client(), &sides, upstreams[1].address()).await?;
+    let servers = Servers::start(listener, &outbounds[0].client(), &sides, twin).await?;
+    let (gateway, twin) = (servers.gateway, servers.twin);
 
     let mut books = Books { twin_port: twin.port(), ..Books::default() };
     let started = Instant::now();
@@ -95,7 +103,8 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let mut sampled = None;
     let mut restart = started + interval_of(cli, &mut random);
     let mut next = 0;
-    let load = Load::start(gateway);
+    let caller = Caller::new(gateway, services::tracer(&services.caller, services::CALLER));
+    let load = Load::start(&caller);
     let progress = bar(cli);
     let mut take = interval(TAKE);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -103,10 +112,12 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     loop {
         tokio::select! {
             _ = take.tick() => {
-                books.take(&telemetry, &receiver, &upstreams);
+                books.take(&services, &receiver, &upstreams);
                 progress.set_position(started.elapsed().as_secs());
             }
-            () = sleep_until(quarter), if sampled.is_none() => sampled = Some(Sample::now(&outbound, started)),
+            () = sleep_until(quarter), if sampled.is_none() => {
+                sampled = Some(Sample::now(&outbounds, started));
+            }
             () = sleep_until(restart) => {
                 upstreams[next].restart(&mut random).await?;
                 next = (next + 1) % upstreams.len();
@@ -117,10 +128,10 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
             _ = terminate.recv() => break,
         }
     }
-    let at_end = Sample::now(&outbound, started);
+    let at_end = Sample::now(&outbounds, started);
     let calls = load.end().await;
     for _ in 0..LAST {
-        books.take(&telemetry, &receiver, &upstreams);
+        books.take(&services, &receiver, &upstreams);
         if books.is_whole(&calls) {
             break;
         }
@@ -130,20 +141,26 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
         upstream.end(false).await?;
     }
     // The span of a connect may end with its connection.
-    let open = || outbound.connections().iter().filter(|open| open.origin().port() != twin.port()).count();
+    let connections = || outbounds.iter().flat_map(Outbound::connections);
+    let open = || connections().filter(|open| open.origin().port() != twin.port()).count();
     for _ in 0..LAST {
         if open() == 0 {
             break;
         }
         sleep(MOMENT).await;
     }
-    let still_open = outbound.connections();
+    let still_open: Vec<_> = connections().collect();
     let ports = [upstreams[0].address().port(), upstreams[1].address().port(), twin.port()];
-    let exported = telemetry.shutdown().await;
+    let exported = services.shutdown().await;
     books.spans(&receiver.take_spans(), &upstreams);
     let sums = ports.map(|port| Sums::of(&receiver.metrics(), &still_open, port));
     progress.finish_and_clear();
     Ok(Report::new(cli, &upstreams, &books, &calls, &sums, &exported, [sampled.unwrap_or(at_end), at_end]))
+}
+
+fn outbound(telemetry: &Telemetry) -> Outbound {
+    let observer = telemetry.observer().metric_label(MetricLabel::OutboundPort).phases(Phases::Off);
+    Outbound::builder().observer(observer.build()).timeouts(Timeouts::new().attempt(ATTEMPT)).build()
 }
 
 /// A random interval between once and twice `--restart-every`.
@@ -180,10 +197,11 @@ impl Calls {
     }
 }
 
-/// The spans that the receiver got from both services.
+/// The spans that the receiver got from all services.
 #[derive(Default)]
 struct Books {
     twin_port: u16,
+    caller_spans: u64,
     gateway_spans: u64,
     /// The server spans of the twin serve as its log.
     twin: Ledger,
@@ -192,9 +210,8 @@ struct Books {
 }
 
 impl Books {
-    fn take(&mut self, telemetry: &Telemetry, receiver: &Receiver, upstreams: &[Upstream]) {
-        // The report at the end has the losses.
-        let _ = tokio::task::block_in_place(|| telemetry.force_flush());
+    fn take(&mut self, services: &Services, receiver: &Receiver, upstreams: &[Upstream]) {
+        tokio::task::block_in_place(|| services.flush());
         self.spans(&receiver.take_spans(), upstreams);
     }
 
@@ -203,7 +220,8 @@ impl Books {
             let to = |port: u16| span.attr("server.port").is_some_and(|to| to == port.to_string());
             let upstream = upstreams.iter().find(|upstream| to(upstream.address().port()));
             match (span.kind(), upstream) {
-                (SpanKind::Server, _) if span.attr("rpc.system.name").is_none() => self.gateway_spans += 1,
+                _ if span.resource_service == services::CALLER => self.caller_spans += 1,
+                (SpanKind::Server, _) if span.resource_service != services::TWIN => self.gateway_spans += 1,
                 (SpanKind::Server, _) => self.twin.logged((0, 0), &format!("--{}", span.parent_span_id())),
                 (SpanKind::Client, Some(upstream)) => ledger(&upstream.ledger).attempt(span),
                 (SpanKind::Client, None) if to(self.twin_port) => self.twin.attempt(span),
@@ -218,6 +236,7 @@ impl Books {
 
     /// Whether every span has arrived.
     fn is_whole(&self, calls: &Calls) -> bool {
-        self.gateway_spans == calls.sent() && self.twin.attempts() == self.twin.logged
+        let both = [self.caller_spans, self.gateway_spans];
+        both == [calls.sent(); 2] && self.twin.attempts() == self.twin.logged
     }
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower_outbound::{Connection, Outbound};
-use tower_outbound_telemetry::Report as Exported;
 
 use super::ledger::Ledger;
 use super::upstreams::{Upstream, ledger};
 use super::{Books, Calls};
 use crate::cli::Cli;
 use crate::report::frameless;
+use crate::services::Exported;
 
 const HOW_TO_READ: &str = "\
 A request and its log line have the same span id. The log of an upstream is nginx's access log, the count of a
@@ -58,12 +58,12 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn now(outbound: &Outbound, started: Instant) -> Sample {
+    pub(super) fn now(outbounds: &[Outbound], started: Instant) -> Sample {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         Sample {
             after_s: started.elapsed().as_secs(),
-            connections_open: outbound.connections().len(),
+            connections_open: outbounds.iter().map(|outbound| outbound.connections().len()).sum(),
             tasks: Handle::current().metrics().num_alive_tasks(),
             rss_kib: rss.and_then(|rss| rss.trim().trim_end_matches(" kB").parse().ok()),
         }
@@ -175,6 +175,7 @@ pub(super) struct Report {
     calls_ok: u64,
     calls_failed: u64,
     calls_unanswered: u64,
+    caller_spans: u64,
     gateway_spans: u64,
     upstreams: [Account; 3],
     telemetry: String,
@@ -204,12 +205,10 @@ impl Report {
         twin.connections_with_a_request_logged = None;
         let upstreams = [account(http, http_sums), account(grpc, grpc_sums), twin];
         let mut problems: Vec<_> = upstreams.iter().flat_map(Account::problems).collect();
-        if calls.sent() != books.gateway_spans {
-            problems.push(format!(
-                "calls against the gateway's spans: {} against {}",
-                calls.sent(),
-                books.gateway_spans
-            ));
+        for (whose, spans) in [("caller", books.caller_spans), ("gateway", books.gateway_spans)] {
+            if calls.sent() != spans {
+                problems.push(format!("calls against the {whose}'s spans: {} against {spans}", calls.sent()));
+            }
         }
         if books.strays > 0 {
             problems.push(format!("{} attempts to an unknown address", books.strays));
@@ -223,6 +222,7 @@ impl Report {
             calls_ok: calls.ok,
             calls_failed: calls.failed,
             calls_unanswered: calls.unanswered,
+            caller_spans: books.caller_spans,
             gateway_spans: books.gateway_spans,
             upstreams,
             telemetry: exported.to_string(),
