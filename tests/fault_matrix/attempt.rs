@@ -125,7 +125,7 @@ impl Reported {
         recorder.settled().await;
         if let Some(failure) = failure {
             let written = connection.map(|connection| connection.bytes_out() - written_before);
-            let client = Client { http2, written, has_cut: failure.is_timeout() };
+            let client = Client { http2, written };
             let send = failure.send_state().expect("of an attempt");
             if let Some(contradiction) = client.contradiction(send, seen.unwrap_or_default()) {
                 self.outcome.disagreement += &contradiction;

@@ -10,22 +10,19 @@ pub(crate) struct Client {
     /// Bytes written by the connection from the start of the request to the end of the connection, if the connection
     /// is known.
     pub(crate) written: Option<u64>,
-    /// The client has ended the attempt. What it held ready went out after that.
-    pub(crate) has_cut: bool,
 }
 
 impl Client {
     /// How this state contradicts what the peer has seen, if it does.
     pub(crate) fn contradiction(self, send: SendState, seen: Seen) -> Option<String> {
         let Seen { read, whole, to_the_end, answered, blind } = seen;
-        let Client { http2, written, has_cut } = self;
+        let Client { http2, written } = self;
         let wrote = written.unwrap_or_default();
         let fits = match send {
             // HTTP/2 writes its settings first.
             SendState::NotSent => read == 0 && !whole && (http2 || wrote == 0),
-            SendState::Partial(then) => {
-                !http2 && !whole && read <= wrote && (then == wrote || has_cut && then < wrote)
-            }
+            // Nothing more went out after the report.
+            SendState::Partial(then) => !http2 && !whole && read <= wrote && then == wrote,
             SendState::Sent => !http2 && wrote > 0 && read <= wrote && (whole || !to_the_end),
             SendState::NotProcessed => http2 && !answered,
             // The head went out. A blind peer cannot say whether it arrived.

@@ -2,6 +2,8 @@
 
 mod clients;
 mod close_reasons;
+mod cut_uploads;
+mod dead_socket;
 mod edges;
 mod ends;
 mod http1_clients;

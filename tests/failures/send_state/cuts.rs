@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, DuplexStream, ReadBuf}
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
 use tower_outbound::observe::ObserveRequestBody;
-use tower_outbound::{Call, Event, Kind, Outbound, Outcome, SendState, UrlTemplate};
+use tower_outbound::{Call, Event, Kind, Outbound, Outcome, Phase, SendState, UrlTemplate};
 
 use super::{ANSWER, Failures, nowhere, post, read_by};
 use crate::pipe::all_idle;
@@ -82,6 +82,25 @@ async fn send_state_timeout_in_send_is_partial_by_bytes_read() {
     let read = read_by(&server);
     assert!(read > 3);
     assert_eq!(failures.only().send_state(), Some(SendState::Partial(read)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_state_timeout_in_upload_stops_the_upload() {
+    let gate = Gate::new();
+    let (server, peer) = ScriptedServer::duplex(Script::new().wait(&gate).read_to_end());
+    let failures = Failures::default();
+    let outbound = failures.outbound();
+    let stack = stack(&outbound, outbound.connector(peer), false);
+    let (request, call) = with_call(post(&nowhere(), 1_000_000));
+    cut(stack.oneshot(request), &call, all_idle()).await;
+    let failure = failures.only();
+    assert_eq!(failure.phase(), Some(Phase::Send));
+    // What the pipe holds. The client has more, ready to be written.
+    assert_eq!(failure.send_state(), Some(SendState::Partial(65_536)));
+    gate.open();
+    all_idle().await;
+    assert_eq!(read_by(&server), 65_536);
+    assert!(server.log()[0].ended.is_some(), "the connection is closed");
 }
 
 /// A stream whose writes wait until the gate opens.

@@ -22,8 +22,8 @@ thread_local! {
 
 enum HandedOff {
     Open(WeakAttempt),
-    /// Reported as unsent: the attempt is kept, so that the connection refuses to write its request.
-    NotSent(Attempt),
+    /// The attempt has failed. It is kept, so that the connection refuses to write its request.
+    Sealed(Attempt),
 }
 
 pin_project! {
@@ -38,7 +38,9 @@ pin_project! {
 
     impl<B> PinnedDrop for HandOffBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            this.attempt.request_body().polled_or_dropped();
+            if !this.polled {
+                this.attempt.request_body().dropped_unpolled();
+            }
         }
     }
 }
@@ -67,7 +69,7 @@ impl<B: Body> Body for HandOffBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         if !std::mem::replace(this.polled, true) {
-            this.attempt.request_body().polled_or_dropped();
+            this.attempt.request_body().polled_first();
         }
         this.inner.poll_frame(cx)
     }
@@ -103,8 +105,8 @@ fn on_body_queried(attempt: &Attempt) {
 }
 
 fn hand_off(attempt: &Attempt) {
-    let handed_off = match attempt.request_body().reported_not_sent() {
-        true => HandedOff::NotSent(attempt.clone()),
+    let handed_off = match attempt.request_body().is_sealed() {
+        true => HandedOff::Sealed(attempt.clone()),
         false => HandedOff::Open(WeakAttempt::new(attempt)),
     };
     let _ = HANDED_OFF.try_with(|cell| cell.set(Some(handed_off)));
@@ -114,6 +116,6 @@ fn hand_off(attempt: &Attempt) {
 pub(crate) fn take_handed_off() -> Option<Attempt> {
     match HANDED_OFF.try_with(Cell::take).ok().flatten()? {
         HandedOff::Open(attempt) => attempt.upgrade(),
-        HandedOff::NotSent(attempt) => Some(attempt),
+        HandedOff::Sealed(attempt) => Some(attempt),
     }
 }

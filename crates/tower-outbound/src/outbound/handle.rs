@@ -129,7 +129,7 @@ impl Outbound {
     /// The layer of [`connector`](Self::connector), for other options.
     #[must_use]
     pub fn track_layer(&self) -> TrackLayer {
-        TrackLayer::new(self.registry.clone(), super::tls_info::tls_info)
+        TrackLayer::new(self.registry.clone(), super::transport::transport)
     }
 
     /// Resolver and TCP, for below TLS. It reports each address that it tries.

@@ -5,7 +5,7 @@ mod handle;
 mod layer;
 #[cfg(test)]
 mod tests;
-mod tls_info;
+mod transport;
 
 pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::TrackedIo;
-use super::layer::InspectTls;
+use super::layer::{InspectStream, Transport};
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
@@ -88,14 +88,16 @@ where
         Poll::Ready(match result {
             Ok(io) => {
                 end_tls(this.setup, at, None);
-                let connection = this.opening.open(this.setup, this.watch.timeouts(), &io, at);
+                let transport = (this.opening.inspect)(&io);
+                let plain = matches!(transport, Transport::Plain);
+                let connection = this.opening.open(this.setup, this.watch.timeouts(), &io, transport, at);
                 this.setup.finish(ConnectResult::Connected(&connection));
                 if let Some(attempt) = this.attempt.take() {
                     attempt.io().setup_connected(this.setup, &connection);
                 }
                 let idle = this.watch.timeouts().idle;
                 let idle = idle.unwrap_or_else(|| this.opening.registry.settings().idle_timeout);
-                Ok(TrackedIo::new(io, connection, this.opening.executor, idle))
+                Ok(TrackedIo::new(io, connection, plain, this.opening.executor, idle))
             }
             Err((failure, error)) => {
                 end_tls(this.setup, at, Some(&failure));
@@ -123,16 +125,17 @@ fn end_tls(setup: &Setup, at: Instant, failure: Option<&Failure>) {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) registry: Registry,
-    pub(super) tls_info: InspectTls,
+    pub(super) inspect: InspectStream,
     pub(super) executor: Option<ExecutorId>,
 }
 
 impl Opening {
-    fn open<T: Connect + 'static>(
+    fn open<T: Connect>(
         &self,
         setup: &Setup,
         limits: &ConnectTimeouts,
         io: &T,
+        transport: Transport,
         at: Instant,
     ) -> Connection {
         let connected = io.connected();
@@ -143,7 +146,7 @@ impl Opening {
         if let Some(peer) = peer {
             setup.set_peer(peer);
         }
-        if let Some(info) = (self.tls_info)(io) {
+        if let Transport::Tls(info) = transport {
             setup.set_tls(info);
         }
         let protocol = connected.is_negotiated_h2().then_some(Protocol::Http2);

@@ -50,6 +50,11 @@ impl Http2 {
         self.open() == 0 && self.streams.is_between_frames()
     }
 
+    /// Whether a request was sent.
+    pub(super) fn has_sent_request(&self) -> bool {
+        self.streams.last_opened() > 0
+    }
+
     /// The streams that the written bytes open or reset.
     pub(super) fn written(
         &mut self,

@@ -26,14 +26,19 @@ pub struct TrackedIo<T> {
 }
 
 impl<T> TrackedIo<T> {
+    /// `plain`: the IO is a socket.
     pub(super) fn new(
         io: T,
         connection: Connection,
+        plain: bool,
         executor: Option<ExecutorId>,
         idle_timeout: Duration,
     ) -> Self {
         Self {
-            io: TokioIo::new(Meter::new(TokioIo::new(io), Traffic::new(connection, executor, idle_timeout))),
+            io: TokioIo::new(Meter::new(
+                TokioIo::new(io),
+                Traffic::new(connection, plain, executor, idle_timeout),
+            )),
         }
     }
 

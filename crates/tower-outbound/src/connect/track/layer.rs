@@ -19,17 +19,29 @@ pub struct TrackLayer {
     registry: Registry,
     own: Option<ConnectTimeouts>,
     below_tls: bool,
-    tls_info: InspectTls,
+    inspect: InspectStream,
     executor: Option<ExecutorId>,
 }
 
-/// Returns what TLS agreed on, for stream types that are known.
-pub(crate) type InspectTls = fn(&dyn Any) -> Option<TlsInfo>;
+/// What a connector's stream is.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// A socket: bytes go to it as they are.
+    Plain,
+    /// TLS, with what its handshake agreed on.
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "no TLS stream is known"))]
+    Tls(TlsInfo),
+    /// A type that is not known.
+    Unknown,
+}
+
+/// Tells what a stream is, by its type.
+pub(crate) type InspectStream = fn(&dyn Any) -> Transport;
 
 impl TrackLayer {
     /// Reads the timeouts from the registry's settings.
-    pub(crate) const fn new(registry: Registry, tls_info: InspectTls) -> Self {
-        Self { registry, own: None, below_tls: false, tls_info, executor: None }
+    pub(crate) const fn new(registry: Registry, inspect: InspectStream) -> Self {
+        Self { registry, own: None, below_tls: false, inspect, executor: None }
     }
 
     fn set(mut self, change: impl FnOnce(&mut ConnectTimeouts)) -> Self {
@@ -129,7 +141,7 @@ impl<S> Layer<S> for TrackLayer {
     type Service = Track<S>;
 
     fn layer(&self, inner: S) -> Track<S> {
-        let Self { registry, own, below_tls, tls_info, executor } = self.clone();
-        Track { inner, registry, own, below_tls, tls_info, executor }
+        let Self { registry, own, below_tls, inspect, executor } = self.clone();
+        Track { inner, registry, own, below_tls, inspect, executor }
     }
 }

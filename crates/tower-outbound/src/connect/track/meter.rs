@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
+use super::write_fault::{ReadEnd, WriteFault};
 use crate::record::Connection;
 
 /// Wraps tokio's IO traits: only there a wrapper sees what a read has filled.
@@ -14,11 +15,15 @@ use crate::record::Connection;
 pub(super) struct Meter<T> {
     inner: T,
     traffic: Traffic,
+    /// A write has failed.
+    fault: Option<Box<WriteFault>>,
+    /// A read has found the end, or has failed.
+    read_over: bool,
 }
 
 impl<T> Meter<T> {
     pub(super) const fn new(inner: T, traffic: Traffic) -> Self {
-        Self { inner, traffic }
+        Self { inner, traffic, fault: None, read_over: false }
     }
 
     pub(super) fn get_ref(&self) -> &T {
@@ -41,15 +46,26 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         }
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
-        let Poll::Ready(result) = Pin::new(&mut self.inner).poll_read(cx, buf) else {
-            return self.traffic.read_pending(cx, buf);
-        };
+        let mut result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let read = &buf.filled()[before..];
         match &result {
-            Ok(()) if had_room => self.traffic.read(&buf.filled()[before..]),
-            Ok(()) => {}
-            Err(error) => self.traffic.read_failed(error),
+            Poll::Ready(Ok(())) if had_room => self.traffic.read(read),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+            Poll::Ready(Err(error)) => self.traffic.read_failed(error),
         }
-        Poll::Ready(result)
+        let end = match had_room && read.is_empty() {
+            true if self.traffic.is_plain() => ReadEnd::OfSocket,
+            true => ReadEnd::Announced,
+            false => ReadEnd::None,
+        };
+        self.read_over |= matches!(&result, Poll::Ready(read) if read.is_err() || end != ReadEnd::None);
+        if let Some(fault) = &mut self.fault {
+            result = fault.read(cx, result, end);
+        }
+        if result.is_pending() {
+            return self.traffic.read_pending(cx, buf);
+        }
+        result
     }
 }
 
@@ -61,12 +77,10 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
         bufs: &[io::IoSlice<'_>],
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        self.traffic.before_write(bufs)?;
-        let mut result = write(Pin::new(&mut self.inner), cx);
-        if result.is_pending() {
-            result = self.traffic.write_pending(cx);
-        }
-        self.traffic.written(&result, bufs);
+        let reached = self.fault.is_none();
+        self.traffic.before_write(bufs, reached)?;
+        let result = self.unless_failed(cx, write);
+        self.traffic.written(&result, bufs, reached);
         result
     }
 
@@ -76,12 +90,41 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
         cx: &mut Context<'_>,
         flush: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
-        let mut result = flush(Pin::new(&mut self.inner), cx);
-        if result.is_pending() {
-            result = self.traffic.write_pending(cx);
-        }
+        self.traffic.before_flush()?;
+        let result = self.unless_failed(cx, flush);
         self.traffic.flushed(&result);
         result
+    }
+
+    /// Whether there may be something to read that answers what was written.
+    fn may_read_on(&self) -> bool {
+        !self.read_over && self.traffic.may_have_been_answered()
+    }
+
+    /// A write, flush or shutdown. None reaches the inner IO after one has failed.
+    fn unless_failed<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if self.fault.is_none() {
+            let result = write(Pin::new(&mut self.inner), cx);
+            let Poll::Ready(Err(error)) = &result else {
+                return if result.is_pending() { self.traffic.write_pending(cx) } else { result };
+            };
+            self.traffic.failed(error);
+            let held = WriteFault::is_of_peer(error) && self.may_read_on();
+            self.fault = Some(Box::new(WriteFault::new(error, held)));
+        }
+        let may_read_on = self.may_read_on();
+        let Some(fault) = &mut self.fault else { return Poll::Pending };
+        if !may_read_on {
+            fault.release();
+        }
+        match fault.write(cx, self.traffic.waits_for_reader(cx)) {
+            Poll::Pending => self.traffic.write_pending(cx),
+            result => result,
+        }
     }
 }
 

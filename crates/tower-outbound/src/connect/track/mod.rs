@@ -16,8 +16,10 @@ mod service;
 mod streams;
 mod traffic;
 mod turns;
+mod write_fault;
 
 pub use self::future::TrackFuture;
 pub use self::io::TrackedIo;
 pub use self::layer::TrackLayer;
+pub(crate) use self::layer::Transport;
 pub use self::service::Track;

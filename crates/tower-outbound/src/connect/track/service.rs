@@ -6,7 +6,7 @@ use hyper_util::client::legacy::connect::Connection;
 use tower_service::Service;
 
 use super::future::Opening;
-use super::layer::InspectTls;
+use super::layer::InspectStream;
 use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
 use crate::foreign::ExecutorId;
@@ -21,7 +21,7 @@ pub struct Track<S> {
     pub(super) registry: Registry,
     pub(super) own: Option<ConnectTimeouts>,
     pub(super) below_tls: bool,
-    pub(super) tls_info: InspectTls,
+    pub(super) inspect: InspectStream,
     pub(super) executor: Option<ExecutorId>,
 }
 
@@ -67,7 +67,7 @@ where
             timeouts.connect = attempt.call().begin_connect(timeouts.connect);
         }
         let opening =
-            Opening { registry: self.registry.clone(), tls_info: self.tls_info, executor: self.executor };
+            Opening { registry: self.registry.clone(), inspect: self.inspect, executor: self.executor };
         TrackFuture::new(inner, setup, attempt, opening, timeouts)
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Traffic {
     /// Spawns the tasks of the connection.
     executor: Option<ExecutorId>,
     content: Content,
+    /// The bytes go to a socket as they are: a write that fails has sent nothing.
+    plain: bool,
     /// TLS should run above and does not: nothing is written.
     lacks_tls: bool,
     idle: IdleDeadline,
@@ -49,11 +51,17 @@ enum Content {
 }
 
 impl Traffic {
-    pub(super) fn new(connection: Connection, executor: Option<ExecutorId>, idle_timeout: Duration) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        plain: bool,
+        executor: Option<ExecutorId>,
+        idle_timeout: Duration,
+    ) -> Self {
         Self {
             connection,
             executor,
             content: Content::Unknown,
+            plain,
             lacks_tls: false,
             idle: IdleDeadline::new(idle_timeout),
             guard: StallGuard::new(),
@@ -70,11 +78,12 @@ impl Traffic {
         &self.connection
     }
 
-    /// Finds the attempt before the first write of a turn.
+    /// Finds the attempt before the first write of a turn, and claims the write of its request. `reaches`: the write is given
+    /// to the inner IO.
     ///
     /// # Errors
-    /// The request was reported as unsent, or may be, TLS is missing, or the connection is closed: nothing may be written.
-    pub(super) fn before_write(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<()> {
+    /// The attempt has failed, or is about to, TLS is missing, or the connection is closed: nothing may be written.
+    pub(super) fn before_write(&mut self, bufs: &[io::IoSlice<'_>], reaches: bool) -> io::Result<()> {
         if self.closing {
             return Err(io::ErrorKind::NotConnected.into());
         }
@@ -87,13 +96,49 @@ impl Traffic {
         if self.lacks_tls {
             return Err(NoTlsError::refusal());
         }
-        match &self.content {
-            Content::Http1(turns) => turns.claim(),
-            Content::Http2(http2) if self.end.has_ended() && http2.would_open(bufs) => {
+        match &mut self.content {
+            Content::Http1(turns) => turns.claim(bufs.iter().map(|buf| buf.len() as u64).sum()),
+            Content::Http2(http2) if reaches && self.end.has_ended() && http2.would_open(bufs) => {
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
             Content::Unknown | Content::Opaque | Content::Http2(_) => Ok(()),
         }
+    }
+
+    /// Claims the flush of a request.
+    ///
+    /// # Errors
+    /// The attempt has failed: nothing more of its request may be written.
+    pub(super) fn before_flush(&mut self) -> io::Result<()> {
+        match &mut self.content {
+            Content::Http1(turns) => turns.claim(0),
+            Content::Unknown | Content::Opaque | Content::Http2(_) => Ok(()),
+        }
+    }
+
+    /// Whether what can be read may answer what was written.
+    pub(super) fn may_have_been_answered(&self) -> bool {
+        match &self.content {
+            Content::Http1(turns) => turns.is_touched(),
+            Content::Http2(http2) => http2.has_sent_request(),
+            Content::Opaque => true,
+            Content::Unknown => false,
+        }
+    }
+
+    /// Whether the client waits for a caller that has the response and reads it (HTTP/1). The task is then woken when the
+    /// attempt ends.
+    pub(super) fn waits_for_reader(&self, cx: &Context<'_>) -> bool {
+        let Content::Http1(turns) = &self.content else { return false };
+        if !turns.is_response_read(&self.connection) {
+            return false;
+        }
+        self.connection.io().wake_at_end(cx.waker().clone());
+        turns.is_response_read(&self.connection)
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The first bytes of the connection.
@@ -114,18 +159,26 @@ impl Traffic {
         };
     }
 
-    pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, bufs: &[io::IoSlice<'_>]) {
+    /// `reached`: the write was given to the inner IO.
+    pub(super) fn written(
+        &mut self,
+        result: &Poll<io::Result<usize>>,
+        bufs: &[io::IoSlice<'_>],
+        reached: bool,
+    ) {
         let at = Instant::now();
         if result.is_ready() {
             self.guard.progressed();
         }
-        match result {
-            Poll::Ready(Ok(bytes)) => self.connection.io().count_written(*bytes, at),
-            Poll::Ready(Err(error)) => self.failed(error),
-            Poll::Pending => {}
+        if let Poll::Ready(Ok(bytes)) = result {
+            self.connection.io().count_written(*bytes, at);
         }
         match &mut self.content {
-            Content::Http1(turns) => turns.written(result, at),
+            Content::Http1(turns) => {
+                let of_system = matches!(result, Poll::Ready(Err(error)) if error.raw_os_error().is_some());
+                let lost = reached && !(self.plain && of_system);
+                turns.written(result, lost, at);
+            }
             Content::Http2(http2) => http2.written(&self.connection, result, bufs, at),
             Content::Unknown | Content::Opaque => {}
         }
@@ -137,9 +190,6 @@ impl Traffic {
         }
         if let Content::Http1(turns) = &mut self.content {
             turns.flushed(result);
-        }
-        if let Poll::Ready(Err(error)) = result {
-            self.failed(error);
         }
     }
 
@@ -226,7 +276,7 @@ impl Traffic {
     }
 
     /// A read, a write or a flush has failed.
-    fn failed(&mut self, error: &io::Error) {
+    pub(super) fn failed(&mut self, error: &io::Error) {
         self.connection.io().leave_pool();
         let kind = Failure::of(error).kind();
         // A peer that closes without `close_notify`, or resets, has closed.

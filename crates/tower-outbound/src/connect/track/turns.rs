@@ -14,12 +14,13 @@ use crate::record::{Attempt, CloseHint, Connection, WeakAttempt};
 pub(super) struct Turns {
     /// The attempt whose request is written.
     attempt: Option<WeakAttempt>,
+    /// The same, until its request is wholly written and flushed: each write of it asks before.
+    request: Option<Attempt>,
+    claim: Claim,
     /// The number of the use of the connection, counted from 1.
     number: u64,
     /// No write of this turn has returned yet.
     untouched: bool,
-    /// The whole request was written and flushed, and nothing was written since.
-    complete: bool,
     heads: ResponseHeads,
     /// The head of the final response has begun.
     answered: bool,
@@ -34,9 +35,10 @@ impl Turns {
     pub(super) fn first(connection: &Connection) -> Self {
         let mut turns = Self {
             attempt: None,
+            request: None,
+            claim: Claim::None,
             number: 0,
             untouched: true,
-            complete: false,
             heads: ResponseHeads::default(),
             answered: false,
             blocked: false,
@@ -61,7 +63,7 @@ impl Turns {
 
     fn begin(&mut self, connection: &Connection, handed_off: Option<Attempt>) {
         (self.heads, self.answered) = (ResponseHeads::default(), false);
-        (self.untouched, self.complete) = (true, false);
+        (self.untouched, self.claim) = (true, Claim::None);
         self.number += 1;
         // An attempt that has a connection was not handed off to this one: HTTP/2 asks for the body too.
         let mine =
@@ -70,25 +72,29 @@ impl Turns {
         let handed_off = handed_off.filter(mine);
         self.observed = handed_off.is_some();
         let live = handed_off.as_ref().is_some_and(sending);
-        // Keep an ended attempt if it was reported as unsent, so that its write is refused.
-        let kept = handed_off.filter(|attempt| live || attempt.io().reported_not_sent());
-        self.attempt = kept.as_ref().map(WeakAttempt::new);
+        // Keep an ended attempt if it has failed, so that its write is refused.
+        self.request = handed_off.filter(|attempt| live || attempt.io().is_sealed());
+        self.attempt = self.request.as_ref().map(WeakAttempt::new);
         if !live {
             connection.io().record_foreign_use();
         }
     }
 
-    /// Claims the write.
+    /// Claims a write of this many bytes, or a flush of 0.
     ///
     /// # Errors
-    /// The request was reported as unsent: nothing of it may be written.
-    pub(super) fn claim(&self) -> io::Result<()> {
-        let refuses =
-            |weak: &WeakAttempt| !weak.upgrade().is_some_and(|attempt| attempt.io().try_begin_write());
-        if self.untouched && self.attempt.as_ref().is_some_and(refuses) {
-            return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+    /// The attempt has failed: nothing more of its request may be written.
+    pub(super) fn claim(&mut self, offered: u64) -> io::Result<()> {
+        let Some(request) = &self.request else { return Ok(()) };
+        if self.claim == Claim::Whole {
+            if offered == 0 {
+                return Ok(());
+            }
+            request.io().write_failed(0, true);
         }
-        Ok(())
+        let claimed = request.io().try_write(offered);
+        self.claim = if claimed { Claim::Write(offered) } else { Claim::None };
+        if claimed { Ok(()) } else { Err(io::Error::from(io::ErrorKind::ConnectionAborted)) }
     }
 
     /// Whether the connection may be idle, if no attempt uses it.
@@ -105,41 +111,58 @@ impl Turns {
         self.attempt.as_ref().and_then(WeakAttempt::upgrade)
     }
 
-    pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, at: Instant) {
-        self.blocked = result.is_pending();
-        if let Some(attempt) = self.attempt() {
-            match result {
-                Poll::Pending => {
-                    if self.untouched {
-                        attempt.io().undo_begin_write();
-                    }
-                    attempt.io().blocked();
-                }
-                Poll::Ready(Ok(bytes)) => attempt.io().written(*bytes as u64, at),
-                Poll::Ready(Err(_)) => attempt.io().write_failed(),
-            }
-        }
-        self.untouched &= result.is_pending();
-        self.complete &= result.is_pending();
+    /// Whether a write of this turn has returned something else than pending.
+    pub(super) fn is_touched(&self) -> bool {
+        !self.untouched
     }
 
-    /// hyper flushes when it has written everything.
-    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+    /// Whether the caller has the response, and reads it: hyper then waits for the caller.
+    pub(super) fn is_response_read(&self, connection: &Connection) -> bool {
+        let live = || self.attempt().is_some_and(|attempt| !attempt.is_ended());
+        self.answered && !connection.io().is_upgraded() && live()
+    }
+
+    /// A write has ended. `lost`: if it failed, a part of the request may have been sent all the same.
+    pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, lost: bool, at: Instant) {
+        self.blocked = result.is_pending();
+        self.untouched &= result.is_pending();
+        let Claim::Write(offered) = std::mem::take(&mut self.claim) else { return };
+        let Some(request) = &self.request else { return };
         match result {
-            // TLS has accepted bytes that the socket does not.
             Poll::Pending => {
-                if let Some(attempt) = self.attempt().filter(|_| !self.untouched && !self.complete) {
-                    attempt.io().blocked();
+                request.io().write_pending(offered);
+                request.io().blocked();
+            }
+            Poll::Ready(Ok(bytes)) => {
+                if request.io().written(offered, *bytes as u64, at) {
+                    self.claim = Claim::Whole;
                 }
             }
-            Poll::Ready(Ok(())) if self.untouched || self.blocked || self.complete => {}
-            Poll::Ready(Ok(())) => {
-                if let Some(attempt) = self.attempt() {
-                    attempt.io().unblocked();
-                    self.complete = attempt.io().flushed();
+            Poll::Ready(Err(_)) => request.io().write_failed(offered, lost),
+        }
+    }
+
+    /// A flush has ended: hyper flushes when it has written everything.
+    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+        if self.claim == Claim::None {
+            return;
+        }
+        self.claim = Claim::None;
+        let Some(request) = &self.request else { return };
+        match result {
+            Poll::Ready(Ok(())) if !self.untouched && !self.blocked => {
+                if request.io().flushed() {
+                    self.request = None;
                 }
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(_) => request.io().write_pending(0),
+            Poll::Pending => {
+                request.io().write_pending(0);
+                // TLS has accepted bytes that the socket does not.
+                if !self.untouched {
+                    request.io().blocked();
+                }
+            }
         }
     }
 
@@ -167,4 +190,15 @@ impl Turns {
             }
         }
     }
+}
+
+/// What was claimed of the request that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Claim {
+    #[default]
+    None,
+    /// A write of this many bytes, or a flush of 0, is under way.
+    Write(u64),
+    /// A write took the rest of the request. The flush that follows ends the claim, so that a report in between waits.
+    Whole,
 }

@@ -3,13 +3,16 @@ use std::sync::atomic::{Ordering, fence};
 use super::Attempt;
 use super::phases::is_queued;
 use super::stream::waits_for_stream;
-use crate::failure::{Failure, Kind, SendState};
+use crate::failure::{Failure, Kind, Phase, SendState};
 use crate::record::{Connection, Protocol};
 
 /// Completes a failure that ended an attempt.
 pub(super) fn attribute(attempt: &Attempt, failure: Failure) -> Failure {
     let evidence = failure.send_evidence(attempt.0.write.is_untouched());
     let state = send_state(attempt, evidence, failure.kind() == Kind::GoAway);
+    // The last write may have returned since the phase was determined.
+    let sent_since = state == SendState::Sent && failure.phase() == Some(Phase::Send);
+    let failure = if sent_since { failure.with_phase(Phase::Wait) } else { failure };
     given_up(attempt, failure).attributed(state)
 }
 
@@ -30,11 +33,11 @@ fn given_up(attempt: &Attempt, failure: Failure) -> Failure {
 /// peer's GOAWAY.
 fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> SendState {
     let inner = &*attempt.0;
-    let latched = inner.write.latch_not_sent();
+    let sealed = inner.write.seal();
     fence(Ordering::SeqCst);
     let connection = attempt.connection();
     let http2 = connection.as_ref().is_some_and(Connection::is_http2);
-    if let Some(written) = latched.err().filter(|_| !http2) {
+    if let Some(written) = sealed.err().filter(|_| !http2) {
         return written;
     }
     let accepted = inner.marks.accepted.is_set();
@@ -55,7 +58,7 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
         _ if inner.write.is_dropped_untouched() => SendState::NotSent,
         _ if is_queued(attempt) => SendState::NotSent,
         _ if blocked => SendState::NotSent,
-        _ if connection.is_none() && !accepted && all_connections_check_latch(attempt) => SendState::NotSent,
+        _ if connection.is_none() && !accepted && all_connections_ask(attempt) => SendState::NotSent,
         _ => SendState::Unknown,
     }
 }
@@ -68,24 +71,23 @@ fn is_beyond_goaway(attempt: &Attempt, connection: &Connection) -> bool {
     connection.goaway_after().is_some_and(|last| accepted > last)
 }
 
-/// Whether every connection that might have the request checks the latch before it writes: tracked, not HTTP/2, and
-/// the body is still there to hand the request off.
-fn all_connections_check_latch(attempt: &Attempt) -> bool {
+/// Whether every connection that might have the request asks before it writes: tracked, not HTTP/2, and the body is still there to hand the request off.
+fn all_connections_ask(attempt: &Attempt) -> bool {
     let inner = &*attempt.0;
     let tracked = || {
         inner.serving().setups.iter().any(|setup| setup.is_tracked() && setup.origin() == attempt.origin())
     };
-    let checks = !inner.write.body_escaped() && tracked();
-    checks
+    let handed_off = !inner.write.body_escaped() && tracked();
+    handed_off
         && inner
             .registry
             .connections()
             .iter()
-            .all(|connection| connection.origin() != attempt.origin() || checks_latch(connection))
+            .all(|connection| connection.origin() != attempt.origin() || asks(connection))
 }
 
 /// A connection that was never written to is not HTTP/2 yet: an HTTP/2 client sends its preface before it takes a request.
-fn checks_latch(connection: &Connection) -> bool {
+fn asks(connection: &Connection) -> bool {
     match connection.protocol() {
         Some(protocol) => protocol == Protocol::Http1,
         None => !connection.is_opaque(),

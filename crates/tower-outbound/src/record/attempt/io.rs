@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::Attempt;
 use super::association::associate;
+use super::write_progress::WriteEnd;
 use crate::record::{Connection, Setup, UseEvidence};
 
 /// An attempt, as the IO of a connection and the connector write to it.
@@ -50,38 +51,41 @@ impl AttemptIo<'_> {
         }
     }
 
-    /// A connection is about to make the first write of the request. `false` if the request was reported as unsent: the
-    /// connection must not write it.
-    pub(crate) fn try_begin_write(self) -> bool {
-        self.0.0.write.try_begin()
+    /// A connection is about to write this many bytes of the request, or to flush. `false` if the request was reported: the
+    /// connection must not write it. Otherwise one of the three methods below follows.
+    pub(crate) fn try_write(self, offered: u64) -> bool {
+        self.0.0.write.try_write(offered)
     }
 
-    /// The first write is pending: nothing was written.
-    pub(crate) fn undo_begin_write(self) {
-        self.0.0.write.undo_begin();
+    /// The write, or flush, is pending.
+    pub(crate) fn write_pending(self, offered: u64) {
+        self.0.0.write.end_write(offered, WriteEnd::Nothing);
     }
 
-    /// A write returned this many bytes.
-    pub(crate) fn written(self, bytes: u64, at: Instant) {
+    /// The write returned this many bytes. Returns whether the whole request was written: then a flush ends the write.
+    pub(crate) fn written(self, offered: u64, bytes: u64, at: Instant) -> bool {
         let inner = &*self.0.0;
-        inner.write.count(bytes);
+        let whole = bytes == offered && self.is_request_complete();
+        if !whole {
+            inner.write.end_write(offered.saturating_sub(bytes), WriteEnd::Touched);
+        }
         self.unblocked();
         if !inner.marks.first_byte.is_set() && !inner.marks.end.is_set() {
             inner.marks.send_end.set(inner.start, at);
         }
+        whole
     }
 
-    /// A write failed. TLS may have sent a part of the request before.
-    pub(crate) fn write_failed(self) {
-        self.0.0.write.count(0);
+    /// The write failed. `lost`: a part of the request may have been sent all the same.
+    pub(crate) fn write_failed(self, offered: u64, lost: bool) {
+        self.0.0.write.end_write(offered, if lost { WriteEnd::Touched } else { WriteEnd::Nothing });
     }
 
     /// The client has flushed everything that it had. Returns whether that was the whole request.
     pub(crate) fn flushed(self) -> bool {
         let complete = self.is_request_complete();
-        if complete {
-            self.0.0.write.set_complete();
-        }
+        self.unblocked();
+        self.0.0.write.end_write(0, if complete { WriteEnd::Complete } else { WriteEnd::Nothing });
         complete
     }
 
@@ -115,8 +119,8 @@ impl AttemptIo<'_> {
         self.0.0.marks.body_sent.is_set()
     }
 
-    /// Whether the attempt has failed with `SendState::NotSent`, so that its request must never be written.
-    pub(crate) fn reported_not_sent(self) -> bool {
-        self.0.0.write.reported_not_sent()
+    /// Whether the attempt has failed, so that nothing more of its request may be written.
+    pub(crate) fn is_sealed(self) -> bool {
+        self.0.0.write.is_sealed()
     }
 }

@@ -82,7 +82,7 @@ fn wait_in_queue(attempt: &Attempt) -> Wait {
 
 /// Makes sure that no HTTP/1 connection writes the request any more. `false` if a connection has it after all.
 pub(super) fn give_up(attempt: &Attempt) -> bool {
-    let latched = attempt.0.write.latch_not_sent().is_ok();
+    let sealed = attempt.0.write.seal_unwritten();
     fence(Ordering::SeqCst);
-    latched && !is_taken(attempt)
+    sealed && !is_taken(attempt)
 }

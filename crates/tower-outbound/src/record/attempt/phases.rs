@@ -61,12 +61,19 @@ pub(super) fn current_phase(attempt: &Attempt) -> (Phase, Instant) {
         return (Phase::Head, first_byte);
     }
     match (at(&inner.marks.send_start), inner.sent()) {
-        (Some(_), Some(sent)) if inner.marks.body_sent.is_set() && !inner.marks.blocked.is_set() => {
-            (Phase::Wait, sent)
-        }
+        (Some(_), Some(sent)) if is_sent(attempt) => (Phase::Wait, sent),
         (Some(start), _) => (Phase::Send, start),
         (None, _) if is_queued(attempt) => (Phase::Queue, inner.start),
         (None, _) => (Phase::Acquire, accepted_since(attempt)),
+    }
+}
+
+/// Whether the whole request was sent: by the writes of an HTTP/1 connection, otherwise by the request's body.
+fn is_sent(attempt: &Attempt) -> bool {
+    let inner = &*attempt.0;
+    match inner.write.has_turn() {
+        true => inner.write.is_complete(),
+        false => inner.marks.body_sent.is_set() && !inner.marks.blocked.is_set(),
     }
 }
 

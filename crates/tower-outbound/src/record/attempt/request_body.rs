@@ -24,9 +24,9 @@ impl AttemptRequestBody<'_> {
         self.0.0.marks.send_start.is_set()
     }
 
-    /// Whether the request was [reported as unsent](super::AttemptIo::reported_not_sent).
-    pub(crate) fn reported_not_sent(self) -> bool {
-        self.0.0.write.reported_not_sent()
+    /// Whether the request [must not be written](super::AttemptIo::is_sealed).
+    pub(crate) fn is_sealed(self) -> bool {
+        self.0.0.write.is_sealed()
     }
 
     /// The client took this many bytes.
@@ -85,9 +85,23 @@ impl AttemptRequestBody<'_> {
         }
     }
 
-    /// The body was polled or dropped. If no client has accepted the request before, something else than a client did
-    /// this, and the body cannot witness the sending.
-    pub(crate) fn polled_or_dropped(self) {
+    /// The body was polled for the first time.
+    pub(crate) fn polled_first(self) {
+        self.see_escape();
+    }
+
+    /// The body was dropped, and never polled. A client that has accepted the request sends no body: the empty one is
+    /// complete. hyper does so with a GET whose body does not say that it is empty.
+    pub(crate) fn dropped_unpolled(self) {
+        self.see_escape();
+        if self.0.0.marks.accepted.is_set() {
+            self.complete();
+        }
+    }
+
+    /// If no client has accepted the request before, something else than a client has the body, and the body cannot witness
+    /// the sending.
+    fn see_escape(self) {
         let inner = &*self.0.0;
         if !inner.marks.accepted.is_set() {
             inner.write.set_body_escaped();

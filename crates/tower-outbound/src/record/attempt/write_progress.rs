@@ -1,26 +1,33 @@
 //! How much of a request was written, as the IO of an HTTP/1 connection counts it.
 //!
-//! A request reported as `NotSent` must never be written later, not even by a connection task on another thread.
-//! `progress` is both the byte count and the latch that enforces this.
+//! What was reported of a failed request must stay true: nothing of a request that is `NotSent` is ever written, and
+//! nothing more of one that is `Partial`, not even by a connection's task on another thread. So each write asks before, and
+//! the report seals the request.
 
+use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use crate::failure::SendState;
 
-/// No write has returned anything but pending.
-const NOT_BEGUN: u64 = 0;
-/// The first write is under way.
-const BEGUN: u64 = 1;
-/// That many more than bytes were written.
-const WRITTEN: u64 = 2;
-/// Reported as `NotSent`: connections refuse to write the request.
-const NOT_SENT_LATCH: u64 = u64::MAX;
+/// Reported: connections refuse to write more of the request.
+const SEALED: u64 = 1 << 63;
+/// A write or flush is under way.
+const WRITING: u64 = 1 << 62;
+/// A write has returned something else than pending.
+const TOUCHED: u64 = 1 << 61;
+/// The whole request was written and flushed.
+const COMPLETE: u64 = 1 << 60;
+/// Bytes written. While a write is under way, those that it was given are included.
+const BYTES: u64 = COMPLETE - 1;
+
+/// How long the report waits for a write that another thread is in: the system call of a socket takes less.
+const SPINS: u32 = 10_000;
 
 /// A client that follows redirects has the request and has not asked for the body.
 const UNTOUCHED: u8 = 1;
 /// That client has asked for the body: the request may have been answered, and another one sent.
 #[cfg(feature = "reqwest")]
-const TOUCHED: u8 = 2;
+const ASKED: u8 = 2;
 /// That client has dropped the request, and has not asked for the body: it never sends the request.
 const DROPPED_UNTOUCHED: u8 = 3;
 
@@ -28,8 +35,6 @@ const DROPPED_UNTOUCHED: u8 = 3;
 #[derive(Debug, Default)]
 pub(in crate::record) struct WriteProgress {
     progress: AtomicU64,
-    /// The whole request was written and flushed.
-    complete: AtomicBool,
     /// A connection has begun an HTTP/1 turn with the request.
     turn: AtomicBool,
     /// The sequence number of the client's acceptance; 0 before that.
@@ -50,57 +55,67 @@ impl WriteProgress {
         self.accepted.load(Ordering::Acquire)
     }
 
-    /// Claims the first write; `false` after the latch.
-    pub(super) fn try_begin(&self) -> bool {
-        match self.progress.compare_exchange(NOT_BEGUN, BEGUN, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) | Err(BEGUN) => true,
-            Err(NOT_SENT_LATCH) => false,
-            // Another connection has written some of the request before.
-            Err(_) => {
-                self.progress.store(WRITTEN, Ordering::Release);
-                true
-            }
-        }
+    /// Claims a write of this many bytes, or a flush of 0. `false` if the request is sealed.
+    ///
+    /// Only the connection's task claims; [`end_write`](Self::end_write) follows.
+    pub(super) fn try_write(&self, offered: u64) -> bool {
+        let claim = |progress: u64| (progress & SEALED == 0).then_some((progress | WRITING) + offered);
+        self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok()
     }
 
-    pub(super) fn undo_begin(&self) {
-        let _ = self.progress.compare_exchange(BEGUN, NOT_BEGUN, Ordering::AcqRel, Ordering::Acquire);
+    /// The claimed write has ended. This many of the offered bytes were not written.
+    pub(super) fn end_write(&self, unwritten: u64, end: WriteEnd) {
+        let flag = match end {
+            WriteEnd::Nothing => 0,
+            WriteEnd::Touched => TOUCHED,
+            WriteEnd::Complete => TOUCHED | COMPLETE,
+        };
+        let release = |progress: u64| Some(((progress & !WRITING) - unwritten) | flag);
+        let _ = self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, release);
     }
 
-    /// A write returned: this many bytes, or 0 for an error. Only the connection's task calls this.
-    pub(super) fn count(&self, bytes: u64) {
-        let before = self.progress.load(Ordering::Acquire);
-        if before != NOT_SENT_LATCH {
-            self.complete.store(false, Ordering::Release);
-            let after = (before.max(WRITTEN) + bytes).min(NOT_SENT_LATCH - 1);
-            self.progress.store(after, Ordering::Release);
-        }
+    /// Whether the whole request was written and flushed.
+    pub(super) fn is_complete(&self) -> bool {
+        self.progress.load(Ordering::Acquire) & COMPLETE != 0
     }
 
-    pub(super) fn set_complete(&self) {
-        self.complete.store(true, Ordering::Release);
-    }
-
-    /// Sets the latch if nothing was written.
+    /// Forbids further writes.
     ///
     /// # Errors
-    /// What was written.
-    pub(super) fn latch_not_sent(&self) -> Result<(), SendState> {
-        let latch = NOT_SENT_LATCH;
-        match self.progress.compare_exchange(NOT_BEGUN, latch, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) | Err(NOT_SENT_LATCH) => Ok(()),
-            Err(_) if self.complete.load(Ordering::Acquire) => Err(SendState::Sent),
-            Err(progress) => Err(SendState::Partial(progress.saturating_sub(WRITTEN))),
+    /// What was written, if anything was. If a write does not return in time, this is the most that can have been written.
+    pub(super) fn seal(&self) -> Result<(), SendState> {
+        let mut progress = self.progress.fetch_or(SEALED, Ordering::AcqRel);
+        for _ in 0..SPINS {
+            if progress & WRITING == 0 {
+                break;
+            }
+            spin_loop();
+            progress = self.progress.load(Ordering::Acquire);
+        }
+        match progress {
+            _ if progress & COMPLETE != 0 => Err(SendState::Sent),
+            _ if progress & (TOUCHED | WRITING) != 0 => Err(SendState::Partial(progress & BYTES)),
+            _ => Ok(()),
         }
     }
 
-    pub(super) fn reported_not_sent(&self) -> bool {
-        // Against `latch_not_sent`: one of the two threads sees what the other did.
-        fence(Ordering::SeqCst);
-        self.progress.load(Ordering::Acquire) == NOT_SENT_LATCH
+    /// Forbids all writes if none has begun. `false` if one has.
+    pub(super) fn seal_unwritten(&self) -> bool {
+        let unwritten = |progress: u64| (progress & (TOUCHED | WRITING) == 0).then_some(progress | SEALED);
+        self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, unwritten).is_ok()
     }
 
+    /// Whether the request was reported, so that connections refuse to write it.
+    pub(super) fn is_sealed(&self) -> bool {
+        // Against `seal`: one of the two threads sees what the other did.
+        fence(Ordering::SeqCst);
+        self.progress.load(Ordering::Acquire) & SEALED != 0
+    }
+
+    /// A connection begins to write the request from its first byte, unless it is sealed.
     pub(super) fn begin_turn(&self) {
+        let restart = |progress: u64| (progress & SEALED == 0).then_some(0);
+        let _ = self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, restart);
         self.turn.store(true, Ordering::Release);
     }
 
@@ -128,7 +143,7 @@ impl WriteProgress {
 
     #[cfg(feature = "reqwest")]
     pub(super) fn set_touched(&self) {
-        self.redirect_client.store(TOUCHED, Ordering::Release);
+        self.redirect_client.store(ASKED, Ordering::Release);
     }
 
     #[cfg(feature = "reqwest")]
@@ -145,3 +160,17 @@ impl WriteProgress {
         self.redirect_client.load(Ordering::Acquire) == DROPPED_UNTOUCHED
     }
 }
+
+/// How a claimed write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteEnd {
+    /// Nothing can have been sent.
+    Nothing,
+    /// Bytes were written; or none, but a part of the request may have been sent.
+    Touched,
+    /// With it, the whole request was written and flushed.
+    Complete,
+}
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,12 @@ impl ConnectionIo<'_> {
         })
     }
 
+    /// The task of an HTTP/1 connection, to be woken when its attempt ends.
+    pub(crate) fn wake_at_end(self, task: Waker) {
+        let before = self.0.lifecycle().silence.until_end.replace(task);
+        drop(before);
+    }
+
     /// The IO is dropped, with this many streams open.
     pub(crate) fn closed(self, end: IoEnd, open_streams: u64, at: Instant) {
         let inner = &*self.0.0;

@@ -11,6 +11,8 @@ pub(super) struct Silence {
     bytes_in: u64,
     /// Wakes the task that reads, when the connection is retired or its server's timeout is known.
     reader: Option<Waker>,
+    /// Wakes the task of an HTTP/1 connection that waits for the end of its attempt.
+    pub(super) until_end: Option<Waker>,
 }
 
 impl Silence {

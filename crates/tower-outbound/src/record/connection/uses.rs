@@ -105,16 +105,26 @@ impl Connection {
         } else {
             lifecycle.end_use(self.0.opened, at, self.0.registry.settings().idle_timeout);
         }
+        let waiting = lifecycle.silence.until_end.take();
         self.flush_notifications(lifecycle);
+        if let Some(task) = waiting {
+            task.wake();
+        }
     }
 
     /// The attempt has ended, and the upload of its request goes on. `false` if the connection was upgraded.
     pub(in crate::record) fn hold_upload(&self) -> bool {
-        let upgraded = self.is_upgraded();
-        if !upgraded {
-            self.lifecycle().hold_upload();
+        if self.is_upgraded() {
+            return false;
         }
-        !upgraded
+        let mut lifecycle = self.lifecycle();
+        lifecycle.hold_upload();
+        let waiting = lifecycle.silence.until_end.take();
+        drop(lifecycle);
+        if let Some(task) = waiting {
+            task.wake();
+        }
+        true
     }
 
     /// The upload that the connection has waited for is over.
