@@ -15,14 +15,28 @@ async fn nothing_left(recorder: &Recorder) {
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
 }
 
+/// Nothing more of a request is written that was reported as sent in part.
+#[tokio::test(start_paused = true)]
+async fn upload_that_peer_never_reads_closes_at_its_timeout() {
+    let (server, peer) = ScriptedServer::duplex(Script::new().read_head().hang());
+    let (outbound, recorder) = recorded(|builder| builder.timeouts(Timeouts::new().write_idle(SECOND)));
+    let client = stack(&outbound, outbound.connector(peer), false);
+    post(&client, &server, 8 << 20).await.unwrap_err();
+    assert_eq!(recorder.outcomes(), ["write_timeout in send"]);
+    assert_eq!(time_to_close(&recorder, 1).await, Duration::ZERO);
+    assert_eq!(recorder.close_reasons(), ["silent"]);
+    drop((client, outbound, server));
+    nothing_left(&recorder).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn guard_closes_after_upload_that_peer_never_reads() {
     for keep_client in [false, true] {
-        let (server, peer) = ScriptedServer::duplex(Script::new().read_head().hang());
-        let (outbound, recorder) = recorded(|builder| builder.timeouts(Timeouts::new().write_idle(SECOND)));
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let (server, peer) = ScriptedServer::duplex(Script::new().read_head().write(answer).hang());
+        let (outbound, recorder) = recorded(|builder| builder);
         let client = stack(&outbound, outbound.connector(peer), false);
-        post(&client, &server, 8 << 20).await.unwrap_err();
-        assert_eq!(recorder.outcomes(), ["write_timeout in send"]);
+        post(&client, &server, 8 << 20).await.unwrap();
         let client = keep_client.then_some(client);
         assert_eq!(time_to_close(&recorder, 1).await, 10 * SECOND);
         assert_eq!(recorder.close_reasons(), ["silent"]);

@@ -30,8 +30,9 @@ fn pings(server: &ScriptedServer) -> usize {
     raw.windows(9).filter(|head| **head == [0, 0, 8, PING, 0, 0, 0, 0, 0]).count()
 }
 
-fn minute() -> impl Future<Output = ()> {
-    tokio::time::sleep(Duration::from_secs(60))
+/// Longer than a PING's interval and timeout together, shorter than the idle timeout.
+fn a_while() -> impl Future<Output = ()> {
+    tokio::time::sleep(Duration::from_secs(25))
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +43,7 @@ async fn keep_alive_by_default_ends_burst_on_vanished_peer_within_20_s() {
     let sender = connect.call(server.uri("/")).await.unwrap();
     let client = outbound.attempt_layer().layer(sender);
     read(&client, get(&server)).await.unwrap();
-    minute().await;
+    a_while().await;
     assert_eq!(pings(&server), 0, "no stream was open");
 
     let start = Instant::now();
@@ -76,7 +77,7 @@ async fn keep_alive_nothing_fails_after_first_burst() {
     let (outbound, recorder) = recorded();
     let client = with_pings(&outbound, outbound.connector(peer), false);
     read(&client, get(&server)).await.unwrap();
-    minute().await;
+    a_while().await;
     let failed = join_all((0..3).map(|_| read(&client, get(&server)))).await;
     assert!(failed.iter().all(Result::is_err));
     let after = join_all((0..4).map(|_| read(&client, get(&server)))).await;
@@ -120,7 +121,8 @@ async fn keep_alive_of_zero_sends_no_ping() {
         let sender = layer.layer(outbound.connector(peer)).call(server.uri("/")).await.unwrap();
         let client = outbound.attempt_layer().layer(sender);
         read(&client, get(&server)).await.unwrap();
-        let unanswered = tokio::time::timeout(Duration::from_secs(600), read(&client, get(&server))).await;
+        // The first byte's timeout is later.
+        let unanswered = tokio::time::timeout(Duration::from_secs(59), read(&client, get(&server))).await;
         assert!(unanswered.is_err());
         assert_eq!(pings(&server), 0);
     }

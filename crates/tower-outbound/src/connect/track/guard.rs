@@ -38,7 +38,7 @@ impl StallGuard {
     /// Nobody has used the connection, and nothing has progressed, for too long.
     pub(super) fn pending(&mut self, connection: &Connection, cx: &mut Context<'_>) -> io::Result<()> {
         let pending_since = *self.pending_since.get_or_insert_with(Instant::now);
-        let since = || connection.io().unused_since().map(|unused| unused.max(pending_since));
+        let since = || connection.io().abandoned_since().map(|since| since.max(pending_since));
         if !self.timeout.poll(connection.io().timers(), cx, since) {
             return Ok(());
         }

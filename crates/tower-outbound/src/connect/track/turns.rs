@@ -54,9 +54,9 @@ impl Turns {
         if !self.answered || self.blocked {
             return;
         }
-        let uploading = || self.attempt().is_some_and(|attempt| !attempt.io().is_request_complete());
         match take_handed_off() {
-            None if connection.io().is_upgraded() || uploading() => {}
+            // The request is kept until it is wholly written.
+            None if connection.io().is_upgraded() || self.request.is_some() => {}
             handed_off => self.begin(connection, handed_off),
         }
     }

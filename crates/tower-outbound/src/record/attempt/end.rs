@@ -65,8 +65,9 @@ fn is_uploading(attempt: &Attempt) -> bool {
 
 /// Keeps the use of an HTTP/1 connection whose upload goes on: the connection serves no other request before its end.
 /// `false` if there is nothing to keep.
-fn hold_upload(attempt: &Attempt, connection: &Connection) -> bool {
-    if connection.protocol() != Some(Protocol::Http1) || !is_uploading(attempt) || !connection.hold_upload() {
+fn hold_upload(attempt: &Attempt, connection: &Connection, at: Instant) -> bool {
+    if connection.protocol() != Some(Protocol::Http1) || !is_uploading(attempt) || !connection.hold_upload(at)
+    {
         return false;
     }
     attempt.0.serving().uploading = Some(connection.clone());
@@ -117,7 +118,7 @@ impl AttemptEnd {
             inner.call.attempt_ended(&inner.registry, outcome);
         }
         match connection {
-            Some(connection) if counted && !hold_upload(attempt, &connection) => connection.end_use(*at),
+            Some(connection) if counted && !hold_upload(attempt, &connection, *at) => connection.end_use(*at),
             None if matches!(outcome, Outcome::Ok) && !inner.registry.has_seen_connection() => {
                 inner.registry.warn(StackWarning::Untracked);
             }

@@ -40,6 +40,11 @@ impl<'a> ConnectionIo<'a> {
         self.0.lifecycle().unused_since(self.0.0.opened)
     }
 
+    /// Since when no attempt that goes on uses the connection; `None` if one does.
+    pub(crate) fn abandoned_since(self) -> Option<Instant> {
+        self.0.lifecycle().abandoned_since(self.0.0.opened)
+    }
+
     /// How long the connection may be idle for its server, since the last byte was read.
     pub(crate) fn keep_alive(self) -> Option<Duration> {
         self.0.0.keep_alive.get()

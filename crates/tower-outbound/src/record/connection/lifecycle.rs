@@ -66,6 +66,8 @@ pub(super) struct Lifecycle {
     upgraded: u64,
     /// Of those in flight, the ended attempts whose uploads go on.
     uploads: u64,
+    /// When the last of these attempts ended.
+    uploads_since: Option<Instant>,
     idle_since: Option<Instant>,
     hint: Option<CloseHint>,
     /// An attempt ended early, and nothing has shown since that the connection survived that.
@@ -122,9 +124,17 @@ impl Lifecycle {
         (self.in_flight == 0).then(|| self.idle_since.unwrap_or(opened))
     }
 
-    /// The IO gives the unused connection up for this reason. `false` if an attempt uses it.
+    /// Since when no attempt that goes on uses the connection; `None` if one does. Uploads of ended attempts do not count.
+    pub(super) fn abandoned_since(&self, opened: Instant) -> Option<Instant> {
+        match self.uploads {
+            0 => self.unused_since(opened),
+            uploads => self.uploads_since.filter(|_| uploads == self.in_flight),
+        }
+    }
+
+    /// The IO gives the unused connection up for this reason. `false` if an attempt uses it that goes on.
     pub(super) fn give_up(&mut self, hint: CloseHint) -> bool {
-        if self.in_flight > 0 {
+        if self.in_flight > self.uploads {
             return false;
         }
         self.clear_transient_hints();
@@ -237,8 +247,9 @@ impl Lifecycle {
     }
 
     /// The attempt has ended, but its upload goes on.
-    pub(super) fn hold_upload(&mut self) {
+    pub(super) fn hold_upload(&mut self, at: Instant) {
         self.uploads += 1;
+        self.uploads_since = Some(at);
     }
 
     /// The upload of an ended attempt is over.

@@ -113,12 +113,12 @@ impl Connection {
     }
 
     /// The attempt has ended, and the upload of its request goes on. `false` if the connection was upgraded.
-    pub(in crate::record) fn hold_upload(&self) -> bool {
+    pub(in crate::record) fn hold_upload(&self, at: Instant) -> bool {
         if self.is_upgraded() {
             return false;
         }
         let mut lifecycle = self.lifecycle();
-        lifecycle.hold_upload();
+        lifecycle.hold_upload(at);
         let waiting = lifecycle.silence.until_end.take();
         drop(lifecycle);
         if let Some(task) = waiting {
