@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::trace::SpanExporter;
+use opentelemetry_sdk::trace::{SpanExporter, SpanProcessor};
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
 use crate::export::Given;
-use crate::pipeline::{Pipeline, PipelineOptions};
+use crate::pipeline::{AddProcessor, Pipeline, PipelineOptions};
 use crate::settings::{Choices, LONGEST_TIMEOUT, Lookup, OtlpProtocol, SHUTDOWN_TIMEOUT, Settings};
 use crate::{Telemetry, TelemetryError};
 
@@ -40,6 +40,7 @@ pub struct TelemetryBuilder {
     shutdown_timeout: Duration,
     client: Option<OutboundClient>,
     given: Given,
+    processors: Vec<AddProcessor>,
     keep: Option<Keep>,
 }
 
@@ -53,6 +54,7 @@ impl TelemetryBuilder {
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             client: None,
             given: Given::default(),
+            processors: Vec::new(),
             keep: None,
         }
     }
@@ -160,6 +162,30 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Adds a processor of spans to the tracer provider, beside the export. It has no effect if traces are off.
+    ///
+    /// [`force_flush`](Telemetry::force_flush) and the shutdown call it too: the shutdown with what the export has left
+    /// of its time.
+    ///
+    /// # Example
+    /// A second receiver, with a queue and counts of its own:
+    /// ```
+    /// use tower_outbound_telemetry::Telemetry;
+    ///
+    /// let second = Telemetry::builder("shop").endpoint("http://second:4318").without_globals().build()?;
+    /// let mut builder = Telemetry::builder("shop").without_globals();
+    /// if let Some(queue) = second.span_processor() {
+    ///     builder = builder.span_processor(queue);
+    /// }
+    /// let telemetry = builder.build()?;
+    /// # drop((telemetry, second));
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
+    pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
+        self.processors.push(Box::new(|provider| provider.with_span_processor(processor)));
+        self
+    }
+
     /// Exports attempts of traces that are not sampled: see [`Keep`] for the limits. In effect for the observers of
     /// [`Telemetry::observer`].
     ///
@@ -193,6 +219,7 @@ impl TelemetryBuilder {
             shutdown_timeout: self.shutdown_timeout,
             client: self.client,
             given: self.given,
+            processors: self.processors,
             keep: self.keep,
         };
         Pipeline::build(&settings, options).map(Telemetry::new)

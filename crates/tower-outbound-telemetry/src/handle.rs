@@ -1,5 +1,5 @@
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanProcessor};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower_outbound_otel::{OtelObserver, OtelObserverBuilder};
@@ -75,6 +75,15 @@ impl Telemetry {
     #[must_use]
     pub fn meter_provider(&self) -> Option<&SdkMeterProvider> {
         self.pipeline.as_ref()?.metrics.as_ref()
+    }
+
+    /// The queue of spans for the export, as a processor for another tracer provider: see
+    /// [`TelemetryBuilder::span_processor`](crate::TelemetryBuilder::span_processor). `None` if spans are not exported.
+    ///
+    /// Its spans are exported with this pipeline's resource. The shutdown of either pipeline ends it.
+    #[must_use]
+    pub fn span_processor(&self) -> Option<impl SpanProcessor + use<>> {
+        self.pipeline.as_ref()?.span_processor()
     }
 
     /// Starts an observer that uses this pipeline's providers.

@@ -10,7 +10,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
 };
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor as _};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor, TracerProviderBuilder};
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
@@ -73,6 +73,9 @@ pub(crate) struct Pipeline {
     ended: bool,
 }
 
+/// Adds a processor to a provider.
+pub(crate) type AddProcessor = Box<dyn FnOnce(TracerProviderBuilder) -> TracerProviderBuilder + Send>;
+
 /// Options without a variable.
 pub(crate) struct PipelineOptions {
     /// Whether to set the global providers and the propagator.
@@ -81,6 +84,7 @@ pub(crate) struct PipelineOptions {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) client: Option<OutboundClient>,
     pub(crate) given: Given,
+    pub(crate) processors: Vec<AddProcessor>,
     pub(crate) keep: Option<Keep>,
 }
 
@@ -92,7 +96,7 @@ impl Pipeline {
         let mut pipeline = Self::default();
         (pipeline.timeout, pipeline.client) = (options.shutdown_timeout, options.client);
         pipeline.keep = options.keep;
-        pipeline.providers(settings, options.given)?;
+        pipeline.providers(settings, options.given, options.processors)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if options.subscriber {
             let filter = settings.log_filter.as_deref();
@@ -119,7 +123,12 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    fn providers(&mut self, settings: &Settings, mut given: Given) -> Result<(), TelemetryError> {
+    fn providers(
+        &mut self,
+        settings: &Settings,
+        mut given: Given,
+        processors: Vec<AddProcessor>,
+    ) -> Result<(), TelemetryError> {
         let resource = settings.resource();
         self.given = given.names();
         let (traces, metrics) = (&settings.traces, &settings.metrics);
@@ -127,7 +136,7 @@ impl Pipeline {
             self.thread = Some(ExportThread::start()?);
         }
         if traces.is_on() {
-            self.traces = Some(self.tracer_provider(settings, &mut given, &resource)?);
+            self.traces = Some(self.tracer_provider(settings, &mut given, processors, &resource)?);
         }
         if metrics.is_on() {
             self.metrics = Some(self.meter_provider(settings, &mut given, resource)?);
@@ -139,6 +148,7 @@ impl Pipeline {
         &mut self,
         settings: &Settings,
         given: &mut Given,
+        processors: Vec<AddProcessor>,
         resource: &Resource,
     ) -> Result<SdkTracerProvider, TelemetryError> {
         let mut provider =
@@ -156,7 +166,12 @@ impl Pipeline {
         if settings.traces.console {
             provider = provider.with_span_processor(crate::console::spans());
         }
-        Ok(provider.build())
+        Ok(processors.into_iter().fold(provider, |provider, add| add(provider)).build())
+    }
+
+    /// The queue of spans, for another provider.
+    pub(crate) fn span_processor(&self) -> Option<impl SpanProcessor + use<>> {
+        self.spans.clone()
     }
 
     fn meter_provider(
@@ -225,13 +240,14 @@ impl Pipeline {
         if !std::mem::replace(&mut self.ended, true) {
             let end = Instant::now() + self.timeout;
             // Spans first: the last export of metrics includes their losses.
-            let for_spans = self.timeout.mul_f64(FOR_SPANS);
+            let spans_by = Instant::now() + self.timeout.mul_f64(FOR_SPANS);
+            let for_spans = || spans_by.saturating_duration_since(Instant::now());
             // Before its provider, which would drop spans that end now without counting them.
             if let Some(spans) = self.spans.take() {
-                let _ = spans.shutdown_with_timeout(for_spans);
+                let _ = spans.shutdown_with_timeout(for_spans());
             }
             if let Some(traces) = self.traces.take() {
-                let _ = traces.shutdown_with_timeout(for_spans);
+                let _ = traces.shutdown_with_timeout(for_spans());
             }
             if let Some(end_by) = &self.end_metrics_by {
                 end_by.send_replace(Some(end.min(Instant::now() + FOR_METRICS)));

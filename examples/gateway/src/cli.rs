@@ -34,7 +34,8 @@ pub(crate) struct Cli {
 
     /// Restart the upstreams under steady load, and compare the telemetry with their logs.
     ///
-    /// The exit code says whether they agree. Uses nginx if it is installed; ctrl-c ends the run early.
+    /// The exit code says whether they agree. Uses nginx if it is installed; ctrl-c ends the run early. The telemetry goes
+    /// to OTEL_EXPORTER_OTLP_ENDPOINT too, if that is set.
     #[arg(long, conflicts_with_all = ["faults", "serve"])]
     pub(crate) soak: bool,
 

@@ -11,7 +11,7 @@ pub(crate) const CALLER: &str = "caller";
 /// The `service.name` of the twin's spans.
 pub(crate) const TWIN: &str = "twin";
 /// The variables rename only this service.
-const GATEWAY: &str = "gateway";
+pub(crate) const GATEWAY: &str = "gateway";
 
 /// The pipelines. The process's globals are those of the gateway.
 pub(crate) struct Services {
@@ -21,9 +21,9 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts the pipelines. `configure` adds what they have in common.
+    /// Starts the pipelines. `configure` gets the name of each.
     pub(crate) fn start(
-        configure: impl Fn(TelemetryBuilder) -> TelemetryBuilder,
+        configure: impl Fn(&'static str, TelemetryBuilder) -> TelemetryBuilder,
     ) -> Result<Services, TelemetryError> {
         let other = |name: &'static str| {
             let lookup = move |key: &str| match key {
@@ -31,19 +31,30 @@ impl Services {
                 "OTEL_SERVICE_NAME" => Some(name.to_owned()),
                 _ => std::env::var(key).ok(),
             };
-            configure(Telemetry::builder(name).lookup(lookup)).without_globals().build()
+            configure(name, Telemetry::builder(name).lookup(lookup)).without_globals().build()
         };
         // Before the gateway's pipeline, which installs the subscriber and logs the warnings: all have the same ones.
         let (caller, twin) = (other(CALLER)?, other(TWIN)?);
-        Ok(Services { caller, gateway: configure(Telemetry::builder(GATEWAY)).build()?, twin })
+        Ok(Services { caller, gateway: configure(GATEWAY, Telemetry::builder(GATEWAY)).build()?, twin })
+    }
+
+    /// The pipeline of the service.
+    pub(crate) fn of(&self, name: &str) -> &Telemetry {
+        match name {
+            CALLER => &self.caller,
+            TWIN => &self.twin,
+            _ => &self.gateway,
+        }
     }
 
     /// Exports pending telemetry. Blocks.
     pub(crate) fn flush(&self) {
-        for telemetry in [&self.caller, &self.gateway, &self.twin] {
-            // The report at the end has the losses.
-            let _ = telemetry.force_flush();
-        }
+        std::thread::scope(|scope| {
+            for telemetry in [&self.caller, &self.gateway, &self.twin] {
+                // The report at the end has the losses.
+                scope.spawn(|| drop(telemetry.force_flush()));
+            }
+        });
     }
 
     /// Exports pending telemetry and ends the pipelines, all at once.

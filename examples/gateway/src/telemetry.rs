@@ -36,7 +36,7 @@ impl Destination {
 /// Starts the pipelines. Without an endpoint in the environment, they export to an embedded receiver.
 pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
     if let Some(shown) = own_backend() {
-        return Ok((Destination::Elsewhere(shown), Services::start(|builder| builder)?));
+        return Ok((Destination::Elsewhere(shown), Services::start(|_, builder| builder)?));
     }
     let protocol = value(PROTOCOL);
     let receiver = Receiver::start().await?;
@@ -49,7 +49,7 @@ pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
             (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
         }
     };
-    let services = Services::start(|builder| builder.protocol(protocol).endpoint(endpoint.clone()))?;
+    let services = Services::start(|_, builder| builder.protocol(protocol).endpoint(endpoint.clone()))?;
     Ok((Destination::Embedded(receiver), services))
 }
 

@@ -3,9 +3,12 @@
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::TcpListener;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use outbound_tests::otlp::{Receiver, Span, SpanKind};
+use outbound_tests::otlp::{Metric, Receiver, Span, SpanKind, Value as Number};
+use tokio::time::Instant;
 
 use crate::process::{gateway, stderr};
 
@@ -109,4 +112,46 @@ async fn faults_export_attempts_to_own_backend() {
         assert!(kinds.contains(kind), "{kinds:?}");
     }
     assert!(receiver.metric_names().contains("outbound.requests"));
+}
+
+#[tokio::test]
+async fn soak_exports_each_service_to_own_backend() {
+    let receiver = Receiver::start().await.unwrap();
+    let endpoint = receiver.http_endpoint();
+    let args = ["--soak", "--json", "--seconds", "2", "--restart-every", "300"];
+    let output = gateway(&args, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    let line = message.lines().find(|line| line.starts_with(&format!("Telemetry to {endpoint}: spans: ")));
+    assert!(line.is_some_and(|line| line.contains(" delivered, 0 lost; metric exports: ")), "{message}");
+
+    let spans = receiver.spans();
+    let account: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = counts(&spans);
+    let calls = account["calls"].as_u64().map(|calls| calls as usize);
+    assert_eq!(calls, counts.get(&("caller".to_owned(), SpanKind::Client)).copied(), "{counts:?}");
+    assert_eq!(calls, counts.get(&("gateway".to_owned(), SpanKind::Server)).copied(), "{counts:?}");
+    assert!(counts.contains_key(&("twin".to_owned(), SpanKind::Server)), "{counts:?}");
+    let attempts =
+        spans.iter().filter(|span| span.kind() == SpanKind::Client && span.resource_service != "caller");
+    let requests = receiver.metrics();
+    let requests =
+        requests.iter().filter(|metric| metric.name() == "outbound.requests").flat_map(Metric::points);
+    let requests = requests.map(|point| if let Number::Sum(sum) = point.value { sum as usize } else { 0 });
+    assert_eq!(attempts.count(), requests.sum::<usize>());
+}
+
+/// A receiver that accepts connections and never responds.
+#[test]
+fn soak_with_hanging_backend_still_adds_up_in_time() {
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hanging.local_addr().unwrap());
+    let args = ["--soak", "--json", "--seconds", "2", "--restart-every", "300"];
+    let start = Instant::now();
+    let output = gateway(&args, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)]);
+    let (took, message) = (start.elapsed(), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    // Two seconds of load, and at most five for the shutdown of the backend's pipelines.
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    assert!(message.contains(&format!("Telemetry to {endpoint}: spans: 0 delivered, ")), "{message}");
 }

@@ -3,6 +3,7 @@
 
 mod ledger;
 mod load;
+mod own_backend;
 mod report;
 mod upstreams;
 
@@ -20,12 +21,13 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 use tower_outbound::Outbound;
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound_otel::{MetricLabel, Phases};
-use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
+use tower_outbound_telemetry::OtlpProtocol;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use self::ledger::Ledger;
 use self::load::Load;
+use self::own_backend::OwnBackend;
 use self::report::{Report, Sample, Sums};
 use self::upstreams::{Upstream, ledger};
 use crate::cli::Cli;
@@ -77,17 +79,25 @@ pub(crate) async fn run(cli: &Cli) -> ExitCode {
 async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>> {
     let mut random = fastrand::Rng::with_seed(cli.seed);
     let receiver = Receiver::start().await?;
+    let own = OwnBackend::start()?;
     // Ignores the environment: the comparison needs every span.
-    let services = Services::start(|builder| {
+    let services = Services::start(|name, builder| {
         let builder = builder.lookup(|_| None).without_subscriber();
-        builder.protocol(OtlpProtocol::HttpProtobuf).endpoint(receiver.http_endpoint())
+        let builder = builder.protocol(OtlpProtocol::HttpProtobuf).endpoint(receiver.http_endpoint());
+        OwnBackend::copy_spans(own.as_ref(), name, builder)
     })?;
     tracing::subscriber::set_global_default(
         tracing_subscriber::registry().with(services.gateway.layer()).with(LevelFilter::INFO),
     )?;
 
     let mut upstreams = [Upstream::http().await?, Upstream::grpc().await?];
-    let outbounds = [&services.gateway, &services.twin].map(outbound);
+    let outbounds = [services::GATEWAY, services::TWIN].map(|name| {
+        let observer = services.of(name).observer().metric_label(MetricLabel::OutboundPort);
+        let builder = Outbound::builder().observer(observer.phases(Phases::Off).build());
+        OwnBackend::copy_metrics(own.as_ref(), name, builder)
+            .timeouts(Timeouts::new().attempt(ATTEMPT))
+            .build()
+    });
     let twin = OfTwin {
         client: outbounds[1].client(),
         prices: upstreams[1].address(),
@@ -152,15 +162,11 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let still_open: Vec<_> = connections().collect();
     let ports = [upstreams[0].address().port(), upstreams[1].address().port(), twin.port()];
     let exported = services.shutdown().await;
+    OwnBackend::end(own).await;
     books.spans(&receiver.take_spans(), &upstreams);
     let sums = ports.map(|port| Sums::of(&receiver.metrics(), &still_open, port));
     progress.finish_and_clear();
     Ok(Report::new(cli, &upstreams, &books, &calls, &sums, &exported, [sampled.unwrap_or(at_end), at_end]))
-}
-
-fn outbound(telemetry: &Telemetry) -> Outbound {
-    let observer = telemetry.observer().metric_label(MetricLabel::OutboundPort).phases(Phases::Off);
-    Outbound::builder().observer(observer.build()).timeouts(Timeouts::new().attempt(ATTEMPT)).build()
 }
 
 /// A random interval between once and twice `--restart-every`.
