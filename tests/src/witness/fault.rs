@@ -135,16 +135,9 @@ impl Fault {
     #[must_use]
     pub fn pending(self, client: Client) -> Option<&'static str> {
         match self {
-            Fault::CloseMidUpload | Fault::StalledUpload if !client.http2 => {
-                Some("the connection writes on after `partial` was reported")
-            }
             Fault::EarlyAnswer if !client.http2 => {
-                Some("an upload that goes on after its answer: the next request begins no turn")
+                Some("an upload that goes on after its answer: seldom, the next request begins no turn")
             }
-            Fault::EarlyAnswerClose if !client.http2 => {
-                Some("an answer is lost to a broken pipe, with `partial` in `wait`")
-            }
-            Fault::ResetMidUpload if !client.http2 => Some("a write that fails leaves the attempt in `wait`"),
             _ => None,
         }
     }

@@ -153,9 +153,7 @@ impl Plan {
     fn plain(&self, random: &mut Rng) -> Step {
         let upload = match random.u8(..10) {
             0..=4 => Upload::Nothing,
-            // Pending: such a request is "answered early".
-            5 if !self.settled => Upload::Unsaid,
-            5 => Upload::Nothing,
+            5 => Upload::Unsaid,
             6 | 7 => Upload::Whole(random.usize(1..3_000)),
             8 => Upload::Whole(random.usize(1..200_000)),
             _ => Upload::Frames(random.usize(1..80_000)),
