@@ -6,14 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use outbound_tests::cells::Program;
-use outbound_tests::storm::{Act, Leak, Left, Report, Settings, run};
-
-/// What leaves something behind today.
-const KNOWN: [Act; 1] = [Act::TakeNothing];
+use outbound_tests::storm::{Leak, Left, Report, Settings, run};
 
 fn storm(calls: u64, leak: Option<Leak>) -> Report {
-    let (without, watchdog) = (KNOWN.to_vec(), Duration::from_secs(if leak.is_some() { 2 } else { 10 }));
-    let report = run(&Settings { without, watchdog, leak, ..Settings::new(calls, 1) }).unwrap();
+    let watchdog = Duration::from_secs(if leak.is_some() { 2 } else { 10 });
+    let report = run(&Settings { watchdog, leak, ..Settings::new(calls, 1) }).unwrap();
     println!("{report}");
     report
 }
