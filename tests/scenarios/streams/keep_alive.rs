@@ -36,7 +36,7 @@ fn a_while() -> impl Future<Output = ()> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keep_alive_by_default_ends_burst_on_vanished_peer_within_20_s() {
+async fn keep_alive_default_ends_burst_on_vanished_peer_within_20_s() {
     let (server, peer) = ScriptedServer::duplex(vanishes());
     let (outbound, recorder) = recorded();
     let mut connect = HandshakeLayer::http2().layer(outbound.connector(peer));

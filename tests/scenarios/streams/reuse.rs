@@ -22,7 +22,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn reuse_on_http2_is_new_on_first_stream_whoever_is_answered_first() {
+async fn reuse_on_http2_is_new_on_stream_1_whoever_is_answered_first() {
     let (server, peer) = ScriptedServer::duplex(answers());
     let (outbound, _) = recorded();
     assert_eq!(numbers(driven(&outbound, peer), &server).await, [(1, true), (2, false), (3, false)]);
