@@ -6,11 +6,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use outbound_tests::cells::Program;
-use outbound_tests::storm::{Leak, Left, Report, Settings, run};
+use outbound_tests::storm::{Act, Leak, Left, Report, Settings, run};
 
 fn storm(calls: u64, leak: Option<Leak>) -> Report {
-    let watchdog = Duration::from_secs(if leak.is_some() { 2 } else { 10 });
-    let report = run(&Settings { watchdog, leak, ..Settings::new(calls, 1) }).unwrap();
+    let settings = Settings::new(calls, 1);
+    // What is planted stays, so do not wait for what closes by itself.
+    let settings = match leak {
+        Some(_) => {
+            let (watchdog, settle) = (Duration::from_secs(2), Duration::from_secs(5));
+            Settings { watchdog, settle, leak, without: vec![Act::TakeNothing], ..settings }
+        }
+        None => settings,
+    };
+    let report = run(&settings).unwrap();
     println!("{report}");
     report
 }
