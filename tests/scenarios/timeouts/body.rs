@@ -61,6 +61,21 @@ async fn attempt_timeout_in_body_is_body_timeout() {
     nothing_left(&recorder).await;
 }
 
+/// The timeout of the head is another timer, which the head ends.
+#[tokio::test(start_paused = true)]
+async fn attempt_timeout_in_body_counts_from_attempts_start() {
+    let script = Script::new().read_request().sleep(ms(900)).write(CHUNKED).hang();
+    let (server, peer) = ScriptedServer::duplex(script);
+    let limits = Timeouts::new().attempt(3 * SECOND).first_byte(SECOND).body_idle(Duration::ZERO);
+    let (outbound, recorder) = with(limits);
+    let client = stack(&outbound, outbound.connector(peer), false);
+    let (error, took) = fail(&client, get(&server)).await;
+    assert_eq!(took, 3 * SECOND);
+    check(&error, TimeoutKind::Attempt, 3 * SECOND);
+    drop((client, outbound, error, server));
+    nothing_left(&recorder).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempt_timeout_in_body_applies_without_pending_poll() {
     let (server, peer) = ScriptedServer::duplex(chunks(100, ms(100)).hang());

@@ -11,6 +11,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Timers;
 use super::queue::ArmedTimer;
 
+/// The timers' resolution: a difference below is none.
+const RESOLUTION: Duration = Duration::from_millis(1);
+
 /// One timer for deadlines that move, such as those that count from the last progress.
 ///
 /// Progress costs nothing: when the timer fires, the alarm asks how much time is left and waits for the rest.
@@ -34,8 +37,9 @@ impl Alarm {
 
     /// Returns what has elapsed. If nothing has, the task is woken when to poll again.
     ///
-    /// No deadline may come earlier than `within` after the alarm was armed, which an alarm that is off does here. `left`
-    /// returns the time left at an instant, or what has elapsed. Never elapses without a tokio runtime.
+    /// `left` returns the time left at an instant, or what has elapsed. It is asked when the alarm is armed, which an alarm
+    /// that is off does here, and when it fires: no deadline may come earlier than `within` after the alarm was armed, or
+    /// than what was left. Never elapses without a tokio runtime.
     pub(crate) fn poll<R>(
         &mut self,
         timers: &Timers,
@@ -46,8 +50,19 @@ impl Alarm {
         loop {
             let fired = match self {
                 Self::Off => {
-                    *self = timers.arm(Instant::now(), within, cx.waker()).map_or(Self::Off, Self::Queued);
-                    return None;
+                    let now = Instant::now();
+                    match left(now) {
+                        Err(elapsed) => return Some(elapsed),
+                        Ok(left) if left + RESOLUTION < within => *self = Self::until(now + left),
+                        Ok(_) => {
+                            *self = timers.arm(now, within, cx.waker()).map_or(Self::Off, Self::Queued);
+                            return None;
+                        }
+                    }
+                    if matches!(self, Self::Off) {
+                        return None;
+                    }
+                    continue;
                 }
                 Self::Queued(timer) => timer.poll(cx),
                 Self::Own(sleep) => sleep.as_mut().poll(cx).is_ready(),

@@ -54,6 +54,10 @@ impl Turns {
         if !self.answered || self.blocked {
             return;
         }
+        // hyper begins no request before it has the whole body of the last one. What was handed off is another client's.
+        if self.request.as_ref().is_some_and(|request| !request.io().is_request_complete()) {
+            return;
+        }
         match take_handed_off() {
             // The request is kept until it is wholly written.
             None if connection.io().is_upgraded() || self.request.is_some() => {}

@@ -16,6 +16,10 @@ pub(super) fn associate(
 ) -> bool {
     let mut serving = attempt.0.serving();
     if serving.finished {
+        drop(serving);
+        if evidence == UseEvidence::Accepted {
+            connection.accept_ended(attempt);
+        }
         return false;
     }
     if serving.connection.as_ref().is_some_and(|current| current.id() == connection.id()) {

@@ -51,6 +51,11 @@ impl AttemptIo<'_> {
         }
     }
 
+    /// The stream of the request is not known any more: its HEADERS may be out (HTTP/2).
+    pub(crate) fn stream_lost(self) {
+        self.0.0.stream.forget();
+    }
+
     /// A connection is about to write this many bytes of the request, or to flush. `false` if the request was reported: the
     /// connection must not write it. Otherwise one of the three methods below follows.
     pub(crate) fn try_write(self, offered: u64) -> bool {

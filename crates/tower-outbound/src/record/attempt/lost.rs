@@ -68,7 +68,9 @@ fn wait_in_queue(attempt: &Attempt) -> Wait {
     let (mut served, mut busy) = (false, false);
     for connection in &open {
         let in_flight = connection.in_flight() > 0;
-        busy |= in_flight;
+        // tonic's own TLS, above the tracked IO, is not over before the first request.
+        let handshakes = connection.setup().awaits_tls() && connection.uses() == 0;
+        busy |= in_flight || handshakes;
         if connection.origin() == attempt.origin() {
             let serves = connection.served_since(later);
             if in_flight && connection.is_http2() && !serves {

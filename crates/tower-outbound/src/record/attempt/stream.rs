@@ -28,6 +28,11 @@ impl StreamProgress {
         self.0.store(WAITING, Ordering::Release);
     }
 
+    /// The same for an attempt that has ended. `false` if the request was accepted before.
+    pub(in crate::record) fn wait_ended(&self) -> bool {
+        self.0.compare_exchange(UNKNOWN, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
     /// The HEADERS were written.
     pub(super) fn open(&self) {
         self.0.store(OPEN, Ordering::Release);
@@ -54,7 +59,10 @@ pub(super) fn waits_for_stream(attempt: &Attempt) -> bool {
             let accepted = inner.write.accepted();
             match attempt.connection() {
                 Some(connection) => opened_none_since(&connection, accepted),
-                None => inner.registry.no_stream_since(&inner.origin, accepted),
+                None => {
+                    !inner.write.has_redirect_client()
+                        && inner.registry.no_stream_since(&inner.origin, accepted)
+                }
             }
         }
     }

@@ -94,14 +94,14 @@ impl WriteProgress {
         }
         match progress {
             _ if progress & COMPLETE != 0 => Err(SendState::Sent),
-            _ if progress & (TOUCHED | WRITING) != 0 => Err(SendState::Partial(progress & BYTES)),
+            _ if has_begun(progress) => Err(SendState::Partial(progress & BYTES)),
             _ => Ok(()),
         }
     }
 
     /// Forbids all writes if none has begun. `false` if one has.
     pub(super) fn seal_unwritten(&self) -> bool {
-        let unwritten = |progress: u64| (progress & (TOUCHED | WRITING) == 0).then_some(progress | SEALED);
+        let unwritten = |progress: u64| (!has_begun(progress)).then_some(progress | SEALED);
         self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, unwritten).is_ok()
     }
 
@@ -152,6 +152,11 @@ impl WriteProgress {
         let _ = self.redirect_client.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// Whether a client that follows redirects has or had the request: its connections are not tracked.
+    pub(super) fn has_redirect_client(&self) -> bool {
+        self.redirect_client.load(Ordering::Acquire) != 0
+    }
+
     pub(super) fn is_untouched(&self) -> bool {
         matches!(self.redirect_client.load(Ordering::Acquire), UNTOUCHED | DROPPED_UNTOUCHED)
     }
@@ -159,6 +164,11 @@ impl WriteProgress {
     pub(super) fn is_dropped_untouched(&self) -> bool {
         self.redirect_client.load(Ordering::Acquire) == DROPPED_UNTOUCHED
     }
+}
+
+/// Whether anything may have been sent. A write of the rest of the request leaves its bytes only, until its flush.
+const fn has_begun(progress: u64) -> bool {
+    progress & (TOUCHED | WRITING | BYTES) != 0
 }
 
 /// How a claimed write ended.

@@ -33,13 +33,17 @@ impl Acceptances {
         self.lost = true;
     }
 
+    /// The attempts that were waiting when the count was lost. Each may have its HEADERS out.
+    pub(super) fn take_lost(&mut self) -> VecDeque<WeakAttempt> {
+        if self.lost { std::mem::take(&mut self.waiting) } else { VecDeque::new() }
+    }
+
     /// The HEADERS of this stream were written. Returns the attempt of the request.
     pub(super) fn open(&mut self, stream: u32) -> Option<WeakAttempt> {
         let number = u64::from(stream).div_ceil(2);
         if number > self.count {
-            // A request that is no attempt. Every attempt that was accepted so far has its HEADERS out.
+            // A request that is no attempt, or a number that h2 did not use.
             self.lost = true;
-            self.waiting.clear();
             return None;
         }
         let first = self.count - self.waiting.len() as u64 + 1;

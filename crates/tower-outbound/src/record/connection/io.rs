@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{CloseHint, Connection, IoEnd, Protocol};
 use crate::event::StackWarning;
 use crate::failure::Kind;
+use crate::record::WeakAttempt;
 
 /// A connection, as its IO writes to it.
 #[derive(Clone, Copy)]
@@ -53,7 +54,11 @@ impl ConnectionIo<'_> {
         }
         let mut lifecycle = self.0.lifecycle();
         let attempt = lifecycle.begin_stream(stream, sequence, at);
+        let lost = lifecycle.acceptances.take_lost();
         self.0.flush_notifications(lifecycle);
+        for attempt in lost.iter().filter_map(WeakAttempt::upgrade) {
+            attempt.io().stream_lost();
+        }
         if let Some(attempt) = attempt.and_then(|attempt| attempt.upgrade()) {
             attempt.io().stream_opened(at);
         }
@@ -144,7 +149,10 @@ impl ConnectionIo<'_> {
         self.0.origin().request_capture();
         let mut lifecycle = self.0.lifecycle();
         lifecycle.end(end, open_streams, inner.opened, at, inner.registry.settings().idle_timeout);
+        // It would keep the task of the connection for as long as somebody keeps this record.
+        let task = lifecycle.silence.until_end.take();
         self.0.flush_notifications(lifecycle);
+        drop(task);
     }
 
     /// A request is sent, and no attempt was ever observed.

@@ -75,6 +75,13 @@ impl Connection {
         Some((Use { number, idle_time: None, ready_at: self.0.opened }, association))
     }
 
+    /// The connection's own task accepts the request of an attempt that has ended: the request has a number all the same.
+    pub(in crate::record) fn accept_ended(&self, attempt: &Attempt) {
+        if attempt.0.stream.wait_ended() {
+            let _ = self.lifecycle().acceptances.accept(WeakAttempt::new(attempt));
+        }
+    }
+
     /// Whether no stream was opened before the client accepted the request, if it did.
     fn may_be_first_stream(&self, attempt: &Attempt) -> bool {
         let first = self.0.first_stream_opened.load(Ordering::Acquire);

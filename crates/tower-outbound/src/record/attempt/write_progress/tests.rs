@@ -11,11 +11,19 @@ fn written(progress: &WriteProgress, offered: u64, bytes: u64, end: WriteEnd) {
 #[test]
 fn seal_reports_what_was_written_and_forbids_the_rest() {
     type Case = (fn(&WriteProgress), Result<(), SendState>);
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
         (|_| {}, Ok(())),
         (|progress| written(progress, 9, 0, WriteEnd::Nothing), Ok(())),
         (|progress| written(progress, 9, 0, WriteEnd::Touched), Err(SendState::Partial(0))),
         (|progress| written(progress, 9, 4, WriteEnd::Touched), Err(SendState::Partial(4))),
+        // TLS has taken the rest of the request, and its flush is pending or has failed.
+        (
+            |progress| {
+                assert!(progress.try_write(9));
+                progress.end_write(0, WriteEnd::Nothing);
+            },
+            Err(SendState::Partial(9)),
+        ),
         // Another thread is in the write: no more than this can have been written.
         (|progress| assert!(progress.try_write(9)), Err(SendState::Partial(9))),
         (
