@@ -12,7 +12,7 @@ use tower_outbound::{Class, Failure, Kind, Phase};
 
 use super::answer::{Again, Answer};
 use super::health::Health;
-use super::outcome::{Cutoff, Outcome, tell};
+use super::outcome::{Cutoff, Outcome, report};
 use super::transport::Transport;
 use crate::Loss;
 
@@ -23,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1_600);
 /// Delivers requests of one signal: the client of its exporter.
 ///
 /// To the exporter every request succeeds: its own retries would block the thread, and its log would say again what
-/// [`Health`] says. The outcome is told beside it.
+/// [`Health`] says. The outcome is reported beside the response.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) transport: Transport,
@@ -36,7 +36,7 @@ pub(super) struct Delivery {
 #[async_trait::async_trait]
 impl HttpClient for Delivery {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        tell(self.deliver(request).await);
+        report(self.deliver(request).await);
         Ok(Response::default())
     }
 }
@@ -71,7 +71,7 @@ impl Delivery {
             let pause = self.pause(loss, again, wait, end_by);
             self.health.fails(loss, &cause, pause.is_some());
             let Some(pause) = pause else { return Err(loss) };
-            tell(Err(loss));
+            report(Err(loss));
             self.rest(pause).await;
             (wait, so_far) = ((wait * 2).min(LONGEST_WAIT), Some(loss));
         }

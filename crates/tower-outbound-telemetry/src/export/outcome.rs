@@ -22,12 +22,12 @@ pub(super) type Cutoff = watch::Receiver<Option<Instant>>;
 
 tokio::task_local! {
     /// An exporter's result says less than our client knows.
-    static TOLD: Cell<Option<Outcome>>;
+    static REPORTED: Cell<Option<Outcome>>;
 }
 
-/// Tells the outcome of the export that calls it, as far as it is known.
-pub(super) fn tell(outcome: Outcome) {
-    let _ = TOLD.try_with(|told| told.set(Some(outcome)));
+/// Reports the outcome of the export that calls it, as far as it is known.
+pub(super) fn report(outcome: Outcome) {
+    let _ = REPORTED.try_with(|reported| reported.set(Some(outcome)));
 }
 
 /// Runs one export until the shutdown's time is up. A panic is a failure.
@@ -60,14 +60,14 @@ async fn until_cutoff(
     health: &Health,
     export: impl Future<Output = OTelSdkResult>,
 ) -> Outcome {
-    let mut export = pin!(TOLD.scope(Cell::new(None), export));
+    let mut export = pin!(REPORTED.scope(Cell::new(None), export));
     let result = tokio::select! {
         biased;
         () = passed(&mut cutoff) => None,
         result = export.as_mut() => Some(result),
     };
-    let told = export.take_value().and_then(|told| told.get());
-    match (told, result) {
+    let reported = export.take_value().and_then(|reported| reported.get());
+    match (reported, result) {
         (Some(outcome), _) => outcome,
         (None, Some(Ok(()))) => {
             health.works("");
@@ -81,7 +81,7 @@ async fn until_cutoff(
             health.fails(loss, &error.to_string(), false);
             Err(loss)
         }
-        // Before this export's first answer: the last one of another tells most.
+        // Before this export's first answer: the last one of another export is the best evidence.
         (None, None) => Err(health.last_loss().unwrap_or(Loss::TimedOut)),
     }
 }
