@@ -83,7 +83,10 @@ fn last(joined: &Joined<'_>, attempt: &Attempt<'_>, state: Option<SendState>) ->
     let before_send = phase < Phase::Send;
     let wrong = match state {
         Some(SendState::NotSent | SendState::NotProcessed) if report.has_head => true,
-        Some(SendState::NotSent) => !before_send,
+        // A first write of HTTP/1 that failed has sent nothing.
+        Some(SendState::NotSent) => {
+            phase > Phase::Send || (phase == Phase::Send && joined.scene.client.http2)
+        }
         Some(SendState::Partial(_)) => !matches!(phase, Phase::Send | Phase::Body),
         Some(SendState::Sent) => phase <= Phase::Send,
         _ => false,
