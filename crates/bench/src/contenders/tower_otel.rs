@@ -1,0 +1,18 @@
+//! tower-otel: a span with the body's end and four metrics for each request.
+
+use tower::ServiceBuilder;
+use tower_otel::{metrics, trace};
+use tracing::Level;
+
+use super::bare;
+use crate::load::{Run, Spans, Svc};
+use crate::telemetry::Peer;
+
+pub(super) async fn run(run: &Run) -> Spans {
+    let peer = Peer::install(run.to.receiver);
+    let service = ServiceBuilder::new()
+        .layer(trace::HttpLayer::client(Level::INFO).trace_body())
+        .layer(metrics::HttpLayer::client(&peer.meter))
+        .service(bare::plain(run.setting.traffic));
+    run.drive(Svc::new(service, run.job()), peer.flush).await
+}

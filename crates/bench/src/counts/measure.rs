@@ -1,0 +1,117 @@
+//! Counts the settings, each in processes of its own.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::callgrind::{ARGUMENTS, Profile, Reader};
+use super::results::Counts;
+use super::{locked, strace, tools};
+use crate::Fallible;
+use crate::client;
+use crate::server::Server;
+use crate::settings::{Observe, Setting, Traffic};
+
+/// Counts these settings, as many at a time. Nothing, if a program that counts is missing.
+pub(crate) fn all(settings: &[Setting], at_a_time: usize) -> Fallible<Vec<(Setting, Counts)>> {
+    if !tools::present()? {
+        return Ok(Vec::new());
+    }
+    let program = std::env::current_exe()?;
+    let locked = locked::addresses(&program)?;
+    let next = AtomicUsize::new(0);
+    let measured = Mutex::new(Vec::new());
+    let work = || -> Fallible<()> {
+        let counter = Counter::new(&program, &locked)?;
+        while let Some(setting) = settings.get(next.fetch_add(1, Relaxed)) {
+            let counts = counter.count(setting).map_err(|error| format!("{}: {error}", setting.name))?;
+            eprintln!("{:<28} {counts:.1?}", setting.name);
+            measured.lock().expect("no panic").push((setting.clone(), counts));
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_a_time).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+    })?;
+    Ok(measured.into_inner()?)
+}
+
+/// One server, and the clients that it answers one after the other.
+struct Counter<'a> {
+    program: &'a Path,
+    locked: &'a HashSet<u64>,
+    server: Server,
+    scratch: tempfile::TempDir,
+}
+
+impl<'a> Counter<'a> {
+    fn new(program: &'a Path, locked: &'a HashSet<u64>) -> Fallible<Self> {
+        let server = Server::start(Command::new(program))?;
+        Ok(Self { program, locked, server, scratch: tempfile::tempdir()? })
+    }
+
+    fn count(&self, setting: &Setting) -> Fallible<Counts> {
+        let requests = requests(setting.traffic);
+        let [less, more] = [self.profile(setting, requests)?, self.profile(setting, 2 * requests)?];
+        let [fewer, calls] = [self.syscalls(setting, requests)?, self.syscalls(setting, 2 * requests)?];
+        let each = |less: u64, more: u64| (more as f64 - less as f64) / requests as f64;
+        let counts = Counts {
+            instructions: each(less.instructions, more.instructions),
+            allocations: each(less.allocations, more.allocations),
+            reallocations: each(less.reallocations, more.reallocations),
+            syscalls: each(fewer, calls),
+            locked: each(less.locked, more.locked),
+            clocks: each(less.clocks, more.clocks),
+        };
+        Ok(counts)
+    }
+
+    fn profile(&self, setting: &Setting, requests: usize) -> Fallible<Profile> {
+        let output = self.output();
+        let mut command = Command::new("valgrind");
+        command.args(ARGUMENTS).arg(format!("--callgrind-out-file={}", output.display()));
+        self.run(command.arg(self.program), setting, requests)?;
+        let program = self.program.to_str().ok_or("a path that is not text")?;
+        Reader::new(program, self.locked).read(BufReader::new(File::open(output)?))
+    }
+
+    fn syscalls(&self, setting: &Setting, requests: usize) -> Fallible<u64> {
+        let output = self.output();
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-c", "-o"]).arg(&output);
+        self.run(command.arg(self.program), setting, requests)?;
+        Ok(strace::calls(&std::fs::read_to_string(output)?))
+    }
+
+    fn output(&self) -> PathBuf {
+        self.scratch.path().join("output")
+    }
+
+    /// Runs the client, and compares the spans that were made, exported and received.
+    fn run(&self, command: &mut Command, setting: &Setting, requests: usize) -> Fallible<()> {
+        let received = || self.server.received();
+        let before = received()?;
+        let spans = client::run(command, setting, &self.server.addresses, requests)?;
+        let received = received()? - before;
+        let sent = matches!(setting.observe, Observe::Pipeline { .. } | Observe::Otlp);
+        let lost = spans.in_all.made != spans.in_all.exported || sent && spans.in_all.exported != received;
+        if lost {
+            return Err(format!("spans were lost: {spans:?}, received {received}").into());
+        }
+        Ok(())
+    }
+}
+
+/// A multiple of the SDK's batch of 512, by four spans a request, and enough for less than 1 % between two runs.
+fn requests(traffic: Traffic) -> usize {
+    match traffic {
+        Traffic::Warm | Traffic::H2 | Traffic::Tls => 1024,
+        Traffic::Cold => 256,
+        Traffic::FramesUp | Traffic::FramesDown => 256,
+    }
+}

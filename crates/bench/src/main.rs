@@ -1,0 +1,34 @@
+//! What observing costs: our layers, hyper-util alone and what people use instead, side by side.
+//!
+//! ```console
+//! cargo run --release -p bench -- --counts --json
+//! ```
+//! counts what does not depend on the clock: instructions, allocations, locked instructions, clock reads and system
+//! calls per request, of the whole client's process with the exporter's threads. The server is another process. It needs
+//! valgrind, strace and objdump.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod client;
+mod contenders;
+mod counts;
+mod load;
+mod server;
+mod settings;
+mod telemetry;
+
+use std::process::ExitCode;
+
+/// The error says everything, to a reader.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

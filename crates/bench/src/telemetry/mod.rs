@@ -1,0 +1,11 @@
+//! Where the contenders' spans and metrics go.
+
+mod counted;
+mod flush;
+mod null;
+mod otlp;
+mod ours;
+
+pub(crate) use flush::Flush;
+pub(crate) use otlp::Peer;
+pub(crate) use ours::outbound;

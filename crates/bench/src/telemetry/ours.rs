@@ -1,0 +1,51 @@
+//! What our layers report to.
+
+use std::net::SocketAddr;
+
+use tower_outbound::Outbound;
+use tower_outbound_otel::{OtelObserver, Phases};
+use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
+
+use super::{Flush, null};
+use crate::load::Tally;
+use crate::settings::Observe;
+
+/// Our layers, observed as the setting says.
+pub(crate) fn outbound(observe: Observe, receiver: SocketAddr) -> (Outbound, Flush) {
+    let (observer, flush) = match observe {
+        Observe::Nothing => return (Outbound::new(), Flush::nothing()),
+        Observe::Metrics => {
+            (OtelObserver::builder().meter_provider(&null::metrics()).build(), Flush::nothing())
+        }
+        Observe::Traces { share, phases } => {
+            let (traces, flush) = null::traces(share);
+            let observer = OtelObserver::builder().meter_provider(&null::metrics()).tracer_provider(&traces);
+            (observer.phases(if phases { Phases::Spans } else { Phases::Off }).build(), flush)
+        }
+        Observe::Pipeline { gzip } => {
+            let telemetry = pipeline(receiver, gzip);
+            let observer = telemetry.observer().build();
+            (observer, Flush::new(move || delivered(&telemetry)))
+        }
+        Observe::Otlp => unreachable!("ours export by their own pipeline"),
+    };
+    (Outbound::builder().observer(observer).build(), flush)
+}
+
+fn pipeline(receiver: SocketAddr, gzip: bool) -> Telemetry {
+    let telemetry = Telemetry::builder("bench")
+        .lookup(move |key| (gzip && key == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".into()))
+        .protocol(OtlpProtocol::Grpc)
+        .endpoint(format!("http://{receiver}"))
+        .without_subscriber()
+        .build()
+        .expect("a pipeline");
+    assert!(telemetry.warnings().is_empty(), "{:?}", telemetry.warnings());
+    telemetry
+}
+
+fn delivered(telemetry: &Telemetry) -> Tally {
+    let report = telemetry.force_flush().expect("an export in time");
+    let spans = report.spans();
+    Tally { made: spans.delivered() + spans.lost(), exported: spans.delivered() }
+}
