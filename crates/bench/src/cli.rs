@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::Fallible;
 use crate::counts::{self, Results};
-use crate::settings::{self, Setting, Traffic};
-use crate::{client, server};
+use crate::settings::{self, Client, Setting, Traffic};
+use crate::{client, duels, guard, picture, report, server};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -15,6 +17,21 @@ struct Arguments {
     /// Counts what does not depend on the clock.
     #[arg(long)]
     counts: bool,
+    /// Times what depends on the clock, in duels with hyper-util alone.
+    #[arg(long)]
+    duels: bool,
+    /// Fails if something is counted that costs more than `figures.json` in this package says.
+    #[arg(long, requires = "counts")]
+    check: bool,
+    /// Writes what is counted to `figures.json`. Say why in the commit.
+    #[arg(long, requires = "counts", conflicts_with_all = ["check", "only"])]
+    record: bool,
+    /// Draws the instructions per request into this file, as SVG.
+    #[arg(long, requires = "counts", value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// The number of duels of each setting.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
     /// Prints JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -34,14 +51,14 @@ enum Part {
     #[command(hide = true)]
     Server,
     #[command(hide = true)]
-    Client { setting: String, requests: usize, to: String },
+    Client { setting: String, plan: String, to: String },
 }
 
 pub(crate) fn run() -> Fallible<()> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Server) => return server::serve(),
-        Some(Part::Client { setting, requests, to }) => return client::client(&setting, requests, &to),
+        Some(Part::Client { setting, plan, to }) => return client::client(&setting, &plan, &to),
         None => {}
     }
     let settings = asked(&arguments.only)?;
@@ -51,7 +68,27 @@ pub(crate) fn run() -> Fallible<()> {
         if let Some(moved) = results.scale() {
             eprintln!("{moved}");
         }
-        println!("{}", serde_json::to_string(&results)?);
+        report::counts(&results, arguments.json)?;
+        if let Some(picture) = arguments.picture {
+            std::fs::write(picture, picture::svg(&results))?;
+        }
+        if arguments.record {
+            guard::record(&results)?;
+        }
+        if arguments.check {
+            guard::check(&results)?;
+        }
+    }
+    if arguments.duels {
+        let bursts = settings::bursts().filter(|_| arguments.only.is_empty());
+        // Only the first base fights itself: it tells how far ratios can be trusted.
+        let fighting =
+            settings.into_iter().filter(|setting| setting.name == "bare" || setting.client != Client::Bare);
+        let (results, failed) = duels::all(&fighting.chain(bursts).collect::<Vec<_>>(), arguments.rounds)?;
+        report::duels(&results, arguments.json)?;
+        if !failed.is_empty() {
+            return Err(failed.join("\n").into());
+        }
     }
     Ok(())
 }

@@ -5,15 +5,25 @@
 //! ```
 //! counts what does not depend on the clock: instructions, allocations, locked instructions, clock reads and system
 //! calls per request, of the whole client's process with the exporter's threads. The server is another process. It needs
-//! valgrind, strace and objdump.
+//! valgrind, strace and objdump. With `--check` it fails if something costs more than `figures.json` says.
+//!
+//! ```console
+//! cargo run --release -p bench -- --duels --json
+//! ```
+//! times what depends on the clock.
 
 #![forbid(unsafe_code)]
 
 mod cli;
 mod client;
 mod contenders;
+mod core;
 mod counts;
+mod duels;
+mod guard;
 mod load;
+mod picture;
+mod report;
 mod server;
 mod settings;
 mod telemetry;

@@ -55,6 +55,8 @@ pub(crate) enum Traffic {
     FramesUp,
     /// 64 KiB in chunks of 1 KiB as response.
     FramesDown,
+    /// As warm, so many requests at once, and the next when all have ended. Only in duels.
+    Burst(usize),
 }
 
 impl Traffic {
@@ -64,7 +66,7 @@ impl Traffic {
     /// The setting that the others with this traffic are compared with.
     pub(crate) fn base(self) -> Setting {
         let name = match self {
-            Self::Warm => "bare",
+            Self::Warm | Self::Burst(_) => "bare",
             Self::Cold => "bare_cold",
             Self::Tls => "bare_tls",
             Self::H2 => "bare_h2",
@@ -120,9 +122,26 @@ pub(crate) fn all() -> Vec<Setting> {
     ours(Client::Outbound, "").into_iter().chain(peers).chain(ours(Client::Layers, "layers_")).collect()
 }
 
+/// Settings of duels only.
+pub(crate) fn bursts() -> impl Iterator<Item = Setting> {
+    [(Client::Outbound, ""), (Client::Layers, "layers_")].into_iter().flat_map(|(client, prefix)| {
+        [32, 64].map(|size| Setting {
+            name: format!("{prefix}burst_{size}"),
+            client,
+            observe: Observe::Nothing,
+            traffic: Traffic::Burst(size),
+        })
+    })
+}
+
 /// The setting or base of this name.
 pub(crate) fn named(name: &str) -> Option<Setting> {
-    Traffic::ALL.map(Traffic::base).into_iter().chain(all()).find(|setting| setting.name == name)
+    Traffic::ALL
+        .map(Traffic::base)
+        .into_iter()
+        .chain(all())
+        .chain(bursts())
+        .find(|setting| setting.name == name)
 }
 
 #[cfg(test)]
@@ -133,8 +152,12 @@ mod tests {
 
     #[test]
     fn setting_names_are_distinct_and_found() {
-        let names: Vec<String> =
-            all().into_iter().chain(Traffic::ALL.map(Traffic::base)).map(|setting| setting.name).collect();
+        let names: Vec<String> = all()
+            .into_iter()
+            .chain(bursts())
+            .chain(Traffic::ALL.map(Traffic::base))
+            .map(|setting| setting.name)
+            .collect();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
         for name in names {
             assert_eq!(named(&name).unwrap().name, name);

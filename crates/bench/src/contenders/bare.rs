@@ -8,24 +8,31 @@ use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::tls;
-use crate::load::{Run, Spans, Svc, Up};
+use crate::load::{Outcome, Run, Svc, Up};
 use crate::settings::Traffic;
 use crate::telemetry::Flush;
 
-pub(super) async fn run(run: &Run) -> Spans {
+pub(super) async fn run(run: &Run) -> Outcome {
     let job = run.job();
     match job.traffic {
-        Traffic::Tls => run.drive(Svc::new(over_tls(run), job), Flush::nothing()).await,
-        traffic => run.drive(Svc::new(plain(traffic), job), Flush::nothing()).await,
+        Traffic::Tls => {
+            let bare = over_tls(run);
+            run.drive(|| Svc::new(bare.clone(), job.clone()), Flush::nothing()).await
+        }
+        traffic => {
+            let bare = plain(traffic);
+            run.drive(|| Svc::new(bare.clone(), job.clone()), Flush::nothing()).await
+        }
     }
 }
 
 /// As the peers put their layers around it.
-pub(super) fn plain(traffic: Traffic) -> Client<HttpConnector, Up> {
+pub(crate) fn plain(traffic: Traffic) -> Client<HttpConnector, Up> {
     client(&mut Client::builder(TokioExecutor::new()), traffic, tcp())
 }
 
-fn over_tls(run: &Run) -> Client<HttpsConnector<HttpConnector>, Up> {
+/// With the settings of `OutboundClient`.
+pub(crate) fn over_tls(run: &Run) -> Client<HttpsConnector<HttpConnector>, Up> {
     let mut tcp = tcp();
     tcp.enforce_http(false);
     let https = HttpsConnectorBuilder::new().with_tls_config(tls::config(&run.to)).https_or_http();

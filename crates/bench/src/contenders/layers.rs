@@ -6,11 +6,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Layer;
 
 use super::tls;
-use crate::load::{Run, Spans, Svc};
+use crate::load::{Outcome, Run, Svc};
 use crate::settings::Traffic;
 use crate::telemetry;
 
-pub(super) async fn run(run: &Run) -> Spans {
+pub(super) async fn run(run: &Run) -> Outcome {
     let (outbound, flush) = telemetry::outbound(run.setting.observe, run.to.receiver);
     let h2 = run.setting.traffic == Traffic::H2;
     let https = HttpsConnectorBuilder::new().with_tls_config(tls::config(&run.to)).https_or_http();
@@ -18,11 +18,15 @@ pub(super) async fn run(run: &Run) -> Spans {
         true => https.enable_http2().wrap_connector(outbound.http_connector()),
         false => https.enable_all_versions().wrap_connector(outbound.http_connector()),
     };
-    let client = Client::builder(TokioExecutor::new())
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(outbound.idle_timeout())
         .http2_only(h2)
-        .retry_canceled_requests(false)
-        .build(outbound.connector(https));
-    run.drive(Svc::new(outbound.layer().layer(client), run.job()), flush).await
+        .retry_canceled_requests(false);
+    if let Some(max_idle) = run.max_idle() {
+        builder.pool_max_idle_per_host(max_idle);
+    }
+    let (service, job) = (outbound.layer().layer(builder.build(outbound.connector(https))), run.job());
+    run.drive(|| Svc::new(service.clone(), job.clone()), flush).await
 }

@@ -7,11 +7,13 @@ mod tls;
 mod tower_otel;
 mod trace_layer;
 
-use crate::load::{Run, Spans};
+pub(crate) use bare::{over_tls, plain};
+
+use crate::load::{Outcome, Run};
 use crate::settings::Client;
 
 /// Builds the client and sends the requests.
-pub(crate) async fn run(run: &Run) -> Spans {
+pub(crate) async fn run(run: &Run) -> Outcome {
     match run.setting.client {
         Client::Bare => bare::run(run).await,
         Client::Outbound => outbound::run(run).await,

@@ -3,18 +3,22 @@
 use tower_outbound::OutboundClient;
 
 use super::tls;
-use crate::load::{Job, Run, Spans, Worker, read};
+use crate::load::{Job, Outcome, Run, Worker, read};
 use crate::settings::Traffic;
 use crate::telemetry;
 
-pub(super) async fn run(run: &Run) -> Spans {
+pub(super) async fn run(run: &Run) -> Outcome {
     let (outbound, flush) = telemetry::outbound(run.setting.observe, run.to.receiver);
-    let client = outbound
+    let builder = outbound
         .client_builder()
         .tls_config(tls::config(&run.to))
-        .http2_only(run.setting.traffic == Traffic::H2)
-        .build();
-    run.drive(Requests { client, job: run.job() }, flush).await
+        .http2_only(run.setting.traffic == Traffic::H2);
+    let client = match run.max_idle() {
+        Some(max_idle) => builder.max_idle_per_origin(max_idle).build(),
+        None => builder.build(),
+    };
+    let job = run.job();
+    run.drive(|| Requests { client: client.clone(), job: job.clone() }, flush).await
 }
 
 struct Requests {

@@ -5,14 +5,15 @@ use tower_otel::{metrics, trace};
 use tracing::Level;
 
 use super::bare;
-use crate::load::{Run, Spans, Svc};
+use crate::load::{Outcome, Run, Svc};
 use crate::telemetry::Peer;
 
-pub(super) async fn run(run: &Run) -> Spans {
+pub(super) async fn run(run: &Run) -> Outcome {
     let peer = Peer::install(run.to.receiver);
     let service = ServiceBuilder::new()
         .layer(trace::HttpLayer::client(Level::INFO).trace_body())
         .layer(metrics::HttpLayer::client(&peer.meter))
         .service(bare::plain(run.setting.traffic));
-    run.drive(Svc::new(service, run.job()), peer.flush).await
+    let job = run.job();
+    run.drive(|| Svc::new(service.clone(), job.clone()), peer.flush).await
 }

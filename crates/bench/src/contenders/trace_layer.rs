@@ -12,14 +12,14 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::bare;
-use crate::load::{Run, Spans, Svc, Up};
+use crate::load::{Outcome, Run, Svc, Up};
 use crate::telemetry::Peer;
 
 const RETRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const IN_FLIGHT: usize = 64;
 
-pub(super) async fn run(run: &Run) -> Spans {
+pub(super) async fn run(run: &Run) -> Outcome {
     let peer = Peer::install(run.to.receiver);
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
@@ -35,7 +35,8 @@ pub(super) async fn run(run: &Run) -> Spans {
         .timeout(TIMEOUT)
         .concurrency_limit(IN_FLIGHT)
         .service(bare::plain(run.setting.traffic));
-    run.drive(Svc::new(service, run.job()), peer.flush).await
+    let job = run.job();
+    run.drive(|| Svc::new(service.clone(), job.clone()), peer.flush).await
 }
 
 fn span(request: &Request<Up>) -> Span {

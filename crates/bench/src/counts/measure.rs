@@ -13,8 +13,9 @@ use super::results::Counts;
 use super::{locked, strace, tools};
 use crate::Fallible;
 use crate::client;
+use crate::load::Plan;
 use crate::server::Server;
-use crate::settings::{Observe, Setting, Traffic};
+use crate::settings::{Setting, Traffic};
 
 /// Counts these settings, as many at a time. Nothing, if a program that counts is missing.
 pub(crate) fn all(settings: &[Setting], at_a_time: usize) -> Fallible<Vec<(Setting, Counts)>> {
@@ -75,7 +76,7 @@ impl<'a> Counter<'a> {
         let output = self.output();
         let mut command = Command::new("valgrind");
         command.args(ARGUMENTS).arg(format!("--callgrind-out-file={}", output.display()));
-        self.run(command.arg(self.program), setting, requests)?;
+        client::run(command.arg(self.program), setting, Plan::Count(requests), &self.server)?;
         let program = self.program.to_str().ok_or("a path that is not text")?;
         Reader::new(program, self.locked).read(BufReader::new(File::open(output)?))
     }
@@ -84,34 +85,19 @@ impl<'a> Counter<'a> {
         let output = self.output();
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-c", "-o"]).arg(&output);
-        self.run(command.arg(self.program), setting, requests)?;
+        client::run(command.arg(self.program), setting, Plan::Count(requests), &self.server)?;
         Ok(strace::calls(&std::fs::read_to_string(output)?))
     }
 
     fn output(&self) -> PathBuf {
         self.scratch.path().join("output")
     }
-
-    /// Runs the client, and compares the spans that were made, exported and received.
-    fn run(&self, command: &mut Command, setting: &Setting, requests: usize) -> Fallible<()> {
-        let received = || self.server.received();
-        let before = received()?;
-        let spans = client::run(command, setting, &self.server.addresses, requests)?;
-        let received = received()? - before;
-        let sent = matches!(setting.observe, Observe::Pipeline { .. } | Observe::Otlp);
-        let lost = spans.in_all.made != spans.in_all.exported || sent && spans.in_all.exported != received;
-        if lost {
-            return Err(format!("spans were lost: {spans:?}, received {received}").into());
-        }
-        Ok(())
-    }
 }
 
 /// A multiple of the SDK's batch of 512, by four spans a request, and enough for less than 1 % between two runs.
 fn requests(traffic: Traffic) -> usize {
     match traffic {
-        Traffic::Warm | Traffic::H2 | Traffic::Tls => 1024,
-        Traffic::Cold => 256,
-        Traffic::FramesUp | Traffic::FramesDown => 256,
+        Traffic::Warm | Traffic::H2 | Traffic::Tls | Traffic::Burst(_) => 1024,
+        Traffic::Cold | Traffic::FramesUp | Traffic::FramesDown => 256,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Setting;
 
@@ -18,7 +18,7 @@ pub(crate) struct Counts {
 }
 
 /// As printed with `--json`. Ratios and additions are to hyper-util alone with the same traffic.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
     /// The instructions of hyper-util alone.
     pub(crate) bare: f64,

@@ -1,34 +1,44 @@
 //! Runs a contender's workers.
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
+use super::batch::batch;
 use super::{Job, Worker};
+use crate::duels::{self, Duel};
 use crate::server::Addresses;
-use crate::settings::Setting;
+use crate::settings::{Setting, Traffic};
 use crate::telemetry::Flush;
 
 /// Sent first, so that connections are open and caches are filled.
 const WARM_UP: usize = 128;
+/// What clients that time out against each other keep, unless it is about their defaults.
+const MAX_IDLE: usize = 64;
 
 /// One run of one setting: what a contender starts its workers with.
 pub(crate) struct Run {
     pub(crate) setting: Setting,
+    pub(crate) plan: Plan,
     pub(crate) to: Addresses,
-    pub(crate) requests: usize,
 }
 
-/// The spans of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Plan {
+    /// So many requests one after the other, to be counted from outside.
+    Count(usize),
+    /// So many turns of the contender and of hyper-util alone.
+    Duel(usize),
+}
+
+/// What a run says at its end.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Spans {
-    /// Without the warm-up.
-    pub(crate) measured: Tally,
-    pub(crate) in_all: Tally,
+pub(crate) struct Outcome {
+    pub(crate) spans: Spans,
+    pub(crate) duel: Option<Duel>,
 }
 
 /// Spans since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tally {
+pub(crate) struct Spans {
     /// Ended by the layers.
     pub(crate) made: u64,
     /// Handed to the exporter, and not refused by the receiver.
@@ -40,28 +50,26 @@ impl Run {
         Job::new(self.setting.traffic, &self.to)
     }
 
-    /// Sends the requests one after the other. `flush` exports what waits.
-    pub(crate) async fn drive<W: Worker>(&self, worker: W, flush: Flush) -> Spans {
-        let expected = self.job().expected;
-        let worker = send(worker, WARM_UP, expected).await;
-        let before = flush.now().await;
-        send(worker, self.requests, expected).await;
-        let in_all = flush.now().await;
-        let measured = Tally { made: in_all.made - before.made, exported: in_all.exported - before.exported };
-        Spans { measured, in_all }
+    /// The idle connections that a client keeps; `None`: its default.
+    pub(crate) fn max_idle(&self) -> Option<usize> {
+        let defaults = matches!(self.plan, Plan::Count(_)) || self.setting.traffic == Traffic::Burst(32);
+        (!defaults).then_some(MAX_IDLE)
     }
-}
 
-/// In a task of its own, as services send. Each latency is taken, in both kinds of run.
-async fn send<W: Worker>(mut worker: W, requests: usize, expected: usize) -> W {
-    let mut latencies: Vec<u32> = Vec::with_capacity(requests);
-    let sending = tokio::spawn(async move {
-        for _ in 0..requests {
-            let begun = Instant::now();
-            assert_eq!(worker.call().await, expected);
-            latencies.push(begun.elapsed().as_nanos() as u32);
+    /// Sends the requests of the plan. `flush` exports what waits.
+    pub(crate) async fn drive<W: Worker>(&self, make: impl Fn() -> W, flush: Flush) -> Outcome {
+        match self.plan {
+            Plan::Count(requests) => {
+                let expected = self.job().expected;
+                let (workers, _) = batch(vec![make()], WARM_UP, expected, false).await;
+                flush.now().await;
+                batch(workers, requests, expected, false).await;
+                Outcome { spans: flush.now().await, duel: None }
+            }
+            Plan::Duel(turns) => {
+                let duel = duels::against_bare(self, turns, make, &flush).await;
+                Outcome { spans: flush.now().await, duel: Some(duel) }
+            }
         }
-        (worker, latencies)
-    });
-    sending.await.expect("no panic").0
+    }
 }

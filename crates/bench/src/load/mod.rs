@@ -1,11 +1,13 @@
 //! The load that every contender gets alike.
 
+mod batch;
 mod body;
 mod drive;
 mod job;
 mod worker;
 
+pub(crate) use batch::batch;
 pub(crate) use body::Up;
-pub(crate) use drive::{Run, Spans, Tally};
+pub(crate) use drive::{Outcome, Plan, Run, Spans};
 pub(crate) use job::{Job, json};
 pub(crate) use worker::{Svc, Worker, read};

@@ -12,10 +12,12 @@ use super::addresses::Addresses;
 use super::answers::Answers;
 use super::{certificate, http2, lean, receiver};
 use crate::Fallible;
+use crate::core;
 use crate::load::json;
 
 /// Prints the addresses as JSON, and serves until the standard input ends.
 pub(crate) fn serve() -> Fallible<()> {
+    core::stay_on(1)?;
     // The process ends with the one that started it.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());

@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::Flush;
-use crate::load::Tally;
+use crate::load::Spans;
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -35,7 +35,7 @@ pub(crate) fn batched<E: SpanExporter + 'static>(
     let flushed = provider.clone();
     let flush = Flush::new(move || {
         flushed.force_flush().expect("an export that works");
-        Tally { made: counters.made.load(Relaxed), exported: counters.exported.load(Relaxed) }
+        Spans { made: counters.made.load(Relaxed), exported: counters.exported.load(Relaxed) }
     });
     (provider, flush)
 }

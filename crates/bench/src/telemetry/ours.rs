@@ -7,7 +7,7 @@ use tower_outbound_otel::{OtelObserver, Phases};
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 use super::{Flush, null};
-use crate::load::Tally;
+use crate::load::Spans;
 use crate::settings::Observe;
 
 /// Our layers, observed as the setting says.
@@ -44,8 +44,8 @@ fn pipeline(receiver: SocketAddr, gzip: bool) -> Telemetry {
     telemetry
 }
 
-fn delivered(telemetry: &Telemetry) -> Tally {
+fn delivered(telemetry: &Telemetry) -> Spans {
     let report = telemetry.force_flush().expect("an export in time");
     let spans = report.spans();
-    Tally { made: spans.delivered() + spans.lost(), exported: spans.delivered() }
+    Spans { made: spans.delivered() + spans.lost(), exported: spans.delivered() }
 }
