@@ -24,7 +24,9 @@
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
 //! The attempts of a call have no span around them. Each is a child of the span that was current when the call was made.
-//! If there was none, retries are children of the first attempt, so that they share its trace. Retries have the attributes
+//! If there was none, each is a child of the span in the request's own headers: a proxy that forwards `traceparent` and
+//! `tracestate` stays in the trace. If there are none either, retries are children of the first attempt, so that they share
+//! its trace. Retries have the attributes
 //! `http.request.resend_count`, `outbound.retry.reason` and `outbound.retry.backoff`.
 //!
 //! Status 4xx and 5xx, failures and gRPC errors set the span status and `error.type`. Where no response came, the status has
@@ -110,8 +112,11 @@
 pub mod collector {}
 
 mod builder;
+mod carried;
 mod ended;
 mod error_type;
+#[doc(hidden)]
+pub mod global;
 pub mod keep;
 mod labels;
 mod methods;

@@ -5,17 +5,18 @@ use std::sync::{Arc, OnceLock};
 use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::global::BoxedTracer;
+use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
-use tower_outbound::attempt::NoPropagation;
 use tower_outbound::connect::Setup;
 use tower_outbound::event::{ConnectResult, ObserverKey, RequestHead, ResponseHead};
 use tower_outbound::{Attempt, Call, Connection, Event, Failure, Observer, Origin, Outcome};
 
+use crate::carried::carried;
 use crate::ended::{Ended, outcome_name};
 use crate::metrics::{Recorder, SlotGauge};
 use crate::options::Options;
 use crate::semconv::is_error;
-use crate::span::{AttemptState, CallState, Clock, SetupState, SpanTracer};
+use crate::span::{AttemptState, CallState, Clock, Parent, SetupState, SpanTracer};
 use crate::target::Target;
 
 /// Turns events into spans and metrics, and writes the trace context into requests.
@@ -46,7 +47,7 @@ impl OtelObserver {
     /// With an empty tracer, the global provider's is used.
     pub(crate) fn with(options: Arc<Options>, recorder: Recorder, tracer: OnceLock<BoxedTracer>) -> Self {
         Self {
-            tracer: SpanTracer::new(Arc::clone(&options), tracer),
+            tracer: SpanTracer::new(Arc::clone(&options), tracer, recorder.has_meter()),
             options,
             recorder,
             attempts: ObserverKey::new(),
@@ -57,12 +58,12 @@ impl OtelObserver {
 
     fn attempt_started(&self, attempt: &Attempt, request: &RequestHead<'_>) {
         let call = attempt.call().observer_state(&self.calls);
-        let parent = call.map_or_else(Context::current, CallState::parent);
-        if parent.is_telemetry_suppressed() {
+        let caller = call.map_or_else(Context::current, CallState::caller);
+        if caller.is_telemetry_suppressed() {
             return;
         }
-        let propagates = request.extensions.get::<NoPropagation>().is_none();
-        let state = AttemptState::start(&self.tracer, &parent, attempt, request, propagates);
+        let parent = parent(caller, call, request.headers);
+        let state = AttemptState::start(&self.tracer, parent, attempt, request);
         let state = attempt.observer_state_or_init(&self.attempts, || state);
         if let Some(call) = call {
             call.attempt_started(state.span_context(), attempt.origin());
@@ -184,6 +185,20 @@ impl OtelObserver {
     }
 }
 
+/// The parent of an attempt's span: the caller's span, also for retries. Without one, the span that the request carries.
+/// Without that, the call's first attempt, so that its retries share its trace.
+fn parent(caller: Context, call: Option<&CallState>, headers: &HeaderMap) -> Parent {
+    if caller.span().span_context().is_valid() {
+        return Parent { context: caller, carried: false };
+    }
+    if let Some(context) = carried(&caller, headers) {
+        return Parent { context, carried: true };
+    }
+    let first = call.and_then(CallState::first).cloned();
+    let context = first.map_or_else(|| caller.clone(), |first| caller.with_remote_span_context(first));
+    Parent { context, carried: false }
+}
+
 fn signed(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -249,9 +264,11 @@ impl Observer for OtelObserver {
     }
 
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
-        let state = attempt.observer_state(&self.attempts).filter(|state| state.propagates);
-        if let Some(context) = state.and_then(AttemptState::context) {
-            self.options.propagate.inject(Target::from(attempt.origin()), &context, headers);
+        let Some(state) = attempt.observer_state(&self.attempts).filter(|state| state.propagates) else {
+            return;
+        };
+        if let Some(context) = state.context() {
+            self.options.propagate.inject(Target::from(attempt.origin()), &context, state.carried, headers);
         }
     }
 }

@@ -13,13 +13,17 @@ use tower_service::Service;
 use crate::target::Target;
 
 const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
-const BAGGAGE: &str = "baggage";
+pub(crate) const TRACESTATE: &str = "tracestate";
+pub(crate) const BAGGAGE: &str = "baggage";
 
 /// Which requests carry the trace context.
 ///
 /// The headers are written by the global propagator, looked up for each request. `baggage` carries user data and is sent
 /// only to listed hosts. Hosts are listed as `host`, `host:port` or `scheme://host:port`.
+///
+/// A request that carries a context already, of a proxy that forwards headers, gets that of its attempt instead: a child
+/// of the current span, or without one of the span that the request carries, whose `tracestate` stays. The `baggage` of the
+/// context that it carries then goes to listed hosts only, too.
 #[derive(Clone, Debug)]
 pub struct Propagate {
     to: To,
@@ -74,12 +78,21 @@ impl Propagate {
         }
     }
 
-    /// Writes the headers of a context.
-    pub(crate) fn inject(&self, target: Target<'_>, context: &Context, headers: &mut HeaderMap) {
+    /// Writes the headers of a context. `carried`: the context is that of the headers.
+    pub(crate) fn inject(
+        &self,
+        target: Target<'_>,
+        context: &Context,
+        carried: bool,
+        headers: &mut HeaderMap,
+    ) {
         if !self.goes_to(target) {
             return;
         }
         let baggage = !self.baggage.is_empty() && target.is_in(&self.baggage);
+        if carried && !baggage {
+            headers.remove(BAGGAGE);
+        }
         global::get_text_map_propagator(|propagator| {
             propagator.inject_context(context, &mut Headers { headers, baggage });
         });
@@ -204,7 +217,7 @@ where
             && !has_context(request.headers());
         if wanted {
             let uri = request.uri().clone();
-            self.propagate.inject(Target::from(&uri), &context, request.headers_mut());
+            self.propagate.inject(Target::from(&uri), &context, false, request.headers_mut());
         }
         self.inner.call(request)
     }

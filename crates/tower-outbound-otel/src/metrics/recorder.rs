@@ -46,6 +46,10 @@ impl Recorder {
         }
     }
 
+    pub(crate) fn has_meter(&self) -> bool {
+        self.meter.is_some()
+    }
+
     /// `None` if metrics are off.
     fn of<'a>(&self, origin: &'a Origin) -> Option<&'a OriginMetrics> {
         if self.options.metrics == Metrics::Off {

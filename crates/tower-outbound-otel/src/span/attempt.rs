@@ -7,6 +7,7 @@ use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanContext, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use tower_outbound::Attempt;
+use tower_outbound::attempt::NoPropagation;
 use tower_outbound::event::{RequestHead, ResponseHead};
 
 use super::attempt_attributes::{end_attributes, start_attributes};
@@ -28,9 +29,18 @@ pub(crate) struct AttemptState {
     /// `None` if the attempt is not gRPC.
     pub(crate) rpc: Option<RpcMethod>,
     pub(crate) propagates: bool,
+    /// The parent is the span that the request carried.
+    pub(crate) carried: bool,
     /// Taken at the end: timings that outlive the attempt must not hold the caller's context.
     live: Mutex<Option<Live>>,
     span_context: SpanContext,
+}
+
+/// The context below which an attempt's span starts.
+pub(crate) struct Parent {
+    pub(crate) context: Context,
+    /// From the request's own headers.
+    pub(crate) carried: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +53,11 @@ impl AttemptState {
     /// Starts the span as a child of `parent`, with the attributes that samplers may use.
     pub(crate) fn start(
         tracer: &SpanTracer,
-        parent: &Context,
+        parent: Parent,
         attempt: &Attempt,
         request: &RequestHead<'_>,
-        propagates: bool,
     ) -> Self {
+        let Parent { context: parent, carried } = parent;
         let options = &*tracer.options;
         let clock = Clock::now();
         let method = options.methods.id(attempt.method());
@@ -73,7 +83,7 @@ impl AttemptState {
         }
         let mut span = match options.keep {
             Some(_) => tracer.get().build_with_context(builder, &parent.with_value(MayBeKept)),
-            None => tracer.get().build_with_context(builder, parent),
+            None => tracer.get().build_with_context(builder, &parent),
         };
         if !early && span.is_recording() {
             span.set_attributes(attributes());
@@ -82,7 +92,8 @@ impl AttemptState {
         // The context holds the span's identity only, so that the span has one owner and needs no lock of its own.
         let context = parent.with_remote_span_context(span_context.clone());
         let live = Mutex::new(Some(Live { span, context }));
-        Self { clock, method, rpc, propagates, live, span_context }
+        let propagates = request.extensions.get::<NoPropagation>().is_none();
+        Self { clock, method, rpc, propagates, carried, live, span_context }
     }
 
     pub(crate) fn span_context(&self) -> &SpanContext {

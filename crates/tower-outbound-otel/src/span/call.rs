@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::SpanContext;
 use tower_outbound::Origin;
 
 /// The caller's context, the first attempt's span, and the last response.
@@ -34,17 +34,14 @@ impl CallState {
         }
     }
 
-    /// The parent of an attempt's span: the caller's span, also for retries. If the caller has no span, retries are
-    /// children of the first attempt, so that they share its trace.
-    pub(crate) fn parent(&self) -> Context {
+    pub(crate) fn caller(&self) -> Context {
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let caller = caller.unwrap_or_else(Context::current);
-        match self.first.get() {
-            Some(first) if !caller.span().span_context().is_valid() => {
-                caller.with_remote_span_context(first.clone())
-            }
-            _ => caller,
-        }
+        caller.unwrap_or_else(Context::current)
+    }
+
+    /// The span of the first attempt; `None` before.
+    pub(crate) fn first(&self) -> Option<&SpanContext> {
+        self.first.get()
     }
 
     pub(crate) fn attempt_started(&self, span: &SpanContext, origin: &Origin) {

@@ -9,7 +9,7 @@ mod setup;
 mod setup_phases;
 mod tracer;
 
-pub(crate) use self::attempt::AttemptState;
+pub(crate) use self::attempt::{AttemptState, Parent};
 pub(crate) use self::call::CallState;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::setup::SetupState;

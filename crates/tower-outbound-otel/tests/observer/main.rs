@@ -1,6 +1,7 @@
 //! The observer in a stack, with in-memory exporters.
 
 mod bounds;
+mod carried;
 mod conventions;
 mod hidden;
 mod load;

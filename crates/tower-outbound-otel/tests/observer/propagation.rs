@@ -14,7 +14,7 @@ use tower_outbound_otel::{NoPropagation, Propagate, PropagateLayer};
 use crate::support::*;
 
 /// A service that records request headers.
-fn recording_service() -> (
+pub(crate) fn recording_service() -> (
     impl Service<http::Request<Body>, Response = http::Response<Answer>, Error = std::io::Error, Future: Send>
     + Clone,
     Arc<Mutex<HeaderMap>>,
@@ -44,11 +44,11 @@ where
     caller
 }
 
-fn traceparent(span: &SpanContext) -> String {
+pub(crate) fn traceparent(span: &SpanContext) -> String {
     format!("00-{}-{}-01", span.trace_id(), span.span_id())
 }
 
-fn stack<S: Clone>(
+pub(crate) fn stack<S: Clone>(
     rig: &Rig,
     propagate: Propagate,
     service: S,
@@ -175,6 +175,8 @@ async fn propagate_layer_with_observer_sends_attempt_span_once() {
 }
 
 /// Replaces the observed body by the body that the recording service expects.
-fn unwrap(request: http::Request<tower_outbound::observe::ObserveRequestBody<Body>>) -> http::Request<Body> {
+pub(crate) fn unwrap(
+    request: http::Request<tower_outbound::observe::ObserveRequestBody<Body>>,
+) -> http::Request<Body> {
     request.map(|_| Body::new())
 }
