@@ -17,8 +17,7 @@ async fn run() -> Result<(), BoxError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Outbound::new().reqwest(reqwest::Client::builder())?;
     for _ in 0..2 {
-        let request = client.get_ref().get(&uri).build()?; // reqwest's own builder
-        let response = client.execute(request).await?; // `.send()` would bypass the layers
+        let response = client.get(&uri).send().await?; // passes the layers
         let timings = response.timings().cloned().expect("the observe layer adds them");
         response.bytes().await?;
         println!("{timings}"); // complete, because the body has ended

@@ -31,7 +31,6 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
     protocol: Protocol::Http2,
     tls: true,
     cannot: &[
-        ("retry_of_unprocessed_request_is_made", UNSEEN),
         ("close_reason_is_close_announced_by_peer", SEALED),
         ("client_drop_closes_connections", SEALED),
     ],
@@ -40,9 +39,6 @@ pub(crate) const TLS_HTTP_2: Kind = Kind {
 
 const SEALED: &str =
     "reqwest does not expose its IO (reqwest#2955), so when and why a connection closes is unknown";
-
-const UNSEEN: &str =
-    "reqwest follows redirects internally, so the refused request may be one after a redirect";
 
 struct Resolver;
 

@@ -3,6 +3,7 @@
 mod failures;
 mod http2;
 mod identity;
+mod parity;
 mod parts;
 mod proxies;
 mod redirects;

@@ -173,3 +173,28 @@ async fn connect_retries_stay_within_one_and_a_half_timeouts() {
         nothing_left(&recorder).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn connect_refused_costs_30_ms_at_most_with_retries() {
+    let (outbound, recorder) = recorded(|builder| builder);
+    let refusing = tower::service_fn(|_: http::Uri| {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        std::future::ready(Err::<hyper_util::rt::TokioIo<tokio::net::TcpStream>, _>(refused))
+    });
+    let client = Client::builder(TokioExecutor::new())
+        .retry_canceled_requests(false)
+        .build(outbound.connector(refusing));
+    let client = outbound.layer().layer(client);
+    let mut longest = Duration::ZERO;
+    // An origin each: the budget of one would end its retries.
+    for port in 1..200 {
+        let request = Request::get(format!("http://peer.test:{port}/")).body(nothing()).unwrap();
+        let start = Instant::now();
+        let error = client.clone().oneshot(request).await.map(drop).unwrap_err();
+        assert_eq!(error.history().len(), 2);
+        longest = longest.max(start.elapsed());
+    }
+    assert!(longest <= ms(30) && longest > ms(15), "{longest:?}");
+    drop((outbound, client));
+    nothing_left(&recorder).await;
+}

@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod defaults;
+mod grpc_deadline;
 mod head;
 pub(crate) mod http2;
 mod settings;

@@ -172,7 +172,7 @@ impl OutboundClient {
     fn send(&self, request: Request<RequestBody>) -> ClientFuture {
         match uri::check(request.uri()) {
             // hyper-util's client is always ready, and so is each clone of the stack.
-            Ok(()) => ClientFuture::new(Pending::Sent(self.service.clone().call_once(request))),
+            Ok(()) => ClientFuture::new(Pending::Sent(self.service.clone().call_once(request, false))),
             Err(error) => refused(error),
         }
     }

@@ -20,6 +20,8 @@ pub enum TimeoutKind {
     Connect,
     /// The TLS handshake.
     Tls,
+    /// The whole call, to the response's head: `grpc-timeout`.
+    Deadline,
 }
 
 impl TimeoutKind {
@@ -30,6 +32,7 @@ impl TimeoutKind {
             Self::BodyIdle => Kind::BodyTimeout,
             Self::Connect => Kind::ConnectTimeout,
             Self::Tls => Kind::TlsTimeout,
+            Self::Deadline => Kind::DeadlineExceeded,
         }
     }
 
@@ -41,6 +44,7 @@ impl TimeoutKind {
             Self::BodyIdle => "the peer sent no response data",
             Self::Connect => "no connection was made",
             Self::Tls => "the TLS handshake did not end",
+            Self::Deadline => "the call had no response",
         }
     }
 }
@@ -76,4 +80,11 @@ impl fmt::Display for TimeoutError {
     }
 }
 
-impl StdError for TimeoutError {}
+impl StdError for TimeoutError {
+    /// Of a deadline: tonic's own error, from which tonic makes the status that it makes without the layers.
+    #[cfg(feature = "tonic")]
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        static EXPIRED: tonic::TimeoutExpired = tonic::TimeoutExpired(());
+        (self.kind == TimeoutKind::Deadline).then_some(&EXPIRED as _)
+    }
+}

@@ -97,14 +97,15 @@ impl Failure {
     }
 
     /// What the error itself proves about the sending of the request. `untouched`: a client that follows redirects has
-    /// certainly not begun to send it.
-    pub(crate) fn send_evidence(&self, untouched: bool) -> Option<SendState> {
+    /// certainly not begun to send it. `first`: that client has followed none.
+    pub(crate) fn send_evidence(&self, untouched: bool, first: bool) -> Option<SendState> {
         // The failure of another attempt proves nothing about this one.
         let not_sent = self.connecting.then_some(SendState::NotSent);
         let evidence = if self.of_attempt { None } else { self.send.or(not_sent) };
         // A redirect comes after a response, and the client takes the body before that: only until then the error
         // proves something about this request.
-        evidence.filter(|_| !self.redirects || untouched)
+        // Without a redirect, the peer's statement is about this request too.
+        evidence.filter(|state| !self.redirects || untouched || (first && *state == SendState::NotProcessed))
     }
 
     /// The failure ended an attempt, of whose request this much was sent.

@@ -26,9 +26,13 @@ pin_project! {
 }
 
 impl<B> RedirectGuardBody<B> {
-    pub(crate) fn new(inner: B, attempt: Option<Attempt>) -> Self {
+    /// `reported`: the client reports each redirect.
+    pub(crate) fn new(inner: B, attempt: Option<Attempt>, reported: bool) -> Self {
         if let Some(attempt) = &attempt {
             attempt.request_body().handed_to_redirect_client();
+            if reported {
+                attempt.request_body().redirects_are_reported();
+            }
         }
         Self { inner, attempt }
     }

@@ -10,7 +10,7 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::request_capture;
-use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate};
+use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate, grpc};
 use crate::settings::{Silence, Streaming, Timeouts};
 use crate::timeouts::AttemptTimers;
 use crate::util::http::{
@@ -74,6 +74,18 @@ impl<S> Observe<S> {
     }
 }
 
+/// The deadline that the client announces is that of the call, retries and waits included.
+fn bound_by_grpc_timeout<B>(attempt: &Attempt, request: &Request<B>) {
+    if !attempt.is_grpc() {
+        return;
+    }
+    let deadline =
+        grpc::timeout(request.headers()).and_then(|timeout| attempt.start_time().checked_add(timeout));
+    if let Some(deadline) = deadline {
+        attempt.call().end_head_by(deadline);
+    }
+}
+
 /// What it means if the peer does not answer this request for long.
 fn silence<B>(attempt: &Attempt, request: &Request<B>, timeouts: Timeouts) -> Silence {
     let normal = || {
@@ -109,7 +121,8 @@ where
         let timeouts = own.map_or(timeouts, |own| own.or(timeouts));
         announce_empty_body(&mut request);
         let attempt = self.start(&mut request);
-        let watch = AttemptTimers::new(timeouts, silence(&attempt, &request, timeouts));
+        bound_by_grpc_timeout(&attempt, &request);
+        let watch = AttemptTimers::new(timeouts, silence(&attempt, &request, timeouts), &attempt);
         user_info::move_to_header(&mut request);
         request_capture(&attempt, &mut request);
         let length = body_length(&request);

@@ -28,6 +28,8 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     end_cause: AtomicU8,
     /// Nanoseconds after the start; `u64::MAX` without a deadline.
     deadline: AtomicU64,
+    /// As `deadline`, of the response's head.
+    head_deadline: AtomicU64,
     /// Nanoseconds that the connects of the call may still take together; `u64::MAX` without a limit.
     connect_left: AtomicU64,
     /// A layer above observe emits the start and the end.
@@ -186,6 +188,19 @@ impl Call {
         (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
     }
 
+    /// The peer's deadline of the whole call: an attempt without a head ends then, and no attempt follows. A later one than
+    /// the current one has no effect.
+    pub(crate) fn end_head_by(&self, deadline: Instant) {
+        let after = deadline.saturating_duration_since(self.0.start);
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.0.head_deadline.fetch_min(after, Ordering::AcqRel);
+    }
+
+    pub(crate) fn head_deadline(&self) -> Option<Instant> {
+        let after = self.0.head_deadline.load(Ordering::Acquire);
+        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+    }
+
     /// A connect for the call begins, with this timeout; zero is none. Returns the timeout that leaves the connects of the
     /// call within one timeout and a half.
     pub(crate) fn begin_connect(&self, timeout: Duration) -> Duration {
@@ -206,6 +221,13 @@ impl Call {
         let left = |left: u64| Some(left.saturating_sub(after));
         let before = self.0.connect_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
         Some(Duration::from_nanos(before.unwrap_or_default().saturating_sub(after)))
+    }
+
+    /// The time left for further connects, if one has failed or begun.
+    #[cfg(feature = "tonic-channel")]
+    pub(crate) fn connect_left(&self) -> Option<Duration> {
+        let left = self.0.connect_left.load(Ordering::Acquire);
+        (left != u64::MAX).then(|| Duration::from_nanos(left).max(SHORTEST_CONNECT))
     }
 
     fn bound_connects(&self, timeout: Duration) -> Duration {
@@ -290,6 +312,7 @@ impl<T: Default> Inner<T> {
             attempts: AtomicU32::new(0),
             end_cause: AtomicU8::new(0),
             deadline: AtomicU64::new(u64::MAX),
+            head_deadline: AtomicU64::new(u64::MAX),
             connect_left: AtomicU64::new(u64::MAX),
             claimed: AtomicBool::new(false),
             last: AtomicBool::new(false),

@@ -8,6 +8,7 @@ use reqwest::dns::Resolve;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::error::without_secrets;
 use super::{ReqwestBody, ReqwestClientFuture, ReqwestConnectorLayer, ReqwestResolver, ReqwestService};
 use crate::error::{BoxError, Error};
 use crate::limit::InFlightLimit;
@@ -28,9 +29,9 @@ pub(super) type Observed = Observe<InFlightLimit<ReqwestService>>;
 ///   reuse of each response are known. `OutboundClient` (feature `client`) has all of it.
 /// - Its own retry of a request that a dead idle connection gives back unsent. reqwest has no option against it, and
 ///   sends nothing twice.
-/// - The redirects that it follows. So a request that reqwest has begun to send is never reported as not processed
-///   ([`SendState::Unknown`](crate::SendState::Unknown)), and not retried as such. A redirect that needs the request's body
-///   again (307 and 308) is returned to the caller.
+/// - The requests after a redirect. A failed request that reqwest has begun to send has
+///   [`SendState::Unknown`](crate::SendState::Unknown), unless an HTTP/2 peer refused it before any redirect.
+///   A redirect that needs the request's body again (307 and 308) is returned to the caller.
 #[derive(Clone)]
 pub struct ReqwestClient {
     outbound: Outbound,
@@ -42,8 +43,8 @@ impl ReqwestClient {
     /// Sends an `http::Request`. Its body is boxed once, and once more by reqwest.
     ///
     /// # Errors
-    /// An [`Error`] whose [`failure`](Error::failure) has the kind and the phase. Its source is reqwest's error without the
-    /// URL. [`take_request`](Error::take_request) returns a `Request<reqwest::Body>`.
+    /// An [`Error`] whose [`failure`](Error::failure) has the kind and the phase. Its source is reqwest's error, whose
+    /// URL has no user info, query and fragment; [`into_reqwest`](Error::into_reqwest) returns it. [`take_request`](Error::take_request) returns a `Request<reqwest::Body>`.
     ///
     /// # Cancel safety
     /// See [`ReqwestClientFuture`].
@@ -68,12 +69,13 @@ impl ReqwestClient {
     /// As [`request`](Self::request).
     pub async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, Error> {
         let request = Request::<reqwest::Body>::try_from(request);
-        let request = request.map_err(|error| Error::from_client(error.without_url().into()))?;
+        let request = request.map_err(|error| Error::from_client(without_secrets(error).into()))?;
         let response = self.send(request).await?;
         Ok(response.map(reqwest::Body::wrap).into())
     }
 
-    /// reqwest's client, to build requests. A request that you send with it passes no layer.
+    /// reqwest's client. A request that you send with it passes no layer, of which the log warns once: send with
+    /// [`get`](Self::get) and the like, or with [`execute`](Self::execute).
     #[must_use]
     pub const fn get_ref(&self) -> &reqwest::Client {
         &self.client
@@ -93,7 +95,9 @@ impl ReqwestClient {
 
     fn send(&self, request: Request<reqwest::Body>) -> ReqwestClientFuture {
         // reqwest's client is always ready, and so is each clone of the stack.
-        ReqwestClientFuture::new(self.service.clone().call_once(request))
+        // reqwest alone keeps such a body for its retries too, whatever its size.
+        let in_memory = request.body().as_bytes().is_some();
+        ReqwestClientFuture::new(self.service.clone().call_once(request, in_memory))
     }
 }
 
@@ -186,7 +190,7 @@ impl Outbound {
     ) -> Result<ReqwestClient, reqwest::Error> {
         let connector = self.reqwest_connector();
         let builder = builder.connector_layer(connector.clone()).dns_resolver(resolver);
-        let client = builder.retry(reqwest::retry::never()).build()?;
+        let client = builder.retry(connector.no_retries()).build()?;
         let service = self.layer().layer(connector.service(client.clone()));
         Ok(ReqwestClient { outbound: self.clone(), client, service })
     }
@@ -206,7 +210,7 @@ impl Outbound {
     /// let client = reqwest::Client::builder()
     ///     .connector_layer(connector.clone())
     ///     .dns_resolver(ReqwestResolver::system())
-    ///     .retry(reqwest::retry::never())
+    ///     .retry(connector.no_retries())
     ///     .build()
     ///     .unwrap();
     /// let service = ServiceBuilder::new()

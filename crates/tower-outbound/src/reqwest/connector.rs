@@ -1,5 +1,8 @@
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::Connection as Connect;
@@ -9,8 +12,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::ReqwestService;
-use crate::error::{BoxError, ConnectError};
-use crate::event::ConnectResult;
+use crate::error::{BoxError, ConnectError, TimeoutError};
+use crate::event::{ConnectResult, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::{SocketPairs, pair_of};
 use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
@@ -26,24 +29,44 @@ use crate::util::inner_service_accessors;
 /// [unknown](crate::Reuse::Unknown). Behind a proxy, the peer's address is that of the proxy.
 ///
 /// A connect outside of an attempt, for a request that goes to the `reqwest::Client` directly, is neither reported nor
-/// bounded. reqwest does not expose the target of a connect: the origin is that of the attempt, even when reqwest follows
+/// bounded; the log warns of it once. reqwest does not expose the target of a connect: the origin is that of the attempt, even when reqwest follows
 /// a redirect.
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing unless put around a service"]
 pub struct ReqwestConnectorLayer {
     registry: Registry,
     sockets: SocketPairs,
+    reports_redirects: Arc<AtomicBool>,
 }
 
 impl ReqwestConnectorLayer {
     pub(super) fn new(registry: Registry) -> Self {
-        Self { registry, sockets: SocketPairs::new() }
+        Self { registry, sockets: SocketPairs::new(), reports_redirects: Arc::default() }
     }
 
     /// The service of the client that is built with this layer.
     #[must_use]
     pub fn service(&self, client: reqwest::Client) -> ReqwestService {
-        ReqwestService::new(client, self.sockets.clone())
+        ReqwestService::new(client, self.sockets.clone(), self.reports_redirects.load(Ordering::Relaxed))
+    }
+
+    /// For reqwest's `ClientBuilder::retry`: reqwest retries nothing, and tells the layers which requests follow a redirect.
+    /// So a request that an HTTP/2 peer refused is retried by the [retry layer](crate::Outbound::retry_layer), and a request
+    /// that reqwest's own `send()` sends past the layers is warned of.
+    ///
+    /// Call it before [`service`](Self::service), and give its result to the client of that service.
+    #[must_use]
+    pub fn no_retries(&self) -> reqwest::retry::Builder {
+        self.reports_redirects.store(true, Ordering::Relaxed);
+        let registry = self.registry.clone();
+        // reqwest asks only about requests whose body it can clone: no first request of a `ReqwestService` is among them.
+        reqwest::retry::never().classify_fn(move |request| {
+            match Attempt::current() {
+                Some(attempt) => attempt.request_body().redirected(),
+                None => registry.warn(StackWarning::Bypassed),
+            }
+            request.success()
+        })
     }
 }
 
@@ -82,8 +105,11 @@ where
     }
 
     fn call(&mut self, to: Dst) -> Self::Future {
-        let ReqwestConnectorLayer { registry, sockets } = &self.layer;
+        let ReqwestConnectorLayer { registry, sockets, .. } = &self.layer;
         registry.see_connection();
+        if Attempt::current().is_none() {
+            registry.warn(StackWarning::Bypassed);
+        }
         let report = Attempt::current().map(|attempt| {
             let observers = registry.observers().clone();
             let setup = Setup::start(attempt.origin().clone(), Some(&attempt), observers);
@@ -172,7 +198,15 @@ where
         let failure = Failure::of(&*error).in_setup(report.setup.running_phase());
         this.inner.set(None);
         report.setup.finish(ConnectResult::Failed(&failure));
-        Poll::Ready(Err(ConnectError::new(failure, error).into()))
+        Poll::Ready(Err(ConnectError::new(failure, known_to_reqwest(error)).into()))
+    }
+}
+
+/// A timeout as the type that reqwest's `is_timeout` looks for.
+fn known_to_reqwest(error: BoxError) -> BoxError {
+    match error.is::<TimeoutError>() || error.is::<tower::timeout::error::Elapsed>() {
+        true => io::Error::new(io::ErrorKind::TimedOut, error).into(),
+        false => error,
     }
 }
 

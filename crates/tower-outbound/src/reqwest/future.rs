@@ -8,6 +8,7 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::{ResponseBuilderExt as _, Url};
 use tower_service::Service;
 
+use super::error::without_secrets;
 use crate::foreign::{SocketPairs, pair};
 use crate::record::{Attempt, Connection, Protocol};
 
@@ -64,7 +65,7 @@ impl Future for ReqwestFuture {
             State::Done => panic!("polled after it was ready"),
         };
         self.0 = State::Done;
-        Poll::Ready(result.map_err(reqwest::Error::without_url))
+        Poll::Ready(result.map_err(without_secrets))
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod client;
 mod connector;
+mod error;
 mod future;
+mod request_builder;
 mod resolver;
 mod response;
 mod service;
@@ -14,6 +16,7 @@ mod service;
 pub use self::client::ReqwestClient;
 pub use self::connector::{ReqwestConnecting, ReqwestConnector, ReqwestConnectorLayer};
 pub use self::future::ReqwestFuture;
+pub use self::request_builder::ReqwestRequestBuilder;
 pub use self::resolver::ReqwestResolver;
 pub use self::response::{ReqwestBody, ReqwestClientFuture};
 pub use self::service::ReqwestService;

@@ -14,14 +14,16 @@ use crate::record::Attempt;
 /// A `reqwest::Client` as a [`Service`] of `http::Request`, which identifies the connection of each response; from
 /// [`ReqwestConnectorLayer::service`](crate::reqwest::ReqwestConnectorLayer::service).
 ///
-/// Put it below [`Outbound::layer`](crate::Outbound::layer). Its errors are reqwest's without the URL, which may contain
-/// secrets. A response has its final URL in the extensions, where `reqwest::Response::from` reads it.
+/// Put it below [`Outbound::layer`](crate::Outbound::layer). Its errors are reqwest's. Their URL, which reqwest prints, is
+/// without user info, query and fragment: these may contain secrets. A response has its final URL in the extensions, where `reqwest::Response::from` reads it.
 ///
 /// # Redirects
 /// A response after redirects has no connection, since its attempt may have used several. Redirects that end at the URL of
 /// the request are not detected: then the connection is that of the last request. The
 /// [send state](crate::SendState) of a failed request that reqwest has begun to send is unknown: the request may have been
-/// answered with a redirect, and the next request have failed.
+/// answered with a redirect, and the next request have failed. With
+/// [`no_retries`](crate::reqwest::ReqwestConnectorLayer::no_retries) a request that an HTTP/2 peer refuses before any
+/// redirect is known as not processed, and retried.
 ///
 /// # Cost
 /// One box for the request's body, and three allocations: a copy of the URL, and two entries in the response's extensions.
@@ -29,11 +31,12 @@ use crate::record::Attempt;
 pub struct ReqwestService {
     client: reqwest::Client,
     sockets: SocketPairs,
+    redirects_reported: bool,
 }
 
 impl ReqwestService {
-    pub(super) const fn new(client: reqwest::Client, sockets: SocketPairs) -> Self {
-        Self { client, sockets }
+    pub(super) const fn new(client: reqwest::Client, sockets: SocketPairs, redirects_reported: bool) -> Self {
+        Self { client, sockets, redirects_reported }
     }
 
     /// The client.
@@ -64,8 +67,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
-        let attempt = Attempt::current();
-        let guarded = |body| reqwest::Body::wrap(RedirectGuardBody::new(body, attempt.clone()));
+        let (attempt, reported) = (Attempt::current(), self.redirects_reported);
+        let guarded = |body| reqwest::Body::wrap(RedirectGuardBody::new(body, attempt.clone(), reported));
         match reqwest::Request::try_from(request.map(guarded)) {
             Ok(request) => {
                 let url = request.url().clone();

@@ -18,9 +18,18 @@ use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
 use crate::failure::{Failure, Phase, SendState};
 use crate::record::{
-    Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings,
+    Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings, grpc,
 };
 use crate::settings::RetrySettings;
+
+/// What a client of this crate knows of its calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallOptions {
+    /// The request's body is in memory: keeping it copies nothing, whatever its size.
+    pub(super) in_memory: bool,
+    /// The connect timeout of a client that connects from a task of its own.
+    pub(super) connects_by_task: Option<Duration>,
+}
 
 /// A call that has started.
 #[expect(clippy::large_enum_variant, reason = "each retried request would pay for a box")]
@@ -37,6 +46,7 @@ pub(super) struct RetryCall<L, B: Body> {
     shared: Arc<RetryShared>,
     /// Read once, at the start of the call.
     settings: Arc<RetrySettings>,
+    options: CallOptions,
     lease: L,
     call: Call,
     /// Whether this layer reports the start and the end of the call. A layer above may do so instead.
@@ -61,6 +71,7 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         shared: &Arc<RetryShared>,
         lease: &L,
         mut request: Request<B>,
+        options: CallOptions,
     ) -> (StartedCall<L, B>, Request<L::Leased>)
     where
         L: Clone,
@@ -74,13 +85,18 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
             let single = SingleCall::start(shared.registry(), request.extensions());
             return (StartedCall::Single(single), request.map(|body| lease.lease(LeasedBody::direct(body))));
         }
+        let replay_up_to = match settings.replay_up_to {
+            1.. if options.in_memory => usize::MAX,
+            bytes => bytes,
+        };
         // Before the call joins the extensions: a retry inserts the call itself, and empty extensions clone for free.
         let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
-        let (mut request, new_call, replay) = ReplayState::store(request, settings.replay_up_to);
+        let (mut request, new_call, replay) = ReplayState::store(request, replay_up_to);
         let call = join_call(request.extensions_mut(), new_call);
         let this = Self {
             shared: shared.clone(),
             settings,
+            options,
             lease: lease.clone(),
             owns_call: call.claim(),
             attempts_before: call.attempts(),
@@ -106,6 +122,10 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         self.call.clear_end_cause();
         let mut request = self.parts.to_request(self.replay.headers(), self.lease_body());
         request.extensions_mut().insert(self.call.clone());
+        if let Some(deadline) = self.call.head_deadline() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            request.headers_mut().insert(grpc::GRPC_TIMEOUT, grpc::timeout_value(left));
+        }
         if let Some(name) = &self.settings.attempt_header {
             request.headers_mut().insert(name, self.failed.retries().into());
         }
@@ -265,11 +285,12 @@ impl<L, B: Body> RetryCall<L, B> {
         if !failure.is_connect() {
             return true;
         }
-        let timeout = self.registry().settings().connect.connect;
+        let by_task = self.options.connects_by_task;
+        let timeout = by_task.unwrap_or_else(|| self.registry().settings().connect.connect);
         let Some(left) = self.call.connect_failed(attempt.response().time_at_client(), timeout) else {
             return true;
         };
-        // What is left shortens the next connect, except in a client that connects from a task of its own.
+        // What is left shortens the next connect, or the wait for it.
         !left.is_zero()
     }
 
@@ -311,9 +332,10 @@ impl<L, B: Body> RetryCall<L, B> {
         if !self.replay.body.is_replayable() {
             return Err(RetryLimit::Body);
         }
-        let delay = self.delay(decision.delay)?;
+        let delay = self.delay(decision)?;
         let end = Instant::now().checked_add(delay);
-        if self.call.deadline().is_some_and(|deadline| end.is_none_or(|end| end >= deadline)) {
+        let deadlines = [self.call.deadline(), self.call.head_deadline()];
+        if deadlines.into_iter().flatten().any(|deadline| end.is_none_or(|end| end >= deadline)) {
             return Err(RetryLimit::Deadline);
         }
         let withdraw = |origin| self.shared.withdraw(&self.settings, decision.budget, origin);
@@ -325,11 +347,12 @@ impl<L, B: Body> RetryCall<L, B> {
         if self.replay.body.revoke() { Ok(delay) } else { Err(RetryLimit::Body) }
     }
 
-    fn delay(&self, delay: Delay) -> Result<Duration, RetryLimit> {
-        let RetrySettings { backoff_base, backoff_cap, longest_wait, .. } = *self.settings;
-        match delay {
+    fn delay(&self, decision: RetryDecision) -> Result<Duration, RetryLimit> {
+        let RetrySettings { backoff_base, connect_backoff, backoff_cap, longest_wait, .. } = *self.settings;
+        let base = if decision.reason == RetryReason::Connect { connect_backoff } else { backoff_base };
+        match decision.delay {
             Delay::None => Ok(Duration::ZERO),
-            Delay::Backoff => Ok(self.shared.jitter.delay(backoff_base, backoff_cap, self.failed.retries())),
+            Delay::Backoff => Ok(self.shared.jitter.delay(base, backoff_cap, self.failed.retries())),
             Delay::Fixed(delay) if delay <= longest_wait => Ok(delay),
             Delay::Fixed(_) | Delay::Forbidden => Err(RetryLimit::RetryAfter),
         }

@@ -148,11 +148,14 @@ impl<L> RetryLayer<L> {
     }
 
     /// The delay before a retry is random between zero and a bound. The bound is `base` for the first retry, doubles
-    /// with each retry, and never exceeds `cap`. Defaults: 25 ms and 250 ms.
+    /// with each retry, and never exceeds `cap`. Defaults: 25 ms and 250 ms; for a failed connect, the default of `base`
+    /// is 8 ms.
     ///
     /// A retry after a dead reused connection has no delay.
     pub fn backoff(self, base: Duration, cap: Duration) -> Self {
-        self.set(|settings| (settings.backoff_base, settings.backoff_cap) = (base, cap))
+        self.set(|settings| {
+            (settings.backoff_base, settings.connect_backoff, settings.backoff_cap) = (base, base, cap);
+        })
     }
 
     /// Seeds the randomness of the backoff, for reproducible delays. Default: a random seed.

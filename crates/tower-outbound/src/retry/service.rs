@@ -5,7 +5,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::call::RetryCall;
+use super::call::{CallOptions, RetryCall};
 use super::future::RetryFuture;
 use super::shared::RetryShared;
 use super::{Lease, PassThrough};
@@ -27,25 +27,34 @@ pub struct Retry<S, L = PassThrough> {
     inner: S,
     pub(super) shared: Arc<RetryShared>,
     lease: L,
+    options: CallOptions,
 }
 
 impl<S, L> Retry<S, L> {
-    pub(super) const fn new(inner: S, shared: Arc<RetryShared>, lease: L) -> Self {
-        Self { inner, shared, lease }
+    pub(super) fn new(inner: S, shared: Arc<RetryShared>, lease: L) -> Self {
+        Self { inner, shared, lease, options: CallOptions::default() }
     }
 
     inner_service_accessors!();
 
-    /// As `call`, without a clone of the client.
+    /// The client connects from a task of its own, with this timeout.
+    #[cfg(feature = "tonic-channel")]
+    pub(crate) fn connects_by_task(mut self, timeout: std::time::Duration) -> Self {
+        self.options.connects_by_task = Some(timeout);
+        self
+    }
+
+    /// As `call`, without a clone of the client. `in_memory`: the request's body is.
     #[cfg(any(feature = "client", feature = "reqwest"))]
-    pub(crate) fn call_once<B, R>(self, request: Request<B>) -> RetryFuture<S, L, B, R>
+    pub(crate) fn call_once<B, R>(self, request: Request<B>, in_memory: bool) -> RetryFuture<S, L, B, R>
     where
         S: Service<Request<L::Leased>, Response = Response<R>>,
         L: Lease<B> + Clone,
         B: Body + Send + 'static,
         B::Data: Send,
     {
-        let (call, request) = RetryCall::start(&self.shared, &self.lease, request);
+        let options = CallOptions { in_memory, ..self.options };
+        let (call, request) = RetryCall::start(&self.shared, &self.lease, request, options);
         RetryFuture::new(self.inner, call, request)
     }
 }
@@ -69,7 +78,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (call, request) = RetryCall::start(&self.shared, &self.lease, request);
+        let (call, request) = RetryCall::start(&self.shared, &self.lease, request, self.options);
         // The clone is not ready; the service itself is.
         let unready = self.inner.clone();
         RetryFuture::new(std::mem::replace(&mut self.inner, unready), call, request)

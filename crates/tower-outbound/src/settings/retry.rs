@@ -22,6 +22,10 @@ const RELEASE: ReleaseBounds = ReleaseBounds { bytes: 64 * 1024, time: Duration:
 /// Bound of the first backoff: Envoy's `base_interval`.
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
 
+/// Bound of the first backoff after a failed connect. Two refused connects cost 24 ms at most, so that a retry above
+/// multiplies little.
+const CONNECT_BACKOFF: Duration = Duration::from_millis(8);
+
 /// Bound of every backoff: Envoy's default, ten times the base.
 const BACKOFF_CAP: Duration = Duration::from_millis(250);
 
@@ -38,6 +42,7 @@ pub(crate) struct RetrySettings {
     pub(crate) longest_wait: Duration,
     pub(crate) release: ReleaseBounds,
     pub(crate) backoff_base: Duration,
+    pub(crate) connect_backoff: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_budget: RetryBudget,
     pub(crate) budget: RetryBudget,
@@ -63,6 +68,7 @@ impl Default for RetrySettings {
             longest_wait: LONGEST_WAIT,
             release: RELEASE,
             backoff_base: BACKOFF_BASE,
+            connect_backoff: CONNECT_BACKOFF,
             backoff_cap: BACKOFF_CAP,
             connect_budget: RetryBudget::new(),
             budget: RetryBudget::new(),

@@ -19,17 +19,31 @@ pub(crate) struct AttemptTimers {
     /// The response's head does not turn the body's timeout off.
     body_idle_is_set: bool,
     alarm: Alarm,
+    /// From the start of the attempt to the deadline of the call's head.
+    deadline: Option<Duration>,
     /// When the caller began to wait for the next frame.
     frame_polled_at: Option<Instant>,
 }
 
 impl AttemptTimers {
     /// Returns `None` if all timeouts are disabled.
-    pub(crate) fn new(timeouts: Timeouts, silence: Silence) -> Option<Self> {
+    pub(crate) fn new(timeouts: Timeouts, silence: Silence, attempt: &Attempt) -> Option<Self> {
         let body_idle_is_set = timeouts.sets_body_idle();
         let timeouts = timeouts.resolve(silence);
         let any = timeouts.before_head().or(timeouts.after_head()).is_some();
-        any.then_some(Self { timeouts, body_idle_is_set, alarm: Alarm::Off, frame_polled_at: None })
+        let deadline = attempt.call().head_deadline();
+        let deadline = deadline.map(|deadline| {
+            // Zero is no timeout.
+            let left = deadline.saturating_duration_since(attempt.start_time());
+            left.max(Duration::from_nanos(1))
+        });
+        (any || deadline.is_some()).then_some(Self {
+            timeouts,
+            body_idle_is_set,
+            alarm: Alarm::Off,
+            deadline,
+            frame_polled_at: None,
+        })
     }
 
     /// Whether the request's body has to record what the client takes.
@@ -40,11 +54,13 @@ impl AttemptTimers {
     /// Returns the timeout that has elapsed while the response's head is awaited.
     pub(crate) fn poll_head(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
         let timeouts = &self.timeouts;
-        self.alarm.poll(attempt.registry().timers(), cx, timeouts.before_head()?, |now| {
+        let within = timeouts.before_head().into_iter().chain(self.deadline).min()?;
+        self.alarm.poll(attempt.registry().timers(), cx, within, |now| {
             let response = attempt.response();
             left(
                 now,
                 [
+                    (TimeoutKind::Deadline, self.deadline.unwrap_or_default(), Some(attempt.start_time())),
                     (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
                     (TimeoutKind::WriteIdle, timeouts.write_idle, response.upload_stuck_since()),
                     (TimeoutKind::FirstByte, timeouts.first_byte, response.awaited_since()),
@@ -59,7 +75,7 @@ impl AttemptTimers {
             self.timeouts.body_idle = Duration::ZERO;
         }
         let within = self.timeouts.after_head()?;
-        if self.timeouts.before_head() != Some(within) {
+        if self.deadline.is_some() || self.timeouts.before_head() != Some(within) {
             self.alarm = Alarm::Off;
         }
         Some(self)

@@ -7,9 +7,13 @@
 mod attempt_timers;
 mod check_up;
 mod connect_timers;
+#[cfg(feature = "tonic-channel")]
+mod connect_wait;
 
 pub(crate) use self::attempt_timers::{AttemptTimers, finish_timed_out};
 pub(crate) use self::check_up::{CheckUp, finish_lost};
 pub(crate) use self::connect_timers::ConnectTimers;
+#[cfg(feature = "tonic-channel")]
+pub(crate) use self::connect_wait::ConnectWait;
 pub use crate::error::{TimeoutError, TimeoutKind};
 pub use crate::settings::{Streaming, Timeouts};

@@ -251,7 +251,13 @@ where
             Some((origin, authorization)) => (endpoint.origin(origin), Some(authorization)),
             None => (endpoint, None),
         };
-        let layers = LayersAbove { outbound: self.outbound, endpoint, authorization, retry: self.retry };
+        let layers = LayersAbove {
+            outbound: self.outbound,
+            connect_timeout: endpoint.get_connect_timeout().unwrap_or(timeout),
+            endpoint,
+            authorization,
+            retry: self.retry,
+        };
         (layers, ChannelConnector::new(tracked, opened), tonic_tls)
     }
 }
@@ -261,6 +267,7 @@ struct LayersAbove {
     outbound: Outbound,
     endpoint: Endpoint,
     authorization: Option<HeaderValue>,
+    connect_timeout: Duration,
     retry: RetryLayer,
 }
 
@@ -268,7 +275,7 @@ impl LayersAbove {
     fn around(self, channel: Channel) -> TonicChannel {
         let service = ChannelService { channel, authorization: self.authorization };
         let observed = self.outbound.attempt_layer().origin(self.endpoint.uri()).layer(service);
-        TonicChannel::new(self.outbound, self.retry.layer(observed))
+        TonicChannel::new(self.outbound, self.retry.layer(observed).connects_by_task(self.connect_timeout))
     }
 }
 

@@ -10,12 +10,15 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tonic::ConnectError;
 use tonic::transport::Channel;
 use tonic::transport::channel::ResponseFuture;
 use tower_service::Service;
 
 use super::connect_timeout::classified;
 use crate::error::BoxError;
+use crate::record::Attempt;
+use crate::timeouts::ConnectWait;
 
 /// Boxes the body of each request once.
 #[derive(Clone, Debug)]
@@ -43,19 +46,34 @@ where
             request.headers_mut().entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
         let boxed = |body| tonic::body::Body::new(PolledBody { inner: body, queried: Cell::new(false) });
-        ChannelFuture(self.channel.call(request.map(boxed)))
+        ChannelFuture {
+            wait: Attempt::current().and_then(ConnectWait::of),
+            inner: Some(self.channel.call(request.map(boxed))),
+        }
     }
 }
 
 /// The future of a call on the channel.
 #[derive(Debug)]
-pub(super) struct ChannelFuture(ResponseFuture);
+pub(super) struct ChannelFuture {
+    inner: Option<ResponseFuture>,
+    wait: Option<ConnectWait>,
+}
 
 impl Future for ChannelFuture {
     type Output = Result<Response<tonic::body::Body>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(classified)
+        let Self { inner, wait } = &mut *self;
+        let polled = Pin::new(inner.as_mut().expect("polled after it was ready")).poll(cx);
+        if polled.is_ready() {
+            return polled.map_err(classified);
+        }
+        let Some(error) = wait.as_mut().and_then(|wait| wait.poll(cx)) else { return Poll::Pending };
+        // From here on, the channel cannot send the request.
+        *inner = None;
+        // tonic makes `UNAVAILABLE` of this type.
+        Poll::Ready(Err(ConnectError(error.into()).into()))
     }
 }
 

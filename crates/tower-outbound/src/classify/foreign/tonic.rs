@@ -3,7 +3,7 @@
 use tonic::{ConnectError, Status, TimeoutExpired};
 
 use crate::classify::evidence::{Evidence, Level};
-use crate::failure::Detail;
+use crate::failure::{Detail, Kind};
 
 pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     if let Some(status) = error.downcast_ref::<Status>() {
@@ -11,7 +11,8 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
         let answered = std::error::Error::source(status).is_none();
         evidence.detail(Detail::Grpc { code: status.code() as i32, answered });
     } else if error.is::<TimeoutExpired>() {
-        evidence.timeout();
+        // tonic's own timer: `grpc-timeout`, or the `Endpoint`'s timeout.
+        evidence.definite(Kind::DeadlineExceeded);
     } else if error.is::<ConnectError>() {
         evidence.connecting();
     } else {

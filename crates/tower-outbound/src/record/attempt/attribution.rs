@@ -8,7 +8,8 @@ use crate::record::{Connection, Protocol};
 
 /// Completes a failure that ended an attempt.
 pub(super) fn attribute(attempt: &Attempt, failure: Failure) -> Failure {
-    let evidence = failure.send_evidence(attempt.0.write.is_untouched());
+    let write = &attempt.0.write;
+    let evidence = failure.send_evidence(write.is_untouched(), write.is_not_redirected());
     let state = send_state(attempt, evidence, failure.kind() == Kind::GoAway);
     // The last write may have returned since the phase was determined.
     let sent_since = state == SendState::Sent && failure.phase() == Some(Phase::Send);

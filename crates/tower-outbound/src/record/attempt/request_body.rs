@@ -114,6 +114,18 @@ impl AttemptRequestBody<'_> {
         self.0.0.write.set_handed_to_redirect_client();
     }
 
+    /// The client that follows redirects reports each redirect by [`redirected`](Self::redirected).
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn redirects_are_reported(self) {
+        self.0.0.write.set_redirects_reported();
+    }
+
+    /// The client has followed a redirect.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn redirected(self) {
+        self.0.0.write.set_redirected();
+    }
+
     /// The client that follows redirects dropped the request.
     #[cfg(feature = "reqwest")]
     pub(crate) fn dropped_by_redirect_client(self) {

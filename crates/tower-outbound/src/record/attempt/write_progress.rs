@@ -31,6 +31,12 @@ const ASKED: u8 = 2;
 /// That client has dropped the request, and has not asked for the body: it never sends the request.
 const DROPPED_UNTOUCHED: u8 = 3;
 
+/// That client reports each request that follows a redirect, and has reported none.
+const NO_REDIRECT: u8 = 1;
+/// It has followed a redirect.
+#[cfg(feature = "reqwest")]
+const REDIRECTED: u8 = 2;
+
 /// What was written of a request, and what became of its body.
 #[derive(Debug, Default)]
 pub(in crate::record) struct WriteProgress {
@@ -41,6 +47,7 @@ pub(in crate::record) struct WriteProgress {
     accepted: AtomicU64,
     body_escaped: AtomicBool,
     redirect_client: AtomicU8,
+    redirects: AtomicU8,
 }
 
 impl WriteProgress {
@@ -150,6 +157,22 @@ impl WriteProgress {
     pub(super) fn set_dropped_by_redirect_client(&self) {
         let (from, to) = (UNTOUCHED, DROPPED_UNTOUCHED);
         let _ = self.redirect_client.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// The client that follows redirects will report each of them.
+    #[cfg(feature = "reqwest")]
+    pub(super) fn set_redirects_reported(&self) {
+        let _ = self.redirects.compare_exchange(0, NO_REDIRECT, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(super) fn set_redirected(&self) {
+        self.redirects.store(REDIRECTED, Ordering::Release);
+    }
+
+    /// Whether the client has certainly followed no redirect, so that its error is that of this request.
+    pub(super) fn is_not_redirected(&self) -> bool {
+        self.redirects.load(Ordering::Acquire) == NO_REDIRECT
     }
 
     /// Whether a client that follows redirects has or had the request: its connections are not tracked.

@@ -19,6 +19,8 @@ pub enum StackWarning {
     RetriedTwice,
     /// A request that no connection took was given up, and another tokio runtime has a connection to its origin.
     OtherRuntime,
+    /// reqwest sent a request that no layer has seen.
+    Bypassed,
 }
 
 impl StackWarning {
@@ -30,6 +32,7 @@ impl StackWarning {
             Self::RetryInsideObserve => 8,
             Self::RetriedTwice => 16,
             Self::OtherRuntime => 32,
+            Self::Bypassed => 64,
         }
     }
 }
@@ -59,6 +62,10 @@ impl fmt::Display for StackWarning {
             Self::OtherRuntime => {
                 "a request was given up that no connection has taken, and another tokio runtime has a connection to its \
                  origin: a connection only sends while its runtime runs, so use one client per runtime"
+            }
+            Self::Bypassed => {
+                "reqwest sent a request past the layers, so nothing is known of it: send it with `client.get(url).send()` or \
+                 `client.execute(request)` instead of `client.get_ref().get(url).send()`"
             }
         })
     }
