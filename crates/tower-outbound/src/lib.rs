@@ -58,7 +58,7 @@
 //! | private: `classify` | [`Failure::of`], which knows the errors of other crates |
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
-//! | [`retry`], [`observe`], [`limit`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
+//! | [`retry`], [`observe`], [`limit`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
 //! | `client` | `OutboundClient` |
 //! | [`hyper`], `reqwest`, `tonic` | hyper's connections as services; the adapters of other clients |
@@ -107,6 +107,7 @@ pub mod docs;
 mod error;
 mod ext;
 pub mod failure;
+pub mod fixed_body;
 mod foreign;
 pub mod hyper;
 pub mod limit;
@@ -135,6 +136,6 @@ pub use self::ext::{RequestExt, ResponseExt};
 #[doc(inline)]
 pub use self::failure::{Class, Failure, Kind, Phase, SendState};
 #[doc(inline)]
-pub use self::outbound::Outbound;
+pub use self::outbound::{Outbound, Stack, StackBody};
 pub use self::record::event;
 pub use self::record::{Attempt, Call, Connection, Origin, Reuse, Timings, UrlTemplate};

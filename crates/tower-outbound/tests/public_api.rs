@@ -27,13 +27,28 @@ const NAMES: &[&str] = &[
     "ResponseExt",
     "Reuse",
     "SendState",
+    "Stack",
+    "StackBody",
     "Timings",
     "UrlTemplate",
 ];
 
 const MODULES: &[&str] = &[
-    "attempt", "client", "connect", "docs", "event", "failure", "hyper", "limit", "observe", "outbound",
-    "reqwest", "retry", "timeouts", "tonic",
+    "attempt",
+    "client",
+    "connect",
+    "docs",
+    "event",
+    "failure",
+    "fixed_body",
+    "hyper",
+    "limit",
+    "observe",
+    "outbound",
+    "reqwest",
+    "retry",
+    "timeouts",
+    "tonic",
 ];
 
 fn names(tree: &UseTree, found: &mut BTreeSet<String>) {

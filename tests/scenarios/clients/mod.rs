@@ -6,6 +6,7 @@ mod client_pool;
 mod hyper_conn;
 mod hyper_util;
 mod invalid_requests;
+mod made_services;
 mod outbound_client;
 mod reqwest;
 mod runtimes;

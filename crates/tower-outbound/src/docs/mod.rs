@@ -8,6 +8,7 @@
 //! | [`recipes`] | one line of code for each wish |
 //! | [`retries`] | what is retried, how often, and what happens to the connection meanwhile |
 //! | [`failures`] | each kind of failure, and what each fault leads to |
+//! | [`types`] | services that are already made, names of the types, and errors of the compiler |
 //! | [`on_call`] | which metric or span answers which question |
 
 /// A program for each client, and what each client hides.
@@ -44,3 +45,8 @@ pub mod recipes {}
 ///
 #[doc = include_str!("retries.md")]
 pub mod retries {}
+
+/// Services that are already made, names of the types, and errors of the compiler.
+///
+#[doc = include_str!("types.md")]
+pub mod types {}

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use super::{AttemptLayer, OutboundBuilder, OutboundLayer};
+use super::{AttemptLayer, FixedOutboundLayer, OutboundBuilder, OutboundLayer};
 use crate::connect::{PhaseLayer, TcpConnector, Track, TrackLayer};
+use crate::fixed_body::{Collect, FixedBodyLayer, Map};
 use crate::limit::InFlightLimitLayer;
 use crate::observe::ObserveLayer;
 use crate::record::{Connection, Registry};
@@ -75,6 +76,61 @@ impl Outbound {
     #[must_use]
     pub fn layer(&self) -> OutboundLayer {
         OutboundLayer::new(self.retry_layer(), self.attempt_layer())
+    }
+
+    /// As [`layer`](Self::layer), for a service that is already made: it takes one type of request body, `B`, and need not be
+    /// `Clone`. The stack takes the same type.
+    ///
+    /// `convert` makes a `B` of the body below the layers, a [`StackBody<B>`](crate::StackBody): usually `B`'s constructor, which
+    /// boxes. [`FixedBodyLayer`] says how clones share the service, and serves the other layers of this crate.
+    ///
+    /// # Example
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use http_body_util::combinators::UnsyncBoxBody;
+    /// use tower::ServiceBuilder;
+    /// use tower::util::BoxService;
+    /// use tower_outbound::{BoxError, Outbound};
+    ///
+    /// // A service as a library gives it away: its body has one type, and it is not `Clone`.
+    /// type Body = UnsyncBoxBody<Bytes, BoxError>;
+    /// type Made = BoxService<Request<Body>, Response<Full<Bytes>>, BoxError>;
+    ///
+    /// fn layered(service: Made) -> impl tower::Service<Request<Body>> {
+    ///     ServiceBuilder::new().layer(Outbound::new().layer_with_body(Body::new)).service(service)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn layer_with_body<M>(&self, convert: M) -> FixedOutboundLayer<Map<M>> {
+        FixedOutboundLayer::new(self.layer(), FixedBodyLayer::new(convert))
+    }
+
+    /// As [`layer_with_body`](Self::layer_with_body), for a body that is made of `Bytes` only, such as kube's: each request's
+    /// body is read whole before the service is called.
+    ///
+    /// See [`FixedBodyLayer::collect`] for what that costs.
+    ///
+    /// # Example
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower::ServiceBuilder;
+    /// use tower::util::BoxService;
+    /// use tower_outbound::{BoxError, Outbound};
+    ///
+    /// type Made = BoxService<Request<Full<Bytes>>, Response<Full<Bytes>>, BoxError>;
+    ///
+    /// // kube: `builder.with_layer(&outbound.layer_with_bytes(kube::client::Body::from))`.
+    /// fn layered(service: Made) -> impl tower::Service<Request<Full<Bytes>>> {
+    ///     ServiceBuilder::new().layer(Outbound::new().layer_with_bytes(Full::from)).service(service)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn layer_with_bytes<M>(&self, convert: M) -> FixedOutboundLayer<Collect<M>> {
+        FixedOutboundLayer::new(self.layer(), FixedBodyLayer::collect(convert))
     }
 
     /// The layers above a client without retry. Layers between [`retry_layer`](Self::retry_layer) and these run once for

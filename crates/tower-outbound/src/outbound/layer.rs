@@ -1,9 +1,11 @@
 use http::Uri;
 use tower_layer::Layer;
 
+use super::Layered;
+use crate::fixed_body::FixedBodyLayer;
 use crate::limit::{InFlightLimit, InFlightLimitLayer};
 use crate::observe::{Observe, ObserveLayer};
-use crate::retry::{Retry, RetryLayer};
+use crate::retry::RetryLayer;
 
 /// The layers above a client, from [`Outbound::layer`](crate::Outbound::layer): retry, observe, in-flight limit.
 ///
@@ -29,7 +31,7 @@ impl OutboundLayer {
 }
 
 impl<S> Layer<S> for OutboundLayer {
-    type Service = Retry<Observe<InFlightLimit<S>>>;
+    type Service = Layered<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let attempt = self.attempt.layer(inner);
@@ -69,5 +71,40 @@ impl<S> Layer<S> for AttemptLayer {
         // Above the limit: the wait for a slot is a phase (`queue`) of the attempt. Below retry: the record proves what
         // was sent.
         self.observe.layer(limited)
+    }
+}
+
+/// The layers of [`OutboundLayer`], for a service that is already made: from
+/// [`Outbound::layer_with_body`](crate::Outbound::layer_with_body) or
+/// [`Outbound::layer_with_bytes`](crate::Outbound::layer_with_bytes).
+///
+/// The service takes and returns the same types as before, except for the body of the response and the error. It need
+/// not be `Clone`.
+#[derive(Clone, Debug)]
+pub struct FixedOutboundLayer<C> {
+    above: OutboundLayer,
+    body: FixedBodyLayer<C>,
+}
+
+impl<C> FixedOutboundLayer<C> {
+    pub(super) const fn new(above: OutboundLayer, body: FixedBodyLayer<C>) -> Self {
+        Self { above, body }
+    }
+
+    /// The origin of requests whose URI has no host: see [`ObserveLayer::origin`].
+    #[must_use]
+    pub fn origin(self, uri: &Uri) -> Self {
+        Self { above: self.above.origin(uri), ..self }
+    }
+}
+
+impl<S, C> Layer<S> for FixedOutboundLayer<C>
+where
+    FixedBodyLayer<C>: Layer<S>,
+{
+    type Service = Layered<<FixedBodyLayer<C> as Layer<S>>::Service>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.above.layer(self.body.layer(inner))
     }
 }

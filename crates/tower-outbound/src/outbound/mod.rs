@@ -2,11 +2,14 @@
 
 mod builder;
 mod handle;
+mod hyper_client;
 mod layer;
+mod names;
 #[cfg(test)]
 mod tests;
 mod transport;
 
 pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;
-pub use self::layer::{AttemptLayer, OutboundLayer};
+pub use self::layer::{AttemptLayer, FixedOutboundLayer, OutboundLayer};
+pub use self::names::{FixedStack, Layered, LayeredBody, Stack, StackBody};

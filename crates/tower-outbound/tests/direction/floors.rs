@@ -18,7 +18,7 @@ const FLOORS: &str = "
     classify
     timeouts
     foreign
-    observe | limit | retry | connect/tcp | connect/track | connect/phase
+    observe | limit | retry | fixed_body | connect/tcp | connect/track | connect/phase
     connect
     outbound
     client
@@ -34,6 +34,7 @@ const USERS_OF_FOREIGN: &[&str] = &[
     "hyper/",
     "observe/request_body.rs",
     "observe/service.rs",
+    "outbound/hyper_client.rs",
     "reqwest/",
     "tonic/",
 ];

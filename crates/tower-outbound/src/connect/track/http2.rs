@@ -64,12 +64,7 @@ impl Http2 {
         at: Instant,
     ) {
         self.blocked = result.is_pending();
-        let Poll::Ready(Ok(mut written)) = *result else {
-            if result.is_ready() {
-                self.refused(connection, bufs);
-            }
-            return;
-        };
+        let Poll::Ready(Ok(mut written)) = *result else { return };
         for buf in bufs {
             let (bytes, _) = buf.split_at(written.min(buf.len()));
             written -= bytes.len();
@@ -77,13 +72,6 @@ impl Http2 {
         }
         if let Some(executor) = self.executor.take_if(|_| self.streams.has_sent_preface()) {
             announce_tasks(connection, executor);
-        }
-    }
-
-    /// These bytes were not written. A GOAWAY among them says all the same why this side gives the connection up.
-    pub(super) fn refused(&self, connection: &Connection, bufs: &[io::IoSlice<'_>]) {
-        if let Some(code) = self.streams.would_give_up(bufs.iter().map(|buf| &**buf)) {
-            connection.io().gave_up(kind_of(code));
         }
     }
 
@@ -154,7 +142,7 @@ fn record(connection: &Connection, change: StreamChange, at: Instant) {
     match change {
         StreamChange::Opened { stream, sequence } => io.begin_stream(stream, sequence, at),
         StreamChange::Closed => io.end_stream(at),
-        StreamChange::GoAway { last, after } => io.goaway_received(last, after),
+        StreamChange::GoAway => io.goaway_received(),
         StreamChange::Excluded { after } => io.exclude_after(after),
         StreamChange::GaveUp { code } => io.gave_up(kind_of(code)),
     }

@@ -66,7 +66,9 @@ pub(in crate::record) fn association_reported(attempt: &Attempt) {
 /// The client names the serving connection. Marks from another connection are discarded.
 pub(super) fn confirm_connection(attempt: &Attempt, connection: &Connection, at: Instant) {
     let accepted = attempt.0.marks.accepted.is_set();
-    let evidence = if accepted { UseEvidence::Named } else { UseEvidence::NamedUnsent };
+    // Of a body that a layer below has replaced, the response shows that the request was sent.
+    let answered = attempt.0.write.body_escaped() && attempt.status().is_some();
+    let evidence = if accepted || answered { UseEvidence::Named } else { UseEvidence::NamedUnsent };
     serve_by(attempt, connection, at, evidence);
 }
 
