@@ -1,10 +1,14 @@
 //! A request that the peer's GOAWAY leaves out is sent again.
 
-use outbound_tests::faults::frames::goaway;
+use outbound_tests::faults::frames::{goaway, rst_stream};
 use outbound_tests::server::Script;
+use tower_outbound::{Kind, SendState};
 
 use super::*;
 use crate::support::recorded;
+
+/// The error code CANCEL.
+const CANCEL: u32 = 8;
 
 #[tokio::test(start_paused = true)]
 async fn goaway_leaves_request_out_and_it_is_retried() {
@@ -22,4 +26,18 @@ async fn goaway_leaves_request_out_and_it_is_retried() {
     assert_eq!(recorder.count("RetryDecided"), 1);
     drop(client);
     recorder.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn goaway_leaves_request_out_whose_error_is_another() {
+    // The GOAWAY includes the first request; the second one is reset, with a code that says nothing.
+    let reset = rst_stream(3, CANCEL);
+    let script = Script::new().write(settings(100)).sleep(ms(10)).write([reset, goaway(1, 0)].concat());
+    let (server, peer) = ScriptedServer::duplex(script.sleep(ms(10)).write(ok(1)).read_to_end());
+    let (outbound, _recorder) = recorded();
+    let client = driven(&outbound, peer);
+    let (first, second) = tokio::join!(read(&client, get(&server)), read(&client, get(&server)));
+    first.unwrap();
+    let failure = second.unwrap_err().failure().clone();
+    assert_eq!((failure.kind(), failure.send_state()), (Kind::StreamReset, Some(SendState::NotProcessed)));
 }

@@ -13,7 +13,7 @@ pub enum SendState {
     NotSent,
     /// This many bytes of an incomplete request were written, including head and framing, before encryption, and no more will
     /// be (HTTP/1). 0 if the first write failed inside TLS, which may have sent a record before. If another thread was in a
-    /// write when a timeout ended the attempt, this is the most that can have been written.
+    /// write when the attempt ended, this is the most that can have been written.
     Partial(u64),
     /// The whole request was written and flushed (HTTP/1).
     Sent,

@@ -64,7 +64,12 @@ impl Http2 {
         at: Instant,
     ) {
         self.blocked = result.is_pending();
-        let Poll::Ready(Ok(mut written)) = *result else { return };
+        let Poll::Ready(Ok(mut written)) = *result else {
+            if result.is_ready() {
+                self.refused(connection, bufs);
+            }
+            return;
+        };
         for buf in bufs {
             let (bytes, _) = buf.split_at(written.min(buf.len()));
             written -= bytes.len();
@@ -72,6 +77,13 @@ impl Http2 {
         }
         if let Some(executor) = self.executor.take_if(|_| self.streams.has_sent_preface()) {
             announce_tasks(connection, executor);
+        }
+    }
+
+    /// These bytes were not written. A GOAWAY among them says all the same why this side gives the connection up.
+    pub(super) fn refused(&self, connection: &Connection, bufs: &[io::IoSlice<'_>]) {
+        if let Some(code) = self.streams.would_give_up(bufs.iter().map(|buf| &**buf)) {
+            connection.io().gave_up(kind_of(code));
         }
     }
 
@@ -142,7 +154,7 @@ fn record(connection: &Connection, change: StreamChange, at: Instant) {
     match change {
         StreamChange::Opened { stream, sequence } => io.begin_stream(stream, sequence, at),
         StreamChange::Closed => io.end_stream(at),
-        StreamChange::GoAway => io.goaway_received(),
+        StreamChange::GoAway { last, after } => io.goaway_received(last, after),
         StreamChange::Excluded { after } => io.exclude_after(after),
         StreamChange::GaveUp { code } => io.gave_up(kind_of(code)),
     }

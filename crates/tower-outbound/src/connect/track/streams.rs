@@ -32,8 +32,8 @@ pub(crate) enum StreamChange {
     Opened { stream: u32, sequence: u64 },
     /// A response ended, or a stream was reset by either side.
     Closed,
-    /// The peer sent GOAWAY.
-    GoAway,
+    /// The peer sent GOAWAY. `after`: when the last stream that it includes was opened, if that is known.
+    GoAway { last: u32, after: Option<u64> },
     /// This side sent GOAWAY with this error code.
     GaveUp { code: u32 },
     /// A GOAWAY leaves out requests that the client accepted after this sequence number.
@@ -115,6 +115,19 @@ impl Streams {
         })
     }
 
+    /// The error code of a GOAWAY in these bytes, which could not be written.
+    pub(crate) fn would_give_up<'a>(&self, bufs: impl Iterator<Item = &'a [u8]>) -> Option<u32> {
+        let (mut sent, mut code) = (self.sent.clone(), None);
+        for bytes in bufs {
+            sent.walk(bytes, |frame| {
+                if frame.kind == GOAWAY && frame.code != NO_ERROR {
+                    code.get_or_insert(frame.code);
+                }
+            });
+        }
+        code
+    }
+
     /// Whether the received bytes end between two frames, where a frame can be injected.
     pub(crate) fn is_between_frames(&self) -> bool {
         self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
@@ -166,7 +179,7 @@ impl Streams {
             if frame.kind == GOAWAY {
                 let last = frame.last_stream;
                 *goaway = Some(last);
-                on_change(StreamChange::GoAway);
+                on_change(StreamChange::GoAway { last, after: recent.sequence_of(last) });
                 // hyper returns the error also to the last stream if the GOAWAY includes it. If a later stream was sent,
                 // every stream with the error is left out.
                 let after = if last < *last_opened { Some(0) } else { recent.sequence_of(last) };

@@ -99,6 +99,7 @@ impl Traffic {
         match &mut self.content {
             Content::Http1(turns) => turns.claim(bufs.iter().map(|buf| buf.len() as u64).sum()),
             Content::Http2(http2) if reaches && self.end.has_ended() && http2.would_open(bufs) => {
+                http2.refused(&self.connection, bufs);
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
             Content::Unknown | Content::Opaque | Content::Http2(_) => Ok(()),

@@ -52,7 +52,7 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
         _ if http2 && unopened() => SendState::NotSent,
         // The error of the stream itself: only HTTP/2 has it.
         Some(SendState::NotProcessed) => SendState::NotProcessed,
-        _ if http2 && goaway && connection.as_ref().is_some_and(|one| is_beyond_goaway(attempt, one)) => {
+        _ if http2 && connection.as_ref().is_some_and(|one| is_beyond_goaway(attempt, one, goaway)) => {
             SendState::NotProcessed
         }
         Some(SendState::NotSent) if !accepted => SendState::NotSent,
@@ -64,12 +64,15 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
     }
 }
 
-/// Whether the peer's GOAWAY leaves the stream of the attempt out. The error alone does not prove this: hyper returns it
-/// also for a stream that the GOAWAY includes. Ids ascend, so a request that was accepted after the last included stream
-/// was sent is beyond the GOAWAY.
-fn is_beyond_goaway(attempt: &Attempt, connection: &Connection) -> bool {
+/// Whether the peer's GOAWAY leaves the stream of the attempt out, whatever ended the attempt. `goaway`: that GOAWAY did, which
+/// alone does not prove this: hyper returns its error also for a stream that the GOAWAY includes. Ids ascend, so a request
+/// that was accepted after the last included stream was sent is beyond the GOAWAY.
+fn is_beyond_goaway(attempt: &Attempt, connection: &Connection, goaway: bool) -> bool {
+    if let Some(id) = attempt.0.stream.id() {
+        return id > connection.goaway_last();
+    }
     let accepted = attempt.0.write.accepted();
-    connection.goaway_after().is_some_and(|last| accepted > last)
+    accepted > connection.goaway_after_last() || goaway && accepted > connection.goaway_after()
 }
 
 /// Whether every connection that might have the request asks before it writes: tracked, not HTTP/2, and the body is still there to hand the request off.

@@ -43,9 +43,9 @@ impl AttemptIo<'_> {
     }
 
     /// The HEADERS of the request were written (HTTP/2).
-    pub(crate) fn stream_opened(self, at: Instant) {
+    pub(crate) fn stream_opened(self, stream: u32, at: Instant) {
         let inner = &*self.0.0;
-        inner.stream.open();
+        inner.stream.open(stream);
         if !self.0.is_ended() {
             inner.marks.send_start.set(inner.start, at);
         }

@@ -4,7 +4,7 @@
 //! ([`Connection::drive`](crate::Connection::drive)), the stream of each request is known. Otherwise a request waits as long
 //! as no stream was opened since the client accepted it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use tokio::time::Instant;
 
@@ -20,38 +20,48 @@ const OPEN: u8 = 2;
 
 /// What is known of the stream of a request.
 #[derive(Debug, Default)]
-pub(in crate::record) struct StreamProgress(AtomicU8);
+pub(in crate::record) struct StreamProgress {
+    progress: AtomicU8,
+    /// The id of the stream, once it is open.
+    id: AtomicU32,
+}
 
 impl StreamProgress {
     /// The connection has accepted the request for a stream that is known.
     pub(in crate::record) fn wait(&self) {
-        self.0.store(WAITING, Ordering::Release);
+        self.progress.store(WAITING, Ordering::Release);
     }
 
     /// The same for an attempt that has ended. `false` if the request was accepted before.
     pub(in crate::record) fn wait_ended(&self) -> bool {
-        self.0.compare_exchange(UNKNOWN, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.progress.compare_exchange(UNKNOWN, WAITING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The HEADERS were written.
-    pub(super) fn open(&self) {
-        self.0.store(OPEN, Ordering::Release);
+    pub(super) fn open(&self, id: u32) {
+        self.id.store(id, Ordering::Release);
+        self.progress.store(OPEN, Ordering::Release);
     }
 
     /// Another connection serves the request.
     pub(super) fn forget(&self) {
-        self.0.store(UNKNOWN, Ordering::Release);
+        self.progress.store(UNKNOWN, Ordering::Release);
     }
 
     pub(in crate::record) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire) == OPEN
+        self.progress.load(Ordering::Acquire) == OPEN
+    }
+
+    /// The id of the open stream, if it is known.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.is_open().then(|| self.id.load(Ordering::Acquire))
     }
 }
 
 /// Whether the client has accepted the request for an HTTP/2 connection and has certainly not written its HEADERS.
 pub(super) fn waits_for_stream(attempt: &Attempt) -> bool {
     let inner = &*attempt.0;
-    match inner.stream.0.load(Ordering::Acquire) {
+    match inner.stream.progress.load(Ordering::Acquire) {
         WAITING => true,
         OPEN => false,
         _ if !inner.marks.accepted.is_set() || inner.marks.send_start.is_set() => false,

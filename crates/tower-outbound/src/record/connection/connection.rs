@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{self, Handle};
@@ -44,8 +44,12 @@ pub(in crate::record) struct ConnectionInner {
     pub(super) retired: AtomicBool,
     /// A handle on the pool was taken, or the client does not give one.
     pub(in crate::record) captured: AtomicBool,
-    /// The sequence number at which the last stream that a GOAWAY includes was sent.
+    /// The sequence number after which requests that fail with a GOAWAY are beyond it.
     pub(super) goaway_after: AtomicU64,
+    /// The last stream that the peer's GOAWAY includes; `u32::MAX` before one.
+    pub(super) goaway_last: AtomicU32,
+    /// The sequence number at which that stream was opened; `u64::MAX` if it is not known.
+    pub(super) goaway_after_last: AtomicU64,
     /// The sequence number at which the first stream was opened; 0 before that.
     pub(super) first_stream_opened: AtomicU64,
     /// The sequence number at which the last stream was opened; 0 before the first.
@@ -130,6 +134,8 @@ impl Connection {
             retired: AtomicBool::new(false),
             captured: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
+            goaway_last: AtomicU32::new(u32::MAX),
+            goaway_after_last: AtomicU64::new(u64::MAX),
             first_stream_opened: AtomicU64::new(0),
             last_stream_opened: AtomicU64::new(0),
             opens_no_stream: AtomicBool::new(false),
@@ -306,9 +312,19 @@ impl Connection {
         self.0.retired.store(true, Ordering::Release);
     }
 
-    /// The sequence number after which requests are beyond a GOAWAY.
-    pub(in crate::record) fn goaway_after(&self) -> Option<u64> {
-        Some(self.0.goaway_after.load(Ordering::Acquire)).filter(|sequence| *sequence != u64::MAX)
+    /// The sequence number after which requests that fail with a GOAWAY are beyond it.
+    pub(in crate::record) fn goaway_after(&self) -> u64 {
+        self.0.goaway_after.load(Ordering::Acquire)
+    }
+
+    /// The last stream that the peer's GOAWAY includes; `u32::MAX` before one.
+    pub(in crate::record) fn goaway_last(&self) -> u32 {
+        self.0.goaway_last.load(Ordering::Acquire)
+    }
+
+    /// The sequence number at which that stream was opened; `u64::MAX` if it is not known.
+    pub(in crate::record) fn goaway_after_last(&self) -> u64 {
+        self.0.goaway_after_last.load(Ordering::Acquire)
     }
 
     pub(in crate::record) fn last_stream_opened(&self) -> u64 {

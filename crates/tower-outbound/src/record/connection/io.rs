@@ -60,7 +60,7 @@ impl ConnectionIo<'_> {
             attempt.io().stream_lost();
         }
         if let Some(attempt) = attempt.and_then(|attempt| attempt.upgrade()) {
-            attempt.io().stream_opened(at);
+            attempt.io().stream_opened(stream, at);
         }
     }
 
@@ -87,12 +87,16 @@ impl ConnectionIo<'_> {
         self.0.hint(hint);
     }
 
-    /// The peer has sent GOAWAY.
-    pub(crate) fn goaway_received(self) {
+    /// The peer has sent GOAWAY. `after`: when the last stream that it includes was opened, if that is known.
+    pub(crate) fn goaway_received(self, last: u32, after: Option<u64>) {
+        let inner = &*self.0.0;
+        inner.goaway_last.fetch_min(last, Ordering::AcqRel);
+        inner.goaway_after_last.fetch_min(after.unwrap_or(u64::MAX), Ordering::AcqRel);
         self.0.lifecycle().goaway_received();
     }
 
-    /// A GOAWAY, the peer's or an injected one, leaves out requests that the client accepted after this sequence number.
+    /// A GOAWAY, the peer's or an injected one, leaves out those of the requests that fail with it that the client accepted
+    /// after this sequence number.
     pub(crate) fn exclude_after(self, sequence: u64) {
         self.0.0.goaway_after.fetch_min(sequence, Ordering::AcqRel);
     }

@@ -80,7 +80,7 @@ fn goaway_reported_once_and_not_from_payload() {
     let received = [frame(4, 0, 0, 6), frame(DATA, 0, 1, 300), frame(GOAWAY, 0, 0, 8)].concat();
     for piece in 1..=received.len() {
         let seen = changes(&received, piece, &[]).0;
-        assert_eq!(seen, [StreamChange::GoAway], "in pieces of {piece}");
+        assert!(matches!(seen[..], [StreamChange::GoAway { .. }]), "in pieces of {piece}: {seen:?}");
     }
 }
 
@@ -105,8 +105,11 @@ fn goaway_excludes_streams_after_last_stream_id() {
                 streams.received(chunk, |change| seen.push(change));
             }
             match seen[..] {
-                [StreamChange::GoAway] => None,
-                [StreamChange::GoAway, StreamChange::Excluded { after }] => Some(after),
+                [StreamChange::GoAway { .. }] => None,
+                [StreamChange::GoAway { last: seen, .. }, StreamChange::Excluded { after }] => {
+                    assert_eq!(seen, u32::from(last));
+                    Some(after)
+                }
                 _ => panic!("{seen:?}"),
             }
         };
@@ -133,6 +136,20 @@ fn own_goaway_with_error_gives_up_at_any_byte_split() {
             assert_eq!(seen, expected, "in pieces of {piece}");
         }
     }
+}
+
+#[test]
+fn own_goaway_that_is_not_written_gives_up() {
+    let goaway = |code: u8| [&frame(GOAWAY, 0, 0, 8)[..HEAD], &[0, 0, 0, 1, 0, 0, 0, code]].concat();
+    let mut streams = Streams::new();
+    streams.sent(&[b' '; PREFACE], |_| {});
+    let begun = frame(DATA, 0, 1, 30);
+    streams.sent(&begun[..20], |_| {});
+    let given_up = |goaway: Vec<u8>| {
+        let rest = [begun[20..].to_vec(), goaway].concat();
+        streams.would_give_up(rest.chunks(7))
+    };
+    assert_eq!([goaway(0), goaway(1), goaway(11), Vec::new()].map(given_up), [None, Some(1), Some(11), None]);
 }
 
 #[test]
