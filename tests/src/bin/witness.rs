@@ -26,6 +26,9 @@ struct Arguments {
     /// Leaves out the faults whose reports are known to be wrong.
     #[arg(long)]
     settled: bool,
+    /// Prints each failure whose send state is unknown.
+    #[arg(long)]
+    unknown: bool,
     /// Prints everything that was reported and logged.
     #[arg(long)]
     verbose: bool,
@@ -45,7 +48,7 @@ async fn main() -> ExitCode {
 
 /// Whether every report was right, and the first byte in time.
 async fn run(arguments: &Arguments) -> io::Result<bool> {
-    let Arguments { requests, seed, scene, capture, settled, verbose } = *arguments;
+    let Arguments { requests, seed, scene, capture, settled, unknown, verbose } = *arguments;
     if capture {
         capture_tools()?;
     }
@@ -72,6 +75,10 @@ async fn run(arguments: &Arguments) -> io::Result<bool> {
         }
         for (step, why) in &verdict.unknown_reuse {
             println!("unknown reuse: {}", describe(&scene, Some(*step)));
+            println!("    {why}");
+        }
+        for (step, why) in verdict.unknown_send.iter().filter(|_| unknown) {
+            println!("unknown send state: {}", describe(&scene, Some(*step)));
             println!("    {why}");
         }
         for what in &played.unfinished {

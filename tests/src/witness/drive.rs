@@ -22,7 +22,7 @@ use tower_outbound::{Outbound, RequestExt as _};
 
 use super::capture::Capture;
 use super::clients::{Body, Send};
-use super::judge::Wire;
+use super::judge::{Wire, logged};
 use super::log::{PeerConnection, PeerEnd};
 use super::peer::Peer;
 use super::plan::{Act, Scene, Step, Upload};
@@ -83,7 +83,7 @@ pub async fn play(scene: &Arc<Scene>, certs: &Certs, captures: bool) -> io::Resu
     let reported = collector.take();
     let peer = peer.finish(WATCHDOG).await;
     for open in peer.iter().filter(|connection| connection.end == PeerEnd::Open) {
-        unfinished.push(format!("connection {} of the peer", open.number));
+        unfinished.push(format!("of the peer: {}", logged(open)));
     }
     let wire = match capture {
         Some(capture) => {

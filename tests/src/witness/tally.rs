@@ -41,7 +41,7 @@ impl Tally {
             *count += verdict.count(field);
         }
         self.unknown_reuse += verdict.unknown_reuse.len();
-        self.unknown_send += verdict.unknown_send;
+        self.unknown_send += verdict.unknown_send.len();
         extend(&mut self.first_bytes, &verdict.first_bytes);
         extend(&mut self.captured, &verdict.captured);
     }

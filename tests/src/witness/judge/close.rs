@@ -63,6 +63,8 @@ fn expected(joined: &Joined<'_>, report: &ConnectionReport, peer: &PeerConnectio
     // A reset takes what was said and not read.
     let read = report.bytes_in == peer.written;
     match peer.end {
+        // h2 may write, and fail, before it can say in a GOAWAY that it has read garbage.
+        PeerEnd::Reset if peer.http2 && peer.garbage => fits.push(Error),
         // A connection that left the pool may be dropped before its end is read.
         PeerEnd::Closed if !said => fits.extend([PeerClosed, Evicted]),
         // A reset that meets a FIN of this side, or unread bytes, is seen as either.

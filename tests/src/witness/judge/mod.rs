@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::story::logged;
 pub use self::wire::Wire;
 use super::drive::Played;
 use super::log::{PeerConnection, PeerRequest};
@@ -86,8 +87,8 @@ pub struct Verdict {
     pub failures: usize,
     /// Attempts that the peer has read, and whose reuse is unknown although the IO is tracked.
     pub unknown_reuse: Vec<(usize, String)>,
-    /// Failures whose send state is unknown.
-    pub unknown_send: usize,
+    /// Failures whose send state is unknown, and what both sides have of them.
+    pub unknown_send: Vec<(usize, String)>,
     /// Connections that the peer accepted.
     pub connections: usize,
     /// From the first packet of an answer to the reported first byte, in such a scene, with a capture.

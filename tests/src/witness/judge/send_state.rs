@@ -6,6 +6,9 @@ use super::{Attempt, Field, Joined, Verdict};
 use crate::witness::log::{Goodbye, PeerConnection, PeerEnd, Refusal};
 use crate::witness::reported::End;
 
+/// A write of an upload is given more than this, and the socket takes a part of it.
+const WRITE: u64 = 4 << 10;
+
 /// Returns the state, if there is one and it is right.
 pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) -> Option<SendState> {
     let End::Failed(kind, _, state) = attempt.report.end else { return None };
@@ -16,7 +19,7 @@ pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Ve
         Some(SendState::Sent) => sent(attempt),
         Some(SendState::NotProcessed) => not_processed(joined, attempt),
         Some(SendState::Unknown) => {
-            verdict.unknown_send += 1;
+            verdict.unknown_send.push((attempt.report.step, attempt.story()));
             unknown(joined, attempt)
         }
         Some(_) => Some("a state that is new".to_owned()),
@@ -70,18 +73,22 @@ fn partial(joined: &Joined<'_>, attempt: &Attempt<'_>, bytes: u64) -> Option<Str
     if joined.scene.client.http2 {
         return Some("HTTP/2 has no such state".to_owned());
     }
-    if attempt.seen.is_some_and(|(_, request)| request.whole) {
+    // A bound may be the whole: see below.
+    if attempt.seen.is_some_and(|(_, request)| request.whole && (bytes < WRITE || bytes != request.wire)) {
         return Some("a peer has read it whole".to_owned());
     }
     let read = attempt.read();
     if read > bytes {
         return Some(format!("a peer has read {read} bytes of it"));
     }
-    if let Some(written) = attempt.written().filter(|written| *written != bytes) {
+    // While another thread is in a write, the report is the most that may be written: all that the write was given.
+    let bound = |written: u64| written + WRITE <= bytes;
+    let fits = |written: u64| written == bytes || bound(written);
+    if let Some(written) = attempt.written().filter(|written| !fits(*written)) {
         return Some(format!("{written} bytes of it were written"));
     }
     let all_read = attempt.seen.is_some_and(|(peer, _)| peer.to_the_end);
-    if all_read && read < bytes && !joined.scene.client.tls {
+    if all_read && read < bytes && !bound(read) && !joined.scene.client.tls {
         return Some(format!("{read} bytes of it left"));
     }
     None
@@ -99,8 +106,11 @@ fn not_processed(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
     }
     let excludes = |peer: &PeerConnection| matches!(peer.goodbye, Some(Goodbye::GoAway(_)));
     let said = match attempt.seen {
-        Some((_, request)) => {
-            request.answer.is_none() && matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded))
+        Some((peer, request)) => {
+            let refused = matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded));
+            // Also a stream that was reset first.
+            let beyond = matches!(peer.goodbye, Some(Goodbye::GoAway(last)) if request.number > last);
+            request.answer.is_none() && (refused || beyond)
         }
         None => joined.played.peer.iter().any(excludes),
     };
@@ -124,7 +134,10 @@ fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
             (said && arrived).then(|| "the peer said that it did not process it".to_owned())
         }
         None => {
-            let told = !joined.may_have_taken(attempt.report.start);
+            // h2 tells the requests before it writes the GOAWAY by which this side gives the connection up: until then it may
+            // still write what it has buffered.
+            let gives_up = attempt.named.is_some_and(|(_, side)| side.is_some_and(|side| side.garbage));
+            let told = !gives_up && !joined.may_have_taken(attempt.report.start);
             told.then(|| "the peers have read all that came, and nothing of it".to_owned())
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn brief(report: &ConnectionReport) -> String {
 }
 
 /// A connection as its peer logged it.
-pub(super) fn logged(peer: &PeerConnection) -> String {
+pub(in crate::witness) fn logged(peer: &PeerConnection) -> String {
     let PeerConnection { number, port, read, written, requests, goodbye, garbage, end, to_the_end, .. } =
         peer;
     let rest = if *to_the_end { "and read to the end" } else { "not read to the end" };
