@@ -11,6 +11,8 @@ use super::peers::Peers;
 
 /// How often to look.
 const MOMENT: Duration = Duration::from_millis(20);
+/// How many looks in a row must find nothing.
+const LOOKS: u32 = 3;
 
 /// What is left some time after the client was dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,11 +44,16 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits until nothing is left, for this time at most. Blocks the thread.
+    ///
+    /// A peer that closes a connection between the two counts of sockets hides a socket of the client's side. So nothing is
+    /// left if several looks in a row find nothing.
     pub(super) fn settle(&self, limit: Duration) -> io::Result<Left> {
         let end = Instant::now() + limit;
+        let mut found_nothing = 0;
         loop {
             let left = self.left()?;
-            if left == Left::default() || Instant::now() >= end {
+            found_nothing = if left == Left::default() { found_nothing + 1 } else { 0 };
+            if found_nothing == LOOKS || Instant::now() >= end {
                 return Ok(left);
             }
             std::thread::sleep(MOMENT);
