@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tower_layer::Layer;
 
-use super::client::HyperClient;
+use super::shared::{SharedClient, SharedConnector};
 use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
 use crate::foreign::DriveExecutor;
@@ -172,7 +172,7 @@ impl ClientBuilder {
         };
         let executor = DriveExecutor::new(TokioExecutor::new());
         let connector = self.outbound.track_layer().executor(&executor).layer(https);
-        let client: HyperClient = Client::builder(executor)
+        let client = Client::builder(executor)
             .timer(TokioTimer::new())
             // Without a timer the pool closes idle connections only at the next checkout.
             .pool_timer(TokioTimer::new())
@@ -184,8 +184,8 @@ impl ClientBuilder {
             .http2_keep_alive_while_idle(self.keep_alive.while_idle)
             // hyper-util's retries are invisible to the layers, and unbounded.
             .retry_canceled_requests(false)
-            .build(connector);
-        let service = self.outbound.layer().layer(client);
+            .build(SharedConnector::new(connector));
+        let service = self.outbound.layer().layer(SharedClient::new(client));
         OutboundClient { service, outbound: self.outbound }
     }
 }

@@ -3,22 +3,18 @@ use std::task::{Context, Poll};
 
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use tower_service::Service;
 
 use super::pending::Pending;
+use super::shared::SharedClient;
 use super::{ClientBuilder, ClientFuture, RequestBody, ResponseBody, uri};
-use crate::connect::{TcpConnector, Track};
 use crate::error::{BoxError, Error};
 use crate::limit::InFlightLimit;
-use crate::observe::{Observe, ObserveRequestBody};
+use crate::observe::Observe;
 use crate::outbound::Outbound;
-use crate::retry::{LeasedBody, Retry};
+use crate::retry::Retry;
 
-pub(super) type HyperClient =
-    Client<Track<HttpsConnector<TcpConnector>>, ObserveRequestBody<LeasedBody<RequestBody>>>;
-pub(super) type Observed = Observe<InFlightLimit<HyperClient>>;
+pub(super) type Observed = Observe<InFlightLimit<SharedClient>>;
 
 /// A pooled HTTP/1 and HTTP/2 client with TLS and every layer of this crate, made by [`Outbound::client`].
 ///

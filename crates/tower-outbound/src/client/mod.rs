@@ -17,6 +17,8 @@ mod request_body;
 #[cfg(feature = "client")]
 mod roots;
 #[cfg(feature = "client")]
+mod shared;
+#[cfg(feature = "client")]
 mod tls;
 #[cfg(feature = "client")]
 mod uri;

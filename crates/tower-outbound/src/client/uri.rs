@@ -3,16 +3,20 @@
 use http::Uri;
 
 use crate::error::Error;
+use crate::util::Authority;
 
 pub(super) fn check(uri: &Uri) -> Result<(), Error> {
-    let fault = match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => match has_stray_port(uri) {
-            false => return Ok(()),
-            true => {
-                "has no port from 0 to 65535 after the colon (is the host missing after user and password?)"
-                    .to_owned()
+    let authority = uri.authority().map(|authority| Authority::split(authority.as_str()));
+    let fault = match (uri.scheme_str(), authority) {
+        (Some("http" | "https"), Some(authority)) if !authority.host.is_empty() => {
+            match is_stray(authority.port) {
+                false => return Ok(()),
+                true => {
+                    "has no port from 0 to 65535 after the colon (is the host missing after user and password?)"
+                        .to_owned()
+                }
             }
-        },
+        }
         (None, Some(_)) => "has no scheme".to_owned(),
         (Some("http" | "https") | None, _) => "names no host".to_owned(),
         (Some(scheme), _) => format!("has the scheme {scheme:?}"),
@@ -24,10 +28,8 @@ pub(super) fn check(uri: &Uri) -> Result<(), Error> {
 }
 
 /// Whether the text after the host's colon is not a port: the `http` crate accepts any. It may be a password.
-fn has_stray_port(uri: &Uri) -> bool {
-    let after_host = || Some(uri.authority()?.as_str().rsplit_once(uri.host()?)?.1);
-    let port = after_host().and_then(|text| text.strip_prefix(':')).filter(|port| !port.is_empty());
-    port.is_some_and(|port| port.parse::<u16>().is_err())
+fn is_stray(port: Option<&str>) -> bool {
+    port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err())
 }
 
 pub(super) fn unparsable(error: &http::Error) -> Error {

@@ -8,6 +8,7 @@ use http::Uri;
 
 use super::origin_changes::OriginChanges;
 use crate::record::ObserverStates;
+use crate::util::Authority;
 use crate::util::http::{HostPort, default_port};
 
 /// Scheme, host and port of a request (RFC 9110, section 4.3.1).
@@ -38,23 +39,12 @@ impl<'a> OriginParts<'a> {
     /// `None` where the URI names no host.
     pub(crate) fn of(uri: &'a Uri) -> Option<Self> {
         let scheme = uri.scheme_str().unwrap_or("http");
-        let (host, port) = split(uri.authority()?.as_str());
-        let port = port.unwrap_or_else(|| default_port(scheme));
+        let Authority { host, port, .. } = Authority::split(uri.authority()?.as_str());
+        let port = port.and_then(|port| port.parse().ok()).unwrap_or_else(|| default_port(scheme));
+        // The brackets of an IPv6 literal belong to the URI's syntax, not to the address.
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         (!host.is_empty()).then_some(Self { scheme, host, port })
     }
-}
-
-/// Host and port of an authority that was checked already; in one pass, since every request comes here.
-fn split(authority: &str) -> (&str, Option<u16>) {
-    let user = authority.bytes().rposition(|byte| byte == b'@');
-    let authority = &authority[user.map_or(0, |at| at + 1)..];
-    let colon = authority.bytes().rposition(|byte| matches!(byte, b':' | b']'));
-    let (host, port) = match colon {
-        Some(at) if authority.as_bytes()[at] == b':' => (&authority[..at], authority[at + 1..].parse().ok()),
-        _ => (authority, None),
-    };
-    // The brackets of an IPv6 literal belong to the URI's syntax, not to the address.
-    (host.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
 impl Origin {

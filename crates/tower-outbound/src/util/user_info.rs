@@ -6,11 +6,14 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::Authority;
+
 /// A URI without its user info, and the user info as the value of `Authorization` (RFC 7617). `None` if there is none.
 pub(crate) fn split(uri: &Uri) -> Option<(Uri, HeaderValue)> {
-    let (user_info, host) = uri.authority()?.as_str().rsplit_once('@')?;
+    let authority = uri.authority()?.as_str();
+    let user_info = Authority::split(authority).user_info?;
     let mut parts = uri.clone().into_parts();
-    parts.authority = Some(host.parse().ok()?);
+    parts.authority = Some(authority[user_info.len() + 1..].parse().ok()?);
     Some((Uri::from_parts(parts).ok()?, basic(user_info)?))
 }
 
