@@ -15,7 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
 use crate::settings::Silence;
 use crate::timeouts::{AttemptTimers, CheckUp, finish_lost, finish_timed_out};
-use crate::util::http::{has_connection_option, has_event_stream_content_type};
+use crate::util::http::NamedHeaders;
 
 /// Ends the attempt when dropped.
 #[derive(Debug)]
@@ -135,14 +135,22 @@ fn respond<R: Body>(
 ) -> Response<ObserveBody<R>> {
     let attempt = guard.attempt();
     let connection = response.extensions().get::<Connection>();
-    attempt.response().head(response.status(), response.version(), response.headers(), connection);
+    let named = NamedHeaders::of(response.headers());
+    let keep_alive = named.keep_alive_timeout();
+    attempt.response().head(
+        response.status(),
+        response.version(),
+        response.headers(),
+        keep_alive,
+        connection,
+    );
     // TLS above the connection may hide its protocol; the head shows it.
     let http1 = response.version() < Version::HTTP_2;
     let upgraded = is_upgraded(attempt, response.status());
-    if let Some(hint) = http1.then(|| close_hint(attempt, &response, upgraded)).flatten() {
+    if let Some(hint) = http1.then(|| close_hint(attempt, &response, &named, upgraded)).flatten() {
         attempt.response().hint_close(hint);
     }
-    let quiet = upgraded || has_event_stream_content_type(response.headers());
+    let quiet = upgraded || named.is_event_stream();
     let silence = if quiet { Silence::Normal } else { Silence::Fault };
     let watch = watch.and_then(|watch| watch.on_head(silence));
     let head =
@@ -158,14 +166,18 @@ fn is_upgraded(attempt: &Attempt, status: StatusCode) -> bool {
 }
 
 /// Why the heads prevent the reuse of the connection (RFC 9112, section 9.3).
-fn close_hint<R>(attempt: &Attempt, response: &Response<R>, upgraded: bool) -> Option<CloseHint> {
+fn close_hint<R>(
+    attempt: &Attempt,
+    response: &Response<R>,
+    named: &NamedHeaders<'_>,
+    upgraded: bool,
+) -> Option<CloseHint> {
+    let has_option = |option| named.has_connection_option(response.headers(), option);
     if upgraded {
         Some(CloseHint::Upgraded)
-    } else if attempt.response().asks_close() || has_connection_option(response.headers(), "close") {
+    } else if attempt.response().asks_close() || has_option("close") {
         Some(CloseHint::ConnectionClose)
-    } else if response.version() == Version::HTTP_10
-        && !has_connection_option(response.headers(), "keep-alive")
-    {
+    } else if response.version() == Version::HTTP_10 && !has_option("keep-alive") {
         Some(CloseHint::Http10)
     } else {
         None

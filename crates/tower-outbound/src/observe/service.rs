@@ -13,9 +13,7 @@ use crate::foreign::request_capture;
 use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate, grpc};
 use crate::settings::{Silence, Streaming, Timeouts};
 use crate::timeouts::AttemptTimers;
-use crate::util::http::{
-    accepts_event_stream, announce_empty_body, body_length, has_connection_option, has_grpc_content_type,
-};
+use crate::util::http::{NamedHeaders, announce_empty_body};
 use crate::util::{inner_service_accessors, user_info};
 
 /// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
@@ -42,7 +40,7 @@ impl<S> Observe<S> {
         self.registry.origin(uri.as_ref().unwrap_or_else(|| request.uri()))
     }
 
-    fn start<B: Body>(&self, request: &mut Request<B>) -> Attempt {
+    fn start<B: Body>(&self, request: &mut Request<B>, facts: RequestFacts) -> Attempt {
         let origin = self.origin_of(request);
         // A middleware below may send requests of its own.
         let same = |outer: Attempt| *outer.origin() == origin && outer.is_of_request(request);
@@ -56,8 +54,8 @@ impl<S> Observe<S> {
             template: request.extensions().get::<UrlTemplate>().cloned(),
             call: request.extensions().get::<Call>().cloned(),
             uri: request.uri(),
-            asks_close: has_connection_option(request.headers(), "close"),
-            is_grpc: has_grpc_content_type(request.headers()),
+            asks_close: facts.asks_close,
+            is_grpc: facts.is_grpc,
         }
         .start();
         let head = RequestHead {
@@ -86,14 +84,35 @@ fn bound_by_grpc_timeout<B>(attempt: &Attempt, request: &Request<B>) {
     }
 }
 
-/// What it means if the peer does not answer this request for long.
-fn silence<B>(attempt: &Attempt, request: &Request<B>, timeouts: Timeouts) -> Silence {
-    let normal = || {
-        attempt.is_grpc()
-            || request.extensions().get::<Streaming>().is_some()
-            || accepts_event_stream(request.headers())
-    };
-    if timeouts.depend_on_silence() && normal() { Silence::Normal } else { Silence::Fault }
+/// What the head of a request says of its attempt.
+#[derive(Clone, Copy)]
+struct RequestFacts {
+    asks_close: bool,
+    is_grpc: bool,
+    /// What it means if the peer does not answer for long.
+    silence: Silence,
+    /// Of the body.
+    length: Option<u64>,
+}
+
+impl RequestFacts {
+    fn of<B: Body>(request: &Request<B>, timeouts: Timeouts) -> Self {
+        let headers = request.headers();
+        let named = NamedHeaders::of(headers);
+        let is_grpc = named.is_grpc();
+        let normal = || {
+            is_grpc
+                || request.extensions().get::<Streaming>().is_some()
+                || named.accepts_event_stream(headers)
+        };
+        let normal = timeouts.depend_on_silence() && normal();
+        Self {
+            asks_close: named.has_connection_option(headers, "close"),
+            is_grpc,
+            silence: if normal { Silence::Normal } else { Silence::Fault },
+            length: named.body_length(request.body()),
+        }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Observe<S>
@@ -120,14 +139,15 @@ where
         let own = request.extensions().get::<Timeouts>();
         let timeouts = own.map_or(timeouts, |own| own.or(timeouts));
         announce_empty_body(&mut request);
-        let attempt = self.start(&mut request);
+        let facts = RequestFacts::of(&request, timeouts);
+        let attempt = self.start(&mut request, facts);
         bound_by_grpc_timeout(&attempt, &request);
-        let watch = AttemptTimers::new(timeouts, silence(&attempt, &request, timeouts), &attempt);
+        let watch = AttemptTimers::new(timeouts, facts.silence, &attempt);
         user_info::move_to_header(&mut request);
         request_capture(&attempt, &mut request);
-        let length = body_length(&request);
         let watched = watch.as_ref().is_some_and(AttemptTimers::watch_writes);
-        let request = request.map(|body| ObserveRequestBody::new(body, attempt.clone(), length, watched));
+        let request =
+            request.map(|body| ObserveRequestBody::new(body, attempt.clone(), facts.length, watched));
         let guard = super::future::Guard::new(attempt);
         let inner = {
             let _scope = CallScope::enter(guard.attempt());

@@ -12,12 +12,69 @@ use http_body::Body;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 const GRPC: &[u8] = b"application/grpc";
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
-/// Returns the number of bytes that the request's body will have: `content-length` if present, else the body's exact
-/// size. `None` if unknown or zero, since neither needs counting.
-pub(crate) fn body_length<B: Body>(request: &Request<B>) -> Option<u64> {
-    let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    header.or_else(|| request.body().size_hint().exact()).filter(|length| *length > 0)
+/// What the layers ask a head for, found in one pass: each look-up by name hashes the name.
+#[derive(Debug, Default)]
+pub(crate) struct NamedHeaders<'a> {
+    /// The first ones of their names.
+    content_length: Option<&'a HeaderValue>,
+    content_type: Option<&'a HeaderValue>,
+    keep_alive: Option<&'a HeaderValue>,
+    accept: bool,
+    connection: bool,
+}
+
+impl<'a> NamedHeaders<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let mut named = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                named.content_type.get_or_insert(value);
+            } else if *name == CONTENT_LENGTH {
+                named.content_length.get_or_insert(value);
+            } else if *name == CONNECTION {
+                named.connection = true;
+            } else if *name == ACCEPT {
+                named.accept = true;
+            } else if *name == KEEP_ALIVE {
+                named.keep_alive.get_or_insert(value);
+            }
+        }
+        named
+    }
+
+    /// Whether a `Connection` header has this option (RFC 9110, section 7.6.1).
+    pub(crate) fn has_connection_option(&self, headers: &HeaderMap, option: &str) -> bool {
+        self.connection && has_connection_option(headers, option)
+    }
+
+    /// Whether `content-type` is gRPC's.
+    pub(crate) fn is_grpc(&self) -> bool {
+        self.content_type.is_some_and(is_grpc)
+    }
+
+    /// Whether a media range of `accept` is that of server-sent events.
+    pub(crate) fn accepts_event_stream(&self, headers: &HeaderMap) -> bool {
+        self.accept && accepts_event_stream(headers)
+    }
+
+    /// Whether `content-type` is that of server-sent events.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.content_type.is_some_and(|value| is_event_stream(value.as_bytes()))
+    }
+
+    /// How long the server keeps the connection when it is idle.
+    pub(crate) fn keep_alive_timeout(&self) -> Option<Duration> {
+        self.keep_alive.and_then(keep_alive_timeout)
+    }
+
+    /// Returns the number of bytes that the request's body will have: `content-length` if present, else the body's exact
+    /// size. `None` if unknown or zero, since neither needs counting.
+    pub(crate) fn body_length(&self, body: &impl Body) -> Option<u64> {
+        let header = self.content_length.and_then(|length| length.to_str().ok()?.parse().ok());
+        header.or_else(|| body.size_hint().exact()).filter(|length| *length > 0)
+    }
 }
 
 /// Adds `content-length: 0` where the method has a meaning for content, and there is none (RFC 9110, section 8.6): some
@@ -34,8 +91,7 @@ pub(crate) fn announce_empty_body<B: Body>(request: &mut Request<B>) {
     }
 }
 
-/// Whether a `Connection` header has this option (RFC 9110, section 7.6.1).
-pub(crate) fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
+fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(option))
 }
@@ -43,32 +99,34 @@ pub(crate) fn has_connection_option(headers: &HeaderMap, option: &str) -> bool {
 /// Whether `content-type` is gRPC's: `application/grpc` in any case (RFC 9110, section 8.3.1), alone, with a suffix
 /// (`+proto`) or with parameters. `application/grpc-web` is another protocol.
 pub(crate) fn has_grpc_content_type(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE);
-    value.and_then(|value| value.as_bytes().split_at_checked(GRPC.len())).is_some_and(|(name, rest)| {
+    headers.get(CONTENT_TYPE).is_some_and(is_grpc)
+}
+
+fn is_grpc(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().split_at_checked(GRPC.len()).is_some_and(|(name, rest)| {
         name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
     })
 }
 
-/// Whether a media range of `accept` is that of server-sent events.
-pub(crate) fn accepts_event_stream(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(is_event_stream)
+fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
+    // Most values are too short.
+    let mut long = values.filter(|value| value.len() >= EVENT_STREAM.len());
+    long.any(|value| value.split(|byte| *byte == b',').any(is_event_stream))
 }
 
-/// Whether `content-type` is that of server-sent events.
-pub(crate) fn has_event_stream_content_type(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_event_stream)
-}
-
-fn is_event_stream(media: &str) -> bool {
-    let essence = media.split_once(';').map_or(media, |(essence, _)| essence);
-    essence.trim().eq_ignore_ascii_case("text/event-stream")
+fn is_event_stream(media: &[u8]) -> bool {
+    if media.len() < EVENT_STREAM.len() {
+        return false;
+    }
+    let essence = media.split(|byte| *byte == b';').next().unwrap_or(media);
+    essence.trim_ascii().eq_ignore_ascii_case(EVENT_STREAM)
 }
 
 /// The `timeout` of a `Keep-Alive` header, in seconds: how long the server keeps the connection when it is idle
 /// (RFC 2068, section 19.7.1.1).
-pub(crate) fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let parameters = headers.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
+fn keep_alive_timeout(keep_alive: &HeaderValue) -> Option<Duration> {
+    let parameters = keep_alive.to_str().ok()?.split(',');
     let timeout = |parameter: &str| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().trim_matches('"').parse().ok())?

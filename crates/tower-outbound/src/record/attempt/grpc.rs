@@ -72,7 +72,10 @@ impl GrpcStatus {
 
     /// Reads the status from the head or the trailers of the response.
     pub(in crate::record) fn read(&self, headers: &HeaderMap) {
-        if let Some(code) = status(headers).filter(|_| self.is_grpc()) {
+        if !self.is_grpc() {
+            return;
+        }
+        if let Some(code) = status(headers) {
             self.0.store(code, Ordering::Release);
         }
     }

@@ -13,7 +13,6 @@ use super::stream::{first_stream_since, waits_for_stream};
 use crate::event::Outcome;
 use crate::failure::Phase;
 use crate::record::{CloseHint, Connection, PoolHandle};
-use crate::util::http::keep_alive_timeout;
 
 /// An attempt, as the layer that waits for its response writes to it: observe, and the timeouts and retries around.
 #[derive(Clone, Copy)]
@@ -35,12 +34,14 @@ impl AttemptResponse<'_> {
         confirm_connection(self.0, connection, at);
     }
 
-    /// The head of the response has arrived. `connection` is the one that the client names.
+    /// The head of the response has arrived. `keep_alive`: how long the server keeps the idle connection. `connection` is the
+    /// one that the client names.
     pub(crate) fn head(
         self,
         status: StatusCode,
         version: Version,
         headers: &HeaderMap,
+        keep_alive: Option<Duration>,
         connection: Option<&Connection>,
     ) {
         let inner = &*self.0.0;
@@ -50,7 +51,7 @@ impl AttemptResponse<'_> {
         if let Some(connection) = connection {
             confirm_connection(self.0, connection, at);
         }
-        if let Some(timeout) = keep_alive_timeout(headers) {
+        if let Some(timeout) = keep_alive {
             self.keep_alive(timeout);
         }
         witness_sending(self.0, at);

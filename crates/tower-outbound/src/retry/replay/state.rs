@@ -9,7 +9,7 @@ use super::LeasedBody;
 use super::buffer::ReplayBuffer;
 use super::headers::HeaderSnapshot;
 use crate::record::{Call, CallStorage};
-use crate::util::http::body_length;
+use crate::util::http::NamedHeaders;
 
 /// The headers and the body of a request, stored in its call's allocation: see the [module](super).
 ///
@@ -36,7 +36,7 @@ impl<B: Body> ReplayState<B> {
         B: Send + 'static,
         B::Data: Send,
     {
-        let length = body_length(&request);
+        let length = NamedHeaders::of(request.headers()).body_length(request.body());
         let (parts, body) = request.into_parts();
         let (call, replay) = Call::with_storage::<Self>();
         replay.snapshot().store(&parts.headers);

@@ -51,8 +51,9 @@ fn connection_option_found_in_any_value_and_case() {
     let mut headers = HeaderMap::new();
     headers.append(CONNECTION, HeaderValue::from_static("keep-alive, Close"));
     headers.append(CONNECTION, HeaderValue::from_static("upgrade"));
-    assert!(has_connection_option(&headers, "close") && has_connection_option(&headers, "upgrade"));
-    assert!(!has_connection_option(&headers, "clos"));
+    let has = |option| NamedHeaders::of(&headers).has_connection_option(&headers, option);
+    assert!(has("close") && has("upgrade"));
+    assert!(!has("clos"));
 }
 
 #[test]
@@ -60,7 +61,8 @@ fn body_length_prefers_header_and_ignores_zero() {
     let request = |header: Option<&str>, body: &str| {
         let builder =
             header.map_or(Request::builder(), |value| Request::builder().header(CONTENT_LENGTH, value));
-        body_length(&builder.body(body.to_owned()).unwrap())
+        let request = builder.body(body.to_owned()).unwrap();
+        NamedHeaders::of(request.headers()).body_length(request.body())
     };
     assert_eq!(request(Some("7"), "abc"), Some(7));
     assert_eq!(request(Some("x"), "abc"), Some(3));
@@ -77,15 +79,15 @@ fn host_port_brackets_ipv6_only() {
 #[test]
 fn keep_alive_timeout_is_read_among_parameters() {
     let timeout = |value: &'static str| {
-        let headers = [(KEEP_ALIVE, HeaderValue::from_static(value))].into_iter().collect();
-        keep_alive_timeout(&headers).map(|timeout| timeout.as_secs())
+        let headers: HeaderMap = [(KEEP_ALIVE, HeaderValue::from_static(value))].into_iter().collect();
+        NamedHeaders::of(&headers).keep_alive_timeout().map(|timeout| timeout.as_secs())
     };
     assert_eq!(
         ["timeout=5", "max=9, Timeout = 60", "timeout=\"1\",max=2"].map(timeout),
         [Some(5), Some(60), Some(1)]
     );
     assert_eq!(["", "max=5", "timeout", "timeout=", "timeout=-1", "timeout=1.5"].map(timeout), [None; 6]);
-    assert_eq!(keep_alive_timeout(&HeaderMap::new()), None);
+    assert_eq!(NamedHeaders::of(&HeaderMap::new()).keep_alive_timeout(), None);
 }
 
 #[test]
@@ -93,11 +95,14 @@ fn event_stream_is_found_in_accept_and_content_type() {
     let with = |name, value| [(name, HeaderValue::from_static(value))].into_iter().collect::<HeaderMap>();
     for accepted in ["text/event-stream", "application/json, TEXT/event-stream;q=0.5", " text/event-stream "]
     {
-        assert!(accepts_event_stream(&with(ACCEPT, accepted)), "{accepted}");
+        let headers = with(ACCEPT, accepted);
+        assert!(NamedHeaders::of(&headers).accepts_event_stream(&headers), "{accepted}");
     }
     for other in ["*/*", "text/*", "text/event-streams", "text/html;x=text/event-stream"] {
-        assert!(!accepts_event_stream(&with(ACCEPT, other)), "{other}");
+        let headers = with(ACCEPT, other);
+        assert!(!NamedHeaders::of(&headers).accepts_event_stream(&headers), "{other}");
     }
-    assert!(has_event_stream_content_type(&with(CONTENT_TYPE, "text/event-stream; charset=utf-8")));
-    assert!(!has_event_stream_content_type(&with(CONTENT_TYPE, "text/plain")));
+    let is = |value| NamedHeaders::of(&with(CONTENT_TYPE, value)).is_event_stream();
+    assert!(is("text/event-stream; charset=utf-8") && is("Text/Event-Stream"));
+    assert!(!is("text/plain") && !is("application/json"));
 }
