@@ -7,7 +7,7 @@ use tower_outbound::{Attempt, Failure, Kind, Reuse, UrlTemplate};
 
 use super::attributes::{Attributes, kind, text};
 use super::bound::{Bind, BoundCounter, BoundHistogram, BoundUpDownCounter};
-use super::cache::Cache;
+use super::cache::{Cache, Handle};
 use crate::ended::Ended;
 use crate::error_type::ErrorType;
 use crate::labels::template;
@@ -115,7 +115,7 @@ impl AttemptMetrics {
         }
     }
 
-    fn handles(&self, key: &AttemptKey) -> Arc<AttemptHandles> {
+    fn handles(&self, key: &AttemptKey) -> Handle<'_, AttemptHandles> {
         self.ended.get(key, AttemptHandles::default)
     }
 

@@ -25,7 +25,7 @@ type CloseKey = (CloseReason, bool, Option<Kind>);
 #[derive(Debug)]
 pub(super) struct ConnectionMetrics {
     attributes: Arc<Attributes>,
-    connections: Cache<ConnectionKey, ConnectionHandles>,
+    connections: Cache<ConnectionKey, Arc<ConnectionHandles>>,
     closed: Cache<CloseKey, Option<BoundCounter<u64>>>,
     io: Cache<&'static str, Option<BoundCounter<u64>>>,
     requests: Cache<(), Option<BoundHistogram<u64>>>,
@@ -156,12 +156,11 @@ impl ConnectionMetrics {
         let with_peer = self.attributes.options.has(MetricLabel::PeerAddress);
         let peer = connection.peer_addr().filter(|_| with_peer);
         let key = (version(connection), peer.map(|peer| peer.ip()));
-        self.connections.get(key, || ConnectionHandles {
-            key,
-            active: OnceLock::new(),
-            idle: OnceLock::new(),
-            duration: OnceLock::new(),
-        })
+        let handles = self.connections.get(key, || {
+            let (active, idle, duration) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+            Arc::new(ConnectionHandles { key, active, idle, duration })
+        });
+        Arc::clone(&handles)
     }
 
     /// `http.client.open_connections`.
