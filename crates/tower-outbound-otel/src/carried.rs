@@ -6,14 +6,14 @@ use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, global};
 
-use crate::propagate::{BAGGAGE, TRACESTATE};
+use crate::propagate::{BAGGAGE, TRACESTATE, has_any};
 
 /// The span and baggage of the request's headers, in the caller's context. `None` if the global propagator reads no valid
 /// span from them.
 pub(crate) fn carried(caller: &Context, headers: &HeaderMap) -> Option<Context> {
     global::get_text_map_propagator(|propagator| {
         // Most requests carry none: nothing is parsed.
-        if !propagator.fields().any(|field| field != BAGGAGE && headers.contains_key(field)) {
+        if !has_any(headers, propagator.fields()) {
             return None;
         }
         let context = propagator.extract_with_context(caller, &Carried::new(headers));
@@ -30,13 +30,15 @@ struct Carried<'a> {
 
 impl<'a> Carried<'a> {
     fn new(headers: &'a HeaderMap) -> Self {
-        let lists = [TRACESTATE, BAGGAGE].into_iter().filter_map(|name| Some((name, joined(headers, name)?)));
+        let lists = [&TRACESTATE, &BAGGAGE]
+            .into_iter()
+            .filter_map(|name| Some((name.as_str(), joined(headers, name)?)));
         Self { headers, joined: lists.collect() }
     }
 }
 
 /// The lines of a header as one; `None` if there are not several.
-fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let (first, second) = (lines.next()?, lines.next()?);
     let rest = std::iter::once(second).chain(lines);

@@ -12,9 +12,23 @@ use tower_service::Service;
 
 use crate::target::Target;
 
-const TRACEPARENT: &str = "traceparent";
-pub(crate) const TRACESTATE: &str = "tracestate";
-pub(crate) const BAGGAGE: &str = "baggage";
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+/// The header of a propagator's field; `None` for a field of another propagator, whose name has to be parsed.
+fn known(field: &str) -> Option<&'static HeaderName> {
+    [&TRACEPARENT, &TRACESTATE, &BAGGAGE].into_iter().find(|name| name.as_str() == field)
+}
+
+/// Whether a request has any of a propagator's fields other than baggage.
+pub(crate) fn has_any<'a>(headers: &HeaderMap, fields: impl IntoIterator<Item = &'a str>) -> bool {
+    let fields = fields.into_iter().filter(|field| *field != BAGGAGE.as_str());
+    fields.into_iter().any(|field| match known(field) {
+        Some(name) => headers.contains_key(name),
+        None => headers.contains_key(field),
+    })
+}
 
 /// Which requests carry the trace context.
 ///
@@ -91,7 +105,7 @@ impl Propagate {
         }
         let baggage = !self.baggage.is_empty() && target.is_in(&self.baggage);
         if carried && !baggage {
-            headers.remove(BAGGAGE);
+            headers.remove(&BAGGAGE);
         }
         global::get_text_map_propagator(|propagator| {
             propagator.inject_context(context, &mut Headers { headers, baggage });
@@ -112,20 +126,21 @@ struct Headers<'a> {
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        if key.eq_ignore_ascii_case(BAGGAGE) && !self.baggage {
+        if key.eq_ignore_ascii_case(BAGGAGE.as_str()) && !self.baggage {
             return;
         }
-        let name = match key {
-            TRACEPARENT => Ok(HeaderName::from_static(TRACEPARENT)),
-            TRACESTATE => Ok(HeaderName::from_static(TRACESTATE)),
-            BAGGAGE => Ok(HeaderName::from_static(BAGGAGE)),
-            other => HeaderName::from_bytes(other.as_bytes()),
+        let name = match known(key) {
+            Some(name) => name.clone(),
+            None => match HeaderName::from_bytes(key.as_bytes()) {
+                Ok(name) => name,
+                Err(_) => return,
+            },
         };
-        match (name, HeaderValue::try_from(value)) {
-            // The SDK's propagator writes an empty `tracestate` if there is none. Remove that of another trace.
-            (Ok(name), Ok(value)) if value.is_empty() => drop(self.headers.remove(name)),
-            (Ok(name), Ok(value)) => drop(self.headers.insert(name, value)),
-            _ => {}
+        // The SDK's propagator writes an empty `tracestate` if there is none. Remove that of another trace.
+        if value.is_empty() {
+            self.headers.remove(name);
+        } else if let Ok(value) = HeaderValue::try_from(value) {
+            self.headers.insert(name, value);
         }
     }
 }
@@ -224,8 +239,6 @@ where
 }
 
 fn has_context(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRACEPARENT)
-        || global::get_text_map_propagator(|propagator| {
-            propagator.fields().any(|field| field != BAGGAGE && headers.contains_key(field))
-        })
+    headers.contains_key(&TRACEPARENT)
+        || global::get_text_map_propagator(|propagator| has_any(headers, propagator.fields()))
 }
