@@ -74,9 +74,8 @@ impl OtelObserver {
     /// Ends the span. Returns false if it ended before.
     fn end_span(&self, state: &AttemptState, ended: &Ended<'_>) -> bool {
         let connection = ended.attempt.connection();
-        let setup = connection.and_then(|connection| {
-            connection.setup().observer_state(&self.setups)?.link_for(ended.attempt.id())
-        });
+        let setup =
+            connection.as_ref().and_then(|connection| connection.setup().observer_state(&self.setups));
         state.end(&self.tracer, ended, setup)
     }
 

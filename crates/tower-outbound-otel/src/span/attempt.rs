@@ -13,6 +13,7 @@ use tower_outbound::event::{RequestHead, ResponseHead};
 use super::attempt_attributes::{end_attributes, start_attributes};
 use super::attempt_phases::{phase_events, phase_spans};
 use super::clock::Clock;
+use super::setup::SetupState;
 use super::tracer::SpanTracer;
 use crate::ended::Ended;
 use crate::keep::MayBeKept;
@@ -77,7 +78,7 @@ impl AttemptState {
             .with_start_time(clock.at(attempt.start_time()));
         // Samplers rarely sample the child of a span that is not sampled: do not build attributes for them.
         let above = parent.span().span_context().clone();
-        let early = !above.is_valid() || above.is_sampled();
+        let early = (!above.is_valid() || above.is_sampled()) && tracer.makes_spans();
         if early {
             builder = builder.with_attributes(attributes());
         }
@@ -89,6 +90,7 @@ impl AttemptState {
             span.set_attributes(attributes());
         }
         let span_context = span.span_context().clone();
+        tracer.set_makes_spans(span_context != above);
         // The context holds the span's identity only, so that the span has one owner and needs no lock of its own.
         let context = parent.with_remote_span_context(span_context.clone());
         let live = Mutex::new(Some(Live { span, context }));
@@ -119,7 +121,7 @@ impl AttemptState {
     }
 
     /// Ends the span, with a link to the span of the connection's setup. Returns false if the span ended before.
-    pub(crate) fn end(&self, tracer: &SpanTracer, ended: &Ended<'_>, setup: Option<SpanContext>) -> bool {
+    pub(crate) fn end(&self, tracer: &SpanTracer, ended: &Ended<'_>, setup: Option<&SetupState>) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Live { mut span, mut context }) = live else { return false };
         if !span.is_recording() {
@@ -133,10 +135,10 @@ impl AttemptState {
             context = context.with_value(MayBeKept);
             kept = Some(reason);
         }
-        if let Some(setup) = setup {
+        if let Some(setup) = setup.and_then(|setup| setup.link_for(ended.attempt.id())) {
             span.add_link(setup, Vec::new());
         }
-        span.set_attributes(end_attributes(ended));
+        span.set_attributes(end_attributes(ended, setup));
         span.set_attributes(options.opt_in.at_end(ended.attempt));
         if ended.error_type().is_some() {
             span.set_status(ended.error_status());

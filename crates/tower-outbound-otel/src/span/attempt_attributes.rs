@@ -1,10 +1,13 @@
 //! The attributes of an attempt's span.
 
-use opentelemetry::{KeyValue, Value};
+use std::net::IpAddr;
+
+use opentelemetry::{KeyValue, StringValue, Value};
 use tower_outbound::connect::Use;
 use tower_outbound::event::RequestHead;
 use tower_outbound::{Attempt, Connection, Failure, Outcome, Phase, SendState};
 
+use super::setup::SetupState;
 use crate::ended::Ended;
 use crate::labels::template;
 use crate::methods::MethodId;
@@ -12,7 +15,7 @@ use crate::options::Options;
 use crate::rpc::RpcMethod;
 use crate::semconv::{GRPC, attribute as a, outbound as o, protocol_version};
 
-/// The attributes known at the start.
+/// The attributes known at the start, with room for those known at the end.
 pub(super) fn start_attributes(
     attempt: &Attempt,
     request: &RequestHead<'_>,
@@ -21,7 +24,7 @@ pub(super) fn start_attributes(
     options: &Options,
 ) -> Vec<KeyValue> {
     let (origin, methods) = (attempt.origin(), &options.methods);
-    let mut attributes = Vec::with_capacity(if rpc.is_some() { 10 } else { 7 });
+    let mut attributes = Vec::with_capacity(if rpc.is_some() { 18 } else { 14 });
     attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
     if !methods.is_known(method) {
         let original = attempt.method().as_str().to_owned();
@@ -54,7 +57,10 @@ pub(super) fn start_attributes(
 }
 
 /// The attributes known at the end, sorted by key. No key is among the start's.
-pub(super) fn end_attributes(ended: &Ended<'_>) -> impl Iterator<Item = KeyValue> {
+pub(super) fn end_attributes(
+    ended: &Ended<'_>,
+    setup: Option<&SetupState>,
+) -> impl Iterator<Item = KeyValue> {
     let Ended { attempt, failure, .. } = *ended;
     let connection = attempt.connection();
     let peer = connection.as_ref().and_then(Connection::peer_addr);
@@ -72,7 +78,7 @@ pub(super) fn end_attributes(ended: &Ended<'_>) -> impl Iterator<Item = KeyValue
     [
         (a::ERROR_TYPE, ended.error_type().map(Value::from)),
         (a::HTTP_RESPONSE_STATUS_CODE, ended.status.map(|status| int(status.as_u16().into()))),
-        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
+        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| address(peer.ip(), setup).into())),
         (a::NETWORK_PEER_PORT, peer.map(|peer| int(peer.port().into()))),
         (a::NETWORK_PROTOCOL_VERSION, version.map(text)),
         (o::CANCELLED_IN, cancelled_in.map(text)),
@@ -87,4 +93,9 @@ pub(super) fn end_attributes(ended: &Ended<'_>) -> impl Iterator<Item = KeyValue
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(KeyValue::new(key, value?)))
+}
+
+/// The peer's address, as text that is kept with the connection.
+fn address(ip: IpAddr, setup: Option<&SetupState>) -> StringValue {
+    setup.map_or_else(|| ip.to_string().into(), |setup| setup.peer_address(ip))
 }

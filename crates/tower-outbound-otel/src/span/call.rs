@@ -13,8 +13,8 @@ use tower_outbound::Origin;
 pub(crate) struct CallState {
     /// Taken at the end: a call that is kept must not hold the caller's context.
     caller: Mutex<Option<Context>>,
-    first: OnceLock<SpanContext>,
-    origin: OnceLock<Origin>,
+    /// The span of the first attempt, and the origin.
+    first: OnceLock<(SpanContext, Origin)>,
     /// The last response was an error.
     failed: AtomicBool,
     /// Nanoseconds of backoff.
@@ -27,7 +27,6 @@ impl CallState {
         Self {
             caller: Mutex::new(Some(caller)),
             first: OnceLock::new(),
-            origin: OnceLock::new(),
             failed: AtomicBool::new(false),
             waited: AtomicU64::new(0),
             backoffs: AtomicU64::new(0),
@@ -41,12 +40,11 @@ impl CallState {
 
     /// The span of the first attempt; `None` before.
     pub(crate) fn first(&self) -> Option<&SpanContext> {
-        self.first.get()
+        self.first.get().map(|(span, _)| span)
     }
 
     pub(crate) fn attempt_started(&self, span: &SpanContext, origin: &Origin) {
-        self.first.get_or_init(|| span.clone());
-        self.origin.get_or_init(|| origin.clone());
+        self.first.get_or_init(|| (span.clone(), origin.clone()));
         self.responded(false);
     }
 
@@ -61,7 +59,7 @@ impl CallState {
     }
 
     pub(crate) fn origin(&self) -> Option<&Origin> {
-        self.origin.get()
+        self.first.get().map(|(_, origin)| origin)
     }
 
     /// Whether the last response was an error.

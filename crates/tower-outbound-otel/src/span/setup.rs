@@ -1,10 +1,11 @@
 //! The span of a connect, made when its parent is known.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::{Context, KeyValue, StringValue, Value};
 use tokio::time::Instant;
 use tower_outbound::connect::{Protocol, Setup};
 use tower_outbound::{Attempt, Connection, Failure};
@@ -26,6 +27,7 @@ pub(crate) struct SetupState {
     /// The id of the attempt whose child the span is; 0 for a root.
     child_of: AtomicU64,
     span: OnceLock<SpanContext>,
+    peer_address: OnceLock<Arc<str>>,
 }
 
 /// The new connection, and the first attempt that it serves.
@@ -35,7 +37,8 @@ impl SetupState {
     pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Attempt)>) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
         let (starter, waiting) = starter.unzip();
-        Self { clock, starter, waiting: Mutex::new(waiting), claimed, child_of, span: OnceLock::new() }
+        let (waiting, span, peer_address) = (Mutex::new(waiting), OnceLock::new(), OnceLock::new());
+        Self { clock, starter, waiting, claimed, child_of, span, peer_address }
     }
 
     /// The attempt that started the connect, if the connection serves it, or if it still waits on HTTP/2: another
@@ -58,6 +61,11 @@ impl SetupState {
     pub(crate) fn link_for(&self, attempt: u64) -> Option<SpanContext> {
         let is_child = self.child_of.load(Ordering::Acquire) == attempt;
         self.span.get().filter(|span| !is_child && span.is_sampled()).cloned()
+    }
+
+    /// The address of the connection's peer, as text that is made once.
+    pub(crate) fn peer_address(&self, ip: IpAddr) -> StringValue {
+        Arc::clone(self.peer_address.get_or_init(|| ip.to_string().into())).into()
     }
 
     /// Makes the span: a child of the given attempt, or a root with a link to the attempt that started the connect.

@@ -1,5 +1,6 @@
 //! The tracer of an observer, with its options.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::global::{BoxedTracer, tracer_with_scope};
@@ -13,13 +14,28 @@ pub(crate) struct SpanTracer {
     pub(crate) options: Arc<Options>,
     /// Empty until the first span, if the global provider is used.
     tracer: OnceLock<BoxedTracer>,
+    /// The last span was a span: a tracer of no provider gives the parent back.
+    makes_spans: AtomicBool,
     /// The observer has a meter: not every provider is a global one.
     has_meter: bool,
 }
 
 impl SpanTracer {
     pub(crate) fn new(options: Arc<Options>, tracer: OnceLock<BoxedTracer>, has_meter: bool) -> Self {
-        Self { options, tracer, has_meter }
+        Self { options, tracer, makes_spans: AtomicBool::new(true), has_meter }
+    }
+
+    /// Whether attributes are worth making before the span. If the tracer makes spans again, the first one has them too late
+    /// for its sampler.
+    pub(super) fn makes_spans(&self) -> bool {
+        self.makes_spans.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_makes_spans(&self, makes: bool) {
+        // A load first: a store on every request would bounce the cache line between cores.
+        if self.makes_spans() != makes {
+            self.makes_spans.store(makes, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn get(&self) -> &BoxedTracer {
