@@ -181,6 +181,38 @@ async fn observer_panic_disables_observer_and_request_succeeds() {
     assert_eq!(panics.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
+#[tokio::test]
+async fn observer_without_attempt_phases_gets_every_other_event() {
+    struct Counting {
+        phases: bool,
+        seen: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+    }
+
+    impl tower_outbound::Observer for Counting {
+        fn on_event(&self, event: &Event<'_>) {
+            let name = format!("{event:?}").split(' ').next().unwrap().to_owned();
+            self.seen.lock().unwrap().push(name);
+        }
+
+        fn wants_attempt_phases(&self) -> bool {
+            self.phases
+        }
+    }
+
+    let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();
+    let (all, fewer) = (std::sync::Arc::<std::sync::Mutex<Vec<_>>>::default(), std::sync::Arc::default());
+    let outbound = Outbound::builder()
+        .observer(Counting { phases: true, seen: all.clone() })
+        .observer(Counting { phases: false, seen: std::sync::Arc::clone(&fewer) })
+        .build();
+    tcp(&outbound).oneshot(secret::request(&server.uri("/"), Body::default())).await.unwrap();
+    let (mut all, fewer) = (all.lock().unwrap().clone(), fewer.lock().unwrap().clone());
+    let phases = all.iter().filter(|name| *name == "AttemptPhase").count();
+    assert!(phases >= 3, "{all:?}");
+    all.retain(|name| name != "AttemptPhase");
+    assert_eq!(all, fewer);
+}
+
 #[tokio::test(start_paused = true)]
 async fn wasted_connect_is_counted_and_idle_connection_reused() {
     let script = Script::new().read_request().sleep(Duration::from_millis(20));

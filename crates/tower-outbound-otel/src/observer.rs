@@ -262,6 +262,11 @@ impl Observer for OtelObserver {
         }
     }
 
+    /// The spans and metrics of phases are made from the timings.
+    fn wants_attempt_phases(&self) -> bool {
+        false
+    }
+
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         let Some(state) = attempt.observer_state(&self.attempts).filter(|state| state.propagates) else {
             return;

@@ -89,7 +89,7 @@ pub(super) fn failing_phase(attempt: &Attempt) -> Phase {
 
 /// Emits the phases that have ended before this one.
 pub(super) fn emit_phases(attempt: &Attempt, until: Phase) {
-    if !attempt.0.registry.observers().are_listening() {
+    if !attempt.0.registry.observers().want_attempt_phases() {
         return;
     }
     let timings = attempt.timings();
@@ -108,5 +108,11 @@ pub(super) fn emit_phase(
     end: Instant,
     failure: Option<&Failure>,
 ) {
-    attempt.0.registry.emit(&Event::AttemptPhase { attempt, phase, start, end, failure });
+    attempt.0.registry.observers().emit_attempt_phase(&Event::AttemptPhase {
+        attempt,
+        phase,
+        start,
+        end,
+        failure,
+    });
 }

@@ -18,6 +18,17 @@ pub(crate) fn is_on() -> bool {
 }
 
 #[cfg(not(feature = "tracing"))]
+pub(crate) fn shows_phases() -> bool {
+    false
+}
+
+/// Whether a subscriber is interested in phases; one load.
+#[cfg(feature = "tracing")]
+pub(crate) fn shows_phases() -> bool {
+    tracing::level_filters::LevelFilter::current() >= tracing::level_filters::LevelFilter::TRACE
+}
+
+#[cfg(not(feature = "tracing"))]
 pub(crate) fn observer_panicked(_: &str) {}
 
 #[cfg(feature = "tracing")]

@@ -37,6 +37,15 @@ pub trait Observer: Send + Sync + 'static {
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         let _ = (attempt, headers);
     }
+
+    /// Whether [`on_event`](Self::on_event) is called for [`Event::AttemptPhase`], of which each attempt has up to six. Asked
+    /// once. Default: `true`.
+    ///
+    /// At the end of an attempt, its [timings](Attempt::timings) have every phase. An observer that reads them there returns
+    /// `false`, and saves what the events cost.
+    fn wants_attempt_phases(&self) -> bool {
+        true
+    }
 }
 
 impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
@@ -52,6 +61,7 @@ pub(crate) struct Observers(Arc<[Guarded]>);
 struct Guarded {
     observer: Arc<dyn Observer>,
     name: &'static str,
+    wants_attempt_phases: bool,
     dead: AtomicBool,
 }
 
@@ -69,8 +79,26 @@ impl Observers {
     }
 
     fn notify(&self, event: &Event<'_>) {
-        super::log::event(event);
+        // A call that failed after retries is logged as a warning.
+        if super::log::is_on() || matches!(event, Event::CallEnded { .. }) {
+            super::log::event(event);
+        }
         for guarded in &*self.0 {
+            guarded.call(|observer| observer.on_event(event));
+        }
+    }
+
+    /// Whether any observer or the log receives the phases of attempts.
+    pub(crate) fn want_attempt_phases(&self) -> bool {
+        super::log::shows_phases() || self.0.iter().any(|guarded| guarded.wants_attempt_phases)
+    }
+
+    /// Emits a phase of an attempt.
+    pub(crate) fn emit_attempt_phase(&self, event: &Event<'_>) {
+        if super::log::shows_phases() {
+            super::log::event(event);
+        }
+        for guarded in self.0.iter().filter(|guarded| guarded.wants_attempt_phases) {
             guarded.call(|observer| observer.on_event(event));
         }
     }
@@ -108,8 +136,9 @@ pub(crate) struct ObserversBuilder(Vec<Guarded>);
 
 impl ObserversBuilder {
     pub(crate) fn push<O: Observer>(&mut self, observer: O) {
-        let dead = AtomicBool::new(false);
-        self.0.push(Guarded { observer: Arc::new(observer), name: type_name::<O>(), dead });
+        let (wants_attempt_phases, dead) = (observer.wants_attempt_phases(), AtomicBool::new(false));
+        let observer = Arc::new(observer);
+        self.0.push(Guarded { observer, name: type_name::<O>(), wants_attempt_phases, dead });
     }
 
     pub(crate) fn build(self) -> Observers {
