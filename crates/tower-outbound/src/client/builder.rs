@@ -185,7 +185,7 @@ impl ClientBuilder {
             // hyper-util's retries are invisible to the layers, and unbounded.
             .retry_canceled_requests(false)
             .build(SharedConnector::new(connector));
-        let service = self.outbound.layer().layer(SharedClient::new(client));
+        let service = self.outbound.layer().layer(SharedClient::new(client)).above_observe();
         OutboundClient { service, outbound: self.outbound }
     }
 }

@@ -18,7 +18,8 @@ use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
 use crate::failure::{Failure, Phase, SendState};
 use crate::record::{
-    Attempt, Call, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup, Timings, grpc,
+    Attempt, Call, CallHandOver, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup,
+    Timings, grpc,
 };
 use crate::settings::RetrySettings;
 
@@ -29,6 +30,9 @@ pub(super) struct CallOptions {
     pub(super) in_memory: bool,
     /// The connect timeout of a client that connects from a task of its own.
     pub(super) connects_by_task: Option<Duration>,
+    /// The client below is an observe layer over a client without layers: each attempt gets the call directly. Elsewhere the
+    /// request has it in an extension, where other layers may look for it later.
+    pub(super) above_observe: bool,
 }
 
 /// A call that has started.
@@ -89,10 +93,10 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
             1.. if options.in_memory => usize::MAX,
             bytes => bytes,
         };
-        // Before the call joins the extensions: a retry inserts the call itself, and empty extensions clone for free.
+        // Before the call joins the extensions: a retry adds the call itself, and empty extensions clone for free.
         let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
         let (mut request, new_call, replay) = ReplayState::store(request, replay_up_to);
-        let call = join_call(request.extensions_mut(), new_call);
+        let call = join_call(request.extensions_mut(), new_call, options.above_observe);
         let this = Self {
             shared: shared.clone(),
             settings,
@@ -121,7 +125,9 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         self.phase = Phase::Acquire;
         self.call.clear_end_cause();
         let mut request = self.parts.to_request(self.replay.headers(), self.lease_body());
-        request.extensions_mut().insert(self.call.clone());
+        if !self.options.above_observe {
+            request.extensions_mut().insert(self.call.clone());
+        }
         if let Some(deadline) = self.call.head_deadline() {
             let left = deadline.saturating_duration_since(Instant::now());
             request.headers_mut().insert(grpc::GRPC_TIMEOUT, grpc::timeout_value(left));
@@ -152,7 +158,14 @@ impl<L, B: Body> RetryCall<L, B> {
 
     /// The first attempt begins.
     pub(super) fn begin(&mut self) {
-        self.first_poll = Some(Instant::now());
+        // Only a policy asks for the time since.
+        self.first_poll = self.shared.policy.as_ref().map(|_| Instant::now());
+    }
+
+    /// The next attempt that starts on this thread belongs to the call. No extension of the request, which would cost two
+    /// allocations.
+    pub(super) fn hand_over(&self) -> Option<CallHandOver> {
+        self.options.above_observe.then(|| CallHandOver::enter(&self.call))
     }
 
     pub(super) fn emit(&self, event: &Event<'_>) {
@@ -403,12 +416,14 @@ impl<L, B: Body> Drop for RetryCall<L, B> {
     }
 }
 
-/// The call that a layer above has put into the extensions; else inserts the new call.
-fn join_call(extensions: &mut Extensions, new_call: Call) -> Call {
+/// The call that a layer above has put into the extensions; else the new call, for the layers below.
+fn join_call(extensions: &mut Extensions, new_call: Call, above_observe: bool) -> Call {
     if let Some(call) = extensions.get::<Call>() {
         return call.clone();
     }
-    extensions.insert(new_call.clone());
+    if !above_observe {
+        extensions.insert(new_call.clone());
+    }
     new_call
 }
 

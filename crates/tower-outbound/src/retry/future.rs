@@ -105,7 +105,7 @@ where
                     let request = request.take().expect("there until the first poll");
                     call.begin();
                     let future = {
-                        let _outer = CallScope::resume(*outer);
+                        let (_call, _outer) = (call.hand_over(), CallScope::resume(*outer));
                         client.call(request)
                     };
                     this.state.set(State::Attempt { future });
@@ -163,7 +163,11 @@ where
                         this.state.set(State::Done);
                         return Poll::Ready(Err(call.fail(Error::from_client(error.into()))));
                     }
-                    let future = client.call(call.next_request());
+                    let request = call.next_request();
+                    let future = {
+                        let _call = call.hand_over();
+                        client.call(request)
+                    };
                     this.state.set(State::Attempt { future });
                 }
                 StateProj::Done => panic!("{POLLED_AFTER_COMPLETION}"),

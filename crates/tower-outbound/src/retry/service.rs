@@ -44,6 +44,13 @@ impl<S, L> Retry<S, L> {
         self
     }
 
+    /// The client below is an observe layer over a client without layers.
+    #[cfg(feature = "client")]
+    pub(crate) fn above_observe(mut self) -> Self {
+        self.options.above_observe = true;
+        self
+    }
+
     /// As `call`, without a clone of the client. `in_memory`: the request's body is.
     #[cfg(any(feature = "client", feature = "reqwest"))]
     pub(crate) fn call_once<B, R>(self, request: Request<B>, in_memory: bool) -> RetryFuture<S, L, B, R>

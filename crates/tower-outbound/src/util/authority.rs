@@ -9,26 +9,24 @@ pub(crate) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// One pass, since every request comes here several times.
+    /// Every request comes here several times.
     pub(crate) fn split(authority: &'a str) -> Self {
-        let (mut mark, mut start) = (None, 0);
-        for (at, byte) in authority.bytes().enumerate().rev() {
-            match byte {
-                b'@' => {
-                    start = at + 1;
-                    break;
-                }
-                b':' | b']' if mark.is_none() => mark = Some((at, byte)),
-                _ => {}
-            }
-        }
-        let (end, port) = match mark {
-            Some((at, b':')) => (at, Some(&authority[at + 1..])),
-            _ => (authority.len(), None),
+        let (user_info, host_port) = match has_user_info(authority) {
+            true => authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest)),
+            false => (None, authority),
         };
-        let user_info = start.checked_sub(1).map(|at| &authority[..at]);
-        Self { user_info, host: &authority[start..end], port }
+        let mark = host_port.bytes().rposition(|byte| matches!(byte, b':' | b']'));
+        let (host, port) = match mark {
+            Some(at) if host_port.as_bytes()[at] == b':' => (&host_port[..at], Some(&host_port[at + 1..])),
+            _ => (host_port, None),
+        };
+        Self { user_info, host, port }
     }
+}
+
+/// Cheaper than a search in text.
+fn has_user_info(authority: &str) -> bool {
+    authority.as_bytes().contains(&b'@')
 }
 
 #[cfg(test)]
