@@ -97,5 +97,5 @@ pub(super) fn end_attributes(
 
 /// The peer's address, as text that is kept with the connection.
 fn address(ip: IpAddr, setup: Option<&SetupState>) -> StringValue {
-    setup.map_or_else(|| ip.to_string().into(), |setup| setup.peer_address(ip))
+    setup.map_or_else(|| ip.to_string().into(), |setup| setup.address(ip))
 }

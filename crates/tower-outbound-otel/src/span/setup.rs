@@ -27,7 +27,8 @@ pub(crate) struct SetupState {
     /// The id of the attempt whose child the span is; 0 for a root.
     child_of: AtomicU64,
     span: OnceLock<SpanContext>,
-    peer_address: OnceLock<Arc<str>>,
+    /// See [`address`](Self::address).
+    address: OnceLock<(IpAddr, Arc<str>)>,
 }
 
 /// The new connection, and the first attempt that it serves.
@@ -37,8 +38,8 @@ impl SetupState {
     pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Attempt)>) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
         let (starter, waiting) = starter.unzip();
-        let (waiting, span, peer_address) = (Mutex::new(waiting), OnceLock::new(), OnceLock::new());
-        Self { clock, starter, waiting, claimed, child_of, span, peer_address }
+        let (waiting, span, address) = (Mutex::new(waiting), OnceLock::new(), OnceLock::new());
+        Self { clock, starter, waiting, claimed, child_of, span, address }
     }
 
     /// The attempt that started the connect, if the connection serves it, or if it still waits on HTTP/2: another
@@ -63,9 +64,16 @@ impl SetupState {
         self.span.get().filter(|span| !is_child && span.is_sampled()).cloned()
     }
 
-    /// The address of the connection's peer, as text that is made once.
-    pub(crate) fn peer_address(&self, ip: IpAddr) -> StringValue {
-        Arc::clone(self.peer_address.get_or_init(|| ip.to_string().into())).into()
+    /// An address as text, which is made once for the first address that is asked for: the peer's, nearly always.
+    pub(super) fn address(&self, ip: IpAddr) -> StringValue {
+        match self.address.get_or_init(|| (ip, ip.to_string().into())) {
+            (first, text) if *first == ip => Arc::clone(text).into(),
+            _ => ip.to_string().into(),
+        }
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Makes the span: a child of the given attempt, or a root with a link to the attempt that started the connect.
@@ -86,7 +94,7 @@ impl SetupState {
             .span_builder(format!("HTTP connection_setup {}", setup.origin().authority()))
             .with_kind(SpanKind::Internal)
             .with_start_time(self.clock.at(setup.start_time()))
-            .with_attributes(attributes(setup, failure));
+            .with_attributes(self.attributes(setup, failure));
         let context = match parent {
             Some((attempt, context)) => {
                 self.child_of.store(attempt, Ordering::Release);
@@ -107,22 +115,22 @@ impl SetupState {
             span.set_status(Status::error(failure.to_string()));
         }
         match tracer.options.phases {
-            Phases::Spans => phase_spans(tracer.get(), self.clock, setup, &span, &context),
-            Phases::Events => phase_events(&mut span, self.clock, setup),
+            Phases::Spans => phase_spans(tracer.get(), self, setup, &span, &context),
+            Phases::Events => phase_events(&mut span, self, setup),
             Phases::Off => {}
         }
         let end = setup.end_time().unwrap_or_else(Instant::now);
         span.end_with_timestamp(self.clock.at(end));
     }
-}
 
-fn attributes(setup: &Setup, failure: Option<&Failure>) -> impl Iterator<Item = KeyValue> {
-    let origin = setup.origin();
-    present([
-        (a::ERROR_TYPE, failure.map(|failure| failure.kind().as_str().into())),
-        (a::NETWORK_PEER_ADDRESS, setup.peer_addr().map(|peer| peer.ip().to_string().into())),
-        (a::SERVER_ADDRESS, Some(origin.host_shared().into())),
-        (a::SERVER_PORT, Some(Value::from(i64::from(origin.port())))),
-        (a::URL_SCHEME, Some(origin.scheme().to_owned().into())),
-    ])
+    fn attributes(&self, setup: &Setup, failure: Option<&Failure>) -> impl Iterator<Item = KeyValue> + use<> {
+        let origin = setup.origin();
+        present([
+            (a::ERROR_TYPE, failure.map(|failure| failure.kind().as_str().into())),
+            (a::NETWORK_PEER_ADDRESS, setup.peer_addr().map(|peer| self.address(peer.ip()).into())),
+            (a::SERVER_ADDRESS, Some(origin.host_shared().into())),
+            (a::SERVER_PORT, Some(Value::from(i64::from(origin.port())))),
+            (a::URL_SCHEME, Some(origin.scheme().to_owned().into())),
+        ])
+    }
 }

@@ -9,18 +9,19 @@ use tokio::time::Instant;
 use tower_outbound::connect::{AddressAttempt, Setup, SetupPhase};
 use tower_outbound::{Failure, Phase};
 
-use super::clock::Clock;
+use super::setup::SetupState;
 use crate::semconv::{attribute as a, outbound as o};
 
 pub(super) fn phase_spans(
     tracer: &BoxedTracer,
-    clock: Clock,
+    state: &SetupState,
     setup: &Setup,
     parent: &BoxedSpan,
     context: &Context,
 ) {
     let context = context.with_remote_span_context(parent.span_context().clone());
-    for step in steps(setup) {
+    let clock = state.clock();
+    for step in steps(state, setup) {
         let builder = tracer
             .span_builder(step.name)
             .with_kind(SpanKind::Internal)
@@ -34,8 +35,9 @@ pub(super) fn phase_spans(
     }
 }
 
-pub(super) fn phase_events(parent: &mut BoxedSpan, clock: Clock, setup: &Setup) {
-    for step in steps(setup) {
+pub(super) fn phase_events(parent: &mut BoxedSpan, state: &SetupState, setup: &Setup) {
+    let clock = state.clock();
+    for step in steps(state, setup) {
         let seconds = step.end.saturating_duration_since(step.start).as_secs_f64();
         let attributes = vec![KeyValue::new(o::PHASE_DURATION, seconds)];
         parent.add_event_with_timestamp(step.name, clock.at(step.end), attributes);
@@ -52,25 +54,25 @@ struct Step {
 }
 
 /// The phases. The attempts to connect to single addresses, where known, replace the phase `tcp`.
-fn steps(setup: &Setup) -> Vec<Step> {
+fn steps(state: &SetupState, setup: &Setup) -> Vec<Step> {
     let attempts = setup.address_attempts();
     let phases = setup.phases().into_iter().filter(|ended| ended.phase != Phase::Tcp || attempts.is_empty());
     let phases = phases.map(|ended| Step {
         name: phase_name(setup, &ended),
         start: ended.start,
         end: ended.end,
-        attributes: phase_attributes(setup, &ended),
+        attributes: phase_attributes(state, setup, &ended),
         failure: ended.failure,
     });
-    phases.chain(attempts.iter().map(address_step)).collect()
+    phases.chain(attempts.iter().map(|attempt| address_step(state, attempt))).collect()
 }
 
-fn address_step(attempt: &AddressAttempt) -> Step {
+fn address_step(state: &SetupState, attempt: &AddressAttempt) -> Step {
     Step {
         name: format!("socket connect {}", attempt.address),
         start: attempt.start,
         end: attempt.end,
-        attributes: socket_attributes(Some(attempt.address), attempt.failure()),
+        attributes: socket_attributes(state, Some(attempt.address), attempt.failure()),
         failure: attempt.failure().cloned(),
     }
 }
@@ -96,7 +98,7 @@ fn phase_name(setup: &Setup, ended: &SetupPhase) -> String {
     }
 }
 
-fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
+fn phase_attributes(state: &SetupState, setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
     let error = ended.failure.as_ref().map(|failure| failure.kind().as_str().into());
     let host = || Some(setup.origin().host_shared().into());
     match ended.phase {
@@ -108,7 +110,7 @@ fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
             present([(a::DNS_ANSWERS, answers), (a::DNS_QUESTION_NAME, host()), (a::ERROR_TYPE, error)])
                 .collect()
         }
-        Phase::Tcp => socket_attributes(setup.peer_addr(), ended.failure.as_ref()),
+        Phase::Tcp => socket_attributes(state, setup.peer_addr(), ended.failure.as_ref()),
         Phase::Tls => {
             let tls = setup.tls();
             let alert = ended.failure.as_ref().and_then(Failure::tls_alert);
@@ -128,11 +130,15 @@ fn phase_attributes(setup: &Setup, ended: &SetupPhase) -> Vec<KeyValue> {
     }
 }
 
-fn socket_attributes(peer: Option<SocketAddr>, failure: Option<&Failure>) -> Vec<KeyValue> {
+fn socket_attributes(
+    state: &SetupState,
+    peer: Option<SocketAddr>,
+    failure: Option<&Failure>,
+) -> Vec<KeyValue> {
     let family = peer.map(|peer| if peer.is_ipv4() { "ipv4" } else { "ipv6" });
     present([
         (a::ERROR_TYPE, failure.map(|failure| failure.kind().as_str().into())),
-        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| peer.ip().to_string().into())),
+        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| state.address(peer.ip()).into())),
         (a::NETWORK_PEER_PORT, peer.map(|peer| i64::from(peer.port()).into())),
         (a::NETWORK_TYPE, family.map(Into::into)),
     ])

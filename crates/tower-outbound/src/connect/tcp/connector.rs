@@ -251,11 +251,11 @@ impl TcpConnector {
 
     async fn resolve(
         &self,
-        target: &Target,
+        target: &Target<'_>,
         deadline: Option<Instant>,
         setup: Option<&Setup>,
     ) -> Result<Vec<SocketAddr>, TcpConnectError> {
-        let host = target.host.as_str();
+        let host = target.host;
         let phase = RunningPhase::begin(setup, Phase::Dns);
         let lookup = async {
             let resolved = self.resolver.resolve(host).await;
@@ -282,31 +282,32 @@ impl TcpConnector {
 
     async fn race(
         &self,
-        target: &Target,
+        target: &Target<'_>,
         mut addresses: Vec<SocketAddr>,
         deadline: Option<Instant>,
         setup: Option<Setup>,
     ) -> Result<TcpStream, TcpConnectError> {
         addresses.retain(|address| self.options.allows(address));
         if addresses.is_empty() {
-            return Err(TcpConnectError::no_local_address(&target.host));
+            return Err(TcpConnectError::no_local_address(target.host));
         }
         let only_one = addresses.len() == 1;
-        let default = if self.sorts { FirstFamily::AsResolved } else { FirstFamily::Ipv6 };
-        let first = self.options.first_family.unwrap_or(default);
-        let last = if only_one { None } else { self.failed.last_failed(&target.authority) };
-        let addresses = order(addresses, first, last);
+        if !only_one {
+            let default = if self.sorts { FirstFamily::AsResolved } else { FirstFamily::Ipv6 };
+            let first = self.options.first_family.unwrap_or(default);
+            addresses = order(addresses, first, self.failed.last_failed(&target.authority()));
+        }
 
         let connect = |address| async move { self.options.socket(address)?.connect(address).await };
         let race = Race::new(connect, addresses, self.options.delay(), deadline, setup);
         let (result, ended) = race.run().await;
         if !only_one {
-            self.failed.record(&target.authority, ended.iter().map(|ended| &ended.attempt));
+            self.failed.record(&target.authority(), ended.iter().map(|ended| &ended.attempt));
         }
         result.map_err(|why| match why {
-            NoWinner::AllFailed => TcpConnectError::all_failed(&target.authority, ended),
+            NoWinner::AllFailed => TcpConnectError::all_failed(&target.authority(), ended),
             NoWinner::TimedOut => {
-                TcpConnectError::timed_out(&target.authority, self.options.connect_timeout, ended)
+                TcpConnectError::timed_out(&target.authority(), self.options.connect_timeout, ended)
             }
         })
     }

@@ -9,17 +9,15 @@ use crate::error::TcpConnectError;
 use crate::record::OriginParts;
 use crate::util::http::HostPort;
 
-pub(super) struct Target {
-    pub(super) host: String,
-    /// `host:port` in lower case, with brackets around an IPv6 address.
-    pub(super) authority: String,
+pub(super) struct Target<'a> {
+    pub(super) host: &'a str,
     port: u16,
     /// Whether the URI has a port. A resolved port is then ignored.
     has_port: bool,
 }
 
-impl Target {
-    pub(super) fn of(uri: &Uri, only_http: bool) -> Result<Self, TcpConnectError> {
+impl<'a> Target<'a> {
+    pub(super) fn of(uri: &'a Uri, only_http: bool) -> Result<Self, TcpConnectError> {
         let Some(scheme) = uri.scheme() else {
             return Err(TcpConnectError::bad_uri("it has no scheme"));
         };
@@ -34,9 +32,14 @@ impl Target {
             let message = format!("it has no port, and scheme `{scheme}` has none that is known");
             return Err(TcpConnectError::bad_uri(&message));
         }
-        let mut authority = HostPort { host: parts.host, port: parts.port }.to_string();
+        Ok(Self { host: parts.host, port: parts.port, has_port: uri.port().is_some() })
+    }
+
+    /// `host:port` in lower case, with brackets around an IPv6 address.
+    pub(super) fn authority(&self) -> String {
+        let mut authority = HostPort { host: self.host, port: self.port }.to_string();
         authority.make_ascii_lowercase();
-        Ok(Self { host: parts.host.to_owned(), authority, port: parts.port, has_port: uri.port().is_some() })
+        authority
     }
 
     /// The address, if the host is an IP address.

@@ -22,7 +22,8 @@ use crate::record::Connection;
 /// Dropping it drops the inner IO, which closes the connection.
 #[derive(Debug)]
 pub struct TrackedIo<T> {
-    io: TokioIo<Meter<TokioIo<T>>>,
+    // Boxed: a client moves the IO of a new connection a dozen times, and that of a TLS connection has over a kilobyte.
+    io: Box<TokioIo<Meter<TokioIo<T>>>>,
 }
 
 impl<T> TrackedIo<T> {
@@ -35,10 +36,10 @@ impl<T> TrackedIo<T> {
         idle_timeout: Duration,
     ) -> Self {
         Self {
-            io: TokioIo::new(Meter::new(
+            io: Box::new(TokioIo::new(Meter::new(
                 TokioIo::new(io),
                 Traffic::new(connection, plain, executor, idle_timeout),
-            )),
+            ))),
         }
     }
 
