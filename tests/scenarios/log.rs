@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use outbound_tests::secret;
 use outbound_tests::server::{Script, ScriptedServer};
 use tower::ServiceExt as _;
+use tower_layer::Layer as _;
 use tower_outbound::{Event, Outbound};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -69,4 +70,23 @@ async fn log_attempt_with_phases_and_connection_redacts_secrets() {
     assert_eq!(found(&["DEBUG", "connection closed", "reason=", "uses=1"]), 1, "{log}");
     assert_eq!(found(&["WARN", "an observer panicked", "closure"]), 1, "{log}");
     assert!(!secret::is_in(&log));
+}
+
+#[tokio::test(start_paused = true)]
+async fn log_of_warnings_alone_has_a_call_failed_after_retries() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_env_filter("off,tower_outbound=warn").with_ansi(false);
+    let _guard = tracing::subscriber::set_default(subscriber.with_writer(lines.clone()).finish());
+
+    let (server, peer) = ScriptedServer::duplex(Script::new());
+    server.stop(); // refuses each connect
+    let outbound = Outbound::new();
+    let client = outbound.layer().layer(outbound.hyper_client(peer));
+    let request = http::Request::get(server.uri("/")).body(Body::default()).unwrap();
+    client.oneshot(request).await.unwrap_err();
+
+    let log = lines.text();
+    let failed = log.lines().filter(|line| line.contains("a call failed after retries")).collect::<Vec<_>>();
+    assert_eq!(failed.len(), 1, "{log}");
+    assert!(failed[0].contains("attempts=3"), "{log}");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ObserverStates;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, Outcome, log};
 use crate::failure::Phase;
 use crate::record::{Registry, RetryReason};
 
@@ -280,6 +280,12 @@ impl Call {
     /// Emits the end of the call, once.
     pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
         if !self.0.ended.swap(true, Ordering::AcqRel) {
+            match outcome {
+                Outcome::Failed(failure) if self.retry_cause().is_some() => {
+                    log::failed_after_retries(self, failure)
+                }
+                _ => {}
+            }
             registry.emit(&Event::CallEnded { call: self, outcome });
         }
     }

@@ -1,7 +1,8 @@
 //! Emits the events as `tracing` events, for services without OpenTelemetry. Requires the feature `tracing`.
 
 use crate::event::Event;
-use crate::record::{CloseReason, Connection};
+use crate::failure::Failure;
+use crate::record::{Call, CloseReason, Connection};
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn event(_: &Event<'_>) {}
@@ -61,6 +62,18 @@ pub(crate) fn socket_option(_: &str, _: &std::io::Error) {}
 #[cfg(feature = "tracing")]
 pub(crate) fn socket_option(option: &str, error: &std::io::Error) {
     tracing::warn!(target: "tower_outbound", option, %error, "a socket option is left as the system has it");
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn failed_after_retries(_: &Call, _: &Failure) {}
+
+/// Not an event of [`event`]: a subscriber that takes warnings only must have it.
+#[cfg(feature = "tracing")]
+pub(crate) fn failed_after_retries(call: &Call, failure: &Failure) {
+    tracing::warn!(
+        target: "tower_outbound", call = call.id(), error = failure.kind().as_str(), attempts = call.attempts(),
+        "a call failed after retries",
+    );
 }
 
 #[cfg(all(feature = "client", not(feature = "tracing")))]
@@ -127,12 +140,6 @@ pub(crate) fn event(event: &Event<'_>) {
         }
         Event::RetryDecided { call, reason, decision: Err(limit) } => {
             debug!(target: "tower_outbound", call = call.id(), %reason, %limit, "not sent again");
-        }
-        Event::CallEnded { call, outcome: Outcome::Failed(failure) } if call.retry_cause().is_some() => {
-            tracing::warn!(
-                target: "tower_outbound", call = call.id(), error = failure.kind().as_str(),
-                attempts = call.attempts(), "a call failed after retries",
-            );
         }
         _ => {}
     }
