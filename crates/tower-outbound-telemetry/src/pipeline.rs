@@ -117,6 +117,9 @@ impl Pipeline {
             if let Some(metrics) = &pipeline.metrics {
                 global::set_meter_provider(metrics.clone());
             }
+            if pipeline.traces.is_none() && pipeline.metrics.is_none() {
+                tower_outbound_otel::global::without_providers();
+            }
             global::set_text_map_propagator(settings.propagator());
         }
         pipeline.log(settings);
