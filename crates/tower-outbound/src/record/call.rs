@@ -280,11 +280,9 @@ impl Call {
     /// Emits the end of the call, once.
     pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
         if !self.0.ended.swap(true, Ordering::AcqRel) {
-            match outcome {
-                Outcome::Failed(failure) if self.retry_cause().is_some() => {
-                    log::failed_after_retries(self, failure)
-                }
-                _ => {}
+            let retried = self.retry_cause().is_some();
+            if let (Outcome::Failed(failure), true) = (outcome, retried) {
+                log::failed_after_retries(self, failure);
             }
             registry.emit(&Event::CallEnded { call: self, outcome });
         }
