@@ -19,6 +19,8 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), BoxError> {
     let uri = std::env::args().nth(1).expect("a URI as argument");
+    // The TLS library that reqwest uses, where a crate of the tree asks reqwest for none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // What the SDK's own client had set, such as timeouts and a user agent, is set here.
     let client = Outbound::new().reqwest(reqwest::Client::builder().user_agent("drop-in"))?;
     let service = service_fn(move |request| send(client.clone(), request));
