@@ -15,6 +15,9 @@ const SYSCALLS: f64 = 0.4;
 const LOCKED: f64 = 16.0;
 const CLOCKS: f64 = 1.0;
 
+/// How many reads a response in frames takes depends on when each frame arrives.
+const READ_IN_PARTS: &str = "frames_down";
+
 /// Writes the figures. A commit that changes them says why.
 pub(crate) fn record(results: &Results) -> Fallible<()> {
     Ok(std::fs::write(FIGURES, serde_json::to_string_pretty(results)? + "\n")?)
@@ -48,6 +51,9 @@ fn compare(figures: &Results, results: &Results) -> (Vec<String>, Vec<String>) {
     let (mut worse, mut better) = (Vec::new(), Vec::new());
     for (what, column, relative, absolute) in columns {
         for (setting, &counted) in column(results) {
+            if what == "syscalls" && setting.ends_with(READ_IN_PARTS) {
+                continue;
+            }
             let Some(&figure) = column(figures).get(setting) else {
                 worse.push(format!("{setting}: {what} have no figure"));
                 continue;
@@ -83,6 +89,15 @@ mod tests {
     #[test]
     fn guard_accepts_what_is_within_its_margin() {
         assert_eq!(compare(&results(1.5, 10.0), &results(1.54, 10.9)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn guard_leaves_reads_of_frames_out() {
+        let reads = |value| {
+            let syscalls = BTreeMap::from([("layers_frames_down".to_owned(), value)]);
+            Results { syscalls, ..Results::default() }
+        };
+        assert_eq!(compare(&reads(7.0), &reads(8.1)), (vec![], vec![]));
     }
 
     #[test]
