@@ -38,7 +38,7 @@ fn check_some(protocol: OtlpProtocol, is_checked: impl Fn(&Fault) -> bool) {
                 let front = front(&receiver, front_protocol(protocol));
                 let outcome = drive::run(&front, protocol, fault);
                 let got = receiver.span_ids().len() as u64;
-                let Outcome { report, shutdown } = &outcome;
+                let Outcome { report, shutdown, .. } = &outcome;
                 let not_got = BEFORE + UNDER - got;
                 println!("{protocol:?} {fault:?}: {report}; not received {not_got}; shutdown {shutdown:.2?}");
                 drive::assert_exact(&outcome, got, fault, reasons);
