@@ -13,12 +13,13 @@ use crate::settings::{Choices, LONGEST_TIMEOUT, Lookup, OtlpProtocol, SHUTDOWN_T
 use crate::{Telemetry, TelemetryError};
 
 impl Telemetry {
-    /// Builds the pipeline that the environment asks for, and sets the process's global providers, propagator and
-    /// `tracing` subscriber.
+    /// Builds the pipeline that the environment asks for, and sets the process's global providers and propagator.
+    ///
+    /// It installs no `tracing` subscriber: add [`layer`](Self::layer) to your own, or ask for one with
+    /// [`with_subscriber`](TelemetryBuilder::with_subscriber).
     ///
     /// # Errors
-    /// If the process has a global provider or a subscriber already: nothing is replaced, and the error names the
-    /// alternative. If the system cannot start a thread. A variable is never an error: see
+    /// If the process has a global provider already: nothing is replaced, and the error names the alternative. If the system cannot start a thread. A variable is never an error: see
     /// [`warnings`](Self::warnings).
     pub fn from_env(service: impl Into<String>) -> Result<Self, TelemetryError> {
         Self::builder(service).build()
@@ -50,7 +51,7 @@ impl TelemetryBuilder {
             choices: Choices::new(service),
             lookup: Box::new(|key| std::env::var(key).ok()),
             globals: true,
-            subscriber: true,
+            subscriber: false,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             client: None,
             given: Given::default(),
@@ -97,16 +98,27 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Does not set a `tracing` subscriber. Add [`Telemetry::layer`] to your own.
-    pub fn without_subscriber(mut self) -> Self {
-        self.subscriber = false;
+    /// Installs a `tracing` subscriber: it logs to standard error, filtered by `RUST_LOG`, and exports the spans that are
+    /// made with `tracing`. Off by default, because a process has one subscriber.
+    ///
+    /// A subscriber that exists already is kept, with a warning in its log: its spans are exported only with
+    /// [`Telemetry::layer`]. An application that installs one later gets an error, or panics.
+    ///
+    /// # Example
+    /// ```no_run
+    /// let telemetry = tower_outbound_telemetry::Telemetry::builder("shop").with_subscriber().build()?;
+    /// # drop(telemetry);
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
+    pub fn with_subscriber(mut self) -> Self {
+        self.subscriber = true;
         self
     }
 
-    /// Sets no global provider, propagator or subscriber. Use those of the [`Telemetry`].
+    /// Sets no global provider or propagator. Use those of the [`Telemetry`].
     pub fn without_globals(mut self) -> Self {
         self.globals = false;
-        self.without_subscriber()
+        self
     }
 
     /// The timeout of the shutdown. Default: 5 s. At most 24 days. The last export of metrics takes at most 4.5 s of it.

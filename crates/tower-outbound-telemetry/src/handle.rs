@@ -10,7 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::pipeline::Pipeline;
 use crate::{Report, TelemetryError, Warning, subscriber};
 
-/// A pipeline of traces, metrics and propagation, with a `tracing` subscriber.
+/// A pipeline of traces, metrics and propagation.
 ///
 /// Keep the value until the process ends, then call [`shutdown`](Self::shutdown): it exports pending telemetry and returns
 /// a [`Report`] of losses. Export and shutdown work on every tokio runtime and without one, and never block the service: a
@@ -113,6 +113,17 @@ impl Telemetry {
     }
 
     /// The layer that exports `tracing` spans, for a subscriber of your own; `None`, which is a layer too, if traces are off.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use tower_outbound_telemetry::Telemetry;
+    /// use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
+    ///
+    /// let telemetry = Telemetry::from_env("shop")?;
+    /// // Without a filter, the spans of every library are exported.
+    /// tracing_subscriber::registry().with(LevelFilter::INFO).with(fmt::layer()).with(telemetry.layer()).init();
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
     #[must_use]
     pub fn layer<S>(&self) -> Option<OpenTelemetryLayer<S, SdkTracer>>
     where

@@ -1,7 +1,7 @@
 //! OpenTelemetry traces, metrics and propagation from the `OTEL_*` variables, for services that use tower-outbound.
 //!
-//! [`Telemetry::from_env`] builds the providers, the OTLP exporters, the propagators and a `tracing` subscriber.
-//! [`Telemetry::observer`] returns an observer for an [`Outbound`](tower_outbound::Outbound) that records to them.
+//! [`Telemetry::from_env`] builds the providers, the OTLP exporters and the propagators. [`Telemetry::layer`] exports the spans of
+//! your `tracing` subscriber. [`Telemetry::observer`] returns an observer for an [`Outbound`](tower_outbound::Outbound) that records to them.
 //! A service that has OpenTelemetry providers already needs only `tower-outbound-otel`.
 //!
 //! ```
@@ -53,6 +53,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg = false))]
 
+mod announcement;
 mod builder;
 #[cfg(feature = "console")]
 #[cfg_attr(docsrs, doc(cfg(feature = "console")))]

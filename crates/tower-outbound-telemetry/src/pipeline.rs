@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
+use crate::announcement::Announcement;
 use crate::export::{Component, EndBy, ExportStats, ExportThread, Exporters, Given, SelfMetrics, SpanQueue};
 use crate::sampler::KeepingSampler;
 use crate::settings::{FLUSH_TIMEOUT, Settings};
@@ -63,6 +64,7 @@ pub(crate) struct Pipeline {
     pub(crate) warnings: Vec<Warning>,
     pub(crate) stats: Arc<ExportStats>,
     pub(crate) keep: Option<Keep>,
+    announcement: Arc<Announcement>,
     timeout: Duration,
     client: Option<OutboundClient>,
     /// The names of the exporters of spans and metrics that were given.
@@ -100,15 +102,7 @@ impl Pipeline {
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if options.subscriber {
             let filter = settings.log_filter.as_deref();
-            match subscriber::install(pipeline.traces.as_ref(), filter) {
-                Ok(warning) => pipeline.warnings.extend(warning),
-                Err(error) => {
-                    // Nothing is pending.
-                    pipeline.timeout = Duration::ZERO;
-                    let _ = pipeline.end();
-                    return Err(error);
-                }
-            }
+            pipeline.warnings.extend(subscriber::install(pipeline.traces.as_ref(), filter));
         }
         if options.globals {
             if let Some(traces) = &pipeline.traces {
@@ -122,7 +116,7 @@ impl Pipeline {
             }
             global::set_text_map_propagator(settings.propagator());
         }
-        pipeline.log(settings);
+        pipeline.announce(settings);
         Ok(pipeline)
     }
 
@@ -211,21 +205,18 @@ impl Pipeline {
     }
 
     fn exporters<'a>(&'a mut self, given: &'a mut Given) -> Option<Exporters<'a>> {
-        let Self { thread, stats, warnings, client, .. } = self;
+        let Self { thread, stats, warnings, client, announcement, .. } = self;
         let client = client.as_ref();
-        thread.as_ref().map(|thread| Exporters { thread, client, given, stats, warnings })
+        thread.as_ref().map(|thread| Exporters { thread, client, given, stats, warnings, announcement })
     }
 
     /// Logs warnings, and where telemetry is exported to.
-    fn log(&self, settings: &Settings) {
-        for warning in &self.warnings {
-            tracing::warn!(target: "tower_outbound_telemetry", "{warning}");
-        }
-        let [traces, metrics] =
+    fn announce(&self, settings: &Settings) {
+        let destinations =
             [(&settings.traces, self.given[0]), (&settings.metrics, self.given[1])].map(|(otlp, given)| {
                 given.filter(|_| otlp.is_on()).map_or_else(|| otlp.to_string(), str::to_owned)
             });
-        tracing::info!(target: "tower_outbound_telemetry", traces, metrics, "telemetry is exported");
+        self.announcement.of(&self.warnings, destinations);
     }
 
     /// Exports pending telemetry.
@@ -241,6 +232,7 @@ impl Pipeline {
     /// Exports pending telemetry, within the timeout, and ends every thread.
     pub(crate) fn end(&mut self) -> Report {
         if !std::mem::replace(&mut self.ended, true) {
+            self.announcement.log();
             let end = Instant::now() + self.timeout;
             // Spans first: the last export of metrics includes their losses.
             let spans_by = Instant::now() + self.timeout.mul_f64(FOR_SPANS);

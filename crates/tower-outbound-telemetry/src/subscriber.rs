@@ -12,7 +12,7 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::{TelemetryError, Warning};
+use crate::Warning;
 
 /// Includes the SDK's export failures, but not its setup messages.
 const FILTER: &str = "info,opentelemetry=warn";
@@ -35,14 +35,8 @@ fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-/// Installs the subscriber.
-///
-/// # Errors
-/// If the process has a subscriber.
-pub(crate) fn install(
-    traces: Option<&SdkTracerProvider>,
-    filter: Option<&str>,
-) -> Result<Option<Warning>, TelemetryError> {
+/// Installs the subscriber. If the process has one, that one is kept, and told what is not exported.
+pub(crate) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) -> Option<Warning> {
     let mut warning = None;
     let filter = filter.unwrap_or(FILTER);
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| {
@@ -55,11 +49,17 @@ pub(crate) fn install(
     let registry = tracing_subscriber::registry().with(filter).with(log).with(traces.map(layer));
     // Not `try_init`: with a feature of tracing-subscriber it also sets the logger of the crate `log`, and fails after it
     // set the subscriber if the process has a logger.
-    set_global_default(registry).map_err(|_| {
-        let instead = "use `Telemetry::builder(..).without_subscriber()` and add its `layer()` to that one";
-        TelemetryError::already_set("tracing subscriber", instead)
-    })?;
-    Ok(warning)
+    if set_global_default(registry).is_ok() {
+        return warning;
+    }
+    if traces.is_some() {
+        tracing::warn!(
+            target: "tower_outbound_telemetry",
+            "the process has a tracing subscriber, which is kept: spans of `tracing` are not exported, unless \
+             `telemetry.layer()` is added to it; leave out `with_subscriber()`"
+        );
+    }
+    None
 }
 
 #[cfg(test)]

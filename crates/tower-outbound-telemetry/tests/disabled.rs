@@ -35,7 +35,7 @@ async fn disabled_telemetry_leaves_the_observer_silent() {
     let warnings = Warnings::default();
     tracing_subscriber::registry().with(warnings.clone()).init();
     let disabled = |key: &str| (key == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
-    let _telemetry = Telemetry::builder("shop").lookup(disabled).without_subscriber().build().unwrap();
+    let _telemetry = Telemetry::builder("shop").lookup(disabled).build().unwrap();
     let outbound = Outbound::builder().observer(OtelObserver::new()).build();
     let answer = tower::service_fn(async |_| Ok::<_, BoxError>(Response::new(String::new())));
     let request = Request::get("http://a.example/").body(String::new()).unwrap();

@@ -11,7 +11,7 @@ fn globals_set_by_first_build_and_second_build_refused() {
     let endpoint = got.grpc_endpoint();
     let build = |endpoint: String| {
         let builder = Telemetry::builder("shop").lookup(|_| None).protocol(OtlpProtocol::Grpc);
-        builder.endpoint(endpoint).build()
+        builder.endpoint(endpoint).with_subscriber().build()
     };
     let first = build(endpoint.clone()).unwrap();
     assert_eq!(first.warnings(), []);

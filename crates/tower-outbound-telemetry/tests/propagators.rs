@@ -19,7 +19,7 @@ fn propagators(list: &'static str) -> Telemetry {
         "OTEL_TRACES_EXPORTER" | "OTEL_METRICS_EXPORTER" => Some("none".to_owned()),
         _ => None,
     };
-    let telemetry = Telemetry::builder("shop").lookup(lookup).without_subscriber().build().unwrap();
+    let telemetry = Telemetry::builder("shop").lookup(lookup).build().unwrap();
     assert_eq!(telemetry.warnings(), []);
     telemetry
 }

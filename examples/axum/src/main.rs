@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower_outbound::{Class, Outbound, OutboundClient, RequestExt, ResponseExt};
 use tower_outbound_otel::OtelObserver;
 use tower_outbound_telemetry::Telemetry;
+use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 #[derive(Clone)]
 struct App {
@@ -60,6 +61,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
 
     let telemetry = Telemetry::from_env("shop")?;
+    let log = fmt::layer().with_writer(std::io::stderr);
+    // The last layer exports the application's own spans.
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(log).with(telemetry.layer()).init();
     let client = Outbound::builder().observer(OtelObserver::new()).build().client();
 
     let app = Router::new().route("/stock/{item}", get(stock)).with_state(App { client, upstream });

@@ -16,6 +16,7 @@ fn start(upstream: &str) -> (Child, String) {
     command.args([upstream, "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     // No collector.
     command.envs([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")]);
+    command.env("NO_COLOR", "1");
     // With one thread a connection is back in its pool before the next request looks for one.
     let mut service = command.env("TOKIO_WORKER_THREADS", "1").spawn().unwrap();
     let mut line = String::new();

@@ -33,7 +33,7 @@ impl Services {
             };
             configure(name, Telemetry::builder(name).lookup(lookup)).without_globals().build()
         };
-        // Before the gateway's pipeline, which installs the subscriber and logs the warnings: all have the same ones.
+        // Before the gateway's pipeline, which logs the warnings: all have the same ones.
         let (caller, twin) = (other(CALLER)?, other(TWIN)?);
         Ok(Services { caller, gateway: configure(GATEWAY, Telemetry::builder(GATEWAY)).build()?, twin })
     }

@@ -4,9 +4,9 @@ use std::error::Error;
 
 use axum::http::Uri;
 use outbound_tests::otlp::Receiver;
-use tower_outbound_telemetry::OtlpProtocol;
+use tower_outbound_telemetry::{OtlpProtocol, TelemetryBuilder};
 
-use crate::services::Services;
+use crate::services::{GATEWAY, Services};
 
 const ENDPOINTS: [&str; 3] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -36,7 +36,7 @@ impl Destination {
 /// Starts the pipelines. Without an endpoint in the environment, they export to an embedded receiver.
 pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
     if let Some(shown) = own_backend() {
-        return Ok((Destination::Elsewhere(shown), Services::start(|_, builder| builder)?));
+        return Ok((Destination::Elsewhere(shown), Services::start(logging)?));
     }
     let protocol = value(PROTOCOL);
     let receiver = Receiver::start().await?;
@@ -49,8 +49,15 @@ pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
             (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
         }
     };
-    let services = Services::start(|_, builder| builder.protocol(protocol).endpoint(endpoint.clone()))?;
+    let services = Services::start(|name, builder| {
+        logging(name, builder).protocol(protocol).endpoint(endpoint.clone())
+    })?;
     Ok((Destination::Embedded(receiver), services))
+}
+
+/// The gateway's pipeline has the process's subscriber.
+fn logging(name: &'static str, builder: TelemetryBuilder) -> TelemetryBuilder {
+    if name == GATEWAY { builder.with_subscriber() } else { builder }
 }
 
 /// The receiver that the environment names; `None` without a usable one.

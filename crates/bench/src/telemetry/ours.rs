@@ -37,7 +37,6 @@ fn pipeline(receiver: SocketAddr, gzip: bool) -> Telemetry {
         .lookup(move |key| (gzip && key == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".into()))
         .protocol(OtlpProtocol::Grpc)
         .endpoint(format!("http://{receiver}"))
-        .without_subscriber()
         .build()
         .expect("a pipeline");
     assert!(telemetry.warnings().is_empty(), "{:?}", telemetry.warnings());

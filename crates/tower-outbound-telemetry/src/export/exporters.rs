@@ -24,6 +24,7 @@ use super::spans::{Runner, SpanQueue};
 use super::stats::ExportStats;
 use super::thread::ExportThread;
 use super::transport::Transport;
+use crate::announcement::Announcement;
 use crate::settings::{Batch, Export, OtlpProtocol};
 use crate::{TelemetryError, Warning};
 
@@ -54,6 +55,7 @@ pub(crate) struct Exporters<'a> {
     pub(crate) given: &'a mut Given,
     pub(crate) stats: &'a Arc<ExportStats>,
     pub(crate) warnings: &'a mut Vec<Warning>,
+    pub(crate) announcement: &'a Arc<Announcement>,
 }
 
 impl Exporters<'_> {
@@ -127,7 +129,7 @@ impl Exporters<'_> {
     }
 
     fn health(&self, endpoint: String, signal: Signal) -> Arc<Health> {
-        Arc::new(Health::new(endpoint, signal, Arc::clone(self.stats)))
+        Arc::new(Health::new(endpoint, signal, Arc::clone(self.stats), Arc::clone(self.announcement)))
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::answer::Signal;
 use super::stats::ExportStats;
 use crate::Loss;
+use crate::announcement::Announcement;
 
 /// Minimum time between two warnings of one kind.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -19,6 +20,7 @@ pub(super) struct Health {
     endpoint: String,
     signal: Signal,
     stats: Arc<ExportStats>,
+    announcement: Arc<Announcement>,
     state: Mutex<State>,
 }
 
@@ -43,8 +45,18 @@ struct State {
 struct Limit(Option<Instant>);
 
 impl Health {
-    pub(super) fn new(endpoint: String, signal: Signal, stats: Arc<ExportStats>) -> Self {
-        Self { endpoint, signal, stats, state: Mutex::default() }
+    pub(super) fn new(
+        endpoint: String,
+        signal: Signal,
+        stats: Arc<ExportStats>,
+        announcement: Arc<Announcement>,
+    ) -> Self {
+        Self { endpoint, signal, stats, announcement, state: Mutex::default() }
+    }
+
+    /// An export begins.
+    pub(super) fn begins(&self) {
+        self.announcement.log();
     }
 
     pub(super) fn stats(&self) -> &Arc<ExportStats> {
@@ -165,7 +177,7 @@ mod tests {
     async fn lines(fail: impl Fn(&Health)) -> usize {
         let lines = Lines::default();
         let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-        let health = Health::new("endpoint".into(), Signal::Traces, Arc::default());
+        let health = Health::new("endpoint".into(), Signal::Traces, Arc::default(), Arc::default());
         for _ in 0..300 {
             fail(&health);
             tokio::time::advance(Duration::from_secs(1)).await;

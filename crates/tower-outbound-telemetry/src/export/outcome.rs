@@ -40,6 +40,7 @@ pub(super) async fn run(
     health: &Health,
     export: impl Future<Output = OTelSdkResult>,
 ) -> Outcome {
+    health.begins();
     let mut export = Box::pin(until_cutoff(cutoff, health, export));
     let poll = poll_fn(|cx| {
         let _inside = runtime.enter();

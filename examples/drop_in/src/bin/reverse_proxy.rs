@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tower_outbound::{Class, Outbound, OutboundClient};
 use tower_outbound_otel::OtelObserver;
 use tower_outbound_telemetry::Telemetry;
+use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 #[derive(Clone)]
 struct Proxy {
@@ -29,7 +30,7 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Result<Respons
     }
     head.extensions.clear(); // what axum and hyper know of the caller's connection
     let response = proxy.client.request(Request::from_parts(head, body)).await.map_err(|error| {
-        eprintln!("{}", error.failure());
+        tracing::warn!(failure = %error.failure(), "upstream failed");
         match error.failure().class() {
             Some(Class::Timeout) => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::BAD_GATEWAY,
@@ -42,6 +43,8 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Result<Respons
 async fn main() -> Result<(), Box<dyn Error>> {
     let upstream = std::env::args().nth(1).ok_or("usage: reverse_proxy UPSTREAM")?.parse()?;
     let telemetry = Telemetry::from_env("proxy")?;
+    let log = fmt::layer().with_writer(std::io::stderr); // the subscriber that the proxy had
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(log).with(telemetry.layer()).init();
     let client = Outbound::builder().observer(OtelObserver::new()).build().client();
     let app = Router::new().fallback(forward).with_state(Proxy { client, upstream });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

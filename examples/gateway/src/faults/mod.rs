@@ -80,7 +80,7 @@ pub(crate) async fn run(json: bool) -> ExitCode {
 async fn exported(rows: impl Future<Output = io::Result<Vec<Row>>>) -> Result<Vec<Row>, Box<dyn Error>> {
     let Some(backend) = telemetry::own_backend() else { return Ok(rows.await?) };
     // The observers of the callers use the global providers.
-    let telemetry = Telemetry::from_env("gateway")?;
+    let telemetry = Telemetry::builder("gateway").with_subscriber().build()?;
     let rows = rows.await;
     eprintln!("Telemetry to {backend}: {}.", telemetry.shutdown().await);
     Ok(rows?)

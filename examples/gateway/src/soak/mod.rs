@@ -82,7 +82,7 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let own = OwnBackend::start()?;
     // Ignores the environment: the comparison needs every span.
     let services = Services::start(|name, builder| {
-        let builder = builder.lookup(|_| None).without_subscriber();
+        let builder = builder.lookup(|_| None);
         let builder = builder.protocol(OtlpProtocol::HttpProtobuf).endpoint(receiver.http_endpoint());
         OwnBackend::copy_spans(own.as_ref(), name, builder)
     })?;

@@ -24,7 +24,8 @@ fn start(size: &'static str) -> (ExportThread, SpanQueue) {
     let settings = Settings::resolve(&choices, &lookup);
     let (thread, stats) = (ExportThread::start().unwrap(), Arc::default());
     let (client, given, warnings) = (None, &mut Given::default(), &mut Vec::new());
-    let mut exporters = Exporters { thread: &thread, client, given, stats: &stats, warnings };
+    let mut exporters =
+        Exporters { thread: &thread, client, given, stats: &stats, warnings, announcement: &Arc::default() };
     let export = settings.traces.otlp.as_ref().unwrap();
     let queue = exporters.spans(export, &settings.batch, &settings.resource()).unwrap();
     (thread, queue)
