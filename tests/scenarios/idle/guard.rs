@@ -38,7 +38,11 @@ async fn guard_closes_after_upload_that_peer_never_reads() {
         let client = stack(&outbound, outbound.connector(peer), false);
         post(&client, &server, 8 << 20).await.unwrap();
         let client = keep_client.then_some(client);
-        assert_eq!(time_to_close(&recorder, 1).await, 10 * SECOND);
+        let closed = time_to_close(&recorder, 1).await;
+        match keep_client {
+            true => assert_eq!(closed, 10 * SECOND),
+            false => assert!(closed <= 2 * SECOND, "{closed:?}"),
+        }
         assert_eq!(recorder.close_reasons(), ["silent"]);
         drop((client, outbound, server));
         nothing_left(&recorder).await;
@@ -66,6 +70,30 @@ async fn guard_closes_http2_whose_acknowledgements_stay_unread() {
         let client = stack(&outbound, outbound.connector(peer), true);
         post(&client, &server, 0).await.unwrap();
         assert_eq!(time_to_close(&recorder, 1).await, 10 * SECOND);
+        assert_eq!(recorder.close_reasons(), ["silent"]);
+        drop((client, outbound, server));
+        nothing_left(&recorder).await;
+    }
+}
+
+/// The upload that timed out fills the way to the peer, so neither RST_STREAM nor GOAWAY goes out.
+#[tokio::test(start_paused = true)]
+async fn guard_closes_http2_soon_after_client_is_gone() {
+    for keep_client in [true, false] {
+        // A window that lets the whole upload go.
+        let size = (1u32 << 30).to_be_bytes();
+        let stream = frame(4, 0, 0, &[&[0, 4], &size[..]].concat());
+        let windows = [stream, frame(8, 0, 0, &size), frame(4, 1, 0, &[])].concat();
+        let (server, peer) = ScriptedServer::duplex(Script::new().write(windows).hang());
+        let (outbound, recorder) = recorded(|builder| builder.timeouts(Timeouts::new().attempt(SECOND)));
+        let client = stack(&outbound, outbound.connector(peer), true);
+        post(&client, &server, 8 << 20).await.unwrap_err();
+        let client = keep_client.then_some(client);
+        let closed = time_to_close(&recorder, 1).await;
+        match keep_client {
+            true => assert!(closed >= 9 * SECOND && closed <= 11 * SECOND, "{closed:?}"),
+            false => assert!(closed <= 2 * SECOND, "{closed:?}"),
+        }
         assert_eq!(recorder.close_reasons(), ["silent"]);
         drop((client, outbound, server));
         nothing_left(&recorder).await;

@@ -29,7 +29,7 @@ pub struct Cli {
     watchdog: Duration,
 
     /// How long after the drop of the client something may still be open, in milliseconds.
-    #[arg(long, value_name = "MS", default_value = "15000", value_parser = milliseconds)]
+    #[arg(long, value_name = "MS", default_value = "5000", value_parser = milliseconds)]
     settle: Duration,
 }
 

@@ -47,10 +47,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Every act, a watchdog of 10 s, and 15 s to settle: a peer that takes nothing is given up after 10 s.
+    /// Every act, a watchdog of 10 s, and 5 s to settle.
     #[must_use]
     pub fn new(calls: u64, seed: u64) -> Settings {
-        let (watchdog, settle) = (Duration::from_secs(10), Duration::from_secs(15));
+        let (watchdog, settle) = (Duration::from_secs(10), Duration::from_secs(5));
         Settings { calls, seed, without: Vec::new(), watchdog, settle, leak: None, progress: false }
     }
 }

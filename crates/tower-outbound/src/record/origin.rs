@@ -22,6 +22,8 @@ struct Inner {
     host: Arc<str>,
     port: u16,
     calls: AtomicU64,
+    /// Attempts that go on.
+    attempts: AtomicU64,
     captures_wanted: AtomicU32,
     changes: OriginChanges,
     observer_states: ObserverStates,
@@ -54,6 +56,7 @@ impl Origin {
             host: parts.host.to_ascii_lowercase().into(),
             port: parts.port,
             calls: AtomicU64::new(0),
+            attempts: AtomicU64::new(0),
             // For the first connection.
             captures_wanted: AtomicU32::new(1),
             changes: OriginChanges::default(),
@@ -102,6 +105,19 @@ impl Origin {
 
     pub(crate) fn count_call(&self) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::record) fn attempt_started(&self) {
+        self.0.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::record) fn attempt_ended(&self) {
+        self.0.attempts.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether an attempt to the origin goes on.
+    pub(in crate::record) fn has_attempts(&self) -> bool {
+        self.0.attempts.load(Ordering::Relaxed) > 0
     }
 
     /// A connection without a pool handle exists or is being made: the next request shall ask for one.

@@ -9,7 +9,9 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::TrackedIo;
+use super::guard::ClientWatch;
 use super::layer::{InspectStream, Transport};
+use super::traffic::Traffic;
 use crate::error::{BoxError, ConnectError};
 use crate::event::ConnectResult;
 use crate::failure::{Failure, Phase};
@@ -97,7 +99,9 @@ where
                 }
                 let idle = this.watch.timeouts().idle;
                 let idle = idle.unwrap_or_else(|| this.opening.registry.settings().idle_timeout);
-                Ok(TrackedIo::new(io, connection, plain, this.opening.executor, idle))
+                let Opening { executor, client, .. } = this.opening;
+                let traffic = Traffic::new(connection, plain, *executor, idle, client.clone());
+                Ok(TrackedIo::new(io, traffic))
             }
             Err((failure, error)) => {
                 end_tls(this.setup, at, Some(&failure));
@@ -127,6 +131,7 @@ pub(super) struct Opening {
     pub(super) registry: Registry,
     pub(super) inspect: InspectStream,
     pub(super) executor: Option<ExecutorId>,
+    pub(super) client: ClientWatch,
 }
 
 impl Opening {

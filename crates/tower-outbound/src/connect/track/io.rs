@@ -3,7 +3,6 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
@@ -11,7 +10,6 @@ use hyper_util::rt::TokioIo;
 
 use super::meter::Meter;
 use super::traffic::Traffic;
-use crate::foreign::ExecutorId;
 use crate::record::Connection;
 
 /// The IO of a tracked connection: forwards each call and counts the bytes.
@@ -27,20 +25,8 @@ pub struct TrackedIo<T> {
 }
 
 impl<T> TrackedIo<T> {
-    /// `plain`: the IO is a socket.
-    pub(super) fn new(
-        io: T,
-        connection: Connection,
-        plain: bool,
-        executor: Option<ExecutorId>,
-        idle_timeout: Duration,
-    ) -> Self {
-        Self {
-            io: Box::new(TokioIo::new(Meter::new(
-                TokioIo::new(io),
-                Traffic::new(connection, plain, executor, idle_timeout),
-            ))),
-        }
+    pub(super) fn new(io: T, traffic: Traffic) -> Self {
+        Self { io: Box::new(TokioIo::new(Meter::new(TokioIo::new(io), traffic))) }
     }
 
     /// The record of this connection.

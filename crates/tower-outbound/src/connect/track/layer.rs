@@ -4,6 +4,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::Track;
+use super::guard::ClientAlive;
 use crate::foreign::{DriveExecutor, ExecutorId};
 use crate::record::{Registry, TlsInfo};
 use crate::settings::ConnectTimeouts;
@@ -142,6 +143,6 @@ impl<S> Layer<S> for TrackLayer {
 
     fn layer(&self, inner: S) -> Track<S> {
         let Self { registry, own, below_tls, inspect, executor } = self.clone();
-        Track { inner, registry, own, below_tls, inspect, executor }
+        Track { inner, registry, own, below_tls, inspect, executor, client: ClientAlive::default() }
     }
 }

@@ -6,6 +6,7 @@ use hyper_util::client::legacy::connect::Connection;
 use tower_service::Service;
 
 use super::future::Opening;
+use super::guard::ClientAlive;
 use super::layer::InspectStream;
 use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
@@ -23,6 +24,8 @@ pub struct Track<S> {
     pub(super) below_tls: bool,
     pub(super) inspect: InspectStream,
     pub(super) executor: Option<ExecutorId>,
+    /// Clones of the connector are those of one client.
+    pub(super) client: ClientAlive,
 }
 
 impl<S> Track<S> {
@@ -66,8 +69,12 @@ where
         if let Some(attempt) = &attempt {
             timeouts.connect = attempt.call().begin_connect(timeouts.connect);
         }
-        let opening =
-            Opening { registry: self.registry.clone(), inspect: self.inspect, executor: self.executor };
+        let opening = Opening {
+            registry: self.registry.clone(),
+            inspect: self.inspect,
+            executor: self.executor,
+            client: self.client.watch(),
+        };
         TrackFuture::new(inner, setup, attempt, opening, timeouts)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use super::guard::StallGuard;
+use super::guard::{ClientWatch, StallGuard};
 use super::http2::Http2;
 use super::idle::IdleDeadline;
 use super::turns::Turns;
@@ -51,11 +51,13 @@ enum Content {
 }
 
 impl Traffic {
+    /// `plain`: the IO is a socket.
     pub(super) fn new(
         connection: Connection,
         plain: bool,
         executor: Option<ExecutorId>,
         idle_timeout: Duration,
+        client: ClientWatch,
     ) -> Self {
         Self {
             connection,
@@ -64,7 +66,7 @@ impl Traffic {
             plain,
             lacks_tls: false,
             idle: IdleDeadline::new(idle_timeout),
-            guard: StallGuard::new(),
+            guard: StallGuard::new(client),
             closing: false,
             end: IoEnd::default(),
         }

@@ -28,6 +28,7 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
     if inner.ended.swap(true, Ordering::AcqRel) {
         return;
     }
+    attempt.origin().attempt_ended();
     let at = Instant::now();
     witness_sending(attempt, at);
     let (phase, start) = current_phase(attempt);

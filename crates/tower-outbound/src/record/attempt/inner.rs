@@ -89,6 +89,7 @@ impl AttemptStart<'_> {
             self.origin.count_call();
         }
         self.registry.see_attempt();
+        self.origin.attempt_started();
         if sole {
             self.registry.emit(&Event::CallStarted { call: &call });
         }

@@ -27,7 +27,7 @@ named_enum! {
         Error = "error",
         /// No byte was read while an attempt ran into a timeout (HTTP/1), or while several attempts in a row did so that
         /// the connection was retired (HTTP/2). Or the client gave up because the peer did not answer its PING (HTTP/2). Or no
-        /// attempt used the connection, and the peer took no bytes for 10 s.
+        /// attempt used the connection, and the peer took no bytes for 10 s, or for 1 s after the client was dropped.
         Silent = "silent",
         /// The connection was removed from the pool because another idle connection to the same peer was dead.
         Evicted = "evicted",

@@ -45,6 +45,11 @@ impl<'a> ConnectionIo<'a> {
         self.0.lifecycle().abandoned_since(self.0.0.opened)
     }
 
+    /// Whether only streams of attempts that have ended use the connection (HTTP/2): the client waits to reset them.
+    pub(crate) fn has_ended_streams_only(self) -> bool {
+        self.0.is_http2() && !self.0.origin().has_attempts() && !self.0.lifecycle().serves_others
+    }
+
     /// How long the connection may be idle for its server, since the last byte was read.
     pub(crate) fn keep_alive(self) -> Option<Duration> {
         self.0.0.keep_alive.get()
@@ -76,7 +81,10 @@ impl<'a> ConnectionIo<'a> {
     /// The peer of the unused connection takes no bytes.
     pub(crate) fn give_up(self) {
         self.leave_pool();
-        self.0.lifecycle().give_up(CloseHint::Silent);
+        let mut lifecycle = self.0.lifecycle();
+        if !lifecycle.give_up(CloseHint::Silent) {
+            lifecycle.hint(CloseHint::Silent);
+        }
     }
 
     /// The server closes the connection when it is idle for this long.

@@ -54,6 +54,7 @@ impl ConnectionIo<'_> {
         }
         let mut lifecycle = self.0.lifecycle();
         let attempt = lifecycle.begin_stream(stream, sequence, at);
+        lifecycle.serves_others |= attempt.is_none() && !self.0.origin().has_attempts();
         let lost = lifecycle.acceptances.take_lost();
         self.0.flush_notifications(lifecycle);
         for attempt in lost.iter().filter_map(WeakAttempt::upgrade) {

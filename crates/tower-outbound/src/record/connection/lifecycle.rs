@@ -66,6 +66,8 @@ pub(super) struct Lifecycle {
     upgraded: u64,
     /// Of those in flight, the ended attempts whose uploads go on.
     uploads: u64,
+    /// A stream was opened while no attempt went on: its request is not observed.
+    pub(super) serves_others: bool,
     /// When the last of these attempts ended.
     uploads_since: Option<Instant>,
     idle_since: Option<Instant>,
