@@ -80,7 +80,9 @@ async fn span_times_exclude_delay_of_start_event() {
     let (attempts, setups) = (starts("GET"), starts("HTTP connection_setup"));
     assert_eq!((seen.len(), attempts.len(), setups.len()), (3, 1, 2));
     for (start, event) in [attempts[0], setups[0], setups[1]].into_iter().zip(seen) {
-        assert!(start <= event, "{:?} after its event", start.duration_since(event));
+        // The two clocks are read one after the other: a machine that is interrupted in between shows the difference.
+        let late = start.duration_since(event).unwrap_or_default();
+        assert!(late < Duration::from_millis(2), "{late:?} after its event");
     }
 }
 
