@@ -255,7 +255,7 @@ fn failure_of_grpc_status_depends_on_source() {
     let refused = made(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     assert_eq!((refused.kind(), refused.grpc_code()), (Kind::ConnectionRefused, Some(14)));
     let unknown = made("what".into());
-    assert_eq!((unknown.kind(), unknown.class()), (Kind::Other, Some(Class::Network)));
+    assert_eq!((unknown.kind(), unknown.class()), (Kind::Other, None));
     assert_eq!(made(tonic::TimeoutExpired(()).into()).kind(), Kind::DeadlineExceeded);
     let connect = made(tonic::ConnectError("what".into()).into());
     assert_eq!((connect.kind(), connect.is_connect()), (Kind::Connection, true));

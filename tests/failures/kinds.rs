@@ -36,7 +36,7 @@ const EXPECTED: &[(&str, Option<Class>)] = &[
     ("goaway", Some(Class::ConnectionReset)),
     ("invalid_request", None),
     ("request_body_error", None),
-    ("_OTHER", Some(Class::Network)),
+    ("_OTHER", None),
 ];
 
 #[test]

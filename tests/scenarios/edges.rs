@@ -11,10 +11,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use outbound_tests::gate::Gate;
 use outbound_tests::secret;
-use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use outbound_tests::server::{DuplexIo, H2Server, Script, ScriptedServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Service as _, ServiceExt as _};
 use tower_layer::Layer as _;
+use tower_outbound::connect::TrackedIo;
 use tower_outbound::observe::ObserveRequestBody;
 use tower_outbound::{BoxError, Kind, Phase, Reuse, SendState, Timings};
 
@@ -209,6 +210,31 @@ async fn upgraded_connection_is_single_use_and_closes_as_upgraded() {
     drop(upgraded);
     recorder.settled().await;
     assert_eq!((connection.uses(), recorder.close_reasons()), (1, vec!["upgraded"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn upgraded_connection_downcast_gives_its_io_back() {
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nahead";
+    let script = Script::new().read_head().write(upgrade).read_exact(1).write("y");
+    let (server, peer) = ScriptedServer::duplex(script.hang());
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(peer));
+    let mut request = secret::request(&server.uri("/"), Body::default());
+    let headers = request.headers_mut();
+    headers.insert(http::header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+    headers.insert(http::header::UPGRADE, http::HeaderValue::from_static("echo"));
+
+    let mut response = client.oneshot(request).await.unwrap();
+    let upgraded = hyper::upgrade::on(&mut response).await.unwrap();
+    let parts = upgraded.downcast::<TrackedIo<DuplexIo>>().expect("the IO of the connection");
+    assert_eq!(parts.read_buf, "ahead");
+    let mut tracked = parts.io;
+    let connection = tracked.connection().clone();
+    TokioIo::new(tracked.get_mut()).write_all(b"x").await.unwrap();
+    let mut plain = TokioIo::new(tracked.into_inner());
+    recorder.settled().await;
+    assert_eq!((connection.uses(), recorder.close_reasons()), (1, vec!["upgraded"]));
+    assert_eq!(plain.read_u8().await.unwrap(), b'y', "the connection is open");
 }
 
 /// Callers on two threads cancel at random moments. The recorder panics on an event after an end.

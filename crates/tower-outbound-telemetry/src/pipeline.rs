@@ -161,7 +161,8 @@ impl Pipeline {
         }
         #[cfg(feature = "console")]
         if settings.traces.console {
-            provider = provider.with_span_processor(crate::console::spans());
+            let stats = settings.traces.otlp.is_none().then(|| Arc::clone(&self.stats));
+            provider = provider.with_span_processor(crate::console::spans(stats));
         }
         Ok(processors.into_iter().fold(provider, |provider, add| add(provider)).build())
     }
@@ -189,7 +190,8 @@ impl Pipeline {
         }
         #[cfg(feature = "console")]
         if settings.metrics.console {
-            provider = provider.with_reader(crate::console::metrics(settings.metric_interval));
+            let stats = settings.metrics.otlp.is_none().then(|| Arc::clone(&self.stats));
+            provider = provider.with_reader(crate::console::metrics(settings.metric_interval, stats));
         }
         let provider = provider.build();
         if let Some(export) = &settings.metrics.otlp {

@@ -101,6 +101,8 @@ impl fmt::Display for Tally {
 
 /// Delivered and lost telemetry since the start of the pipeline.
 ///
+/// Where the console is the only exporter, what it has printed is delivered. Beside OTLP it is not counted.
+///
 /// Exact after a shutdown; before, pending items are in neither number. *Lost* means not acknowledged: a receiver that fails
 /// after it took a request may have items that are counted as lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

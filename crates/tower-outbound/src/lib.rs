@@ -77,7 +77,8 @@
 //! | `reqwest` | `Outbound::reqwest`: reqwest with every layer that it supports; its errors |
 //! | `rustls`, `tower`, `tower-http`, `http-body-util`, `tonic` | the errors of these crates in [`Failure::of`] |
 //!
-//! Without the feature `rustls`, [`Failure::of`] recognises the errors of rustls 0.23 by their messages.
+//! Without the features `rustls` and `tower`, [`Failure::of`] recognises the errors of rustls 0.23 and tower 0.5 by their
+//! messages.
 //!
 //! # Stability
 //!

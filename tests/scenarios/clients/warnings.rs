@@ -77,6 +77,17 @@ async fn stack_warning_connector_without_layer_reported_once() {
 }
 
 #[tokio::test]
+async fn connector_without_layer_does_not_guess_the_close_reason() {
+    let close = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+    let server = ScriptedServer::tcp(Script::new().read_request().write(close).hang()).await.unwrap();
+    let (outbound, recorder, _) = watched();
+    let connector = outbound.connector(outbound.http_connector());
+    send(Client::builder(TokioExecutor::new()).build(connector), &server.uri("/")).await;
+    recorder.settled().await;
+    assert_eq!(recorder.close_reasons(), ["unknown"; REQUESTS]);
+}
+
+#[tokio::test]
 async fn stack_warning_http2_connector_without_layer_once() {
     let server = H2Server::builder().start(answer).await.unwrap();
     let (outbound, recorder, warnings) = watched();

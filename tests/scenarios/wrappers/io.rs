@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
 use outbound_tests::recorder::Recorder;
 use tower::{ServiceExt as _, service_fn};
 use tower_layer::Layer as _;
-use tower_outbound::connect::{Protocol, TrackedIo};
+use tower_outbound::connect::{Protocol, TrackedIo, WithoutInfo};
 use tower_outbound::{Connection, Outbound};
 
 use super::context;
@@ -102,7 +102,7 @@ async fn tracked(mock: &MockIo) -> (TrackedIo<MockIo>, Outbound, Recorder) {
 }
 
 /// One read into a buffer of 8 bytes.
-fn read(io: &mut TrackedIo<MockIo>) -> Poll<io::Result<Vec<u8>>> {
+fn read(io: &mut (impl Read + Unpin)) -> Poll<io::Result<Vec<u8>>> {
     let mut space = [0; 8];
     let mut buf = ReadBuf::new(&mut space);
     Pin::new(io).poll_read(&mut context(), buf.unfilled()).map_ok(|()| buf.filled().to_vec())
@@ -125,6 +125,30 @@ async fn tracked_io_forwards_and_counts_every_write() {
     assert_eq!((io.connection().bytes_out(), io.connection().bytes_in()), (9, 0));
     drop(io);
     recorder.settled().await;
+}
+
+#[tokio::test]
+async fn io_without_info_is_tracked_and_forwards_all() {
+    let mock = MockIo { vectored: true, ..MockIo::default() };
+    mock.reads.lock().unwrap().push_back(Poll::Ready(Ok(&b"hello"[..])));
+    let inner = mock.clone();
+    let connector =
+        service_fn(move |_: Uri| std::future::ready(Ok::<_, io::Error>(WithoutInfo::new(inner.clone()))));
+    let outbound = Outbound::new();
+    let mut io = outbound.connector(connector).oneshot(Uri::from_static("http://peer.test/")).await.unwrap();
+    let connection = io.connection().clone();
+    assert_eq!((connection.peer_addr(), connection.protocol()), (None, None), "nothing is named");
+    let cx = &mut context();
+    assert!(io.is_write_vectored());
+    assert!(matches!(Pin::new(&mut io).poll_write(cx, b"abc"), Poll::Ready(Ok(3))));
+    assert!(matches!(Pin::new(&mut io).poll_write_vectored(cx, &[IoSlice::new(b"de")]), Poll::Ready(Ok(2))));
+    assert!(matches!(Pin::new(&mut io).poll_flush(cx), Poll::Ready(Ok(()))));
+    assert!(matches!(Pin::new(&mut io).poll_shutdown(cx), Poll::Ready(Ok(()))));
+    assert_eq!(mock.asked(), ["write abc", "write [\"de\"]", "flush", "shutdown"]);
+    assert!(matches!(read(&mut io), Poll::Ready(Ok(bytes)) if bytes == b"hello"));
+    assert_eq!((connection.bytes_out(), connection.bytes_in()), (5, 5));
+    assert!(io.get_mut().get_mut().vectored && io.into_inner().into_inner().vectored);
+    assert!(outbound.connections().is_empty(), "the record has ended");
 }
 
 #[tokio::test]

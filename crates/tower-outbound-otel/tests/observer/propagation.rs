@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
+use opentelemetry::trace::noop::NoopTracerProvider;
 use opentelemetry::trace::{TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{KeyValue, trace::SpanContext};
 use tower::{Layer, Service};
@@ -179,4 +180,18 @@ pub(crate) fn unwrap(
     request: http::Request<tower_outbound::observe::ObserveRequestBody<Body>>,
 ) -> http::Request<Body> {
     request.map(|_| Body::new())
+}
+
+/// A `TraceLayer` above makes the CLIENT span.
+#[tokio::test]
+async fn propagation_without_own_spans_sends_span_of_caller() {
+    let rig = Rig::new();
+    let (service, headers) = recording_service();
+    let observer = rig.observer().tracer_provider(&NoopTracerProvider::new()).build();
+    let outbound = Outbound::builder().observer(observer).build();
+    let service = tower::ServiceBuilder::new().map_request(unwrap).service(service);
+    let caller = sent(&rig, outbound.attempt_layer().layer(service), get("http://a.example/")).await;
+    assert_eq!(headers.lock().unwrap()["traceparent"], traceparent(&caller));
+    assert_eq!(rig.names(), ["caller"]);
+    assert!(rig.metrics().contains_key("http.client.request.duration"), "metrics remain");
 }

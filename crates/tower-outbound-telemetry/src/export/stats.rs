@@ -51,6 +51,18 @@ impl ExportStats {
         Report { spans: self.spans.tally(), metric_exports: self.metric_exports.tally() }
     }
 
+    /// So many spans were printed, or could not be.
+    #[cfg(feature = "console")]
+    pub(crate) fn printed_spans(&self, count: u64, printed: bool) {
+        self.spans.settle(count, if printed { Ok(0) } else { Err(Loss::Failed) });
+    }
+
+    /// The metrics were printed, or could not be.
+    #[cfg(feature = "console")]
+    pub(crate) fn printed_metrics(&self, printed: bool) {
+        self.metric_exports.settle(1, if printed { Ok(0) } else { Err(Loss::Failed) });
+    }
+
     /// An export of metrics begins.
     pub(super) fn begin_metrics(&self, points: u64) {
         self.exporting.store(points, SeqCst);

@@ -20,8 +20,8 @@ impl Failure {
     ///
     /// An exact statement of an inner error counts more than a vague one around it. An error of this crate decides.
     /// Known types are those of std, hyper, hyper-util, h2 and tokio and, with the features of the same names, of `rustls`,
-    /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`. An unknown error is [`Kind::Other`](crate::Kind::Other).
-    /// Without the feature `rustls`, errors of rustls 0.23 are recognised by their messages. Allocates nothing, and stops
+    /// `tower`, `tower-http`, `http-body-util`, `tonic` and `reqwest`. An unknown error is [`Kind::Other`](crate::Kind::Other), without a class.
+    /// Without the features `rustls` and `tower`, errors of rustls 0.23 and tower 0.5 are recognised by their messages. Allocates nothing, and stops
     /// after 128 levels.
     #[must_use]
     pub fn of(error: &(dyn StdError + 'static)) -> Self {

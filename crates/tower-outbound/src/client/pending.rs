@@ -2,16 +2,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::Response;
+use http::{Request, Response};
 use hyper::body::Incoming;
+use tower_service::Service;
 
 use super::client::Observed;
 use super::{RequestBody, ResponseBody, client_future};
 use crate::error::Error;
 use crate::limit::InFlightLimitBody;
 use crate::observe::ObserveBody;
-use crate::retry::{PassThrough, RetryFuture};
+use crate::retry::{LeasedBody, PassThrough, RetryFuture};
 
+type Attempt = <Observed as Service<Request<LeasedBody<RequestBody>>>>::Future;
 type Observing = ObserveBody<InFlightLimitBody<Incoming>>;
 
 client_future! {
@@ -26,7 +28,7 @@ client_future! {
 
 #[expect(clippy::large_enum_variant, reason = "each valid request would pay for a box")]
 pub(super) enum Pending {
-    Sent(RetryFuture<Observed, PassThrough, RequestBody, Observing>),
+    Sent(RetryFuture<Observed, PassThrough, RequestBody, Attempt, Observing>),
     /// The request was refused before it reached the stack.
     Refused(Option<Error>),
 }

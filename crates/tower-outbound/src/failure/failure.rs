@@ -127,7 +127,7 @@ impl Failure {
         self.kind
     }
 
-    /// The coarse class; `None` if the network was not involved, or if the failure is a response.
+    /// The coarse class; `None` if the network was not involved, if the failure is a response, or if the error is not known.
     #[must_use]
     pub const fn class(&self) -> Option<Class> {
         match self.detail {

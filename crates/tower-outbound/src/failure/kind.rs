@@ -100,8 +100,7 @@ impl Kind {
             | Self::VersionNegotiation
             | Self::Protocol
             | Self::InvalidResponse
-            | Self::LimitExceeded
-            | Self::Other => Some(Class::Network),
+            | Self::LimitExceeded => Some(Class::Network),
             Self::ConnectionRefused => Some(Class::ConnectionRefused),
             Self::ConnectionReset
             | Self::ConnectionAborted
@@ -116,7 +115,7 @@ impl Kind {
             | Self::WriteTimeout
             | Self::ResponseTimeout
             | Self::BodyTimeout => Some(Class::Timeout),
-            Self::QueueFull | Self::InvalidRequest | Self::RequestBody => None,
+            Self::QueueFull | Self::InvalidRequest | Self::RequestBody | Self::Other => None,
         }
     }
 

@@ -22,8 +22,8 @@ use crate::record::{CallScope, SuspendedCall};
 pin_project! {
     /// The future of a call, until the head of its last response.
     ///
-    /// The parameters are those of the [`Retry`](super::Retry) service (`S`, `L`) and of its request (`B`) and response
-    /// (`R`) bodies. Prefer `<Retry<S> as Service<Request<B>>>::Future` to writing them out.
+    /// The parameters are those of the [`Retry`](super::Retry) service (`S`, `L`), its request's body (`B`), the future of
+    /// `S` (`F`) and its response's body (`R`). Prefer `<Retry<S> as Service<Request<B>>>::Future` to writing them out.
     ///
     /// # Errors
     /// An [`Error`] of the last attempt, with the [history](Error::history) of the earlier ones.
@@ -32,16 +32,17 @@ pin_project! {
     /// Before the first poll nothing was sent, and dropping the future drops the request. During an attempt, dropping the future drops the client's future: see
     /// [`ObserveFuture`](crate::observe::ObserveFuture) for what that does on the wire. During a backoff, dropping the
     /// future drops a timer and touches no connection.
+    // `F` is a parameter, as `S::Future` the future would be `Send` only where `S: Service` holds for every lifetime: in a
+    // spawned block, a body whose error is a `Box<dyn Error + Send + Sync>` would not compile.
     #[must_use = "futures do nothing unless polled"]
-    pub struct RetryFuture<S, L, B, R>
+    pub struct RetryFuture<S, L, B, F, R>
     where
-        S: Service<Request<L::Leased>>,
         L: Lease<B>,
         B: Body,
     {
         // Before `call`, so that the attempt ends before the call.
         #[pin]
-        state: State<Request<L::Leased>, S::Future, R>,
+        state: State<Request<L::Leased>, F, R>,
         // Ready until the first attempt.
         client: S,
         call: StartedCall<L, B>,
@@ -70,9 +71,8 @@ pin_project! {
 
 const POLLED_AFTER_COMPLETION: &str = "`RetryFuture` polled after completion";
 
-impl<S, L, B, R> RetryFuture<S, L, B, R>
+impl<S, L, B, F, R> RetryFuture<S, L, B, F, R>
 where
-    S: Service<Request<L::Leased>>,
     L: Lease<B>,
     B: Body,
 {
@@ -81,7 +81,7 @@ where
     }
 }
 
-impl<S, L, B, R> Future for RetryFuture<S, L, B, R>
+impl<S, L, B, R> Future for RetryFuture<S, L, B, S::Future, R>
 where
     S: Service<Request<L::Leased>, Response = Response<R>>,
     S::Error: Into<BoxError>,

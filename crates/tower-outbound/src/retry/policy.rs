@@ -108,6 +108,10 @@ pub enum Verdict {
 ///     .build();
 /// # let _ = outbound;
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a retry policy",
+    note = "a closure names the type of its argument: `|attempt: &tower_outbound::retry::RetryContext<'_>| ..`, and returns a `Verdict`"
+)]
 pub trait RetryPolicy: Send + Sync + 'static {
     /// Decides on one attempt. Called at most once for each attempt, before its response is drained.
     fn decide(&self, attempt: &RetryContext<'_>) -> Verdict;

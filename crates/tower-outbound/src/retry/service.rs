@@ -22,8 +22,10 @@ use crate::util::inner_service_accessors;
 /// # Readiness
 /// The future takes the client that `poll_ready` made ready, and a clone takes its place, once per request. The first
 /// attempt goes to that client, which is made ready again for each retry, after the backoff.
+// The compiler shows the struct's first line where the stack is no service.
 #[derive(Clone, Debug)]
-pub struct Retry<S, L = PassThrough> {
+#[rustfmt::skip]
+pub struct Retry<S, L = PassThrough> { // no `Service`? "If it does not compile" in tower_outbound::docs::types
     inner: S,
     pub(super) shared: Arc<RetryShared>,
     lease: L,
@@ -53,7 +55,11 @@ impl<S, L> Retry<S, L> {
 
     /// As `call`, without a clone of the client. `in_memory`: the request's body is.
     #[cfg(any(feature = "client", feature = "reqwest"))]
-    pub(crate) fn call_once<B, R>(self, request: Request<B>, in_memory: bool) -> RetryFuture<S, L, B, R>
+    pub(crate) fn call_once<B, R>(
+        self,
+        request: Request<B>,
+        in_memory: bool,
+    ) -> RetryFuture<S, L, B, S::Future, R>
     where
         S: Service<Request<L::Leased>, Response = Response<R>>,
         L: Lease<B> + Clone,
@@ -78,7 +84,7 @@ where
 {
     type Response = Response<R>;
     type Error = Error;
-    type Future = RetryFuture<S, L, B, R>;
+    type Future = RetryFuture<S, L, B, S::Future, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx).map_err(|error| Error::from_client(error.into()))

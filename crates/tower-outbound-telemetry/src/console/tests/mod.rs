@@ -1,5 +1,6 @@
 //! Tests of the printed text.
 
+mod destinations;
 mod evicted;
 mod metrics;
 mod observer;

@@ -42,6 +42,16 @@ pub(super) fn cause_of(error: Level<'_>) -> Option<Level<'_>> {
 /// Whether the error's own message is this one: only where neither a type nor a method identifies the error. A test
 /// provokes each of these errors.
 fn says(error: &dyn StdError, message: &str) -> bool {
+    writes(format_args!("{error}"), message)
+}
+
+/// As [`says`], of the error's `Debug`, which names its type.
+#[cfg(not(feature = "tower"))]
+fn shows(error: &dyn StdError, text: &str) -> bool {
+    writes(format_args!("{error:?}"), text)
+}
+
+fn writes(written: fmt::Arguments<'_>, text: &str) -> bool {
     struct Left<'a>(&'a str);
     impl fmt::Write for Left<'_> {
         fn write_str(&mut self, part: &str) -> fmt::Result {
@@ -49,6 +59,6 @@ fn says(error: &dyn StdError, message: &str) -> bool {
             Ok(())
         }
     }
-    let mut left = Left(message);
-    write!(left, "{error}").is_ok() && left.0.is_empty()
+    let mut left = Left(text);
+    left.write_fmt(written).is_ok() && left.0.is_empty()
 }

@@ -1,17 +1,22 @@
-//! tower, tower-http and http-body-util, each with its feature.
+//! tower; tower-http and http-body-util, each with its feature.
 
 use crate::classify::evidence::{Evidence, Level};
 
-#[cfg_attr(
-    not(any(feature = "tower", feature = "tower-http", feature = "http-body-util")),
-    expect(unused_variables, reason = "none of them is there")
-)]
 pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
     #[cfg(feature = "tower")]
     if error.is::<tower::timeout::error::Elapsed>() {
         evidence.timeout();
         return true;
     } else if error.is::<tower::load_shed::error::Overloaded>() {
+        evidence.exact(crate::Kind::QueueFull);
+        return true;
+    }
+    // Without the crate, by what its two types write: every application with these errors has tower already.
+    #[cfg(not(feature = "tower"))]
+    if super::says(error, "request timed out") && super::shows(error, "Elapsed(())") {
+        evidence.timeout();
+        return true;
+    } else if super::says(error, "service overloaded") && super::shows(error, "Overloaded") {
         evidence.exact(crate::Kind::QueueFull);
         return true;
     }

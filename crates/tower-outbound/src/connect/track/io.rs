@@ -16,6 +16,10 @@ use crate::record::Connection;
 ///
 /// No copy and no allocation per read or write.
 ///
+/// # Upgrades
+/// An upgraded connection gives it back, with the bytes that hyper has read ahead:
+/// `upgraded.downcast::<TrackedIo<T>>()?` of `hyper::upgrade::Upgraded`, where `T` is the connector's own IO.
+///
 /// # Cancel safety
 /// Dropping it drops the inner IO, which closes the connection.
 #[derive(Debug)]
@@ -39,6 +43,18 @@ impl<T> TrackedIo<T> {
     #[must_use]
     pub fn get_ref(&self) -> &T {
         self.io.inner().get_ref().inner()
+    }
+
+    /// The inner IO, mutably. What is read or written there is not counted.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.io.inner_mut().get_mut().inner_mut()
+    }
+
+    /// Returns the inner IO. The record of this connection ends, as after a close: of an upgraded connection with
+    /// [`CloseReason::Upgraded`](crate::connect::CloseReason::Upgraded).
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.io.into_inner().into_inner().into_inner()
     }
 }
 

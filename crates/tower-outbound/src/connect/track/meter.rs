@@ -30,6 +30,14 @@ impl<T> Meter<T> {
         &self.inner
     }
 
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    pub(super) fn into_inner(self) -> T {
+        self.inner
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         self.traffic.connection()
     }

@@ -80,7 +80,7 @@ impl Turns {
         self.request = handed_off.filter(|attempt| live || attempt.io().is_sealed());
         self.attempt = self.request.as_ref().map(WeakAttempt::new);
         if !live {
-            connection.io().record_foreign_use();
+            connection.io().record_foreign_use(self.observed);
         }
     }
 

@@ -36,6 +36,9 @@ named_enum! {
         /// The client dropped the connection: its pool was dropped, the request on the connection was cancelled, or its
         /// upload had not ended a second after the response.
         Dropped = "dropped",
+        /// The client dropped the connection after a request that no observe layer has seen. A `Connection: close` of its
+        /// response, say, is not known.
+        Unknown = "unknown",
     }
 
     /// The value of `outbound.close_reason`.

@@ -39,10 +39,10 @@ impl ConnectionIo<'_> {
         inner.last_write.set(inner.opened, at);
     }
 
-    /// A turn of a request that belongs to no attempt.
-    pub(crate) fn record_foreign_use(self) {
+    /// A turn of a request that belongs to no attempt. `seen`: it belonged to one that has ended.
+    pub(crate) fn record_foreign_use(self, seen: bool) {
         self.warn_if_unobserved();
-        self.0.lifecycle().record_foreign_use();
+        self.0.lifecycle().record_foreign_use(seen);
     }
 
     /// The HEADERS of a request were written.

@@ -80,6 +80,8 @@ pub(super) struct Lifecycle {
     pub(super) gave_up: Option<Kind>,
     /// The pool does not use the connection any more.
     evicted: bool,
+    /// The last request was of no attempt, so that its response is not seen (HTTP/1).
+    unobserved: bool,
     pub(super) silence: Silence,
     end: Option<IoEnd>,
     closed: bool,
@@ -173,8 +175,9 @@ impl Lifecycle {
         self.killed |= died || self.end.is_some();
     }
 
-    /// A turn of a request that belongs to no attempt, so its end is not observed.
-    pub(super) fn record_foreign_use(&mut self) {
+    /// A turn of a request that belongs to no attempt, so its end is not observed. `seen`: it was of one that has ended.
+    pub(super) fn record_foreign_use(&mut self, seen: bool) {
+        self.unobserved = !seen;
         self.clear_transient_hints();
         self.uses += 1;
     }
@@ -197,6 +200,7 @@ impl Lifecycle {
         opened: Instant,
         at: Instant,
     ) -> (Use, Association) {
+        self.unobserved = false;
         let number = match evidence {
             UseEvidence::Turn => self.uses + 1,
             UseEvidence::Named | UseEvidence::Accepted => self.uses.max(1),
@@ -313,6 +317,7 @@ impl Lifecycle {
             None if end.error.is_some() => CloseReason::Error,
             None if end.end_of_file => CloseReason::PeerClosed,
             None if self.evicted => CloseReason::Evicted,
+            None if self.unobserved => CloseReason::Unknown,
             None if !was_active && idle_for >= idle_timeout => CloseReason::IdleTimeout,
             None => CloseReason::Dropped,
         };

@@ -28,6 +28,11 @@ use crate::record::Attempt;
 ///     })
 ///     .build();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an observer",
+    label = "neither a closure of one `&Event<'_>`, nor `OtelObserver::new()`, nor another type that implements `Observer`",
+    note = "a closure names the type of its argument: `|event: &tower_outbound::Event<'_>| ..`, and returns `()`"
+)]
 pub trait Observer: Send + Sync + 'static {
     /// Called for each event.
     fn on_event(&self, event: &Event<'_>);

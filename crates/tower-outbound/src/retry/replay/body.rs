@@ -22,10 +22,14 @@ use crate::record::CallStorage;
 /// # Errors
 /// Errors of the caller's body, as [`BoxError`]; and an error of its own once a later attempt has a lease.
 ///
+/// It is not `Default`, so that `follow_redirect` of tower-http does not fit below the retry layer: a failed second hop would be
+/// retried from the first one, which the server has processed. It goes above.
+///
 /// # Cancel safety
 /// Dropping a lease sends nothing. A client that polls an earlier lease while a later attempt is under way gets an
 /// error, and so cannot complete the earlier request.
-pub struct LeasedBody<B: Body>(Inner<B>);
+// The compiler shows the next line where a struct's field lacks the bound.
+pub struct LeasedBody<B: Body>(Inner<B>); // it stores frames of `B::Data`: your struct needs `where B: Body`
 
 enum Inner<B: Body> {
     /// The caller's body itself: retries are off for the request.

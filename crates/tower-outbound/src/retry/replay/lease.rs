@@ -58,6 +58,10 @@ use super::LeasedBody;
 /// `Lease` is implemented for every `F: Fn(LeasedBody<B>) -> T`, as `tower_http::trace::MakeSpan` is. The `Fn` traits
 /// are `#[fundamental]`, so that implementations for concrete types, also in other crates, do not overlap with that
 /// one. Further blanket implementations, over another trait, are not possible; none is planned.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not convert a `LeasedBody` into the client's body",
+    note = "a closure names the type of its argument: `|body: tower_outbound::retry::LeasedBody<_>| ClientBody::new(body)`"
+)]
 pub trait Lease<B: Body> {
     /// The body type that the client takes.
     type Leased;
