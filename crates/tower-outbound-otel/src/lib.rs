@@ -81,7 +81,9 @@
 //! `http.response.status_code` on metrics, and `_OTHER` as `error.type` if it is 400 or above; spans keep the number.
 //! `rpc.client.call.duration` has fewer than 2,000 series: above 1,000, new series have no method; above 1,200, no host
 //! either. No RPC is left out.
-//! `http.client.open_connections` has the connection's version as soon as it is known.
+//! `http.client.open_connections` has the connection's version as soon as it is known: with TLS when it opens, without at
+//! its first use. Until then it counts as idle without a version, so that one that is never used is seen; that series stays
+//! at 0 afterwards.
 //!
 //! # Suppression
 //!

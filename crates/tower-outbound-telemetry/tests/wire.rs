@@ -153,25 +153,49 @@ async fn rejected_part_in_compressed_answer_is_counted() {
     assert_eq!((report.spans().lost(), report.spans().lost_by(Loss::Rejected)), (1, 1), "{report}");
 }
 
+/// Counts connections, whose handshakes fail. Returns the port.
+async fn counted_handshakes(config: Arc<ServerConfig>) -> (u16, Arc<AtomicUsize>) {
+    let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = front.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(config);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = front.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            // An early close would be a reset, which may reach the client before the alert.
+            if let Err((_, mut tcp)) = acceptor.accept(tcp).into_fallible().await {
+                let _ = tokio::io::copy(&mut tcp, &mut tokio::io::sink()).await;
+            }
+        }
+    });
+    (port, accepted)
+}
+
+async fn is_not_retried(protocol: OtlpProtocol, config: Arc<ServerConfig>, roots: Option<&NamedTempFile>) {
+    let (port, accepted) = counted_handshakes(config).await;
+    let mut variables = HashMap::from([("OTEL_METRICS_EXPORTER", "none".to_owned())]);
+    variables.extend(roots.map(|roots| ("OTEL_EXPORTER_OTLP_CERTIFICATE", path(roots))));
+    let (report, _) = export(protocol, format!("https://localhost:{port}"), variables).await;
+    assert_eq!(report.spans().lost_by(Loss::Refused), 1, "{protocol:?}: {report}");
+    assert_eq!(accepted.load(Ordering::Relaxed), 1, "{protocol:?}: one handshake for one batch");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn untrusted_certificate_is_not_retried() {
     let certs = Certs::new("collector.test");
     for protocol in PROTOCOLS {
-        let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("https://localhost:{}", front.local_addr().unwrap().port());
-        let acceptor = TlsAcceptor::from(certs.server_config(alpn(protocol)));
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&accepted);
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = front.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                let _ = acceptor.accept(tcp).await;
-            }
-        });
-        let variables = HashMap::from([("OTEL_METRICS_EXPORTER", "none".to_owned())]);
-        let (report, _) = export(protocol, endpoint, variables).await;
-        assert_eq!(report.spans().lost_by(Loss::Refused), 1, "{report}");
-        assert_eq!(accepted.load(Ordering::Relaxed), 1, "{protocol:?}: one handshake for one batch");
+        is_not_retried(protocol, certs.server_config(alpn(protocol)), None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_client_certificate_is_not_retried() {
+    let (certs, client) = (Certs::new("collector.test"), Certs::new("client.test"));
+    let roots = file(certs.authority_pem());
+    for protocol in PROTOCOLS {
+        let config = certs.server_config_asking_for(&client, alpn(protocol));
+        is_not_retried(protocol, config, Some(&roots)).await;
     }
 }
 

@@ -64,7 +64,10 @@ impl Delivery {
                     if !self.health.has_worked() {
                         cause.push_str(self.transport.hint(&failure));
                     }
-                    (loss(&failure), cause, again(&failure))
+                    match self.transport.is_final(&failure) {
+                        true => (Loss::Refused, cause, Again::Never),
+                        false => (loss(&failure), cause, Again::After(None)),
+                    }
                 }
                 Err(_) => (so_far.unwrap_or(Loss::TimedOut), "no answer in time".to_owned(), Again::Never),
             };
@@ -111,12 +114,6 @@ fn loss(failure: &Failure) -> Loss {
         | (_, _, Kind::NameResolution | Kind::SecureConnection | Kind::Connection) => Loss::Refused,
         _ => Loss::Broken,
     }
-}
-
-/// A certificate that one side does not trust, or misses, is the same in a second.
-fn again(failure: &Failure) -> Again {
-    let final_ = failure.certificate().is_some() || failure.tls_alert().is_some();
-    if final_ { Again::Never } else { Again::After(None) }
 }
 
 /// The error and its sources, each message once, outermost first.

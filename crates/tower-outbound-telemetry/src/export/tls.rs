@@ -1,10 +1,12 @@
 //! TLS to the receiver.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use http::Uri;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use tower_outbound::{Event, Kind, Observer};
 
 use crate::settings::Tls;
 use crate::{TelemetryError, Warning};
@@ -46,5 +48,31 @@ fn warn_of_unreadable_roots(errors: &[rustls_native_certs::Error], warnings: &mu
             let value = value.to_string_lossy();
             warnings.push(Warning::new(key, &value, "what could be read").because(reason.clone()));
         }
+    }
+}
+
+/// Whether TLS ended the connection that closed last, before the receiver had said anything over it.
+///
+/// With TLS 1.3 the alert of a receiver that misses a client certificate comes after the handshake. On HTTP/2 the client
+/// then has a closed connection, and no error of TLS.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RefusedByTls(Arc<AtomicBool>);
+
+impl RefusedByTls {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Observer for RefusedByTls {
+    fn on_event(&self, event: &Event<'_>) {
+        if let Event::ConnectionClosed { connection, closed, .. } = event {
+            let by_tls = closed.error() == Some(Kind::SecureConnection);
+            self.0.store(by_tls && connection.bytes_in() == 0, Relaxed);
+        }
+    }
+
+    fn wants_attempt_phases(&self) -> bool {
+        false
     }
 }

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use tower_outbound::{BoxError, Failure, Kind, Outbound, OutboundClient};
 
 use super::answer::{Answer, Signal};
+use super::tls::RefusedByTls;
 use super::{grpc, http as over_http, tls};
 use crate::settings::{Compression, Export, OtlpProtocol};
 use crate::{TelemetryError, Warning};
@@ -20,6 +21,7 @@ pub(super) struct Transport {
     headers: HeaderMap,
     protocol: OtlpProtocol,
     compression: Option<Compression>,
+    refused_by_tls: RefusedByTls,
 }
 
 /// A request as it is on the wire, for every attempt.
@@ -42,18 +44,20 @@ impl Transport {
             uri = grpc::method(uri, signal)
                 .map_err(|error| TelemetryError::new("parsing the endpoint", error))?;
         }
+        let refused_by_tls = RefusedByTls::default();
         let client = match client {
             Some(given) => given,
-            // No observer: the export is not observed.
+            // No observer that records: the export is not observed.
             None => {
                 // `Delivery` retries and counts.
-                let outbound = Outbound::builder().retry(|retry| retry.max_retries(0)).build();
+                let outbound = Outbound::builder().retry(|retry| retry.max_retries(0));
+                let outbound = outbound.observer(refused_by_tls.clone()).build();
                 let client = outbound.client_builder().tls_config(tls::config(&uri, &export.tls, warnings)?);
                 client.http2_only(export.protocol == OtlpProtocol::Grpc).build()
             }
         };
         let (headers, protocol, compression) = (export.headers.clone(), export.protocol, export.compression);
-        Ok(Self { client, uri, headers, protocol, compression })
+        Ok(Self { client, uri, headers, protocol, compression, refused_by_tls })
     }
 
     pub(super) fn uri(&self) -> &Uri {
@@ -95,8 +99,22 @@ impl Transport {
         }
     }
 
-    /// Says so if the other protocol seems to be spoken at an endpoint that has never answered.
+    /// Whether this failure is for good: a certificate that one side does not trust, or misses, is the same in a second.
+    pub(super) fn is_final(&self, failure: &Failure) -> bool {
+        failure.certificate().is_some() || failure.tls_alert().is_some() || self.is_refused_by_tls(failure)
+    }
+
+    /// Whether the receiver ended TLS, of which the failure says nothing.
+    fn is_refused_by_tls(&self, failure: &Failure) -> bool {
+        let by_end = matches!(failure.kind(), Kind::SecureConnection | Kind::ResponseEnded);
+        by_end && self.refused_by_tls.get()
+    }
+
+    /// Says so if the receiver seems to want a client certificate, or the other protocol seems to be spoken at an endpoint that has never answered.
     pub(super) fn hint(&self, failure: &Failure) -> &'static str {
+        if self.is_refused_by_tls(failure) {
+            return " (the receiver ended TLS: does it want a client certificate?)";
+        }
         match (failure.kind(), self.protocol) {
             (Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded, OtlpProtocol::Grpc) => {
                 " (does the receiver speak gRPC on this port? usually 4317, and HTTP on 4318)"
