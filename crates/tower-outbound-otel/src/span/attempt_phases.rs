@@ -29,8 +29,8 @@ pub(super) fn phase_spans(
         let failure = ended.failure.filter(|_| span.cut);
         let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
         let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
-        let mut builder =
-            tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(clock.at(span.start));
+        let (start, end) = clock.of(span.start, span.end);
+        let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
         if error.is_some() || kept.is_some() {
             builder = builder.with_attributes(error.into_iter().chain(kept));
         }
@@ -38,7 +38,7 @@ pub(super) fn phase_spans(
         if failure.is_some() {
             child.set_status(ended.error_status());
         }
-        child.end_with_timestamp(clock.at(span.end));
+        child.end_with_timestamp(end);
     }
 }
 

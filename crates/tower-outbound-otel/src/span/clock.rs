@@ -1,6 +1,6 @@
 //! Converts instants to system time.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -24,5 +24,12 @@ impl Clock {
             None => self.time.checked_sub(self.instant.saturating_duration_since(instant)),
         };
         time.unwrap_or(self.time)
+    }
+
+    /// The start and the end of a phase's span. Both may be one reading of the clock, and Jaeger warns of a span that does not
+    /// end after its start: such a span begins a nanosecond earlier.
+    pub(super) fn of(&self, start: Instant, end: Instant) -> (SystemTime, SystemTime) {
+        let (start, end) = (self.at(start), self.at(end));
+        (if start < end { start } else { end - Duration::from_nanos(1) }, end)
     }
 }

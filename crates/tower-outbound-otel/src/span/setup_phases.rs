@@ -22,16 +22,17 @@ pub(super) fn phase_spans(
     let context = context.with_remote_span_context(parent.span_context().clone());
     let clock = state.clock();
     for step in steps(state, setup) {
+        let (start, end) = clock.of(step.start, step.end);
         let builder = tracer
             .span_builder(step.name)
             .with_kind(SpanKind::Internal)
-            .with_start_time(clock.at(step.start))
+            .with_start_time(start)
             .with_attributes(step.attributes);
         let mut span = tracer.build_with_context(builder, &context);
         if let Some(failure) = step.failure {
             span.set_status(Status::error(failure.to_string()));
         }
-        span.end_with_timestamp(clock.at(step.end));
+        span.end_with_timestamp(end);
     }
 }
 

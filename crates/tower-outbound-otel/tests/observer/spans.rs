@@ -102,7 +102,9 @@ async fn phase_spans_are_ordered_children_without_overlap() {
         let phase = rig.span(name);
         assert!(is_child(&phase, &attempt), "{name}");
         assert_eq!((phase.span_kind, phase.attributes.len()), (SpanKind::Internal, 0));
-        assert!(last <= phase.start_time && phase.start_time <= phase.end_time, "{name}");
+        // A phase without length begins a nanosecond early.
+        assert!(last <= phase.start_time + Duration::from_nanos(1), "{name}");
+        assert!(phase.start_time < phase.end_time, "{name}");
         last = phase.end_time;
     }
     assert_eq!(last, attempt.end_time);
@@ -310,6 +312,17 @@ async fn phases_as_events_or_off_make_no_spans() {
         assert_eq!(recorded, if phases == Phases::Events { &expected[..] } else { &[] });
         assert!(events.iter().all(|event| event.attributes[0].key.as_str() == "outbound.phase.duration"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn phase_span_without_length_lasts_a_nanosecond() {
+    let rig = Rig::new();
+    send_with_slow_head(&rig, Phases::Spans, Duration::from_millis(2)).await;
+    for name in ["outbound.send", "outbound.body"] {
+        let span = rig.span(name);
+        assert_eq!(span.end_time.duration_since(span.start_time).unwrap().as_nanos(), 1, "{name}");
+    }
+    assert_eq!(rig.span("outbound.body").end_time, rig.span("GET").end_time);
 }
 
 #[tokio::test(start_paused = true)]
