@@ -120,6 +120,32 @@ async fn lost_request_fails_as_not_sent_a_second_after_close() {
     rig.recorder.wait_until(|recorder| recorder.count("AttemptEnded") == 1).await;
 }
 
+/// The task of an HTTP/2 connection has looked whether the request was dropped, and takes it a moment after it was.
+#[tokio::test(start_paused = true)]
+async fn lost_request_taken_in_last_moment_is_unknown() {
+    let rig = Rig::new(9);
+    let (dropped, on_drop) = tokio::sync::oneshot::channel::<()>();
+    let dropped = Arc::new(std::sync::Mutex::new(Some((dropped, on_drop))));
+    let client = service_fn(move |request: Sent| {
+        let (dropped, on_drop) = dropped.lock().unwrap().take().expect("no retry");
+        tokio::spawn(async move {
+            let _ = on_drop.await;
+            sleep(Duration::from_millis(5)).await;
+            assert!(request.body().is_end_stream());
+            pending::<()>().await;
+        });
+        async move {
+            let _dropped = dropped;
+            pending::<Result<Response<Body>, BoxError>>().await
+        }
+    });
+    let sent = rig.outbound.layer().layer(client).oneshot(get());
+    let sent = async { sent.await.map(|response| response.map(|_| Body::default())) };
+    let error = while_closing(&rig, &[5], sent).await.expect("an end").unwrap_err();
+    assert_eq!(error.failure().send_state(), Some(SendState::Unknown));
+    assert_eq!(rig.recorder.count("AttemptStarted"), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn lost_request_is_retried_twice_without_budget() {
     let rig = Rig::new(9);

@@ -101,18 +101,19 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let attempt = this.guard.as_ref().expect("polled after it was ready").attempt();
-        let polled = {
-            let _scope = AttemptScope::enter(attempt);
-            this.inner.as_mut().as_pin_mut().expect("there until it is ready").poll(cx)
+        let polled = match this.inner.as_mut().as_pin_mut() {
+            Some(inner) => {
+                let _scope = AttemptScope::enter(attempt);
+                inner.poll(cx)
+            }
+            // The request was given up.
+            None => Poll::Pending,
         };
         let Poll::Ready(result) = polled else {
             let hit = this.watch.as_mut().and_then(|watch| watch.poll_head(attempt, cx));
             let error = match hit {
                 Some(hit) => finish_timed_out(attempt, hit, || this.inner.set(None)),
-                None if this.check_up.poll(attempt, cx) => {
-                    this.inner.set(None);
-                    finish_lost(attempt)
-                }
+                None if this.check_up.poll(attempt, cx, || this.inner.set(None)) => finish_lost(attempt),
                 None => return Poll::Pending,
             };
             this.inner.set(None);

@@ -67,6 +67,12 @@ impl Registry {
         connections
     }
 
+    /// Whether this holds for every open connection. Neither copies nor sorts them.
+    pub(super) fn all_connections(&self, mut holds: impl FnMut(&Connection) -> bool) -> bool {
+        let open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().all(|open| holds(&open.connection))
+    }
+
     /// Whether both are handles to one registry.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -82,12 +82,8 @@ fn all_connections_ask(attempt: &Attempt) -> bool {
         inner.serving().setups.iter().any(|setup| setup.is_tracked() && setup.origin() == attempt.origin())
     };
     let handed_off = !inner.write.body_escaped() && tracked();
-    handed_off
-        && inner
-            .registry
-            .connections()
-            .iter()
-            .all(|connection| connection.origin() != attempt.origin() || asks(connection))
+    let asks = |connection: &Connection| connection.origin() != attempt.origin() || asks(connection);
+    handed_off && inner.registry.all_connections(asks)
 }
 
 /// A connection that was never written to is not HTTP/2 yet: an HTTP/2 client sends its preface before it takes a request.

@@ -46,6 +46,9 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
         .filter(|setup| served.is_none() || setup.connection_id() != served)
         .for_each(|setup| setup.abandon(attempt.status().is_some()));
     let uploader = serving.uploader.take();
+    if std::mem::take(&mut serving.taken_untracked) {
+        attempt.origin().changes().untracked_ended(at);
+    }
     if serving.unreported > 0 {
         serving.end = Some(end);
         drop(serving);

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Attempt;
 use super::phases::{accepted_since, is_queued};
+use crate::record::Connection;
 
 /// Two requests that start so far apart enter a queue in this order, whatever threads they are on.
 const LATER: Duration = Duration::from_millis(100);
@@ -34,6 +35,9 @@ pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
     if is_taken(attempt) || is_queued(attempt) || elsewhere {
         return None;
     }
+    if inner.write.has_redirect_client() {
+        return lost_by_untracked(attempt);
+    }
     let (ended, quiet) = attempt.origin().changes().last_end()?;
     if ended < accepted_since(attempt) {
         return None;
@@ -51,6 +55,20 @@ pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
     }
 }
 
+/// The same where connections are not tracked, so that their ends do not show (reqwest). The client has the request, and
+/// hands it to a connection or begins a setup at once. So the connection that was handed the request has ended, unless it is
+/// HTTP/2 and the request waits for a stream.
+fn lost_by_untracked(attempt: &Attempt) -> Option<Instant> {
+    let since = accepted_since(attempt);
+    let quiet = attempt.origin().changes().untracked_quiet()?;
+    let served_later = quiet.newest_start >= Some(since + LATER);
+    match quiet.waits_for_stream_possible && !served_later {
+        true => None,
+        false if served_later => Some(since.max(quiet.setup_ended)),
+        false => Some(since.max(quiet.setup_ended).max(quiet.taken_or_ended.unwrap_or(since))),
+    }
+}
+
 /// Whether the request may stand in a queue that this crate does not see.
 enum Wait {
     /// For a stream of an HTTP/2 connection.
@@ -64,22 +82,29 @@ enum Wait {
 /// every request where nothing is in flight.
 fn wait_in_queue(attempt: &Attempt) -> Wait {
     let later = accepted_since(attempt) + LATER;
-    let open = attempt.0.registry.connections();
     let (mut served, mut busy) = (false, false);
-    for connection in &open {
-        let in_flight = connection.in_flight() > 0;
-        // tonic's own TLS, above the tracked IO, is not over before the first request.
-        let handshakes = connection.setup().awaits_tls() && connection.uses() == 0;
-        busy |= in_flight || handshakes;
-        if connection.origin() == attempt.origin() {
-            let serves = connection.served_since(later);
-            if in_flight && connection.is_http2() && !serves {
-                return Wait::ForStream;
-            }
-            served |= serves;
+    let waits_for_no_stream = attempt.0.registry.all_connections(|connection| {
+        if connection.origin() != attempt.origin() {
+            busy = busy || is_busy(connection);
+            return true;
         }
+        let serves = connection.served_since(later);
+        let in_flight = connection.in_flight() > 0;
+        served |= serves;
+        busy = busy || is_busy(connection);
+        !in_flight || !connection.is_http2() || serves
+    });
+    match () {
+        () if !waits_for_no_stream => Wait::ForStream,
+        () if served || !busy => Wait::Impossible,
+        () => Wait::Possible,
     }
-    if served || !busy { Wait::Impossible } else { Wait::Possible }
+}
+
+fn is_busy(connection: &Connection) -> bool {
+    // tonic's own TLS, above the tracked IO, is not over before the first request.
+    let handshakes = || connection.setup().awaits_tls() && connection.uses() == 0;
+    connection.in_flight() > 0 || handshakes()
 }
 
 /// Makes sure that no HTTP/1 connection writes the request any more. `false` if a connection has it after all.
@@ -88,3 +113,6 @@ pub(super) fn give_up(attempt: &Attempt) -> bool {
     fence(Ordering::SeqCst);
     sealed && !is_taken(attempt)
 }
+
+#[cfg(all(test, feature = "reqwest"))]
+mod tests;

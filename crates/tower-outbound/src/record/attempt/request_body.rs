@@ -3,6 +3,8 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "reqwest")]
+use super::phases::accepted_since;
 use super::{Attempt, next_sequence};
 
 /// An attempt, as the body of its request writes to it.
@@ -17,6 +19,20 @@ impl AttemptRequestBody<'_> {
         inner.write.accept(next_sequence);
         inner.marks.accepted.set(inner.start, at);
         inner.marks.buffered.set(inner.start, at);
+        #[cfg(feature = "reqwest")]
+        self.taken_by_untracked(at);
+    }
+
+    /// The connections of a client that follows redirects are not tracked: the attempts show what becomes of them.
+    #[cfg(feature = "reqwest")]
+    fn taken_by_untracked(self, at: Instant) {
+        if !self.0.0.write.has_redirect_client() {
+            return;
+        }
+        let mut serving = self.0.0.serving();
+        if !serving.finished && !std::mem::replace(&mut serving.taken_untracked, true) {
+            self.0.origin().changes().untracked_taken(accepted_since(self.0), at);
+        }
     }
 
     /// Whether a connection has begun to write the request.

@@ -20,6 +20,8 @@ pub(in crate::record) struct Serving {
     pub(super) finished: bool,
     /// The end, while it waits for these reports.
     pub(super) end: Option<AttemptEnd>,
+    /// A connection that is not tracked has taken the request.
+    pub(super) taken_untracked: bool,
     /// The task that waits for the rest of the request's body.
     pub(super) uploader: Option<Waker>,
     /// The attempt has ended, and its upload goes on: the connection still counts this use.

@@ -149,6 +149,7 @@ impl Connection {
             observer_states: ObserverStates::default(),
         }));
         connection.setup().set_connection(connection.id());
+        connection.show_untracked(protocol);
         connection
     }
 
@@ -353,6 +354,14 @@ impl Connection {
 
     pub(super) fn store_protocol(&self, protocol: Protocol) {
         self.0.protocol.store(code(Some(protocol)), Ordering::Relaxed);
+        self.show_untracked(Some(protocol));
+    }
+
+    /// Of a connection that is not tracked, nothing but its protocol shows whether a request may wait for a stream.
+    fn show_untracked(&self, protocol: Option<Protocol>) {
+        if let Some(protocol) = protocol.filter(|_| !self.is_tracked()) {
+            self.origin().changes().untracked_speaks(protocol);
+        }
     }
 }
 
