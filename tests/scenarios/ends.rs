@@ -158,6 +158,80 @@ async fn inner_service_panic_ends_attempt_as_error() {
     }
 }
 
+/// A connector that panics when it is called.
+#[derive(Clone)]
+struct PanickingConnector;
+
+impl tower::Service<http::Uri> for PanickingConnector {
+    type Response = outbound_tests::server::DuplexIo;
+    type Error = std::io::Error;
+    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), std::io::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Uri) -> Self::Future {
+        panic!("as planned")
+    }
+}
+
+#[tokio::test]
+async fn connector_panic_in_call_ends_connect_and_attempt() {
+    let (outbound, recorder) = recorded();
+    let client = stack(&outbound, outbound.connector(PanickingConnector));
+    let request = Request::get("http://peer.test/").body(Body::default()).unwrap();
+    assert!(tokio::spawn(client.oneshot(request)).await.unwrap_err().is_panic());
+    assert_eq!((recorder.count("ConnectStarted"), recorder.count("ConnectEnded")), (1, 1));
+    recorder.settled().await;
+    assert_eq!(recorder.outcomes(), ["_OTHER in acquire"]);
+}
+
+/// Holds the task of a connection where it reports that it serves an attempt.
+struct Holding {
+    reached: std::sync::Mutex<std::sync::mpsc::Sender<()>>,
+    released: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl tower_outbound::Observer for Holding {
+    fn on_event(&self, event: &Event<'_>) {
+        if matches!(event, Event::ConnectionAssigned { .. }) {
+            self.reached.lock().unwrap().send(()).unwrap();
+            let _ = self.released.lock().unwrap().recv_timeout(Duration::from_secs(10));
+        }
+    }
+}
+
+#[test]
+fn call_ends_after_its_attempt_whose_end_waits() {
+    for retries in [0, 2] {
+        let ((reached, reaches), (release, released)) =
+            (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (server, recorder) = runtime
+            .block_on(async { (ScriptedServer::tcp(Script::new().hang()).await.unwrap(), Recorder::new()) });
+        let holding = Holding { reached: reached.into(), released: released.into() };
+        let outbound = Outbound::builder()
+            .observer(recorder.clone())
+            .observer(holding)
+            .retry(|retry| retry.max_retries(retries))
+            .build();
+        let client = outbound.client();
+        let request = Request::get(server.uri("/")).body(Body::default()).unwrap();
+        let call = runtime.spawn(async move { client.request(request).await.map(drop) });
+        reaches.recv_timeout(Duration::from_secs(10)).unwrap();
+        call.abort();
+        assert!(runtime.block_on(call).unwrap_err().is_cancelled());
+        assert_eq!((recorder.count("AttemptEnded"), recorder.count("CallEnded")), (0, 0), "{retries}");
+        release.send(()).unwrap();
+        runtime.block_on(recorder.wait_until(|recorder| recorder.count("CallEnded") == 1));
+        let names = recorder.names();
+        let at = |name| names.iter().position(|each| each == name).unwrap();
+        assert!(at("AttemptEnded") < at("CallEnded"), "{names:?}");
+    }
+}
+
 #[tokio::test]
 async fn observer_panic_disables_observer_and_request_succeeds() {
     let server = ScriptedServer::tcp(Script::answering("HTTP/1.1 204 No Content\r\n\r\n")).await.unwrap();

@@ -61,6 +61,24 @@ async fn idle_connection_closes_before_server_keep_alive_ends() {
     }
 }
 
+/// The server's time runs while the caller has the response.
+#[tokio::test(start_paused = true)]
+async fn idle_keep_alive_has_passed_when_slow_caller_ends() {
+    let answer = "HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\ncontent-length: 2\r\n\r\nok";
+    for (held, left) in [(4_500, 0), (3_000, 1_000)] {
+        let (server, peer) = ScriptedServer::duplex(Script::answering(answer));
+        let (outbound, recorder) = recorded(|builder| builder);
+        let client = stack(&outbound, outbound.connector(peer), false);
+        let request = Request::get(server.uri("/")).body(Body::default()).unwrap();
+        let response = client.clone().oneshot(request).await.unwrap();
+        tokio::time::sleep(ms(held)).await;
+        response.into_body().collect().await.unwrap();
+        let took = time_to_close(&recorder, 1).await;
+        assert!((ms(left)..=ms(left + 50)).contains(&took), "{took:?}");
+        assert_eq!(recorder.close_reasons(), ["idle_timeout"]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn idle_timeout_of_zero_keeps_connection() {
     let (server, peer) = ScriptedServer::duplex(Script::answering(ANSWER));

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,6 +37,10 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     /// The attempt in flight is the last one: the call ends with it.
     last: AtomicBool,
     ended: AtomicBool,
+    /// Attempts that have ended and whose end is still to be emitted.
+    unreported: AtomicU32,
+    /// The end of the call, if it waits for these.
+    late_end: OnceLock<Box<Outcome>>,
     /// The phase in which the last attempt was cancelled, and the retry reason: the position in the list plus 1.
     cancelled_in: AtomicU8,
     retry: AtomicU8,
@@ -277,8 +281,20 @@ impl Call {
         self.0.ended.load(Ordering::Acquire)
     }
 
-    /// Emits the end of the call, once.
+    /// Emits the end of the call, once, and after the ends of its attempts.
     pub(crate) fn end(&self, registry: &Registry, outcome: &Outcome) {
+        let waits = || self.0.unreported.load(Ordering::SeqCst) > 0;
+        if waits() {
+            let _ = self.0.late_end.set(Box::new(outcome.clone()));
+            // Unless the last end was emitted meanwhile.
+            if waits() {
+                return;
+            }
+        }
+        self.emit_end(registry, outcome);
+    }
+
+    fn emit_end(&self, registry: &Registry, outcome: &Outcome) {
         if !self.0.ended.swap(true, Ordering::AcqRel) {
             let retried = self.retry_cause().is_some();
             if let (Outcome::Failed(failure), true) = (outcome, retried) {
@@ -288,12 +304,30 @@ impl Call {
         }
     }
 
-    /// An attempt of the call has ended.
-    pub(in crate::record) fn attempt_ended(&self, registry: &Registry, outcome: &Outcome) {
+    /// An attempt of the call has ended, and its end will be emitted.
+    pub(in crate::record) fn attempt_ends(&self, outcome: &Outcome) {
         if let Outcome::Cancelled { phase } = outcome {
             let at = Phase::ALL.iter().position(|each| each == phase).unwrap_or_default();
             self.0.cancelled_in.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
         }
+    }
+
+    /// The end of that attempt is emitted later, by another thread: [`late_attempt_ended`](Self::late_attempt_ended) follows.
+    pub(in crate::record) fn attempt_end_waits(&self) {
+        self.0.unreported.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(in crate::record) fn late_attempt_ended(&self, registry: &Registry) {
+        if self.0.unreported.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
+        }
+        if let Some(outcome) = self.0.late_end.get() {
+            self.emit_end(registry, outcome);
+        }
+    }
+
+    /// The end of an attempt of the call was emitted.
+    pub(in crate::record) fn attempt_ended(&self, registry: &Registry, outcome: &Outcome) {
         if self.0.last.load(Ordering::Acquire) {
             self.end(registry, outcome);
         }
@@ -321,6 +355,8 @@ impl<T: Default> Inner<T> {
             claimed: AtomicBool::new(false),
             last: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            unreported: AtomicU32::new(0),
+            late_end: OnceLock::new(),
             cancelled_in: AtomicU8::new(0),
             retry: AtomicU8::new(0),
             backoff: AtomicU64::new(0),

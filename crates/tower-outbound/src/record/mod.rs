@@ -16,6 +16,7 @@ mod pool_handle;
 mod registry;
 mod retry_reason;
 mod setup;
+mod starting_setup;
 mod timings;
 mod url_template;
 
@@ -39,5 +40,6 @@ pub(crate) use self::pool_handle::PoolHandle;
 pub(crate) use self::registry::Registry;
 pub use self::retry_reason::{Release, RetryLimit, RetryReason};
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
+pub(crate) use self::starting_setup::StartingSetup;
 pub use self::timings::{Cumulative, Timings};
 pub use self::url_template::UrlTemplate;

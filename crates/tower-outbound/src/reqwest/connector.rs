@@ -16,7 +16,7 @@ use crate::error::{BoxError, ConnectError, TimeoutError};
 use crate::event::{ConnectResult, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::{SocketPairs, pair_of};
-use crate::record::{Attempt, Connection, Protocol, Registry, Setup};
+use crate::record::{Attempt, Connection, Protocol, Registry, Setup, StartingSetup};
 use crate::settings::ConnectTimeouts;
 use crate::timeouts::ConnectTimers;
 use crate::util::inner_service_accessors;
@@ -120,7 +120,9 @@ where
             Report { setup, attempt, registry: registry.clone(), watch: ConnectTimers::new(timeouts) }
         });
         let inner = {
-            let _scope = report.as_ref().map(|report| report.setup.enter());
+            let setup = report.as_ref().map(|report| &report.setup);
+            let _starting = setup.map(StartingSetup::new);
+            let _scope = setup.map(Setup::enter);
             self.inner.call(to)
         };
         ReqwestConnecting { inner: Some(inner), report, sockets: sockets.clone() }

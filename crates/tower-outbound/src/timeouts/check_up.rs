@@ -26,7 +26,10 @@ pub(crate) struct CheckUp(State);
 enum State {
     Watching(Timeout),
     /// The request was given up, and the client's future dropped.
-    GivenUp { at: Instant, confirmation: Timeout },
+    GivenUp {
+        at: Instant,
+        confirmation: Timeout,
+    },
     /// A connection has the request.
     Over,
 }

@@ -22,6 +22,8 @@ pub(super) struct IdleDeadline {
     alarm: Alarm,
     /// The duration that the alarm has.
     within: Duration,
+    /// The deadline of the server after a use that has ended late, which the alarm has.
+    late: Option<Instant>,
     /// The deadline has passed, and the pool hands over no further request.
     left_pool: bool,
     /// The task that reads, as the connection has it.
@@ -30,7 +32,14 @@ pub(super) struct IdleDeadline {
 
 impl IdleDeadline {
     pub(super) const fn new(idle_timeout: Duration) -> Self {
-        Self { idle_timeout, alarm: Alarm::Off, within: Duration::MAX, left_pool: false, reader: None }
+        Self {
+            idle_timeout,
+            alarm: Alarm::Off,
+            within: Duration::MAX,
+            late: None,
+            left_pool: false,
+            reader: None,
+        }
     }
 
     /// A read of the unused HTTP/1 connection is pending. Returns whether it is to be closed.
@@ -70,6 +79,11 @@ impl IdleDeadline {
             self.alarm = deadline.map_or(Alarm::Off, Alarm::until);
         }
         self.within = within;
+        let late = io.late_deadline(idle_timeout);
+        if late != self.late {
+            self.late = late;
+            self.alarm = late.map_or(Alarm::Off, Alarm::until);
+        }
         let left = |now| match io.idle_deadline(idle_timeout) {
             Some(deadline) if deadline <= now => Err(()),
             Some(deadline) => Ok(deadline - now),

@@ -11,7 +11,7 @@ use super::layer::InspectStream;
 use super::{TrackFuture, TrackedIo};
 use crate::error::BoxError;
 use crate::foreign::ExecutorId;
-use crate::record::{Attempt, Registry, Setup};
+use crate::record::{Attempt, Registry, Setup, StartingSetup};
 use crate::settings::ConnectTimeouts;
 use crate::util::inner_service_accessors;
 
@@ -62,6 +62,7 @@ where
             setup.leave_tls();
         }
         let inner = {
+            let _starting = StartingSetup::new(&setup);
             let _scope = setup.enter();
             self.inner.call(uri)
         };

@@ -20,6 +20,8 @@ pub(super) struct AttemptEnd {
     start: Instant,
     at: Instant,
     pool_handle: Option<Arc<dyn PoolHandle>>,
+    /// Another thread emits it.
+    late: bool,
 }
 
 /// Ends the attempt. Later calls do nothing.
@@ -37,8 +39,8 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
 
     let mut serving = inner.serving();
     serving.finished = true;
-    let end =
-        AttemptEnd { outcome: outcome.clone(), phase, start, at, pool_handle: serving.pool_handle.take() };
+    let (pool_handle, late) = (serving.pool_handle.take(), serving.unreported > 0);
+    let end = AttemptEnd { outcome: outcome.clone(), phase, start, at, pool_handle, late };
     let served = serving.connection.as_ref().map(Connection::id);
     serving
         .setups
@@ -49,7 +51,9 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
     if std::mem::take(&mut serving.taken_untracked) {
         attempt.origin().changes().untracked_ended(at);
     }
-    if serving.unreported > 0 {
+    inner.call.attempt_ends(outcome);
+    if late {
+        inner.call.attempt_end_waits();
         serving.end = Some(end);
         drop(serving);
     } else {
@@ -94,7 +98,7 @@ pub(super) fn release_upload(attempt: &Attempt) {
 impl AttemptEnd {
     pub(super) fn emit(&self, attempt: &Attempt) {
         let inner = &*attempt.0;
-        let Self { outcome, phase, start, at, pool_handle } = self;
+        let Self { outcome, phase, start, at, pool_handle, late } = self;
         let failure = match outcome {
             Outcome::Failed(failure) => Some(failure),
             Outcome::Ok | Outcome::Cancelled { .. } => None,
@@ -119,6 +123,9 @@ impl AttemptEnd {
         if inner.sole {
             inner.registry.emit(&Event::CallEnded { call: &inner.call, outcome });
         } else {
+            if *late {
+                inner.call.late_attempt_ended(&inner.registry);
+            }
             inner.call.attempt_ended(&inner.registry, outcome);
         }
         match connection {

@@ -25,7 +25,8 @@ pub(super) fn accepted_since(attempt: &Attempt) -> Instant {
 }
 
 /// Infers from the request's body what the IO does not show: the end of the phase `send` on HTTP/2, and also its start
-/// where the connection is not tracked or its streams are not known.
+/// where the connection is not tracked or its streams are not known. Both are no later than `at`: the connection's task goes
+/// on meanwhile.
 pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
     let inner = &*attempt.0;
     let start = match inner.marks.send_start.get(inner.start) {
@@ -34,7 +35,7 @@ pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
         None if waits_for_stream(attempt) => return,
         None => {
             let Some(accepted) = inner.marks.accepted.get(inner.start) else { return };
-            let start = first_stream_since(attempt).map_or(accepted, |opened| opened.max(accepted));
+            let start = first_stream_since(attempt).map_or(accepted, |opened| opened.max(accepted)).min(at);
             if !inner.marks.send_start.set_once(inner.start, start) {
                 return;
             }
@@ -42,7 +43,7 @@ pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
         }
     };
     match inner.marks.body_sent.get(inner.start) {
-        Some(sent) => inner.marks.send_end.set(inner.start, sent.max(start)),
+        Some(sent) => inner.marks.send_end.set(inner.start, sent.min(at).max(start)),
         None => {
             inner.marks.send_end.set(inner.start, at);
             inner.answered_early.store(true, Ordering::Release);

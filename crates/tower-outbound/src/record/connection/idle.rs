@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CloseHint, ConnectionIo};
+use super::{CloseHint, Connection, ConnectionIo};
 use crate::timer::Timers;
 
 /// The most that a connection is closed before its server closes it. A request needs less to reach the server.
 const MARGIN: Duration = Duration::from_secs(1);
+/// How long after the last byte a use must end for the server's deadline to be looked at again.
+const LATE: Duration = Duration::from_millis(50);
 /// A timer of no duration would be none.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -22,11 +24,24 @@ impl KeepAlive {
         Some(self.0.load(Ordering::Acquire)).filter(|nanos| *nanos > 0).map(Duration::from_nanos)
     }
 
+    /// Whether the server said it.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
     /// Returns whether this is a change.
     fn set(&self, timeout: Duration) -> bool {
         let kept = timeout.saturating_sub(MARGIN.min(timeout / 2)).max(SHORTEST);
         let nanos = u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX);
         self.0.swap(nanos, Ordering::AcqRel) != nanos
+    }
+}
+
+impl Connection {
+    /// Whether a use that ends at this time ends so long after the last byte that the server's time is shorter than it looks.
+    pub(super) fn ends_late(&self, at: Instant) -> bool {
+        let late = |read| at.saturating_duration_since(read) >= LATE;
+        self.0.keep_alive.is_set() && self.last_read().is_some_and(late)
     }
 }
 
@@ -64,6 +79,14 @@ impl<'a> ConnectionIo<'a> {
         let read = self.0.last_read().unwrap_or(unused);
         let server = self.keep_alive().and_then(|timeout| read.checked_add(timeout));
         own.into_iter().chain(server).min()
+    }
+
+    /// As [`idle_deadline`](Self::idle_deadline) if the server's time has run while a caller had the response. A timer that was
+    /// armed meanwhile may be later.
+    pub(crate) fn late_deadline(self, idle_timeout: Duration) -> Option<Instant> {
+        self.keep_alive()?;
+        let late = self.unused_since().is_some_and(|since| self.0.ends_late(since));
+        if late { self.idle_deadline(idle_timeout) } else { None }
     }
 
     /// The connection is idle for too long. `false` if an attempt uses it.

@@ -1,6 +1,7 @@
 //! How the attempts of a connection begin and end their use of it.
 
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 
 use http::Method;
 use tokio::time::Instant;
@@ -113,10 +114,15 @@ impl Connection {
             lifecycle.end_use(self.0.opened, at, self.0.registry.settings().idle_timeout);
         }
         let waiting = lifecycle.silence.until_end.take();
+        let reader = self.reader_of_late_end(&lifecycle, at);
         self.flush_notifications(lifecycle);
-        if let Some(task) = waiting {
-            task.wake();
-        }
+        waiting.into_iter().chain(reader).for_each(Waker::wake);
+    }
+
+    /// The task that reads, if the connection's last use has [ended late](super::ConnectionIo::late_deadline).
+    fn reader_of_late_end(&self, lifecycle: &Lifecycle, at: Instant) -> Option<Waker> {
+        let concerned = lifecycle.in_flight == 0 && self.ends_late(at);
+        if concerned { lifecycle.silence.reader() } else { None }
     }
 
     /// The attempt has ended, and the upload of its request goes on. `false` if the connection was upgraded.
