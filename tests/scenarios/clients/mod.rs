@@ -15,6 +15,7 @@ mod tls_above;
 mod tls_providers;
 mod tls_roots;
 mod tonic;
+mod tonic_black_hole;
 mod tonic_channel;
 mod tonic_server;
 mod tonic_streams;

@@ -43,6 +43,23 @@ async fn idle_http2_connection_closes_at_idle_timeout() {
     recorder.assert_no_faults();
 }
 
+/// The peer answers early, and its window stops the upload for ever.
+#[tokio::test(start_paused = true)]
+async fn idle_http2_connection_closes_though_upload_is_stuck() {
+    for keep_client in [true, false] {
+        let script = Script::new().write(settings()).sleep(ms(10)).write(ok(1, true)).read_to_end();
+        let (server, peer) = ScriptedServer::duplex(script);
+        let (outbound, recorder) = recorded(|builder| builder.idle_timeout(4 * SECOND));
+        let client = stack(&outbound, outbound.connector(peer), true);
+        post(&client, &server, 8 << 20).await.unwrap();
+        let client = keep_client.then_some(client);
+        assert_eq!(time_to_close(&recorder, 1).await, 5 * SECOND);
+        assert_eq!(recorder.close_reasons(), ["idle_timeout"]);
+        drop((client, outbound, server));
+        guard::nothing_left(&recorder).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn idle_connection_closes_before_server_keep_alive_ends() {
     for (header, after) in [("timeout=5, max=100", 4_000), ("timeout=1", 500), ("timeout=60", 30_000)] {

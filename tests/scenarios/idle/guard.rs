@@ -9,7 +9,7 @@ use crate::timeouts::http2::{frame, settings};
 /// After this long nothing may be left. It includes the timers' tasks.
 const LATER: Duration = Duration::from_secs(300);
 
-async fn nothing_left(recorder: &Recorder) {
+pub(super) async fn nothing_left(recorder: &Recorder) {
     recorder.settled().await;
     tokio::time::sleep(LATER).await;
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);

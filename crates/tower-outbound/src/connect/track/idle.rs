@@ -12,6 +12,9 @@ use crate::timer::Alarm;
 /// hyper can lose a request that is handed over while the connection's task ends.
 const GRACE: Duration = Duration::from_millis(50);
 
+/// How long the client may take to close a connection after the GOAWAY.
+const RETIRED: Duration = Duration::from_secs(1);
+
 /// The deadline of a connection that no attempt uses: the idle timeout, or earlier if the server closes it earlier.
 ///
 /// The pool of another crate closes idle connections late, and does not know when the server does.
@@ -26,6 +29,8 @@ pub(super) struct IdleDeadline {
     late: Option<Instant>,
     /// The deadline has passed, and the pool hands over no further request.
     left_pool: bool,
+    /// The client was told by a GOAWAY, and closes the connection (HTTP/2).
+    retired: bool,
     /// The task that reads, as the connection has it.
     reader: Option<Waker>,
 }
@@ -38,6 +43,7 @@ impl IdleDeadline {
             within: Duration::MAX,
             late: None,
             left_pool: false,
+            retired: false,
             reader: None,
         }
     }
@@ -58,6 +64,16 @@ impl IdleDeadline {
         // The pool drops a connection that has left it when its last request has ended.
         let unused = io.unused_since().is_some();
         unused && self.alarm.poll(io.timers(), cx, GRACE, |_| Err(())).is_some()
+    }
+
+    /// A read of an HTTP/2 connection whose requests are answered is pending. Returns whether the client does not close the
+    /// connection that it was told to: h2 waits for the rest of an upload that was answered early, and which the peer's window
+    /// may stop for ever.
+    pub(super) fn poll_retired(&mut self, connection: &Connection, cx: &mut Context<'_>) -> bool {
+        if !std::mem::replace(&mut self.retired, true) {
+            self.alarm = Alarm::until(Instant::now() + RETIRED);
+        }
+        self.alarm.poll(connection.io().timers(), cx, RETIRED, |_| Err(())).is_some()
     }
 
     /// A read is pending. Returns whether the deadline has passed. If not, the task is woken when it does.

@@ -233,7 +233,10 @@ impl Traffic {
                 if http2.goes_on(connection) && idle.poll(connection, cx) && http2.may_retire() {
                     connection.io().retire_idle();
                 }
-                http2.read_pending(connection, cx, buf)
+                let read = http2.read_pending(connection, cx, buf);
+                let retired = read.is_pending() && connection.io().is_retired() && http2.open() == 0;
+                self.closing = retired && idle.poll_retired(connection, cx);
+                if self.closing { Poll::Ready(Ok(())) } else { read }
             }
             Content::Http1(turns) if turns.may_be_idle() => {
                 self.closing = idle.poll_close(connection, cx);
