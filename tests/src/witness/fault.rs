@@ -1,6 +1,6 @@
 //! What a peer does wrong, or unusually, with a request.
 
-use super::clients::Client;
+use super::clients::{Client, Kind};
 
 /// What the peer does with the first attempt of a request that it reads. Later attempts are answered plainly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +135,8 @@ impl Fault {
     #[must_use]
     pub fn pending(self, client: Client) -> Option<&'static str> {
         match self {
-            Fault::EarlyAnswer if !client.http2 => {
-                Some("an upload that goes on after its answer: seldom, the next request begins no turn")
+            Fault::EarlyAnswer if client.kind == Kind::Reqwest && !client.http2 => {
+                Some("seldom, the connection stays open, busy with nothing, when the client is gone")
             }
             _ => None,
         }

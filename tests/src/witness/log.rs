@@ -82,6 +82,8 @@ pub struct PeerRequest {
     pub answer: Option<PeerAnswer>,
     /// What else was said of it.
     pub refusal: Option<Refusal>,
+    /// When the peer said so.
+    pub refused_at: Option<Instant>,
 }
 
 /// An answer.

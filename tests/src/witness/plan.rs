@@ -130,10 +130,6 @@ impl Plan {
             14..=16 => step.act = Act::Cancel(Duration::from_micros(random.u64(..3_000))),
             _ => {}
         }
-        if self.settled && client.http2 && matches!(step.act, Act::Cancel(_)) {
-            // Pending: seldom, the uses behind a cancelled request are one too low.
-            step.act = Act::Read;
-        }
         if step.fault.needs_upload() {
             step.upload = match random.u8(..3) {
                 0 => Upload::Whole(6 << 20),

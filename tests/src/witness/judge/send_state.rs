@@ -1,13 +1,18 @@
 //! How much of a failed request was sent.
 
+use std::time::Duration;
+
 use tower_outbound::SendState;
 
 use super::{Attempt, Field, Joined, Verdict};
-use crate::witness::log::{Goodbye, PeerConnection, PeerEnd, Refusal};
+use crate::witness::log::{Goodbye, PeerConnection, PeerEnd, PeerRequest, Refusal};
 use crate::witness::reported::End;
 
 /// A write of an upload is given more than this, and the socket takes a part of it.
 const WRITE: u64 = 4 << 10;
+
+/// Within this time a frame of the peer has arrived, and was read.
+const ARRIVAL: Duration = Duration::from_millis(20);
 
 /// Returns the state, if there is one and it is right.
 pub(super) fn judge(joined: &Joined<'_>, attempt: &Attempt<'_>, verdict: &mut Verdict) -> Option<SendState> {
@@ -117,6 +122,14 @@ fn not_processed(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
     (!said).then(|| "no peer said so".to_owned())
 }
 
+/// Whether the client could know of the peer's refusal. A timeout ends an attempt whatever has arrived; a busy machine takes
+/// its time to read.
+fn in_time(attempt: &Attempt<'_>, request: &PeerRequest) -> bool {
+    let End::Failed(kind, ..) = attempt.report.end else { return true };
+    let timed_out = kind.as_str().ends_with("_timeout");
+    !timed_out || request.refused_at.is_none_or(|at| at + ARRIVAL < attempt.report.end_at)
+}
+
 /// No way out where somebody knows.
 fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
     let client = joined.scene.client;
@@ -131,7 +144,8 @@ fn unknown(joined: &Joined<'_>, attempt: &Attempt<'_>) -> Option<String> {
             // A reset takes what the client has not read yet, and garbage ends its reading.
             let arrived = peer.end != PeerEnd::Reset && !peer.garbage;
             let said = matches!(request.refusal, Some(Refusal::Refused | Refusal::Excluded));
-            (said && arrived).then(|| "the peer said that it did not process it".to_owned())
+            (said && arrived && in_time(attempt, request))
+                .then(|| "the peer said that it did not process it".to_owned())
         }
         None => {
             // h2 tells the requests before it writes the GOAWAY by which this side gives the connection up: until then it may

@@ -236,6 +236,7 @@ async fn read_head<I: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<I>) -> Res
         whole: false,
         answer: None,
         refusal: None,
+        refused_at: None,
     });
     Ok(framing(&head))
 }

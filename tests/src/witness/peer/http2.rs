@@ -59,11 +59,14 @@ struct Serving<'a, I> {
     streams: HashMap<u32, Stream>,
     due: Vec<Due>,
     highest: u32,
+    /// When the first GOAWAY was written.
+    goaway_at: Option<Instant>,
 }
 
 /// Serves the connection to its end.
 pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<I>, shared: &Shared) {
-    let mut serving = Serving { line, shared, streams: HashMap::new(), due: Vec::new(), highest: 0 };
+    let mut serving =
+        Serving { line, shared, streams: HashMap::new(), due: Vec::new(), highest: 0, goaway_at: None };
     let Ok(()) = serving.preface().await else { return };
     while let Ok(()) = serving.turn().await {}
 }
@@ -166,6 +169,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Serving<'_, I> {
             whole: false,
             answer: None,
             refusal: excluded.then_some(Refusal::Excluded),
+            refused_at: self.goaway_at.filter(|_| excluded),
         });
         self.streams.insert(stream, Stream { request, step: planned, played: excluded });
         Ok(())
@@ -244,7 +248,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Serving<'_, I> {
 
     async fn refuse(&mut self, stream: u32, refusal: Refusal, code: u32) -> Result<(), Over> {
         if let Some(known) = self.streams.get(&stream) {
-            self.line.connection.requests[known.request].refusal = Some(refusal);
+            let request = &mut self.line.connection.requests[known.request];
+            (request.refusal, request.refused_at) = (Some(refusal), Some(Instant::now()));
         }
         self.line.write(&rst_stream(stream, code)).await
     }
@@ -256,11 +261,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Serving<'_, I> {
             _ => last,
         };
         self.line.connection.goodbye = Some(Goodbye::GoAway(last));
+        let at = *self.goaway_at.get_or_insert_with(Instant::now);
         for (id, stream) in &mut self.streams {
             let request = &mut self.line.connection.requests[stream.request];
             if *id > last && request.answer.is_none() {
                 stream.played = true;
                 request.refusal.get_or_insert(Refusal::Excluded);
+                request.refused_at.get_or_insert(at);
             }
         }
         self.due.retain(|due| due.stream <= last);
