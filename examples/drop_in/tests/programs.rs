@@ -1,16 +1,24 @@
 //! Runs the programs.
 
+use std::future::ready;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::Request;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use outbound_tests::otlp::{Receiver, SpanKind};
 use outbound_tests::program::{OK, assert_refused, assert_reuse_http1, run};
-use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
 use tower_outbound::Outbound;
 
 const REVERSE_PROXY: &str = env!("CARGO_BIN_EXE_reverse_proxy");
 const EXISTING_STACK: &str = env!("CARGO_BIN_EXE_existing_stack");
+const KUBE: &str = env!("CARGO_BIN_EXE_kube");
+const BALANCED: &str = env!("CARGO_BIN_EXE_balanced");
 const OPENAI: &str = env!("CARGO_BIN_EXE_openai");
 
 /// Ends the proxy if its test fails.
@@ -129,4 +137,70 @@ async fn openai_second_request_reuses_connection() {
 #[tokio::test]
 async fn openai_refused_connection_prints_kind() {
     assert_refused(OPENAI).await;
+}
+
+/// A response of an API server.
+fn json(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[tokio::test]
+async fn kube_lists_and_watches_over_one_connection() {
+    let map = |name: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","resourceVersion":"7"}}}}"#
+        )
+    };
+    let list = format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMapList","metadata":{{"resourceVersion":"6"}},"items":[{}]}}"#,
+        map("prices")
+    );
+    let event = format!(r#"{{"type":"ADDED","object":{}}}"#, map("stock")) + "\n";
+    let script = Script::new().read_request().write(json(&list)).read_request().write(json(&event)).hang();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let output = run(KUBE, &server.uri("/")).await;
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), &*stdout), (Some(0), "listed prices\nwatched stock\n"), "{stderr}");
+    // kube has made the connector: the log says that its connections are not tracked.
+    assert_eq!((stderr.matches("WARN").count(), stderr.contains("not tracked")), (1, true), "{stderr}");
+    let log = server.log();
+    assert_eq!(log.len(), 1, "one connection");
+    assert!(log[0].heads[0].starts_with("GET /api/v1/namespaces/shop/configmaps? HTTP/1.1\r\n"), "{log:?}");
+    assert!(
+        log[0].heads[1].contains("watch=true") && log[0].heads[1].contains("resourceVersion=6"),
+        "{log:?}"
+    );
+}
+
+#[tokio::test]
+async fn balanced_channel_names_the_endpoint_that_served() {
+    /// What the server of one endpoint counts.
+    type Served = Arc<AtomicUsize>;
+    let serving = |served: Served| async move {
+        let answer = move |_: Request<Incoming>| {
+            served.fetch_add(1, Ordering::Relaxed);
+            // The prefix of a message, and `status: SERVING`.
+            let message = Full::new(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1]));
+            let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+            let body = message.with_trailers(ready(Some(Ok(HeaderMap::from_iter([status])))));
+            ready(Response::builder().header("content-type", "application/grpc").body(body).unwrap())
+        };
+        H2Server::builder().start(answer).await.unwrap()
+    };
+    let served = [Served::default(), Served::default()];
+    let servers = [serving(served[0].clone()).await, serving(served[1].clone()).await];
+    let origins = servers.each_ref().map(|server| format!("http://{}", server.address()));
+    let mut command = Command::new(BALANCED);
+    command.args(&origins);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(stdout.lines().filter(|line| *line == "SERVING").count(), 20, "{stdout}");
+    let named = origins.map(|origin| stdout.lines().filter(|line| line.starts_with(&*origin)).count());
+    assert_eq!(named, served.map(|served| served.load(Ordering::Relaxed)), "{stdout}");
+    assert_eq!(named[0] + named[1], 20, "{stdout}");
 }
