@@ -136,7 +136,7 @@ impl Fault {
     pub fn pending(self, client: Client) -> Option<&'static str> {
         match self {
             Fault::EarlyAnswer if client.kind == Kind::Reqwest && !client.http2 => {
-                Some("seldom, the connection stays open, busy with nothing, when the client is gone")
+                Some("hyper-util, also without the layers: seldom, the connection is never ready again")
             }
             _ => None,
         }

@@ -66,7 +66,8 @@ pin_project! {
     /// hyper can lose a request that it hands to a connection in the moment in which the connection ends: its future then
     /// never completes. About a second after a tracked connection of the origin has ended, an attempt whose request no
     /// connection has asked for fails as [`ResponseEnded`](crate::Kind::ResponseEnded) and
-    /// [`NotSent`](crate::SendState::NotSent), and the request is never sent.
+    /// [`NotSent`](crate::SendState::NotSent), and the request is never sent. Where connections are not tracked (reqwest), other
+    /// attempts to the origin show the same.
     ///
     /// Not while it waits for a slot, for a connection that is being opened, for a connector that is not ready, or for a
     /// stream of an HTTP/2 connection. If it may stand in a queue below (`tower::buffer`), the second is half a minute:
