@@ -23,6 +23,9 @@
 //! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it or if the attempt fails with the connect; otherwise a root with a link to that attempt. Other attempts on the connection link to this span |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
+//! After an upload of more than 14,600 bytes, `outbound.send` has `outbound.bound` = `lower` and `outbound.wait` has
+//! `outbound.bound` = `upper`: the system may have kept the last bytes, so the peer's share is at most `outbound.wait`.
+//!
 //! The attempts of a call have no span around them. Each is a child of the span that was current when the call was made.
 //! If there was none, each is a child of the span in the request's own headers: a proxy that forwards `traceparent` and
 //! `tracestate` stays in the trace. If there are none either, retries are children of the first attempt, so that they share

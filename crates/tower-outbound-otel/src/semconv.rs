@@ -87,6 +87,7 @@ pub(crate) mod outbound {
         CONNECTION_IDLE_TIME = "outbound.connection.idle_time";
         CONNECTION_REUSE = "outbound.connection.reuse";
         CONNECTION_SETUP_PAID = "outbound.connection.setup_paid";
+        BOUND = "outbound.bound";
         CONNECTION_USES = "outbound.connection.uses";
         KEPT = "outbound.kept";
         OUTCOME = "outbound.outcome";

@@ -29,10 +29,11 @@ pub(super) fn phase_spans(
         let failure = ended.failure.filter(|_| span.cut);
         let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
         let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
+        let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
         let (start, end) = clock.of(span.start, span.end);
         let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
-        if error.is_some() || kept.is_some() {
-            builder = builder.with_attributes(error.into_iter().chain(kept));
+        if error.is_some() || kept.is_some() || bound.is_some() {
+            builder = builder.with_attributes(error.into_iter().chain(kept).chain(bound));
         }
         let mut child = tracer.build_with_context(builder, parent);
         if failure.is_some() {
@@ -40,6 +41,16 @@ pub(super) fn phase_spans(
         }
         child.end_with_timestamp(end);
     }
+}
+
+/// Which bound the duration of the phase is; `None` if it is exact. The system may keep the last bytes of a large upload.
+fn bound(ended: &Ended<'_>, phase: Phase) -> Option<&'static str> {
+    let bound = match phase {
+        Phase::Send => "lower",
+        Phase::Wait => "upper",
+        _ => return None,
+    };
+    ended.attempt.timings().sent_is_lower_bound().then_some(bound)
 }
 
 pub(super) fn phase_events(parent: &mut BoxedSpan, clock: Clock, ended: &Ended<'_>) {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry::trace::{Event, SpanKind, Status};
@@ -108,6 +109,23 @@ async fn phase_spans_are_ordered_children_without_overlap() {
         last = phase.end_time;
     }
     assert_eq!(last, attempt.end_time);
+}
+
+#[tokio::test]
+async fn phase_spans_of_large_upload_say_which_bound_they_are() {
+    for (size, send, wait) in [(14_600, None, None), (200_000, Some("lower"), Some("upper"))] {
+        let rig = Rig::new();
+        let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+        let outbound = rig.outbound();
+        let connector = outbound.connector(outbound.http_connector());
+        let client = outbound.attempt_layer().layer(Client::builder(TokioExecutor::new()).build(connector));
+        let body = Full::<Bytes>::from(vec![b'x'; size]);
+        let request = http::Request::post(server.uri("/")).body(body).unwrap();
+        client.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+        let bound = |name| attributes(&rig.span(name)).get("outbound.bound").cloned();
+        let expected = (send.map(str::to_owned), wait.map(str::to_owned));
+        assert_eq!((bound("outbound.send"), bound("outbound.wait")), expected, "{size} bytes");
+    }
 }
 
 #[tokio::test]

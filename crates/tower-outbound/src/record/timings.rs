@@ -10,6 +10,9 @@ use super::Attempt;
 use crate::failure::Phase;
 use crate::record::{Connection, Reuse, Setup, Use};
 
+/// What a connection sends before the peer acknowledges anything: ten segments (RFC 6928), in bytes.
+const INITIAL_WINDOW: u64 = 14_600;
+
 /// Where the time of an attempt went.
 ///
 /// Each response has it in its extensions. It is complete when the response's body has ended: clone it before you consume
@@ -137,6 +140,16 @@ impl Timings {
     #[must_use]
     pub fn first_byte_is_upper_bound(&self) -> bool {
         self.attempt.0.first_byte_bound.load(Ordering::Acquire)
+    }
+
+    /// Whether [`Phase::Send`] may have taken longer, and [`Phase::Wait`] less.
+    ///
+    /// `Send` ends when the system has taken the last byte of the request. Of a larger upload, the system keeps what the peer
+    /// does not read yet (on Linux up to some megabytes), so the peer's share is at most `Wait`. A request of up to 14,600
+    /// bytes leaves at once: the initial congestion window (RFC 6928) has room for it.
+    #[must_use]
+    pub fn sent_is_lower_bound(&self) -> bool {
+        self.attempt.request_body_bytes() > INITIAL_WINDOW
     }
 
     /// The connection that served the attempt.
