@@ -10,7 +10,10 @@
 //! ```console
 //! cargo run --release -p bench -- --duels --json
 //! ```
-//! times what depends on the clock.
+//! times what depends on the clock. With `--threads 2` the clients run on two threads, on every core.
+//!
+//! Both leave out what others' code costs and bodies of 3 MiB, unless `--all` asks for them. `--losses` shows how many spans
+//! each way to export loses at full load, and `--scaling` what a request costs among many.
 
 #![forbid(unsafe_code)]
 
@@ -22,8 +25,10 @@ mod counts;
 mod duels;
 mod guard;
 mod load;
+mod losses;
 mod picture;
 mod report;
+mod scaling;
 mod server;
 mod settings;
 mod telemetry;

@@ -11,7 +11,7 @@ use crate::settings::Traffic;
 use crate::telemetry;
 
 pub(super) async fn run(run: &Run) -> Outcome {
-    let (outbound, flush) = telemetry::outbound(run.setting.observe, run.to.receiver);
+    let (outbound, flush) = telemetry::outbound(run.setting.observe, &run.to);
     let h2 = run.setting.traffic == Traffic::H2;
     let https = HttpsConnectorBuilder::new().with_tls_config(tls::config(&run.to)).https_or_http();
     let https = match h2 {

@@ -8,7 +8,7 @@ use crate::settings::Traffic;
 use crate::telemetry;
 
 pub(super) async fn run(run: &Run) -> Outcome {
-    let (outbound, flush) = telemetry::outbound(run.setting.observe, run.to.receiver);
+    let (outbound, flush) = telemetry::outbound(run.setting.observe, &run.to);
     let builder = outbound
         .client_builder()
         .tls_config(tls::config(&run.to))

@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::server::Addresses;
 
 /// Trusts the server's certificate.
-pub(super) fn config(to: &Addresses) -> ClientConfig {
+pub(crate) fn config(to: &Addresses) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(to.certificate.clone().into()).expect("the server's certificate");
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

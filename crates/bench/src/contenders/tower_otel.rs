@@ -9,7 +9,7 @@ use crate::load::{Outcome, Run, Svc};
 use crate::telemetry::Peer;
 
 pub(super) async fn run(run: &Run) -> Outcome {
-    let peer = Peer::install(run.to.receiver);
+    let peer = Peer::install(run.setting.observe, run.to.receiver);
     let service = ServiceBuilder::new()
         .layer(trace::HttpLayer::client(Level::INFO).trace_body())
         .layer(metrics::HttpLayer::client(&peer.meter))

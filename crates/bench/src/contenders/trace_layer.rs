@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const IN_FLIGHT: usize = 64;
 
 pub(super) async fn run(run: &Run) -> Outcome {
-    let peer = Peer::install(run.to.receiver);
+    let peer = Peer::install(run.setting.observe, run.to.receiver);
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_request(())

@@ -2,12 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
+use std::path::Path;
+use std::process::Command;
 
 use crate::Fallible;
 
 /// Arguments for callgrind, so that its output is as it is read here.
-pub(super) const ARGUMENTS: [&str; 4] =
-    ["--tool=callgrind", "--dump-instr=yes", "--dump-line=no", "--compress-pos=no"];
+const ARGUMENTS: [&str; 4] = ["--tool=callgrind", "--dump-instr=yes", "--dump-line=no", "--compress-pos=no"];
+
+/// Runs this program under callgrind, which writes to `output`; `run` adds its arguments.
+pub(crate) fn instructions<T>(
+    program: &Path,
+    output: &Path,
+    run: impl FnOnce(&mut Command) -> Fallible<T>,
+) -> Fallible<T> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(ARGUMENTS).arg(format!("--callgrind-out-file={}", output.display()));
+    run(valgrind.arg(program))
+}
 
 /// A whole process, every thread of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

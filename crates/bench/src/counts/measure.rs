@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::callgrind::{ARGUMENTS, Profile, Reader};
+use super::callgrind::{Profile, Reader, instructions};
+use super::heap::heap;
 use super::results::Counts;
 use super::{locked, strace, tools};
 use crate::Fallible;
@@ -18,7 +19,7 @@ use crate::server::Server;
 use crate::settings::{Setting, Traffic};
 
 /// Counts these settings, as many at a time. Nothing, if a program that counts is missing.
-pub(crate) fn all(settings: &[Setting], at_a_time: usize) -> Fallible<Vec<(Setting, Counts)>> {
+pub(crate) fn all(settings: &[Setting], at_a_time: usize, bytes: bool) -> Fallible<Vec<(Setting, Counts)>> {
     if !tools::present()? {
         return Ok(Vec::new());
     }
@@ -27,7 +28,7 @@ pub(crate) fn all(settings: &[Setting], at_a_time: usize) -> Fallible<Vec<(Setti
     let next = AtomicUsize::new(0);
     let measured = Mutex::new(Vec::new());
     let work = || -> Fallible<()> {
-        let counter = Counter::new(&program, &locked)?;
+        let counter = Counter::new(&program, &locked, bytes)?;
         while let Some(setting) = settings.get(next.fetch_add(1, Relaxed)) {
             let counts = counter.count(setting).map_err(|error| format!("{}: {error}", setting.name))?;
             eprintln!("{:<28} {counts:.1?}", setting.name);
@@ -48,12 +49,14 @@ struct Counter<'a> {
     locked: &'a HashSet<u64>,
     server: Server,
     scratch: tempfile::TempDir,
+    /// Also the bytes of allocations, which take as long as the rest.
+    bytes: bool,
 }
 
 impl<'a> Counter<'a> {
-    fn new(program: &'a Path, locked: &'a HashSet<u64>) -> Fallible<Self> {
+    fn new(program: &'a Path, locked: &'a HashSet<u64>, bytes: bool) -> Fallible<Self> {
         let server = Server::start(Command::new(program))?;
-        Ok(Self { program, locked, server, scratch: tempfile::tempdir()? })
+        Ok(Self { program, locked, server, scratch: tempfile::tempdir()?, bytes })
     }
 
     fn count(&self, setting: &Setting) -> Fallible<Counts> {
@@ -68,15 +71,26 @@ impl<'a> Counter<'a> {
             syscalls: each(fewer, calls),
             locked: each(less.locked, more.locked),
             clocks: each(less.clocks, more.clocks),
+            bytes: match self.bytes {
+                true => {
+                    let bytes = |requests| {
+                        heap(self.program, self.scratch.path(), |command| {
+                            client::run(command, setting, Plan::Count(requests), &self.server)
+                        })
+                    };
+                    each(bytes(requests)?.total, bytes(2 * requests)?.total)
+                }
+                false => 0.0,
+            },
         };
         Ok(counts)
     }
 
     fn profile(&self, setting: &Setting, requests: usize) -> Fallible<Profile> {
         let output = self.output();
-        let mut command = Command::new("valgrind");
-        command.args(ARGUMENTS).arg(format!("--callgrind-out-file={}", output.display()));
-        client::run(command.arg(self.program), setting, Plan::Count(requests), &self.server)?;
+        instructions(self.program, &output, |command| {
+            client::run(command, setting, Plan::Count(requests), &self.server)
+        })?;
         let program = self.program.to_str().ok_or("a path that is not text")?;
         Reader::new(program, self.locked).read(BufReader::new(File::open(output)?))
     }
@@ -99,5 +113,6 @@ fn requests(traffic: Traffic) -> usize {
     match traffic {
         Traffic::Warm | Traffic::H2 | Traffic::Tls | Traffic::Burst(_) => 1024,
         Traffic::Cold | Traffic::FramesUp | Traffic::FramesDown => 256,
+        Traffic::BigUp | Traffic::BigDown => 32,
     }
 }

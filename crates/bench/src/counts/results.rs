@@ -15,6 +15,8 @@ pub(crate) struct Counts {
     pub(crate) syscalls: f64,
     pub(crate) locked: f64,
     pub(crate) clocks: f64,
+    /// Zero if they were not counted.
+    pub(crate) bytes: f64,
 }
 
 /// As printed with `--json`. Ratios and additions are to hyper-util alone with the same traffic.
@@ -30,6 +32,9 @@ pub(crate) struct Results {
     pub(crate) syscalls: BTreeMap<String, f64>,
     pub(crate) locked: BTreeMap<String, f64>,
     pub(crate) clocks: BTreeMap<String, f64>,
+    /// Added bytes of allocations, if they were counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) bytes: BTreeMap<String, f64>,
 }
 
 impl Results {
@@ -54,6 +59,9 @@ impl Results {
             put(|to| &mut to.reallocations, counts.reallocations - base.reallocations, 2);
             put(|to| &mut to.locked, counts.locked - base.locked, 1);
             put(|to| &mut to.clocks, counts.clocks - base.clocks, 2);
+            if counts.bytes > 0.0 {
+                put(|to| &mut to.bytes, counts.bytes - base.bytes, 0);
+            }
         }
         results
     }

@@ -10,7 +10,7 @@ const TOOLS: [&str; 3] = ["valgrind", "strace", "objdump"];
 ///
 /// # Errors
 /// If one is missing and `CI=true`.
-pub(super) fn present() -> Fallible<bool> {
+pub(crate) fn present() -> Fallible<bool> {
     let missing: Vec<_> = TOOLS.into_iter().filter(|tool| !runs(tool)).collect();
     if missing.is_empty() {
         return Ok(true);

@@ -17,7 +17,10 @@ pub(crate) struct Duel {
     pub(crate) requests_per_second: f64,
     /// The median of the turns, with the export of their spans.
     pub(crate) cpu: f64,
+    pub(crate) p50: f64,
     pub(crate) p99: f64,
+    /// The contender's own, the median of the turns.
+    pub(crate) per_second: f64,
 }
 
 /// Lets the contender and hyper-util alone take so many turns.
@@ -71,12 +74,16 @@ async fn duel<W: Worker, X: Worker>(
     Duel {
         requests_per_second: median(pairs().map(|(ours, theirs)| theirs.seconds / ours.seconds).collect()),
         cpu: median(pairs().map(|(ours, theirs)| ours.cpu / theirs.cpu).collect()),
-        p99: p99(&contender.latencies) / p99(&bare.latencies),
+        p50: latency(&contender.latencies, 0.5) / latency(&bare.latencies, 0.5),
+        p99: latency(&contender.latencies, 0.99) / latency(&bare.latencies, 0.99),
+        per_second: median(
+            contender.turns.iter().map(|turn| (shape.workers * shape.each) as f64 / turn.seconds).collect(),
+        ),
     }
 }
 
-fn p99(latencies: &[u32]) -> f64 {
-    quantile(latencies.iter().map(|&nanos| f64::from(nanos)).collect(), 0.99)
+fn latency(latencies: &[u32], share: f64) -> f64 {
+    quantile(latencies.iter().map(|&nanos| f64::from(nanos)).collect(), share)
 }
 
 /// How many workers send, and how many requests each in a turn.
@@ -94,6 +101,7 @@ impl Shape {
             Traffic::H2 => (32, 30, false),
             Traffic::Cold => (1, 100, false),
             Traffic::FramesUp | Traffic::FramesDown => (32, 10, false),
+            Traffic::BigUp | Traffic::BigDown => (8, 2, false),
             Traffic::Burst(workers) => (workers, 1280 / workers, true),
         };
         Self { workers, each, expected: run.job().expected, bursts }

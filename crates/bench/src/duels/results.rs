@@ -12,7 +12,10 @@ use super::statistics::quantile;
 pub(crate) struct Results {
     pub(crate) requests_per_second: BTreeMap<String, f64>,
     pub(crate) cpu: BTreeMap<String, f64>,
+    pub(crate) p50: BTreeMap<String, f64>,
     pub(crate) p99: BTreeMap<String, f64>,
+    /// Requests per second, not as a ratio: they depend on the machine.
+    pub(crate) absolute: BTreeMap<String, f64>,
     /// Requests per second of hyper-util alone against itself.
     pub(crate) aa: f64,
     pub(crate) quartiles: Quartiles,
@@ -22,6 +25,7 @@ pub(crate) struct Results {
 pub(crate) struct Quartiles {
     pub(crate) requests_per_second: BTreeMap<String, [f64; 2]>,
     pub(crate) cpu: BTreeMap<String, [f64; 2]>,
+    pub(crate) p50: BTreeMap<String, [f64; 2]>,
     pub(crate) p99: BTreeMap<String, [f64; 2]>,
 }
 
@@ -34,18 +38,20 @@ impl Results {
             let of = |figure: Figure, share| {
                 (quantile(duels.iter().map(figure).collect(), share) * 1e4).round() / 1e4
             };
+            results.absolute.insert(name.clone(), of(|duel| duel.per_second, 0.5).round());
             if name == "bare" {
                 results.aa = of(|duel| duel.requests_per_second, 0.5);
                 continue;
             }
             let quartiles = &mut results.quartiles;
-            let rows: [(Figure, _, _); 3] = [
+            let rows: [(Figure, _, _); 4] = [
                 (
                     |duel| duel.requests_per_second,
                     &mut results.requests_per_second,
                     &mut quartiles.requests_per_second,
                 ),
                 (|duel| duel.cpu, &mut results.cpu, &mut quartiles.cpu),
+                (|duel| duel.p50, &mut results.p50, &mut quartiles.p50),
                 (|duel| duel.p99, &mut results.p99, &mut quartiles.p99),
             ];
             for (figure, medians, quartiles) in rows {

@@ -1,8 +1,11 @@
 //! Runs a contender's workers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::batch::batch;
+use super::full::{Load, full};
 use super::{Job, Worker};
 use crate::duels::{self, Duel};
 use crate::server::Addresses;
@@ -11,6 +14,8 @@ use crate::telemetry::Flush;
 
 /// Sent first, so that connections are open and caches are filled.
 const WARM_UP: usize = 128;
+/// Under full load.
+const WORKERS: usize = 32;
 /// What clients that time out against each other keep, unless it is about their defaults.
 const MAX_IDLE: usize = 64;
 
@@ -25,8 +30,20 @@ pub(crate) struct Run {
 pub(crate) enum Plan {
     /// So many requests one after the other, to be counted from outside.
     Count(usize),
-    /// So many turns of the contender and of hyper-util alone.
-    Duel(usize),
+    /// So many turns of the contender and of hyper-util alone, on as many threads.
+    Duel { turns: usize, threads: usize },
+    /// So many seconds of full load, on as many threads, and no export but the exporter's own.
+    Load { seconds: u64, threads: usize },
+}
+
+impl Plan {
+    /// The threads of the runtime.
+    pub(crate) fn threads(self) -> usize {
+        match self {
+            Self::Count(_) => 1,
+            Self::Duel { threads, .. } | Self::Load { threads, .. } => threads,
+        }
+    }
 }
 
 /// What a run says at its end.
@@ -34,6 +51,13 @@ pub(crate) enum Plan {
 pub(crate) struct Outcome {
     pub(crate) spans: Spans,
     pub(crate) duel: Option<Duel>,
+    pub(crate) load: Option<Load>,
+}
+
+impl Outcome {
+    fn of(spans: Spans) -> Self {
+        Self { spans, duel: None, load: None }
+    }
 }
 
 /// Spans since the start.
@@ -64,11 +88,16 @@ impl Run {
                 let (workers, _) = batch(vec![make()], WARM_UP, expected, false).await;
                 flush.now().await;
                 batch(workers, requests, expected, false).await;
-                Outcome { spans: flush.now().await, duel: None }
+                Outcome::of(flush.now().await)
             }
-            Plan::Duel(turns) => {
+            Plan::Duel { turns, .. } => {
                 let duel = duels::against_bare(self, turns, make, &flush).await;
-                Outcome { spans: flush.now().await, duel: Some(duel) }
+                Outcome { duel: Some(duel), ..Outcome::of(flush.now().await) }
+            }
+            Plan::Load { seconds, .. } => {
+                let workers = (0..WORKERS).map(|_| make()).collect();
+                let load = full(workers, Duration::from_secs(seconds), self.job().expected).await;
+                Outcome { load: Some(load), ..Outcome::of(flush.now().await) }
             }
         }
     }

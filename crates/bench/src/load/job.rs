@@ -11,6 +11,10 @@ use crate::settings::Traffic;
 /// The length of a request's body and of a response's, unless the traffic is about frames.
 const KIB: usize = 1 << 10;
 const FRAMES: u64 = 64;
+/// The length of a large body.
+pub(crate) const BIG: usize = 3 << 20;
+/// The frames of a large request's body.
+const BIG_FRAMES: u64 = 48;
 
 /// Makes the requests of one traffic.
 #[derive(Clone, Debug)]
@@ -30,20 +34,41 @@ impl Job {
             Traffic::H2 => ("http", to.h2),
             _ => ("http", to.plain),
         };
-        let path = if traffic == Traffic::FramesDown { "frames" } else { "v1/items" };
+        let (path, expected) = match traffic {
+            Traffic::FramesDown => ("frames", FRAMES as usize * KIB),
+            Traffic::BigDown => ("big", BIG),
+            _ => ("v1/items", KIB),
+        };
+        let (frame, frames) = match traffic {
+            Traffic::FramesUp => (KIB, FRAMES),
+            Traffic::BigUp => (BIG / BIG_FRAMES as usize, BIG_FRAMES),
+            _ => (KIB, 1),
+        };
         Self {
             traffic,
             uri: format!("{scheme}://{address}/{path}").parse().expect("an address is an authority"),
-            frame: json(KIB),
-            frames: if traffic == Traffic::FramesUp { FRAMES } else { 1 },
-            expected: if traffic == Traffic::FramesDown { FRAMES as usize * KIB } else { KIB },
+            frame: json(frame),
+            frames,
+            expected,
         }
     }
 
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub(crate) fn frame(&self) -> Bytes {
+        self.frame.clone()
+    }
+
     pub(crate) fn request(&self) -> Request<Up> {
+        self.request_to(self.uri.clone())
+    }
+
+    pub(crate) fn request_to(&self, uri: Uri) -> Request<Up> {
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(self.uri.clone())
+            .uri(uri)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(ACCEPT, HeaderValue::from_static("*/*"));
         if self.traffic == Traffic::Cold {

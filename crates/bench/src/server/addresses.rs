@@ -13,6 +13,8 @@ pub(crate) struct Addresses {
     pub(crate) h2: SocketAddr,
     /// OTLP over gRPC.
     pub(crate) receiver: SocketAddr,
+    /// OTLP over HTTP.
+    pub(crate) http_receiver: SocketAddr,
     /// Each connection here is told how many spans the receiver has got, as text.
     pub(crate) received: SocketAddr,
     /// The one to trust, as DER.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use crate::load::json;
+use crate::load::{BIG, json};
 
 const KIB: usize = 1 << 10;
 const CHUNKS: usize = 64;
@@ -18,6 +18,8 @@ pub(super) struct Answers {
     pub(super) last: Bytes,
     /// 64 chunks of 1 KiB.
     pub(super) frames: Bytes,
+    /// 3 MiB.
+    pub(super) big: Bytes,
 }
 
 impl Answers {
@@ -33,6 +35,7 @@ impl Answers {
         Self {
             one: response(&length, body),
             last: response(&format!("connection: close\r\n{length}"), body),
+            big: response(&format!("content-length: {BIG}\r\n"), &"x".repeat(BIG)),
             frames: response("transfer-encoding: chunked\r\n", &chunks),
         }
     }

@@ -1,4 +1,4 @@
-//! Receives spans by OTLP over gRPC, counts them and keeps nothing.
+//! Receives spans by OTLP, counts them and keeps nothing.
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -9,11 +9,12 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use flate2::read::GzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
@@ -41,7 +42,7 @@ struct ScopeSpans {
     spans: Vec<Bytes>,
 }
 
-/// Takes exports until the peer closes.
+/// Takes exports over gRPC until the peer closes.
 pub(super) async fn serve(io: TcpStream, spans: Arc<AtomicU64>) -> hyper::Result<()> {
     let answer = service_fn(move |request: Request<Incoming>| {
         let spans = Arc::clone(&spans);
@@ -49,7 +50,7 @@ pub(super) async fn serve(io: TcpStream, spans: Arc<AtomicU64>) -> hyper::Result
             let traces = request.uri().path().contains("TraceService");
             let body = request.into_body().collect().await?.to_bytes();
             if traces {
-                spans.fetch_add(counted(body), Relaxed);
+                spans.fetch_add(counted_in_frame(body), Relaxed);
             }
             let mut response = Response::new(Accepted(Some(Part::Message)));
             response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -59,10 +60,35 @@ pub(super) async fn serve(io: TcpStream, spans: Arc<AtomicU64>) -> hyper::Result
     http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), answer).await
 }
 
+/// Takes exports over HTTP/1 until the peer closes.
+pub(super) async fn serve_http(io: TcpStream, spans: Arc<AtomicU64>) -> hyper::Result<()> {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let spans = Arc::clone(&spans);
+        async move {
+            let traces = request.uri().path() == "/v1/traces";
+            let compressed = request.headers().contains_key(CONTENT_ENCODING);
+            let body = request.into_body().collect().await?.to_bytes();
+            if traces {
+                spans.fetch_add(counted(body, compressed), Relaxed);
+            }
+            let mut response = Response::new(Empty::<Bytes>::new());
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, const { HeaderValue::from_static("application/x-protobuf") });
+            Ok::<_, hyper::Error>(response)
+        }
+    });
+    http1::Builder::new().serve_connection(TokioIo::new(io), answer).await
+}
+
 /// The spans of one gRPC message.
-fn counted(mut body: Bytes) -> u64 {
+fn counted_in_frame(mut body: Bytes) -> u64 {
     let compressed = body[0] == 1;
     body.advance(PREFIX);
+    counted(body, compressed)
+}
+
+fn counted(mut body: Bytes, compressed: bool) -> u64 {
     if compressed {
         let mut plain = Vec::new();
         GzDecoder::new(&*body).read_to_end(&mut plain).expect("gzip");
@@ -120,6 +146,6 @@ mod tests {
             ],
         };
         let message = [&[0; PREFIX][..], &export.encode_to_vec()].concat();
-        assert_eq!(counted(message.into()), 7);
+        assert_eq!(counted_in_frame(message.into()), 7);
     }
 }

@@ -33,7 +33,8 @@ async fn start() -> Fallible<Addresses> {
     let (answers, body) = (Answers::new(), json(1 << 10));
     let (acceptor, certificate) = certificate::acceptor()?;
     let spans = Arc::new(AtomicU64::new(0));
-    let (plain, over_tls, to_receive, to_tell) = (answers.clone(), answers, spans.clone(), spans);
+    let (plain, over_tls) = (answers.clone(), answers);
+    let (to_receive, by_http, to_tell) = (spans.clone(), spans.clone(), spans);
     Ok(Addresses {
         plain: listen(move |io| {
             let answers = plain.clone();
@@ -57,6 +58,11 @@ async fn start() -> Fallible<Addresses> {
         receiver: listen(move |io| {
             let spans = to_receive.clone();
             async move { drop(receiver::serve(io, spans).await) }
+        })
+        .await?,
+        http_receiver: listen(move |io| {
+            let spans = by_http.clone();
+            async move { drop(receiver::serve_http(io, spans).await) }
         })
         .await?,
         received: listen(move |mut io| {

@@ -41,12 +41,12 @@ impl PushMetricExporter for Null {
 }
 
 /// With the SDK's reader, each 60 s.
-pub(super) fn metrics() -> SdkMeterProvider {
+pub(crate) fn metrics() -> SdkMeterProvider {
     SdkMeterProvider::builder().with_periodic_exporter(Null).build()
 }
 
 /// With the propagator of the W3C, as everyone sets it.
-pub(super) fn traces(share: f64) -> (SdkTracerProvider, Flush) {
+pub(crate) fn traces(share: f64) -> (SdkTracerProvider, Flush) {
     let sampler = if share < 1.0 { Sampler::TraceIdRatioBased(share) } else { Sampler::AlwaysOn };
     let builder = SdkTracerProvider::builder().with_sampler(Sampler::ParentBased(Box::new(sampler)));
     let (provider, flush) = batched(builder, Null);

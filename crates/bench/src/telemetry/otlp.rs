@@ -13,8 +13,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::Flush;
 use super::counted::batched;
+use super::{Flush, null};
+use crate::settings::Observe;
 
 /// The providers of a peer, and a `tracing` subscriber that makes OpenTelemetry's spans.
 pub(crate) struct Peer {
@@ -24,20 +25,14 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Sets the process's globals.
-    pub(crate) fn install(receiver: SocketAddr) -> Self {
-        let endpoint = format!("http://{receiver}");
-        let resource = Resource::builder().with_service_name("bench").build();
-        let exporter = SpanExporter::builder().with_tonic().with_endpoint(&endpoint).build();
-        let (traces, flush) = batched(
-            SdkTracerProvider::builder().with_resource(resource.clone()),
-            exporter.expect("an exporter of spans"),
-        );
-        global::set_text_map_propagator(TraceContextPropagator::new());
-        let exporter = MetricExporter::builder().with_tonic().with_endpoint(&endpoint).build();
-        let metrics = SdkMeterProvider::builder()
-            .with_periodic_exporter(exporter.expect("an exporter of metrics"))
-            .with_resource(resource)
-            .build();
+    pub(crate) fn install(observe: Observe, receiver: SocketAddr) -> Self {
+        let (traces, metrics, flush) = match observe {
+            Observe::Traces { share, .. } => {
+                let (traces, flush) = null::traces(share);
+                (traces, null::metrics(), flush)
+            }
+            _ => exported(receiver),
+        };
         let subscriber = tracing_subscriber::registry()
             .with(LevelFilter::INFO)
             .with(tracing_opentelemetry::layer().with_tracer(traces.tracer("bench")));
@@ -48,4 +43,19 @@ impl Peer {
         global::set_tracer_provider(traces);
         Self { meter, flush }
     }
+}
+
+fn exported(receiver: SocketAddr) -> (SdkTracerProvider, SdkMeterProvider, Flush) {
+    let endpoint = format!("http://{receiver}");
+    let resource = Resource::builder().with_service_name("bench").build();
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(&endpoint).build();
+    let builder = SdkTracerProvider::builder().with_resource(resource.clone());
+    let (traces, flush) = batched(builder, exporter.expect("an exporter of spans"));
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    let exporter = MetricExporter::builder().with_tonic().with_endpoint(&endpoint).build();
+    let metrics = SdkMeterProvider::builder()
+        .with_periodic_exporter(exporter.expect("an exporter of metrics"))
+        .with_resource(resource)
+        .build();
+    (traces, metrics, flush)
 }

@@ -1,17 +1,16 @@
 //! What our layers report to.
 
-use std::net::SocketAddr;
-
 use tower_outbound::Outbound;
 use tower_outbound_otel::{OtelObserver, Phases};
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 use super::{Flush, null};
 use crate::load::Spans;
+use crate::server::Addresses;
 use crate::settings::Observe;
 
 /// Our layers, observed as the setting says.
-pub(crate) fn outbound(observe: Observe, receiver: SocketAddr) -> (Outbound, Flush) {
+pub(crate) fn outbound(observe: Observe, to: &Addresses) -> (Outbound, Flush) {
     let (observer, flush) = match observe {
         Observe::Nothing => return (Outbound::new(), Flush::nothing()),
         Observe::Metrics => {
@@ -22,8 +21,8 @@ pub(crate) fn outbound(observe: Observe, receiver: SocketAddr) -> (Outbound, Flu
             let observer = OtelObserver::builder().meter_provider(&null::metrics()).tracer_provider(&traces);
             (observer.phases(if phases { Phases::Spans } else { Phases::Off }).build(), flush)
         }
-        Observe::Pipeline { gzip } => {
-            let telemetry = pipeline(receiver, gzip);
+        Observe::Pipeline { protocol, gzip } => {
+            let telemetry = pipeline(to, protocol, gzip);
             let observer = telemetry.observer().build();
             (observer, Flush::new(move || delivered(&telemetry)))
         }
@@ -32,10 +31,11 @@ pub(crate) fn outbound(observe: Observe, receiver: SocketAddr) -> (Outbound, Flu
     (Outbound::builder().observer(observer).build(), flush)
 }
 
-fn pipeline(receiver: SocketAddr, gzip: bool) -> Telemetry {
+fn pipeline(to: &Addresses, protocol: OtlpProtocol, gzip: bool) -> Telemetry {
+    let receiver = if protocol == OtlpProtocol::Grpc { to.receiver } else { to.http_receiver };
     let telemetry = Telemetry::builder("bench")
         .lookup(move |key| (gzip && key == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".into()))
-        .protocol(OtlpProtocol::Grpc)
+        .protocol(protocol)
         .endpoint(format!("http://{receiver}"))
         .build()
         .expect("a pipeline");
