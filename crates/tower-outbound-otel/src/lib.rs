@@ -79,6 +79,9 @@
 //! | | `outbound.call.attempts` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //!
+//! The counters of retries, failed and wasted connects have their usual series with 0 from the first request to an origin on,
+//! so that a rate sees the first retry and the first failure.
+//!
 //! The number of series is bounded: 100 pairs of host and port ([`Hosts`]), the known methods, and 100 gRPC methods or
 //! [those listed](OtelObserverBuilder::known_rpc_methods). Other values are `_OTHER`. A status that is not registered has no
 //! `http.response.status_code` on metrics, and `_OTHER` as `error.type` if it is 400 or above; spans keep the number.

@@ -10,6 +10,10 @@ use super::bound::{Bind, BoundCounter, BoundHistogram};
 use super::cache::Cache;
 use crate::semconv::outbound as o;
 
+/// What is retried by default. These series exist with 0 from the start: a rate sees the first retry.
+const BY_DEFAULT: [RetryReason; 4] =
+    [RetryReason::Connect, RetryReason::ReusedConnection, RetryReason::NotSent, RetryReason::NotProcessed];
+
 #[derive(Debug)]
 pub(super) struct CallMetrics {
     attributes: Arc<Attributes>,
@@ -21,17 +25,25 @@ pub(super) struct CallMetrics {
 
 impl CallMetrics {
     pub(super) fn new(attributes: Arc<Attributes>) -> Self {
-        Self {
+        let metrics = Self {
             attributes,
             retries: Cache::default(),
             releases: Cache::default(),
             attempts: Cache::default(),
             delays: Cache::default(),
+        };
+        for reason in BY_DEFAULT {
+            metrics.add(reason, None, 0);
         }
+        metrics
     }
 
     /// A retry, or with a limit, a retry that was given up.
     pub(super) fn retry(&self, reason: RetryReason, limit: Option<RetryLimit>) {
+        self.add(reason, limit, 1);
+    }
+
+    fn add(&self, reason: RetryReason, limit: Option<RetryLimit>, retries: u64) {
         let handle = self.retries.get((reason, limit), || {
             let Attributes { instruments, .. } = &*self.attributes;
             let reason = (o::RETRY_REASON, text(reason.as_str()));
@@ -44,7 +56,7 @@ impl CallMetrics {
             }
         });
         if let Some(handle) = &*handle {
-            handle.add(1);
+            handle.add(retries);
         }
     }
 

@@ -13,30 +13,35 @@ use super::cache::Cache;
 use super::connection::version;
 use crate::semconv::attribute as a;
 
+/// The usual failures. These series exist with 0 from the start: a rate sees the first failure.
+const USUAL: [Kind; 4] =
+    [Kind::NameResolution, Kind::ConnectionRefused, Kind::ConnectTimeout, Kind::SecureConnection];
+
 #[derive(Debug)]
 pub(super) struct ConnectMetrics {
     attributes: Arc<Attributes>,
-    connects: Cache<Option<Kind>, ConnectHandles>,
+    failed: Cache<Kind, Option<BoundCounter<u64>>>,
+    durations: Cache<Option<Kind>, Option<BoundHistogram<f64>>>,
     lookups: Cache<Option<&'static str>, Option<BoundHistogram<f64>>>,
     opened: Cache<Option<&'static str>, Option<BoundCounter<u64>>>,
     wasted: Cache<(), Option<BoundCounter<u64>>>,
 }
 
-#[derive(Debug)]
-struct ConnectHandles {
-    duration: Option<BoundHistogram<f64>>,
-    failed: Option<BoundCounter<u64>>,
-}
-
 impl ConnectMetrics {
     pub(super) fn new(attributes: Arc<Attributes>) -> Self {
-        Self {
+        let metrics = Self {
             attributes,
-            connects: Cache::default(),
+            failed: Cache::default(),
+            durations: Cache::default(),
             lookups: Cache::default(),
             opened: Cache::default(),
             wasted: Cache::default(),
+        };
+        for kind in USUAL {
+            metrics.failed(kind, 0);
         }
+        metrics.add_wasted(0);
+        metrics
     }
 
     pub(super) fn ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
@@ -58,29 +63,37 @@ impl ConnectMetrics {
             // The client gave the connect up: neither a success nor a failure.
             _ => return,
         };
-        let handles = self.connects.get(failure, || self.bind(failure));
-        if let (Some(duration), Some(took)) = (&handles.duration, setup.duration()) {
+        let duration = self.durations.get(failure, || {
+            let attributes = self.attributes.outbound([(a::ERROR_TYPE, kind(failure))]);
+            self.attributes.instruments.connect_duration.bound(&attributes)
+        });
+        if let (Some(duration), Some(took)) = (&*duration, setup.duration()) {
             duration.record(took.as_secs_f64());
         }
-        if let Some(failed) = &handles.failed {
-            failed.add(1);
+        if let Some(failure) = failure {
+            self.failed(failure, 1);
         }
     }
 
     pub(super) fn wasted(&self) {
+        self.add_wasted(1);
+    }
+
+    fn add_wasted(&self, connects: u64) {
         let Attributes { instruments, .. } = &*self.attributes;
         let handle = self.wasted.get((), || instruments.connect_wasted.bound(&self.attributes.outbound([])));
         if let Some(handle) = &*handle {
-            handle.add(1);
+            handle.add(connects);
         }
     }
 
-    fn bind(&self, failure: Option<Kind>) -> ConnectHandles {
-        let Attributes { instruments, .. } = &*self.attributes;
-        let attributes = self.attributes.outbound([(a::ERROR_TYPE, kind(failure))]);
-        ConnectHandles {
-            duration: instruments.connect_duration.bound(&attributes),
-            failed: failure.and_then(|_| instruments.connect_failed.bound(&attributes)),
+    fn failed(&self, failure: Kind, connects: u64) {
+        let handle = self.failed.get(failure, || {
+            let attributes = self.attributes.outbound([(a::ERROR_TYPE, kind(Some(failure)))]);
+            self.attributes.instruments.connect_failed.bound(&attributes)
+        });
+        if let Some(handle) = &*handle {
+            handle.add(connects);
         }
     }
 

@@ -12,7 +12,7 @@ use tower_outbound_otel::{MetricLabel, Metrics};
 
 use crate::support::*;
 
-const CORE: [(&str, &str); 8] = [
+const CORE: [(&str, &str); 9] = [
     ("http.client.open_connections", "{connection}"),
     ("http.client.request.duration", "s"),
     ("outbound.body.duration", "s"),
@@ -20,14 +20,17 @@ const CORE: [(&str, &str); 8] = [
     ("outbound.connection.closed", "{connection}"),
     ("outbound.connection.opened", "{connection}"),
     ("outbound.requests", "{request}"),
+    ("outbound.retries", "{retry}"),
     ("outbound.ttfb.duration", "s"),
 ];
-const FURTHER: [(&str, &str); 9] = [
+const FURTHER: [(&str, &str); 11] = [
     ("dns.lookup.duration", "s"),
     ("http.client.active_requests", "{request}"),
     ("http.client.connection.duration", "s"),
     ("http.client.request.body.size", "By"),
     ("http.client.response.body.size", "By"),
+    ("outbound.connect.failed", "{attempt}"),
+    ("outbound.connect.wasted", "{attempt}"),
     ("outbound.connection.requests", "{request}"),
     ("outbound.connection.io", "By"),
     ("outbound.phase.duration", "s"),
@@ -144,12 +147,31 @@ async fn metrics_buckets_and_scope_match_table() {
 }
 
 #[tokio::test]
+async fn metrics_of_retries_and_failures_are_0_from_the_start() {
+    let rig = Rig::new();
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    attempt(&client(&rig.outbound()), get(server.uri("/"))).await;
+    let zeros = |metric: &str, key: &str| -> BTreeSet<String> {
+        let values = rig.values(metric);
+        assert!(values.iter().all(|(_, value)| *value == 0.0), "{metric}: {values:?}");
+        values.into_iter().map(|(mut labels, _)| labels.remove(key).unwrap_or_default()).collect()
+    };
+    let set = |names: &[&str]| BTreeSet::from_iter(names.iter().map(|name| (*name).to_owned()));
+    let reasons = ["connect", "not_processed", "not_sent", "reused_connection"];
+    assert_eq!(zeros("outbound.retries", "outbound.retry.reason"), set(&reasons));
+    let kinds = ["connect_timeout", "connection_refused", "name_resolution_error", "secure_connection_error"];
+    assert_eq!(zeros("outbound.connect.failed", "error.type"), set(&kinds));
+    assert_eq!(zeros("outbound.connect.wasted", "-"), set(&[""]));
+}
+
+#[tokio::test]
 async fn metrics_failed_connect_has_same_error_type_everywhere() {
     let rig = Rig::new();
     let port = closed_port().unwrap().port();
     attempt(&client(&rig.outbound()), get(format!("http://127.0.0.1:{port}/").as_str())).await;
     for metric in ["http.client.request.duration", "outbound.connect.duration", "outbound.connect.failed"] {
-        let values = rig.values(metric);
+        let mut values = rig.values(metric);
+        values.retain(|(_, value)| *value > 0.0);
         assert_eq!(values.len(), 1, "{metric}");
         assert_eq!(
             (values[0].0["error.type"].as_str(), values[0].1),
@@ -268,10 +290,8 @@ async fn metrics_untracked_connect_counted_and_tunnel_is_phase() {
     assert_eq!(attempt(&connect(true), get("http://a.example/")).await, None);
 
     let errors = |metric: &str| -> Vec<_> {
-        rig.values(metric)
-            .into_iter()
-            .map(|(mut labels, count)| (labels.remove("error.type"), count))
-            .collect()
+        let counted = rig.values(metric).into_iter().filter(|(_, count)| *count > 0.0);
+        counted.map(|(mut labels, count)| (labels.remove("error.type"), count)).collect()
     };
     let reset = Some("connection_reset".to_owned());
     assert_eq!(errors("outbound.connection.opened"), [(None, 1.0)]);

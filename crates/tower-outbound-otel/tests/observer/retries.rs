@@ -90,7 +90,9 @@ async fn retry_metrics_count_retries_and_given_up_reasons() {
         all
     };
     let status = ("outbound.retry.reason", "status");
-    assert_eq!(rig.values("outbound.retries"), [(ours(&[status]), 3.0)]);
+    let mut retries = rig.values("outbound.retries");
+    retries.retain(|(_, value)| *value > 0.0);
+    assert_eq!(retries, [(ours(&[status]), 3.0)]);
     let attempts = ("outbound.retry.limit", "attempts");
     assert_eq!(rig.values("outbound.retry.given_up"), [(ours(&[status, attempts]), 1.0)]);
     assert_eq!(rig.values("outbound.releases"), [(ours(&[("outbound.release", "drained")]), 3.0)]);

@@ -262,7 +262,7 @@ async fn connection_setup_wasted_is_root_linked_with_both_attempts() {
         tokio::task::yield_now().await;
     }
     // hyper-util prefers the newest idle connection.
-    while rig.values("outbound.connect.wasted").is_empty() {
+    while rig.values("outbound.connect.wasted")[0].1 == 0.0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(send("/third").await.unwrap(), Some(200));
