@@ -4,16 +4,22 @@ use std::fmt::Write as _;
 
 use crate::counts::Results;
 
-/// The rows of the picture, from the cheapest to what people use instead.
-const ROWS: [(&str, &str); 8] = [
-    ("none", "no observer"),
-    ("metrics", "every metric"),
-    ("traces_1", "metrics, 1 % of traces"),
-    ("traces_100", "metrics, all traces"),
-    ("traces_100_phases", "… with phase spans"),
-    ("pipeline_100_phases", "… exported over gRPC"),
-    ("peer_tracelayer", "TraceLayer, exported over gRPC"),
-    ("peer_tower_otel", "tower-otel, exported over gRPC"),
+/// A row: its setting, its label, and whether it is ours.
+type Row = (&'static str, &'static str, bool);
+
+/// What reports to an exporter that sends nothing, then what is exported.
+const ROWS: [Row; 11] = [
+    ("none", "no observer", true),
+    ("metrics", "every metric", true),
+    ("traces_1", "metrics, 1 % of traces", true),
+    ("traces_100_phases", "metrics, traces, phases", true),
+    ("hand_traces_100", "5 metrics, 3 spans by hand", false),
+    ("tracelayer_traces_100", "TraceLayer, 1 span", false),
+    ("tower_otel_traces_100", "tower-otel, 1 span", false),
+    ("pipeline_100_phases", "ours, exported (4 spans)", true),
+    ("peer_tracelayer", "TraceLayer, exported", false),
+    ("peer_reqwest_middleware", "reqwest-middleware, exported", false),
+    ("peer_tower_otel", "tower-otel, exported", false),
 ];
 
 const ROW: usize = 24;
@@ -23,22 +29,17 @@ const ONE: f64 = 80.0;
 
 /// Bars of the instructions per request, as SVG.
 pub(crate) fn svg(results: &Results) -> String {
-    let rows: Vec<(&str, f64)> =
-        ROWS.iter().filter_map(|&(name, label)| Some((label, *results.instructions.get(name)?))).collect();
-    let rows = [("hyper-util alone", 1.0)].into_iter().chain(rows);
+    let counted = |&(name, label, ours): &Row| Some((label, *results.instructions.get(name)?, ours));
+    let rows: Vec<_> = ROWS.iter().filter_map(counted).collect();
     let mut bars = String::new();
     let mut height = ROW;
-    for (label, ratio) in rows {
+    for (label, ratio, ours) in [("hyper-util alone", 1.0, false)].into_iter().chain(rows) {
         let (base, width) = (height + 16, ratio * ONE);
-        let ours = if label.starts_with("hyper") || label.starts_with("T") || label.starts_with("tower") {
-            "#9aa5b1"
-        } else {
-            "#2f6f9f"
-        };
+        let fill = if ours { "#2f6f9f" } else { "#9aa5b1" };
         let _ = writeln!(
             bars,
             "<text x=\"{x}\" y=\"{base}\" text-anchor=\"end\">{label}</text>\
-             <rect x=\"{LABELS}\" y=\"{y}\" width=\"{width:.0}\" height=\"16\" fill=\"{ours}\"/>\
+             <rect x=\"{LABELS}\" y=\"{y}\" width=\"{width:.0}\" height=\"16\" fill=\"{fill}\"/>\
              <text x=\"{end:.0}\" y=\"{base}\">{ratio:.2}</text>",
             x = LABELS - 8,
             y = height + 3,

@@ -1,5 +1,6 @@
 //! Exporters that are given, under the same queue, counts and shutdown.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider;
@@ -130,6 +131,10 @@ fn given_blocking_exporter_of_opentelemetry_otlp_delivers() {
     let kinds: Vec<_> =
         exported.points().iter().map(|point| point.attr("otel.component.type").unwrap().to_owned()).collect();
     assert!(kinds.iter().all(|kind| kind.ends_with("::SpanExporter")), "{kinds:?}");
+    // A rate sees the first loss.
+    let points = exported.points();
+    let lost: BTreeSet<_> = points.iter().filter_map(|point| point.attr("error.type")).collect();
+    assert_eq!(lost, BTreeSet::from(["broken", "failed", "refused", "rejected", "timed_out"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

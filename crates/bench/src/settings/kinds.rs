@@ -38,8 +38,12 @@ pub(crate) enum Client {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Observe {
     Nothing,
+    /// Nothing, and retries are off.
+    NothingOnce,
     /// Every default metric, without a tracer.
     Metrics,
+    /// The metrics of `Metrics::Core`.
+    CoreMetrics,
     /// Metrics and this share of traces, by the SDK's batch processor to an exporter that sends nothing.
     Traces {
         share: f64,

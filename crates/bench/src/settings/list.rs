@@ -38,7 +38,7 @@ const PEERS: [(&str, Client, Observe, Traffic); 2] = [
 ];
 
 /// What the guard leaves out: the code of others changes with their versions only, and 3 MiB take long.
-const FURTHER: [(&str, Client, Observe, Traffic); 19] = [
+const FURTHER: [(&str, Client, Observe, Traffic); 21] = [
     ("raw", Client::Raw, Observe::Nothing, Traffic::Warm),
     ("lean", Client::Lean, Observe::Nothing, Traffic::Warm),
     ("lean_hand_metrics", Client::HandLean, Observe::Metrics, Traffic::Warm),
@@ -51,6 +51,8 @@ const FURTHER: [(&str, Client, Observe, Traffic); 19] = [
     ("tower_otel_traces_100", Client::TowerOtel, TRACES, Traffic::Warm),
     ("reqwest_middleware_traces_100", Client::ReqwestMiddleware, TRACES, Traffic::Warm),
     ("peer_reqwest_middleware", Client::ReqwestMiddleware, Observe::Otlp, Traffic::Warm),
+    ("none_without_retries", Client::Outbound, Observe::NothingOnce, Traffic::Warm),
+    ("metrics_core", Client::Outbound, Observe::CoreMetrics, Traffic::Warm),
     ("pipeline_http", Client::Outbound, OVER_HTTP, Traffic::Warm),
     ("pipeline_http_gzip", Client::Outbound, OVER_HTTP_GZIP, Traffic::Warm),
     ("cold_none", Client::Outbound, Observe::Nothing, Traffic::Cold),

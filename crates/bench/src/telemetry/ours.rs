@@ -1,7 +1,7 @@
 //! What our layers report to.
 
 use tower_outbound::Outbound;
-use tower_outbound_otel::{OtelObserver, Phases};
+use tower_outbound_otel::{Metrics, OtelObserver, Phases};
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
 use super::{Flush, null};
@@ -13,8 +13,13 @@ use crate::settings::Observe;
 pub(crate) fn outbound(observe: Observe, to: &Addresses) -> (Outbound, Flush) {
     let (observer, flush) = match observe {
         Observe::Nothing => return (Outbound::new(), Flush::nothing()),
-        Observe::Metrics => {
-            (OtelObserver::builder().meter_provider(&null::metrics()).build(), Flush::nothing())
+        Observe::NothingOnce => {
+            return (Outbound::builder().retry(|retry| retry.max_retries(0)).build(), Flush::nothing());
+        }
+        Observe::Metrics | Observe::CoreMetrics => {
+            let metrics = if observe == Observe::Metrics { Metrics::All } else { Metrics::Core };
+            let observer = OtelObserver::builder().meter_provider(&null::metrics()).metrics(metrics);
+            (observer.build(), Flush::nothing())
         }
         Observe::Traces { share, phases } => {
             let (traces, flush) = null::traces(share);

@@ -10,6 +10,7 @@
 //! | [`failures`] | each kind of failure, and what each fault leads to |
 //! | [`types`] | services that are already made, names of the types, and errors of the compiler |
 //! | [`on_call`] | which metric or span answers which question |
+//! | [`performance`] | what a request costs, beside others; what costs what, and how to turn it off |
 
 /// A program for each client, and what each client hides.
 ///
@@ -35,6 +36,11 @@ pub mod layers {}
 ///
 #[doc = include_str!("on_call.md")]
 pub mod on_call {}
+
+/// What a request costs, beside others; what costs what, and how to turn it off.
+///
+#[doc = include_str!("performance.md")]
+pub mod performance {}
 
 /// One line of code for each wish.
 ///
