@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod lost;
 mod phases;
+mod pool;
 mod promises;
 mod retry;
 mod silent;

@@ -240,6 +240,9 @@ impl Observer for OtelObserver {
                 let served = |state: &SetupState| state.take_parent(Some((connection, attempt)));
                 self.record_setup(connection.setup(), served, None);
             }
+            Event::ConnectionStale { connection, .. } if self.is_observed(connection) => {
+                recorder.connection_stale(connection);
+            }
             Event::ConnectionActive { connection, .. } => recorder.connection_active(connection),
             Event::ConnectionIdle { connection, .. } => recorder.connection_idle(connection),
             Event::ConnectionClosed { connection, closed, .. } => {

@@ -31,7 +31,7 @@
 //!  ┌─▼─ Retry ─────────── sends an unprocessed request again; holds nothing during the backoff
 //!  │ ┌─▼─ Observe ─────── starts and ends the Attempt; observers may write headers
 //!  │ │ ┌─▼─ InFlightLimit ─ a slot per origin and in total, until the end of the response's body
-//!  │ │ │ [ client: hyper-util Client or pools │ hyper conn │ tonic Channel │ reqwest ]
+//!  │ │ │ [ client: our Pool │ hyper-util Client │ hyper conn │ tonic Channel │ reqwest ]
 //!  │        ╔══════════ the client's pool ══════════════════════════╗
 //!  │        ║ ┌─▼─ Track ───── id, uses, close reason; wraps the IO  ║
 //!  │        ║ │                (not for reqwest)                     ║
@@ -59,6 +59,7 @@
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
 //! | [`retry`], [`observe`], [`limit`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
+//! | [`pool`] | a client with a pool of its own, below the layers |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
 //! | `client` | `OutboundClient` |
 //! | [`hyper`], `reqwest`, `tonic` | hyper's connections as services; the adapters of other clients |
@@ -70,7 +71,7 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `tracing` (default) | events as structured `tracing` events, and warnings about an incomplete stack |
-//! | `client` | `OutboundClient`: hyper-util's client with TLS (rustls, ring) and every layer |
+//! | `client` | `OutboundClient`: the [`pool`] with TLS (rustls, ring) and every layer |
 //! | `json` | `json()` on the response's body of each client |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
 //! | `tonic-channel` | `Outbound::tonic`: tonic's channel with every layer |
@@ -114,6 +115,7 @@ pub mod hyper;
 pub mod limit;
 pub mod observe;
 pub mod outbound;
+pub mod pool;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;

@@ -45,6 +45,7 @@ const MODULES: &[&str] = &[
     "limit",
     "observe",
     "outbound",
+    "pool",
     "reqwest",
     "retry",
     "timeouts",

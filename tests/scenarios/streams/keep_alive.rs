@@ -100,8 +100,9 @@ async fn keep_alive_while_idle_no_request_meets_vanished_peer() {
 
 #[tokio::test]
 async fn keep_alive_of_outbound_client_replaces_vanished_connection() {
-    let vanishes = Script::new().write(settings(100)).read_exact(60).write(ok(1)).read_to_end();
-    let answers = Script::new().write(settings(100)).read_exact(60).write(ok(1)).read_to_end();
+    // More than preface, SETTINGS, WINDOW_UPDATE and SETTINGS ACK have: a part of the request.
+    let vanishes = Script::new().write(settings(100)).read_exact(110).write(ok(1)).read_to_end();
+    let answers = Script::new().write(settings(100)).read_exact(110).write(ok(1)).read_to_end();
     let server = ScriptedServer::tcp([vanishes, answers]).await.unwrap();
     let (outbound, recorder) = recorded();
     let builder = outbound.client_builder().http2_only(true).keep_alive_interval(ms(50));

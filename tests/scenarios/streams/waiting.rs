@@ -115,7 +115,8 @@ async fn stream_wait_is_acquire_on_outbound_client() {
     let server = H2Server::builder().max_concurrent_streams(1).start(handler).await.unwrap();
     let recorder = Recorder::new();
     let outbound = Outbound::builder().observer(recorder.clone()).build();
-    let client = outbound.client_builder().http2_only(true).build();
+    let client =
+        outbound.client_builder().http2_only(true).pool(|pool| pool.max_connections_per_origin(1)).build();
     let request = |path| Request::get(server.uri(path)).body(Body::default()).unwrap();
     read(&client, request("/")).await.unwrap();
     let first = tokio::spawn(client.request(request("/held")));

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use tower_outbound::OutboundClient;
-use tower_outbound::client::ClientBody;
+use tower_outbound::client::ResponseBody;
 
 use crate::load::Up;
 
@@ -30,9 +30,9 @@ impl<C: Connect + Clone + Send + Sync + 'static> Transport for Client<C, Up> {
 }
 
 impl Transport for OutboundClient {
-    type Body = ClientBody<Incoming>;
+    type Body = ResponseBody;
 
-    async fn send(&self, request: Request<Up>) -> Response<ClientBody<Incoming>> {
+    async fn send(&self, request: Request<Up>) -> Response<ResponseBody> {
         self.request(request).await.expect("a response")
     }
 }

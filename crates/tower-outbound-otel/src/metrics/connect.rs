@@ -25,6 +25,7 @@ pub(super) struct ConnectMetrics {
     lookups: Cache<Option<&'static str>, Option<BoundHistogram<f64>>>,
     opened: Cache<Option<&'static str>, Option<BoundCounter<u64>>>,
     wasted: Cache<(), Option<BoundCounter<u64>>>,
+    stale: Cache<(), Option<BoundCounter<u64>>>,
 }
 
 impl ConnectMetrics {
@@ -36,6 +37,7 @@ impl ConnectMetrics {
             lookups: Cache::default(),
             opened: Cache::default(),
             wasted: Cache::default(),
+            stale: Cache::default(),
         };
         for kind in USUAL {
             metrics.failed(kind, 0);
@@ -94,6 +96,14 @@ impl ConnectMetrics {
         });
         if let Some(handle) = &*handle {
             handle.add(connects);
+        }
+    }
+
+    pub(super) fn stale(&self) {
+        let Attributes { instruments, .. } = &*self.attributes;
+        let handle = self.stale.get((), || instruments.connection_stale.bound(&self.attributes.outbound([])));
+        if let Some(handle) = &*handle {
+            handle.add(1);
         }
     }
 

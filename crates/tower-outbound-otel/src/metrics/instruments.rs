@@ -43,6 +43,7 @@ pub(super) struct Instruments {
     pub(super) connect_duration: Option<Histogram<f64>>,
     pub(super) connect_failed: Option<Counter<u64>>,
     pub(super) connect_wasted: Option<Counter<u64>>,
+    pub(super) connection_stale: Option<Counter<u64>>,
     pub(super) phase_duration: Option<Histogram<f64>>,
     pub(super) slot_limit: Option<UpDownCounter<i64>>,
     pub(super) slot_usage: Option<UpDownCounter<i64>>,
@@ -157,6 +158,12 @@ impl Instruments {
                 "outbound.connect.wasted",
                 "{attempt}",
                 "Connects whose attempt was served by another connection.",
+            ),
+            connection_stale: counter(
+                all,
+                "outbound.connection.stale",
+                "{connection}",
+                "Pooled connections that were dead when an attempt was to use them.",
             ),
             phase_duration: seconds(
                 all,

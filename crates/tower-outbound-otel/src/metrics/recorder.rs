@@ -146,6 +146,12 @@ impl Recorder {
         }
     }
 
+    pub(crate) fn connection_stale(&self, connection: &Connection) {
+        if let Some(origin) = self.of(connection.origin()) {
+            origin.connect.stale();
+        }
+    }
+
     pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64) {
         if let Some(origin) = self.of(origin) {
             origin.slots.change(gauge, change);

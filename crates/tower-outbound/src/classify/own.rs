@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::evidence::{Evidence, Level};
 use crate::error::{
-    ConnectError, LostRequestError, NoTlsError, PhaseError, PoolTimeoutError, QueueFullError, ResolveError,
-    TcpConnectError, TimeoutError, TunnelError,
+    ConnectError, LostRequestError, NoTlsError, PhaseError, PoolConnectError, PoolTimeoutError,
+    QueueFullError, ResolveError, SendError, TcpConnectError, TimeoutError, TunnelError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -23,11 +23,11 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<TunnelError>() {
         return Some(tunnel(error));
     }
-    if error.is::<PoolTimeoutError>() {
-        return Some(Failure::new(Kind::PoolTimeout).with_phase(Phase::Queue).unsent());
+    if let Some(error) = error.downcast_ref::<PoolTimeoutError>() {
+        return Some(Failure::new(Kind::PoolTimeout).with_phase(error.phase()).unsent());
     }
-    if error.is::<QueueFullError>() {
-        return Some(Failure::new(Kind::QueueFull).with_phase(Phase::Queue).unsent());
+    if let Some(error) = error.downcast_ref::<QueueFullError>() {
+        return Some(Failure::new(Kind::QueueFull).with_phase(error.phase()).unsent());
     }
     if error.is::<NoTlsError>() {
         let unsent = Some(SendState::NotSent);
@@ -61,8 +61,10 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) -> bool {
         evidence.in_stage(Phase::Dns);
         evidence.detail(Detail::Dns(error.failure()));
         evidence.definite(Kind::NameResolution);
+    } else if error.is::<PoolConnectError>() {
+        evidence.connecting();
     } else {
-        return false;
+        return error.is::<SendError>();
     }
     true
 }

@@ -5,6 +5,7 @@ use hyper_util::client::legacy;
 
 use super::evidence::{Evidence, Level};
 use super::{foreign, own};
+use crate::error::SendError;
 use crate::failure::Failure;
 
 /// A deeper chain is an accident (a cycle), not a stack of layers.
@@ -30,8 +31,14 @@ pub(super) fn failure_of(error: Level<'_>) -> Failure {
     evidence.finish()
 }
 
-/// Adds what hyper-util knows about the connection of an error.
+/// Adds what the pool, ours or hyper-util's, knows about the connection of an error.
 pub(crate) fn connect_extras(error: Level<'_>, extensions: &mut Extensions) {
+    if let Some(error) = levels(error).find_map(|level| level.downcast_ref::<SendError>()) {
+        if let Some(connection) = error.connection() {
+            extensions.insert(connection.clone());
+        }
+        return;
+    }
     let named = levels(error).find_map(|level| level.downcast_ref::<legacy::Error>()?.connect_info());
     if let Some(connected) = named {
         connected.get_extras(extensions);

@@ -10,7 +10,7 @@ use crate::observe::ObserveBody;
 
 /// The body of a response from a client of this crate. The end of the body ends the attempt.
 ///
-/// `B` is the body of the client below: hyper's for [`OutboundClient`](crate::OutboundClient), reqwest's or tonic's for
+/// `B` is the body of the client below: the pool's for [`OutboundClient`](crate::OutboundClient), reqwest's or tonic's for
 /// the others. The default is an empty body, which tonic's interceptors ask for.
 ///
 /// # Cancel safety

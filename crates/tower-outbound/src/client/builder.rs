@@ -1,21 +1,15 @@
 use std::time::Duration;
 
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tower_layer::Layer;
 
-use super::shared::{SharedClient, SharedConnector};
+use super::shared::SharedConnector;
 use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
-use crate::foreign::DriveExecutor;
 use crate::outbound::Outbound;
-use crate::settings::KeepAlive;
-
-/// As many as a burst of requests opens; the idle timeout closes what is not used again.
-const MAX_IDLE_PER_ORIGIN: usize = 50;
+use crate::pool::{Pool, PoolBuilder};
 
 /// Options of an [`OutboundClient`]; from [`Outbound::client_builder`](crate::Outbound::client_builder).
 ///
@@ -45,8 +39,7 @@ pub struct ClientBuilder {
     added: Vec<CertificateDer<'static>>,
     tls: Option<ClientConfig>,
     http2_only: bool,
-    max_idle: usize,
-    keep_alive: KeepAlive,
+    pool: PoolBuilder,
 }
 
 impl ClientBuilder {
@@ -60,8 +53,7 @@ impl ClientBuilder {
             added: Vec::new(),
             tls: None,
             http2_only: false,
-            max_idle: MAX_IDLE_PER_ORIGIN,
-            keep_alive: KeepAlive::new(),
+            pool: Pool::builder(),
         }
     }
 
@@ -124,7 +116,27 @@ impl ClientBuilder {
     /// HTTP/1 than this number connects anew each time.
     /// [`OutboundBuilder::idle_timeout`](crate::outbound::OutboundBuilder::idle_timeout) closes the kept ones.
     pub fn max_idle_per_origin(mut self, max_idle: usize) -> Self {
-        self.max_idle = max_idle;
+        self.pool = self.pool.max_idle_per_origin(max_idle);
+        self
+    }
+
+    /// The options of the pool: limits of connections and of the wait for one, age, uses, HTTP/1.
+    /// [`http2_only`](Self::http2_only) and [`OutboundBuilder::idle_timeout`](crate::outbound::OutboundBuilder::idle_timeout)
+    /// are set elsewhere.
+    ///
+    /// # Example
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_outbound::Outbound;
+    ///
+    /// let client = Outbound::new()
+    ///     .client_builder()
+    ///     .pool(|pool| pool.max_connections_per_origin(20).max_age(Duration::from_secs(600)))
+    ///     .build();
+    /// # let _ = client;
+    /// ```
+    pub fn pool(mut self, options: impl FnOnce(PoolBuilder) -> PoolBuilder) -> Self {
+        self.pool = options(self.pool);
         self
     }
 
@@ -138,13 +150,13 @@ impl ClientBuilder {
     /// Some gRPC servers allow fewer PINGs: grpc-go and gRPC C++ close a connection that sends several of them within five
     /// minutes while the server sends nothing.
     pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
-        self.keep_alive.interval = interval;
+        self.pool = self.pool.keep_alive_interval(interval);
         self
     }
 
     /// HTTP/2: how long the peer may take to answer a PING. Default: 10 s. Zero disables the PINGs.
     pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
-        self.keep_alive.timeout = timeout;
+        self.pool = self.pool.keep_alive_timeout(timeout);
         self
     }
 
@@ -153,7 +165,7 @@ impl ClientBuilder {
     /// Then an idle connection whose peer has vanished closes before a request uses it. Some servers and proxies close a
     /// connection that sends PINGs without streams.
     pub fn keep_alive_while_idle(mut self, while_idle: bool) -> Self {
-        self.keep_alive.while_idle = while_idle;
+        self.pool = self.pool.keep_alive_while_idle(while_idle);
         self
     }
 
@@ -170,22 +182,10 @@ impl ClientBuilder {
             true => https.enable_http2().wrap_connector(self.tcp),
             false => https.enable_all_versions().wrap_connector(self.tcp),
         };
-        let executor = DriveExecutor::new(TokioExecutor::new());
-        let connector = self.outbound.track_layer().executor(&executor).layer(https);
-        let client = Client::builder(executor)
-            .timer(TokioTimer::new())
-            // Without a timer the pool closes idle connections only at the next checkout.
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(self.outbound.idle_timeout())
-            .pool_max_idle_per_host(self.max_idle)
-            .http2_only(self.http2_only)
-            .http2_keep_alive_interval(self.keep_alive.interval())
-            .http2_keep_alive_timeout(self.keep_alive.timeout)
-            .http2_keep_alive_while_idle(self.keep_alive.while_idle)
-            // hyper-util's retries are invisible to the layers, and unbounded.
-            .retry_canceled_requests(false)
-            .build(SharedConnector::new(connector));
-        let service = self.outbound.layer().layer(SharedClient::new(client)).above_observe();
+        let connector = SharedConnector::new(self.outbound.track_layer().layer(https));
+        let pool = self.pool.http2_only(self.http2_only).idle_timeout(self.outbound.idle_timeout());
+        let pool = pool.build(connector);
+        let service = self.outbound.layer().layer(pool).above_observe();
         OutboundClient { service, outbound: self.outbound }
     }
 }

@@ -6,7 +6,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::pending::Pending;
-use super::shared::SharedClient;
+use super::shared::ClientPool;
 use super::{ClientBuilder, ClientFuture, RequestBody, ResponseBody, uri};
 use crate::error::{BoxError, Error};
 use crate::limit::InFlightLimit;
@@ -14,7 +14,7 @@ use crate::observe::Observe;
 use crate::outbound::Outbound;
 use crate::retry::Retry;
 
-pub(super) type Observed = Observe<InFlightLimit<SharedClient>>;
+pub(super) type Observed = Observe<InFlightLimit<ClientPool>>;
 
 /// A pooled HTTP/1 and HTTP/2 client with TLS and every layer of this crate, made by [`Outbound::client`].
 ///
@@ -167,7 +167,7 @@ impl OutboundClient {
 
     fn send(&self, request: Request<RequestBody>) -> ClientFuture {
         match uri::check(request.uri()) {
-            // hyper-util's client is always ready, and so is each clone of the stack.
+            // The pool is always ready, and so is each clone of the stack.
             Ok(()) => ClientFuture::new(Pending::Sent(self.service.clone().call_once(request, false))),
             Err(error) => refused(error),
         }

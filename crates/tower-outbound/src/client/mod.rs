@@ -1,4 +1,4 @@
-//! [`OutboundClient`]: hyper-util's client with TLS and every layer in its place.
+//! [`OutboundClient`]: a pool with TLS and every layer in its place.
 //!
 //! [`ClientBody`] is also the response's body of the clients of reqwest and tonic.
 
@@ -36,7 +36,7 @@ pub use self::{
 /// The body of an [`OutboundClient`]'s response.
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
-pub type ResponseBody = ClientBody<hyper::body::Incoming>;
+pub type ResponseBody = ClientBody<crate::pool::PoolBody>;
 
 /// The TLS library whose types the client's options take.
 #[cfg(feature = "client")]

@@ -3,7 +3,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::client::Observed;
@@ -11,10 +10,11 @@ use super::{RequestBody, ResponseBody, client_future};
 use crate::error::Error;
 use crate::limit::InFlightLimitBody;
 use crate::observe::ObserveBody;
+use crate::pool::PoolBody;
 use crate::retry::{LeasedBody, PassThrough, RetryFuture};
 
 type Attempt = <Observed as Service<Request<LeasedBody<RequestBody>>>>::Future;
-type Observing = ObserveBody<InFlightLimitBody<Incoming>>;
+type Observing = ObserveBody<InFlightLimitBody<PoolBody>>;
 
 client_future! {
     /// The future of an [`OutboundClient`](crate::OutboundClient)'s request, until the response's head.

@@ -1,45 +1,22 @@
-//! hyper-util's client and connector behind one pointer each: hyper-util and the layers clone them for each request.
+//! The connector behind one pointer: the pool clones it for each connect.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
-use hyper::body::Incoming;
+use http::Uri;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::{Client, Error, ResponseFuture};
 use tower_service::Service;
 
 use super::RequestBody;
 use crate::connect::{TcpConnector, Track};
 use crate::observe::ObserveRequestBody;
+use crate::pool::Pool;
 use crate::retry::LeasedBody;
 
 type Connector = Track<HttpsConnector<TcpConnector>>;
-type Body = ObserveRequestBody<LeasedBody<RequestBody>>;
 
-/// hyper-util's client.
-#[derive(Clone, Debug)]
-pub(super) struct SharedClient(Arc<Client<SharedConnector, Body>>);
-
-impl SharedClient {
-    pub(super) fn new(client: Client<SharedConnector, Body>) -> Self {
-        Self(Arc::new(client))
-    }
-}
-
-impl Service<Request<Body>> for SharedClient {
-    type Response = Response<Incoming>;
-    type Error = Error;
-    type Future = ResponseFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
-        self.0.request(request)
-    }
-}
+/// The pool of an [`OutboundClient`](super::OutboundClient).
+pub(super) type ClientPool = Pool<SharedConnector, ObserveRequestBody<LeasedBody<RequestBody>>>;
 
 /// The connector, which is always ready.
 #[derive(Clone)]

@@ -30,7 +30,6 @@ impl Error {
         Self::made(failure, attempt, None, Some(source))
     }
 
-    #[cfg(feature = "client")]
     pub(crate) fn invalid_request(message: String) -> Self {
         let failure = Failure::new(crate::failure::Kind::InvalidRequest).unsent();
         Self::made(failure, None, Some(message), None)

@@ -29,6 +29,12 @@ pin_project! {
     }
 }
 
+impl<F> DriveConnection<F> {
+    pub(crate) const fn get_ref(&self) -> &F {
+        &self.driver
+    }
+}
+
 impl Connection {
     /// Wraps the future that drives the connection, so that attempts find their HTTP/2 connection if the client does not name
     /// it. Spawn the returned future instead.

@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use hashbrown::HashMap;
 
-use crate::error::Occupancy;
+use crate::error::{Limited, Occupancy};
 use crate::record::Origin;
 use crate::settings::InFlightSettings;
 use crate::util::list::{Key, List, Slab};
@@ -256,13 +256,20 @@ impl FairQueue {
         let entry = self.origins.get(origin);
         if self.has_capacity(origin) {
             return Occupancy {
+                limited: Limited::Requests,
                 of_origin: false,
                 held: self.held,
                 limit: self.limits.total,
                 waiting: self.queued,
             };
         }
-        Occupancy { of_origin: true, held: entry.held, limit: self.limits.per_origin, waiting: entry.queued }
+        Occupancy {
+            limited: Limited::Requests,
+            of_origin: true,
+            held: entry.held,
+            limit: self.limits.per_origin,
+            waiting: entry.queued,
+        }
     }
 
     /// Finds or makes the entry of an origin; a new entry is idle.

@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError};
 
 use super::fair_queue::{Deferred, EntryChange, FairQueue, Forgotten, Limits, LimitsChange};
 use super::permit::Permit;
-use super::sync::{Mutex, MutexGuard};
 use crate::event::Event;
 use crate::record::{Attempt, Origin, Registry};
 use crate::settings::InFlightSettings;
 use crate::util::list::Key;
+use crate::util::sync::{Mutex, MutexGuard};
 
 /// The limits of one layer, shared by its services.
 pub(super) struct Limiter {

@@ -19,7 +19,6 @@ mod layer;
 mod limiter;
 mod permit;
 mod service;
-mod sync;
 #[cfg(test)]
 mod tests;
 

@@ -21,6 +21,12 @@ pub(crate) trait PoolHandle: fmt::Debug + Send + Sync {
 }
 
 impl Connection {
+    /// Keeps the handle of a pool that gives one for each connection.
+    pub(crate) fn set_pool_handle(&self, handle: Arc<dyn PoolHandle>) {
+        self.0.captured.store(true, Ordering::Relaxed);
+        drop(self.0.registry.set_pool_handle(self, handle));
+    }
+
     /// An attempt on the connection has ended. `handle` is what the client filled, if it was asked to.
     pub(in crate::record) fn keep_pool_handle(&self, handle: Option<&Arc<dyn PoolHandle>>) {
         let captured = &self.0.captured;

@@ -152,6 +152,13 @@ impl Timings {
         self.attempt.request_body_bytes() > INITIAL_WINDOW
     }
 
+    /// How many pooled connections turned out to be dead before the attempt had one that served it. Nothing of the request
+    /// was sent on them. Always 0 on pools of other crates.
+    #[must_use]
+    pub fn stale_connections(&self) -> u32 {
+        self.attempt.0.stale.load(Ordering::Relaxed)
+    }
+
     /// The connection that served the attempt.
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {

@@ -44,6 +44,10 @@ impl List {
     pub(crate) const fn first(&self) -> Option<Key> {
         if self.first == NONE { None } else { Some(self.first) }
     }
+
+    pub(crate) const fn last(&self) -> Option<Key> {
+        if self.last == NONE { None } else { Some(self.last) }
+    }
 }
 
 impl<T> Slab<T> {
@@ -105,6 +109,11 @@ impl<T> Slab<T> {
         self.node_mut(key).value.as_mut().expect("a key is not used after its removal")
     }
 
+    /// The keys of all values.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        (0..).zip(&self.nodes).filter(|(_, node)| node.value.is_some()).map(|(key, _)| key).collect()
+    }
+
     /// Appends a value that is in no list.
     pub(crate) fn push_back(&mut self, list: &mut List, key: Key) {
         let node = self.node_mut(key);
@@ -129,13 +138,17 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The value behind this one in its list.
+    pub(crate) fn next(&self, key: Key) -> Option<Key> {
+        Some(self.node(key).next).filter(|next| *next != NONE)
+    }
+
     pub(crate) fn pop_front(&mut self, list: &mut List) -> Option<Key> {
         let first = list.first()?;
         self.unlink(list, first);
         Some(first)
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -18,7 +18,7 @@ const FLOORS: &str = "
     classify
     timeouts
     foreign
-    observe | limit | retry | fixed_body | connect/tcp | connect/track | connect/phase
+    observe | limit | retry | fixed_body | pool | connect/tcp | connect/track | connect/phase
     connect
     outbound
     client
@@ -29,12 +29,12 @@ const FLOORS: &str = "
 
 /// The files and folders that may use `foreign`.
 const USERS_OF_FOREIGN: &[&str] = &[
-    "client/builder.rs",
     "connect/track/",
     "hyper/",
     "observe/request_body.rs",
     "observe/service.rs",
     "outbound/hyper_client.rs",
+    "pool/task.rs",
     "reqwest/",
     "tonic/",
 ];

@@ -11,8 +11,8 @@ use crate::modules::line;
 const HANDLES: &[(&str, &[&str])] = &[
     ("queue", &["limit/", "record/"]),
     ("request_body", &["foreign/", "observe/", "record/", "reqwest/"]),
-    ("io", &["connect/track/", "foreign/", "record/", "reqwest/", "tonic/executor.rs"]),
-    ("response", &["foreign/", "observe/", "record/", "retry/", "timeouts/"]),
+    ("io", &["connect/track/", "foreign/", "pool/conn.rs", "record/", "reqwest/", "tonic/executor.rs"]),
+    ("response", &["foreign/", "observe/", "pool/future.rs", "record/", "retry/", "timeouts/"]),
 ];
 
 /// One line for each use of a handle in a file that may not use it.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use http::{Method, Uri, Version};
@@ -41,6 +41,8 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) released: AtomicBool,
     /// The connector was not ready for the attempt.
     pub(in crate::record) awaits_connector: AtomicBool,
+    /// How many connections the pool gave to the attempt that took nothing of the request.
+    pub(in crate::record) stale: AtomicU32,
     /// The client dropped the request's body before its end.
     pub(in crate::record) body_dropped: AtomicBool,
     pub(in crate::record) request_bytes: AtomicU64,
@@ -114,6 +116,7 @@ impl AttemptStart<'_> {
             silent: AtomicBool::new(false),
             released: AtomicBool::new(false),
             awaits_connector: AtomicBool::new(false),
+            stale: AtomicU32::new(0),
             body_dropped: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),

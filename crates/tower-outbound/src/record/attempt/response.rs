@@ -10,7 +10,7 @@ use super::association::{accept, confirm_connection};
 use super::marks::{Mark, Marks};
 use super::phases::{accepted_since, emit_phases, failing_phase, witness_sending};
 use super::stream::{first_stream_since, waits_for_stream};
-use crate::event::Outcome;
+use crate::event::{Event, Outcome};
 use crate::failure::Phase;
 use crate::record::{CloseHint, Connection, PoolHandle};
 
@@ -22,6 +22,13 @@ impl AttemptResponse<'_> {
     /// Keeps a handle that the client fills when it picks a connection for the request.
     pub(crate) fn set_pool_handle(self, handle: Arc<dyn PoolHandle>) {
         self.0.0.serving().pool_handle = Some(handle);
+    }
+
+    /// The pool had this connection for the request, which turned out to be dead. Nothing of the request was sent, and the
+    /// attempt goes on with another connection.
+    pub(crate) fn skipped(self, connection: &Connection) {
+        self.0.0.stale.fetch_add(1, Ordering::Relaxed);
+        self.0.0.registry.emit(&Event::ConnectionStale { connection, attempt: self.0 });
     }
 
     /// The connection's own task accepts the request.

@@ -31,6 +31,14 @@ named_enum! {
         Silent = "silent",
         /// The connection was removed from the pool because another idle connection to the same peer was dead.
         Evicted = "evicted",
+        /// The connection has reached the age at which its pool retires it.
+        MaxAge = "max_age",
+        /// The connection has served as many requests as its pool allows.
+        MaxUses = "max_uses",
+        /// The pool was reset.
+        Reset = "reset",
+        /// The pool keeps no more connections, or another origin needed room.
+        Surplus = "surplus",
         /// The connection was upgraded, or became a tunnel by `CONNECT`.
         Upgraded = "upgraded",
         /// The client dropped the connection: its pool was dropped, the request on the connection was cancelled, or its
@@ -106,10 +114,15 @@ impl IoEnd {
 pub(crate) enum CloseHint {
     BodyDropped,
     ConnectionClose,
+    Dropped,
     Http10,
     IdleTimeout,
+    MaxAge,
+    MaxUses,
     ProtocolError,
+    Reset,
     Silent,
+    Surplus,
     Upgraded,
 }
 
@@ -118,9 +131,14 @@ impl CloseHint {
         match self {
             Self::BodyDropped => CloseReason::BodyDropped,
             Self::ConnectionClose => CloseReason::ConnectionClose,
+            Self::Dropped => CloseReason::Dropped,
             Self::Http10 => CloseReason::Http10,
             Self::IdleTimeout => CloseReason::IdleTimeout,
+            Self::MaxAge => CloseReason::MaxAge,
+            Self::MaxUses => CloseReason::MaxUses,
             Self::ProtocolError => CloseReason::ProtocolError,
+            Self::Reset => CloseReason::Reset,
+            Self::Surplus => CloseReason::Surplus,
             Self::Silent => CloseReason::Silent,
             Self::Upgraded => CloseReason::Upgraded,
         }

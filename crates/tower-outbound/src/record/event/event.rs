@@ -164,6 +164,15 @@ pub enum Event<'a> {
         /// Which use of the connection this is.
         usage: &'a Use,
     },
+    /// A pooled connection was found dead when it was to serve an attempt, or returned the request unsent. The attempt goes
+    /// on with another connection. The pool of [`OutboundClient`](crate::OutboundClient) only: other pools do not show it.
+    #[non_exhaustive]
+    ConnectionStale {
+        /// The connection. Its close may have been reported already.
+        connection: &'a Connection,
+        /// The attempt.
+        attempt: &'a Attempt,
+    },
     /// A connection went from idle to active; ends with [`ConnectionIdle`](Self::ConnectionIdle) or
     /// [`ConnectionClosed`](Self::ConnectionClosed).
     #[non_exhaustive]

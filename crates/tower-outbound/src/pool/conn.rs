@@ -1,0 +1,263 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use http::{Extensions, Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::client::legacy::connect::Connected;
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::core::Core;
+use super::state::{Pooled, Why};
+use crate::record::{CloseHint, Connection, PoolHandle};
+use crate::util::list::Key;
+
+/// What hyper answers to a request.
+pub(super) type Answer<B> = Result<Response<Incoming>, TrySendError<Request<B>>>;
+/// The wait for that answer. hyper's future has no name; its memory is used again.
+pub(super) type Sending<B> = ReusableBoxFuture<'static, Answer<B>>;
+
+/// How many futures of finished requests a connection keeps for the next ones.
+const KEPT: usize = 4;
+
+/// A connection that is open.
+pub(super) struct Conn<B> {
+    pub(super) core: Arc<Core<B>>,
+    pub(super) link: Key,
+    connected: Connected,
+    /// The record, if the connector is tracked.
+    record: Option<Connection>,
+    http2: bool,
+    /// The most streams that the peer allows (HTTP/2).
+    streams: AtomicUsize,
+    seat: Mutex<Seat<B>>,
+    /// A response has ended, and hyper does not want another request yet (HTTP/1).
+    settling: AtomicBool,
+    /// The task has ended.
+    ended: AtomicBool,
+    /// Somebody has taken the connection out of the pool.
+    poisoned: AtomicBool,
+}
+
+/// The place of the only sender.
+struct Seat<B> {
+    /// `None` when no request may be sent any more.
+    sender: Option<Sender<B>>,
+    futures: Vec<Sending<B>>,
+}
+
+/// hyper's sender.
+pub(super) enum Sender<B> {
+    Http1(http1::SendRequest<B>),
+    Http2(http2::SendRequest<B>),
+}
+
+impl<B> Sender<B> {
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready(),
+        }
+    }
+}
+
+impl<B> Conn<B> {
+    pub(super) fn new(
+        core: Arc<Core<B>>,
+        link: Key,
+        connected: Connected,
+        sender: Sender<B>,
+        streams: Option<usize>,
+    ) -> Self {
+        let mut extras = Extensions::new();
+        connected.get_extras(&mut extras);
+        Self {
+            core,
+            link,
+            connected,
+            record: extras.remove(),
+            http2: matches!(sender, Sender::Http2(_)),
+            streams: AtomicUsize::new(streams.unwrap_or_default()),
+            seat: Mutex::new(Seat { sender: Some(sender), futures: Vec::new() }),
+            settling: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Whether requests go to a proxy that takes absolute URIs.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.connected.is_proxied()
+    }
+
+    /// The record, if the connector is tracked.
+    pub(super) fn record(&self) -> Option<&Connection> {
+        self.record.as_ref()
+    }
+
+    /// What the connector says of the connection: for the extensions of each response.
+    pub(super) fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    fn seat(&self) -> MutexGuard<'_, Seat<B>> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.seat().sender.as_ref().is_some_and(Sender::is_ready)
+    }
+
+    /// No further request is sent. Those that were sent go on; then hyper closes the connection.
+    pub(super) fn close(&self, why: Why) {
+        let hint = match why {
+            Why::Idle => Some(CloseHint::IdleTimeout),
+            Why::MaxAge => Some(CloseHint::MaxAge),
+            Why::MaxUses => Some(CloseHint::MaxUses),
+            Why::Reset => Some(CloseHint::Reset),
+            Why::Surplus => Some(CloseHint::Surplus),
+            Why::PoolGone => Some(CloseHint::Dropped),
+            Why::Unusable => None,
+        };
+        if let (Some(record), Some(hint)) = (&self.record, hint) {
+            record.io().hint(hint);
+        }
+        let sender = self.seat().sender.take();
+        drop(sender);
+    }
+
+    /// The request has ended its use.
+    pub(super) fn end_lease(&self) {
+        if self.http2 {
+            return self.give_back();
+        }
+        self.settling.store(true, Ordering::SeqCst);
+        if self.ended.load(Ordering::SeqCst) || self.is_ready() {
+            self.settle();
+        }
+    }
+
+    /// The task has polled hyper. `streams`: how many the peer allows now (HTTP/2).
+    pub(super) fn polled(&self, streams: Option<usize>) {
+        if let Some(streams) = streams {
+            if self.streams.swap(streams, Ordering::AcqRel) < streams {
+                self.core.with(|state, now, deferred| state.streams_changed(self.link, now(), deferred));
+            }
+            return;
+        }
+        if self.settling.load(Ordering::SeqCst) && self.is_ready() {
+            self.settle();
+        }
+    }
+
+    /// The task ends, and with it the IO.
+    pub(super) fn task_ended(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        let sender = self.seat().sender.take();
+        // A request that hyper has not taken goes back to its future now.
+        drop(sender);
+        self.settle();
+    }
+
+    fn settle(&self) {
+        if self.settling.swap(false, Ordering::SeqCst) {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&self) {
+        self.core.with(|state, now, deferred| state.give_back(self.link, now(), deferred));
+    }
+
+    pub(super) fn keep(&self, future: Sending<B>) {
+        let mut seat = self.seat();
+        if seat.futures.len() < KEPT {
+            seat.futures.push(future);
+        }
+    }
+}
+
+impl<B: http_body::Body + Send + 'static> Conn<B> {
+    /// Hands a request to hyper, or returns it.
+    #[expect(clippy::result_large_err, reason = "the request comes back")]
+    pub(super) fn send(&self, request: Request<B>) -> Result<Sending<B>, Request<B>> {
+        let mut seat = self.seat();
+        let Seat { sender, futures } = &mut *seat;
+        // Without a sender, or with one that is not ready, nothing of the request is sent.
+        match sender {
+            None => Err(request),
+            Some(Sender::Http1(sender)) => Ok(reuse(futures.pop(), sender.try_send_request(request))),
+            Some(Sender::Http2(sender)) => Ok(reuse(futures.pop(), sender.try_send_request(request))),
+        }
+    }
+}
+
+impl<B: Send + 'static> Conn<B> {
+    /// Lets the layers take the connection out of the pool.
+    pub(super) fn announce(self: &Arc<Self>) {
+        if let Some(record) = &self.record {
+            record.set_pool_handle(Arc::new(Held(Arc::downgrade(self))));
+        }
+    }
+}
+
+fn reuse<B: 'static>(
+    kept: Option<Sending<B>>,
+    future: impl Future<Output = Answer<B>> + Send + 'static,
+) -> Sending<B> {
+    match kept {
+        None => ReusableBoxFuture::new(future),
+        Some(mut kept) => {
+            kept.set(future);
+            kept
+        }
+    }
+}
+
+impl<B> Pooled for Arc<Conn<B>> {
+    fn is_usable(&self) -> bool {
+        !self.poisoned.load(Ordering::Acquire) && self.is_ready()
+    }
+
+    fn keep_alive(&self) -> Option<Duration> {
+        self.record.as_ref()?.io().keep_alive()
+    }
+
+    fn streams(&self) -> Option<usize> {
+        self.http2.then(|| self.streams.load(Ordering::Acquire))
+    }
+}
+
+impl<B> fmt::Debug for Conn<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("link", &self.link).field("http2", &self.http2).finish_non_exhaustive()
+    }
+}
+
+/// The pool's hold on a connection, for its record.
+struct Held<B>(Weak<Conn<B>>);
+
+impl<B: Send + 'static> PoolHandle for Held<B> {
+    fn connection(&self) -> Option<Connection> {
+        self.0.upgrade()?.record.clone()
+    }
+
+    fn poison(&self) {
+        if let Some(conn) = self.0.upgrade() {
+            conn.poisoned.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl<B> fmt::Debug for Held<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::DefaultHashBuilder;
+use smallvec::SmallVec;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::conn::Conn;
+use super::options::Options;
+use super::reaper;
+use super::state::{Deferred, Served, State, Why};
+use crate::error::{PoolConnectError, QueueFullError};
+use crate::record::{Origin, OriginParts, Protocol};
+use crate::timer::Timers;
+use crate::util::list::Key;
+
+pub(super) type ConnState<B> = State<Arc<Conn<B>>, PoolConnectError>;
+
+/// The state of a pool behind its lock.
+pub(super) struct Core<B> {
+    pub(super) options: Options,
+    pub(super) timers: Timers,
+    hasher: DefaultHashBuilder,
+    state: Mutex<ConnState<B>>,
+    /// The task that closes idle connections in time.
+    reaper: Mutex<Option<AbortHandle>>,
+}
+
+/// Connections that were found dead.
+pub(super) type Dead<B> = SmallVec<[Arc<Conn<B>>; 1]>;
+
+/// What a request finds.
+pub(super) enum Checkout<B> {
+    Served(Served<Arc<Conn<B>>>),
+    /// It waits.
+    Waiting(Key),
+    Full(QueueFullError),
+}
+
+impl<B> Core<B> {
+    pub(super) fn new(options: Options) -> Self {
+        let hasher = DefaultHashBuilder::default();
+        let state = Mutex::new(State::new(options.limits, hasher.clone()));
+        Self { options, timers: Timers::default(), hasher, state, reaper: Mutex::new(None) }
+    }
+
+    /// Changes the state, and then does what the change asks for. The second argument reads the clock.
+    pub(super) fn with<R>(
+        &self,
+        change: impl FnOnce(&mut ConnState<B>, fn() -> Instant, &mut Deferred<Arc<Conn<B>>>) -> R,
+    ) -> R {
+        let mut deferred = Deferred::default();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut state, Instant::now, &mut deferred);
+        drop(state);
+        let Deferred { wake, dropped, close, unused, .. } = deferred;
+        for waker in wake {
+            waker.wake();
+        }
+        for (conn, why) in close {
+            conn.close(why);
+        }
+        drop((dropped, unused));
+        result
+    }
+
+    /// Takes a connection to the origin, or joins its queue. Returns the connections too that were found dead.
+    pub(super) fn checkout(&self, parts: OriginParts<'_>) -> (Checkout<B>, Dead<B>) {
+        // Over plain text, the protocol is known before the first connect.
+        let protocol = match (self.options.http2_only, parts.scheme) {
+            (true, _) => Some(Protocol::Http2),
+            (false, "http") => Some(Protocol::Http1),
+            (false, _) => None,
+        };
+        let hash = self.hasher.hash_one(parts);
+        self.with(|state, now, deferred| {
+            let origin = state.origin(hash, parts, protocol);
+            let found = state.checkout(origin, now(), deferred);
+            let dead = deferred.close.iter().filter(|(_, why)| *why == Why::Unusable);
+            let dead = dead.map(|(conn, _)| conn.clone()).collect();
+            if let Some(served) = found {
+                return (Checkout::Served(served), dead);
+            }
+            let joined = match state.join(origin, deferred) {
+                Ok(waiter) => Checkout::Waiting(waiter),
+                Err(occupancy) => {
+                    Checkout::Full(QueueFullError::new(state.origin_of(origin).clone(), occupancy))
+                }
+            };
+            (joined, dead)
+        })
+    }
+
+    /// The record of an origin that was asked for.
+    pub(super) fn origin(&self, parts: OriginParts<'_>) -> Option<(Key, Origin)> {
+        let hash = self.hasher.hash_one(parts);
+        self.with(|state, _, _| state.known_origin(hash, parts))
+    }
+
+    /// Starts the task that closes idle connections in time, if it is wanted.
+    pub(super) fn start_reaper(self: &Arc<Self>)
+    where
+        B: Send + 'static,
+    {
+        if self.with(|state, _, _| state.wants_reaper()) {
+            let task = reaper::start(self);
+            let before = self.reaper.lock().unwrap_or_else(PoisonError::into_inner).replace(task);
+            drop(before);
+        }
+    }
+
+    /// Closes what is idle. The pool is gone.
+    pub(super) fn close(&self) {
+        self.with(|state, _, deferred| state.close(deferred));
+        let reaper = self.reaper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reaper) = reaper {
+            reaper.abort();
+        }
+    }
+}
+
+impl<B> fmt::Debug for Core<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, idle, waiting) = self.with(|state, _, _| state.counts());
+        f.debug_struct("Core")
+            .field("open", &open)
+            .field("idle", &idle)
+            .field("waiting", &waiting)
+            .finish_non_exhaustive()
+    }
+}

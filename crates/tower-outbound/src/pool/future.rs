@@ -1,0 +1,265 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response, Uri};
+use http_body::Body;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::Connection as Connect;
+use tokio::runtime::Handle as Runtime;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::PoolBody;
+use super::conn::{Conn, Sending};
+use super::core::{Checkout, Core};
+use super::lease::Lease;
+use super::pool::Handle;
+use super::request::Target;
+use super::state::{Polled, Served};
+use super::task::{self, Place};
+use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
+use crate::record::Attempt;
+use crate::timer::Timeout;
+use crate::util::list::Key;
+
+/// The future of a request on a [`Pool`](super::Pool), until the head of the response.
+///
+/// # Cancel safety
+/// On HTTP/1, dropping the future closes the connection on which the request is being sent or answered. On HTTP/2, it
+/// resets the stream. A connect that has begun goes on, and serves another request.
+#[must_use = "futures do nothing unless polled"]
+pub struct PoolFuture<C, B> {
+    pool: Arc<Handle<C, B>>,
+    stage: Stage<B>,
+}
+
+// Nothing is pinned: what has to be is boxed.
+impl<C, B> Unpin for PoolFuture<C, B> {}
+
+enum Stage<B> {
+    Start(Request<B>),
+    Waiting { request: Request<B>, target: Target, wait: Wait },
+    Sending { target: Target, lease: Lease<B>, answer: Sending<B>, first_use: bool },
+    Done,
+}
+
+/// A place in the queue of an origin.
+struct Wait {
+    waiter: Key,
+    since: Instant,
+    timeout: Timeout,
+}
+
+impl<C, B> PoolFuture<C, B> {
+    pub(super) fn new(pool: Arc<Handle<C, B>>, request: Request<B>) -> Self {
+        Self { pool, stage: Stage::Start(request) }
+    }
+
+    fn core(&self) -> &Arc<Core<B>> {
+        &self.pool.core
+    }
+}
+
+impl<C, B> PoolFuture<C, B>
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Connect + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn start(&mut self, mut request: Request<B>) -> Result<(), BoxError> {
+        let target = Target::of(&mut request)?;
+        self.acquire(request, target)
+    }
+
+    /// Takes a connection, or joins the queue.
+    fn acquire(&mut self, request: Request<B>, target: Target) -> Result<(), BoxError> {
+        let (checkout, dead) = self.core().checkout(target.parts());
+        for conn in dead {
+            skip(&conn);
+        }
+        match checkout {
+            Checkout::Served(served) => self.send(served, request, target),
+            Checkout::Waiting(waiter) => {
+                let timeout = Timeout::new(self.core().options.acquire_timeout);
+                let wait = Wait { waiter, since: Instant::now(), timeout };
+                self.stage = Stage::Waiting { request, target, wait };
+                Ok(())
+            }
+            Checkout::Full(error) => Err(error.into()),
+        }
+    }
+
+    fn send(
+        &mut self,
+        served: Served<Arc<Conn<B>>>,
+        mut request: Request<B>,
+        target: Target,
+    ) -> Result<(), BoxError> {
+        let first_use = served.grant.number == 1;
+        let lease = Lease::new(served.connection);
+        target.prepare(&mut request, lease.conn(), self.core().options.set_host)?;
+        match lease.conn().send(request) {
+            Ok(answer) => {
+                self.stage = Stage::Sending { target, lease, answer, first_use };
+                Ok(())
+            }
+            // It has closed since the checkout.
+            Err(request) => self.again(lease, request, target),
+        }
+    }
+
+    /// Nothing of the request was sent: it goes to another connection.
+    fn again(&mut self, lease: Lease<B>, mut request: Request<B>, target: Target) -> Result<(), BoxError> {
+        skip(lease.conn());
+        drop(lease);
+        target.restore(&mut request);
+        self.acquire(request, target)
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let Stage::Waiting { target, wait, .. } = &mut self.stage else { return Poll::Ready(Ok(())) };
+        let core = &self.pool.core;
+        let polled = core.with(|state, _, deferred| state.poll_waiter(wait.waiter, cx.waker(), deferred));
+        match polled {
+            Polled::Pending => {}
+            Polled::Connect(link) => connect(&self.pool, target, link),
+            Polled::Served(served) => {
+                let Stage::Waiting { request, target, .. } = std::mem::replace(&mut self.stage, Stage::Done)
+                else {
+                    unreachable!("it waits")
+                };
+                return Poll::Ready(self.send(served, request, target));
+            }
+            Polled::Failed(cause) => {
+                self.stage = Stage::Done;
+                return Poll::Ready(Err(cause.into()));
+            }
+        }
+        let since = wait.since;
+        if !wait.timeout.poll(&core.timers, cx, || Some(since)) {
+            return Poll::Pending;
+        }
+        let origin = core.origin(target.parts()).map(|(_, origin)| origin);
+        let waiter = wait.waiter;
+        self.stage = Stage::Done;
+        let occupancy = self.core().with(|state, now, deferred| state.cancel(waiter, now(), deferred));
+        let origin = origin.expect("it waits for the origin");
+        Poll::Ready(Err(PoolTimeoutError::new(origin, occupancy, since.elapsed()).into()))
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Response<PoolBody>>, BoxError>> {
+        let Stage::Sending { answer, .. } = &mut self.stage else { return Poll::Ready(Ok(None)) };
+        let result = ready!(answer.poll(cx));
+        let Stage::Sending { target, lease, answer, first_use } =
+            std::mem::replace(&mut self.stage, Stage::Done)
+        else {
+            unreachable!("it is being sent")
+        };
+        Poll::Ready(match result {
+            Ok(mut response) => {
+                lease.conn().keep(answer);
+                lease.conn().connected().get_extras(response.extensions_mut());
+                Ok(Some(response.map(|body| PoolBody::new(body, lease))))
+            }
+            Err(mut error) => match error.take_message() {
+                // A fresh connection that takes no request is a failure of the peer.
+                Some(request) if !first_use => self.again(lease, request, target).map(|()| None),
+                _ => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
+            },
+        })
+    }
+}
+
+/// The connection took nothing of the request, which goes to another one.
+fn skip<B>(conn: &Conn<B>) {
+    if let (Some(attempt), Some(record)) = (Attempt::current(), conn.record()) {
+        attempt.response().skipped(record);
+    }
+}
+
+/// Begins the connect that the waiter is to make.
+fn connect<C, B>(pool: &Handle<C, B>, target: &Target, link: Key)
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Connect + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let place = Place::new(pool.core.clone(), link);
+    let task = task::run(pool.connector.clone(), target.origin_uri(), Attempt::current(), place);
+    match Runtime::try_current() {
+        Ok(runtime) => drop(runtime.spawn(task)),
+        // The drop of the task fails the connect.
+        Err(_) => drop(task),
+    }
+}
+
+impl<C, B> Future for PoolFuture<C, B>
+where
+    C: Service<Uri> + Clone + Send + 'static,
+    C::Response: Read + Write + Connect + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<PoolBody>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Stage::Start(_) = self.stage {
+            let Stage::Start(request) = std::mem::replace(&mut self.stage, Stage::Done) else {
+                unreachable!("it starts")
+            };
+            self.start(request)?;
+        }
+        loop {
+            match &self.stage {
+                Stage::Waiting { .. } => ready!(self.poll_wait(cx))?,
+                Stage::Sending { .. } => {
+                    if let Some(response) = ready!(self.poll_answer(cx))? {
+                        return Poll::Ready(Ok(response));
+                    }
+                }
+                Stage::Start(_) | Stage::Done => {
+                    debug_assert!(false, "polled after it was ready");
+                    return Poll::Ready(Err(
+                        Error::invalid_request("polled after completion".to_owned()).into()
+                    ));
+                }
+            }
+        }
+    }
+}
+
+impl<C, B> Drop for PoolFuture<C, B> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Waiting { wait, .. } => {
+                self.core().with(|state, now, deferred| state.cancel(wait.waiter, now(), deferred));
+            }
+            Stage::Sending { lease, answer, .. } => {
+                // hyper learns first that nobody waits for the answer.
+                drop(answer);
+                drop(lease);
+            }
+            Stage::Start(_) | Stage::Done => {}
+        }
+    }
+}
+
+impl<C, B> fmt::Debug for PoolFuture<C, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PoolFuture")
+    }
+}

@@ -1,0 +1,36 @@
+//! The task that closes idle connections in time.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::core::Core;
+
+/// Ends the task's turn, also when its runtime is dropped.
+struct Turn<B>(Weak<Core<B>>);
+
+impl<B> Drop for Turn<B> {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade() {
+            core.with(|state, _, _| state.reaper_gone());
+        }
+    }
+}
+
+/// Starts the task on the current runtime. It ends with the last connection; the pool aborts it when it is dropped.
+pub(super) fn start<B: Send + 'static>(core: &Arc<Core<B>>) -> AbortHandle {
+    let turn = Turn(Arc::downgrade(core));
+    // One look for many connections: none is kept for more than a twentieth longer than its timeout.
+    let pause = core.options.limits.idle_timeout.map_or(Duration::from_secs(1), |timeout| timeout / 20);
+    let task = tokio::spawn(async move {
+        loop {
+            let now = Instant::now();
+            let next = turn.0.upgrade().and_then(|core| core.with(|state, _, d| state.expire(now, d)));
+            let Some(next) = next else { break };
+            tokio::time::sleep_until(next.max(now + pause)).await;
+        }
+    });
+    task.abort_handle()
+}

@@ -1,0 +1,136 @@
+//! How a request gets a connection that is there, and gives it back.
+
+use tokio::time::Instant;
+
+use super::link::{Grant, Served, Source, Stage, Why};
+use super::{Deferred, Pooled, State};
+use crate::util::list::Key;
+
+impl<C: Pooled, E: Clone> State<C, E> {
+    /// Takes the connection that was idle last, or on HTTP/2 the one with the fewest streams. Discards those that cannot
+    /// be used any more.
+    pub(in crate::pool) fn checkout(
+        &mut self,
+        origin: Key,
+        now: Instant,
+        deferred: &mut Deferred<C>,
+    ) -> Option<Served<C>> {
+        while let Some(link) = self.origins.get(origin).idle.last() {
+            if let Some(why) = self.unfit_or_expired(link, now) {
+                self.discard(link, why, deferred);
+                continue;
+            }
+            let since = self.take_idle(link);
+            return Some(self.lease(link, Some(since), Source::Free));
+        }
+        let link = self.least_used(origin, now, deferred)?;
+        let used = self.links.get(link);
+        let since = (used.leases == 0).then_some(used.since);
+        Some(self.lease(link, since, Source::Free))
+    }
+
+    /// The HTTP/2 connection with the fewest streams that may have another one.
+    fn least_used(&mut self, origin: Key, now: Instant, deferred: &mut Deferred<C>) -> Option<Key> {
+        let mut best: Option<(usize, Key)> = None;
+        let mut next = self.origins.get(origin).shared.first();
+        while let Some(link) = next {
+            next = self.links.next(link);
+            let leases = self.links.get(link).leases;
+            if let Some(why) = self.unfit_or_expired(link, now) {
+                // The requests that have it may not be sent yet.
+                if leases == 0 {
+                    self.discard(link, why, deferred);
+                }
+                continue;
+            }
+            if leases < self.streams_of(link) && best.is_none_or(|(fewest, _)| leases < fewest) {
+                best = Some((leases, link));
+            }
+        }
+        best.map(|(_, link)| link)
+    }
+
+    /// How many streams the HTTP/2 connection may have.
+    fn streams_of(&self, link: Key) -> usize {
+        let allowed = self.links.get(link).connection.as_ref().and_then(C::streams);
+        allowed.unwrap_or(1).min(self.limits.streams)
+    }
+
+    /// Counts a use of an open connection.
+    pub(super) fn lease(&mut self, key: Key, idle_since: Option<Instant>, source: Source) -> Served<C> {
+        let link = self.links.get_mut(key);
+        link.leases += 1;
+        link.uses += 1;
+        let number = link.uses;
+        let idle_since = idle_since.filter(|_| number > 1);
+        let connection = link.connection.clone().expect("an open link has its connection");
+        Served { connection, grant: Grant { link: key, number, idle_since, source } }
+    }
+
+    /// A request has ended its use of the connection.
+    pub(in crate::pool) fn give_back(&mut self, key: Key, now: Instant, deferred: &mut Deferred<C>) {
+        let link = self.links.get_mut(key);
+        link.leases -= 1;
+        if link.ended {
+            if link.leases == 0 {
+                let link = self.links.remove(key);
+                self.release(link.origin);
+            }
+            return;
+        }
+        let stage = link.stage;
+        if !matches!(stage, Stage::Busy | Stage::Shared) {
+            return;
+        }
+        let last = link.leases == 0;
+        if let Some(why) = self.unfit(key, now) {
+            if last {
+                self.discard(key, why, deferred);
+            }
+            return;
+        }
+        if stage == Stage::Busy {
+            return self.offer(key, Source::Returned, now, deferred);
+        }
+        self.feed(key, Source::Returned, now, deferred);
+        if self.links.get(key).leases == 0 {
+            self.links.get_mut(key).since = now;
+            self.make_room(deferred);
+        }
+    }
+
+    /// The HTTP/2 connection may have more streams than before.
+    pub(in crate::pool) fn streams_changed(&mut self, key: Key, now: Instant, deferred: &mut Deferred<C>) {
+        if self.links.get(key).stage == Stage::Shared && self.unfit(key, now).is_none() {
+            self.feed(key, Source::Returned, now, deferred);
+        }
+    }
+
+    /// Gives a free HTTP/1 connection to the oldest waiter, or keeps it.
+    pub(super) fn offer(&mut self, key: Key, source: Source, now: Instant, deferred: &mut Deferred<C>) {
+        let entry = self.origins.get(self.links.get(key).origin);
+        if let Some(waiter) = entry.first_waiter() {
+            self.links.get_mut(key).stage = Stage::Busy;
+            self.serve(waiter, key, source, deferred);
+        } else if self.is_surplus(key) {
+            self.discard(key, Why::Surplus, deferred);
+        } else {
+            self.put_idle(key, now, deferred);
+        }
+    }
+
+    /// Whether the connection is above the limits, which only `overflow` allows.
+    fn is_surplus(&self, key: Key) -> bool {
+        let entry = self.origins.get(self.links.get(key).origin);
+        entry.open - entry.closing > self.limits.per_origin
+    }
+
+    /// Gives streams to the oldest waiters.
+    pub(super) fn feed(&mut self, key: Key, source: Source, now: Instant, deferred: &mut Deferred<C>) {
+        let origin = self.links.get(key).origin;
+        while self.links.get(key).leases < self.streams_of(key) && self.unfit(key, now).is_none() {
+            let Some(waiter) = self.origins.get(origin).first_waiter() else { return };
+            self.serve(waiter, key, source, deferred);
+        }
+    }
+}

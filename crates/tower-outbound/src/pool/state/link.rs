@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::util::list::Key;
+
+/// A connection as the state sees it. Clones are handles to one connection.
+pub(in crate::pool) trait Pooled: Clone {
+    /// Whether a request can be sent now: open, and ready on HTTP/1.
+    fn is_usable(&self) -> bool;
+
+    /// How long the peer keeps the connection idle, less a margin; `None` if it did not say.
+    fn keep_alive(&self) -> Option<Duration>;
+
+    /// The most streams that the peer allows now; `None` on HTTP/1.
+    fn streams(&self) -> Option<usize>;
+}
+
+/// A connection, or a connect, that counts against the limits until its task has ended.
+#[derive(Debug)]
+pub(super) struct Link<C> {
+    pub(super) origin: Key,
+    pub(super) stage: Stage,
+    /// `None` before it is open, and once it closes.
+    pub(super) connection: Option<C>,
+    /// The waiter that it is opened for.
+    pub(super) owner: Option<Key>,
+    /// Requests that use it now.
+    pub(super) leases: usize,
+    /// Requests that have used it.
+    pub(super) uses: u64,
+    /// Since when it is idle, or open.
+    pub(super) since: Instant,
+    /// Not used for new requests from then on.
+    pub(super) retires: Option<Instant>,
+    pub(super) retired: bool,
+    /// Its task has ended: it does not count any more, and is kept for its leases only.
+    pub(super) ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A waiter may begin to connect.
+    Reserved,
+    Connecting,
+    /// HTTP/1: no request uses it. In the origin's list `idle`.
+    Idle,
+    /// HTTP/1: a request uses it.
+    Busy,
+    /// HTTP/2. In the origin's list `shared`.
+    Shared,
+    /// Not used for new requests; its task has not ended yet.
+    Closing,
+}
+
+/// A connection that was given to a request.
+#[derive(Debug)]
+pub(in crate::pool) struct Served<C> {
+    pub(in crate::pool) connection: C,
+    pub(in crate::pool) grant: Grant,
+}
+
+/// How a request got its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) struct Grant {
+    pub(in crate::pool) link: Key,
+    /// The first use is number 1.
+    pub(in crate::pool) number: u64,
+    /// Since when it was idle; `None` if it was not.
+    pub(in crate::pool) idle_since: Option<Instant>,
+    pub(in crate::pool) source: Source,
+}
+
+/// Where a connection came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Source {
+    /// It was there.
+    Free,
+    /// Another request has ended its use while this one waited.
+    Returned,
+    /// The connect that was made for the request.
+    OwnConnect,
+    /// A connect that was made for another request.
+    OtherConnect,
+}
+
+impl<C> Link<C> {
+    pub(super) fn reserved(origin: Key) -> Self {
+        Self {
+            origin,
+            stage: Stage::Reserved,
+            connection: None,
+            owner: None,
+            leases: 0,
+            uses: 0,
+            since: Instant::now(),
+            retires: None,
+            retired: false,
+            ended: false,
+        }
+    }
+}
+
+/// Why a connection is taken out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Why {
+    /// It has ended, or somebody else has retired it.
+    Unusable,
+    /// Idle for the idle timeout.
+    Idle,
+    MaxAge,
+    MaxUses,
+    /// Retired by a reset.
+    Reset,
+    /// More than the limits keep, or room for another origin.
+    Surplus,
+    /// The pool is gone.
+    PoolGone,
+}

@@ -1,0 +1,199 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn http1(limits: Limits) -> World {
+    World::new(limits, Some(Protocol::Http1))
+}
+
+fn of_number(fate: &Fate) -> Option<u64> {
+    if let Fate::Served { number, .. } = fate { Some(*number) } else { None }
+}
+
+#[test]
+fn idle_connection_used_last_is_used_first() {
+    let mut world = http1(Limits::NONE);
+    for _ in 0..2 {
+        assert_eq!(world.request(0), Fate::Waits);
+        world.connected(0, None);
+    }
+    let [first, second] = [world.leases[0], world.leases[1]];
+    world.end_lease(0);
+    world.end_lease(0);
+    assert_eq!(world.request(0), Fate::Served { link: second, number: 2 });
+    assert_eq!(world.request(0), Fate::Served { link: first, number: 2 });
+}
+
+#[test]
+fn waiters_beyond_limit_are_served_in_order() {
+    let mut world = http1(Limits { per_origin: 1, ..Limits::NONE });
+    assert_eq!(world.request(0), Fate::Waits);
+    world.connected(0, None);
+    let waiters: Vec<_> = (0..3)
+        .map(|_| {
+            assert_eq!(world.request(0), Fate::Waits);
+            *world.waiting.keys().last().unwrap()
+        })
+        .collect();
+    world.answered.clear();
+    for _ in 0..3 {
+        world.end_lease(0);
+    }
+    let served: Vec<_> = world.answered.iter().map(|(key, fate)| (*key, of_number(fate))).collect();
+    let numbers = [Some(2), Some(3), Some(4)];
+    assert_eq!(served, waiters.into_iter().zip(numbers).collect::<Vec<_>>());
+}
+
+#[test]
+fn unknown_protocol_connects_once_for_all_that_wait() {
+    let mut world = World::new(Limits::NONE, None);
+    for _ in 0..3 {
+        assert_eq!(world.request(0), Fate::Waits);
+    }
+    assert_eq!(world.connecting.len(), 1);
+    world.connected(0, Some(100));
+    assert_eq!(world.leases.len(), 3, "one HTTP/2 connection serves them all");
+    assert!(world.connecting.is_empty());
+
+    let mut world = World::new(Limits::NONE, None);
+    for _ in 0..3 {
+        assert_eq!(world.request(0), Fate::Waits);
+    }
+    world.connected(0, None);
+    assert_eq!((world.leases.len(), world.connecting.len()), (1, 2), "HTTP/1: the others connect now");
+}
+
+#[test]
+fn http2_opens_another_connection_when_streams_are_used_up() {
+    let mut world = World::new(Limits { per_origin: 2, ..Limits::NONE }, Some(Protocol::Http2));
+    for _ in 0..5 {
+        world.request(0);
+    }
+    world.connected(0, Some(2));
+    assert_eq!((world.leases.len(), world.connecting.len()), (2, 1));
+    world.connected(0, Some(2));
+    assert_eq!((world.leases.len(), world.connecting.len()), (4, 0), "never beyond the limit");
+    world.end_lease(0);
+    assert_eq!(world.leases.len(), 4, "the fifth has the stream");
+}
+
+#[test]
+fn connect_of_cancelled_request_serves_the_next() {
+    let mut world = http1(Limits { per_origin: 1, ..Limits::NONE });
+    world.request(0);
+    world.cancel(0);
+    assert_eq!(world.request(0), Fate::Waits);
+    assert_eq!(world.connecting.len(), 1, "no second connect");
+    world.connected(0, None);
+    assert_eq!(world.leases.len(), 1);
+}
+
+#[test]
+fn failed_connect_fails_its_request_and_those_without() {
+    let mut world = World::new(Limits::NONE, None);
+    for _ in 0..3 {
+        world.request(0);
+    }
+    world.connect_fails(0);
+    assert_eq!(world.answered.iter().filter(|(_, fate)| *fate == Fate::Failed).count(), 3);
+    assert!(world.connecting.is_empty());
+
+    // Beside an open connection, only the request that connects fails.
+    let mut world = http1(Limits { per_origin: 2, ..Limits::NONE });
+    world.request(0);
+    world.connected(0, None);
+    for _ in 0..3 {
+        world.request(0);
+    }
+    world.answered.clear();
+    world.connect_fails(0);
+    assert_eq!(world.answered.iter().filter(|(_, fate)| *fate == Fate::Failed).count(), 1);
+    assert_eq!(world.connecting.len(), 1, "the next one connects");
+}
+
+#[test]
+fn total_is_shared_by_turns_and_idle_makes_room() {
+    let mut world = http1(Limits { total: 1, ..Limits::NONE });
+    world.request(0);
+    world.connected(0, None);
+    // Two of origin 1, then one of origin 2.
+    for host in [1, 1, 2] {
+        assert_eq!(world.request(host), Fate::Waits);
+    }
+    assert!(world.connecting.is_empty());
+    world.end_lease(0);
+    assert_eq!(world.closed, [Why::Surplus], "what becomes idle makes room for the origins that wait");
+    world.close_ends(0);
+    assert_eq!(world.connecting.len(), 1);
+    world.connected(0, None);
+    let of = |world: &World| world.state.links.get(world.leases[0]).origin;
+    let first = of(&world);
+    world.end_lease(0);
+    assert_eq!(of(&world), first, "the second of origin 1 uses the connection that is there");
+    world.end_lease(0);
+    world.close_ends(0);
+    world.connected(0, None);
+    assert_ne!(of(&world), first);
+}
+
+#[test]
+fn queue_beyond_its_bound_is_full() {
+    let mut world = http1(Limits { per_origin: 1, waiting: 2, ..Limits::NONE });
+    world.request(0);
+    assert_eq!(
+        [world.request(0), world.request(0), world.request(0)],
+        [Fate::Waits, Fate::Waits, Fate::Full]
+    );
+    assert_eq!(world.request(1), Fate::Waits, "another origin has its own queue");
+}
+
+#[test]
+fn overflow_opens_above_limit_and_keeps_the_limit() {
+    let limits = Limits { per_origin: 2, overflow: true, ..Limits::NONE };
+    let mut world = http1(limits);
+    for _ in 0..5 {
+        world.request(0);
+    }
+    while !world.connecting.is_empty() {
+        world.connected(0, None);
+    }
+    assert_eq!(world.leases.len(), 5);
+    while !world.leases.is_empty() {
+        world.end_lease(0);
+    }
+    assert_eq!(world.closed, [Why::Surplus; 3]);
+    assert_eq!(world.state.counts().1, 2, "idle");
+}
+
+#[test]
+fn connection_with_age_uses_or_idle_timeout_is_closed() {
+    let mut world = http1(Limits { uses: 2, idle_timeout: Some(10 * SECOND), ..Limits::NONE });
+    world.request(0);
+    world.connected(0, None);
+    world.end_lease(0);
+    world.request(0);
+    world.end_lease(0);
+    assert_eq!(world.closed, [Why::MaxUses]);
+    world.request(0);
+    world.connected(0, None);
+    world.end_lease(0);
+    world.passes(9 * SECOND);
+    assert_eq!(world.closed.len(), 1);
+    world.passes(SECOND);
+    assert_eq!(world.closed, [Why::MaxUses, Why::Idle]);
+}
+
+#[test]
+fn reset_closes_idle_and_retires_busy() {
+    let mut world = http1(Limits::NONE);
+    for _ in 0..2 {
+        world.request(0);
+        world.connected(0, None);
+    }
+    world.end_lease(0);
+    world.reset();
+    assert_eq!(world.closed, [Why::Reset]);
+    world.end_lease(0);
+    assert_eq!(world.closed, [Why::Reset; 2], "the busy one, when it is given back");
+    assert_eq!(world.request(0), Fate::Waits, "a new connection");
+}

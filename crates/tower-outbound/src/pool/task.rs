@@ -1,0 +1,182 @@
+//! The task of a connection: connect, handshake, then hyper.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use http::{Extensions, Uri};
+use http_body::Body;
+use hyper::client::conn::http2;
+use hyper::rt::bounds::Http2ClientConnExec;
+use hyper::rt::{Read, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
+use hyper_util::rt::TokioTimer;
+use tower_service::Service;
+
+use super::conn::{Conn, Sender};
+use super::core::Core;
+use super::executor::ConnExecutor;
+use crate::error::{BoxError, PoolConnectError};
+use crate::foreign::DriveConnection;
+use crate::record::{Attempt, AttemptScope, Connection};
+use crate::util::list::Key;
+
+/// The place of a connection under the limits, from the decision to connect to the end of the last task. Its drop frees
+/// the place, also after a panic and without a runtime.
+pub(super) struct Place<B> {
+    core: Arc<Core<B>>,
+    link: Key,
+    conn: OnceLock<Arc<Conn<B>>>,
+    cause: OnceLock<PoolConnectError>,
+}
+
+impl<B> Place<B> {
+    pub(super) fn new(core: Arc<Core<B>>, link: Key) -> Self {
+        Self { core, link, conn: OnceLock::new(), cause: OnceLock::new() }
+    }
+
+    fn fail(&self, error: impl Into<BoxError>) {
+        let _ = self.cause.set(PoolConnectError::new(error));
+    }
+}
+
+impl<B> Drop for Place<B> {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.get() {
+            conn.task_ended();
+        }
+        let cause =
+            self.cause.take().unwrap_or_else(|| PoolConnectError::new("the task of the connect has ended"));
+        self.core.with(|state, _, deferred| state.ended(self.link, cause, deferred));
+    }
+}
+
+/// Connects, and drives the connection to its end. `attempt` is the one that begins the connect.
+pub(super) async fn run<C, B>(mut connector: C, uri: Uri, attempt: Option<Attempt>, place: Place<B>)
+where
+    C: Service<Uri>,
+    C::Response: Read + Write + Connect + Unpin + Send + 'static,
+    C::Error: Into<BoxError>,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    // The connector finds the attempt that it connects for.
+    let enter = || attempt.as_ref().map(AttemptScope::enter);
+    let ready = poll_fn(|cx| {
+        let _scope = enter();
+        connector.poll_ready(cx)
+    });
+    if let Err(error) = ready.await.map_err(Into::into) {
+        return place.fail(error);
+    }
+    let connecting = {
+        let _scope = enter();
+        connector.call(uri)
+    };
+    drop(attempt);
+    match connecting.await.map_err(Into::into) {
+        Ok(io) => open(io, place).await,
+        Err(error) => place.fail(error),
+    }
+}
+
+async fn open<T, B>(io: T, place: Place<B>)
+where
+    T: Read + Write + Connect + Unpin + Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let connected = io.connected();
+    let options = &place.core.options;
+    if options.http2_only || connected.is_negotiated_h2() {
+        let place = Arc::new(place);
+        let keep_alive = &place.core.options.keep_alive;
+        let handshake = http2::Builder::new(ConnExecutor::new(place.clone()))
+            .timer(TokioTimer::new())
+            .keep_alive_interval(keep_alive.interval())
+            .keep_alive_timeout(keep_alive.timeout)
+            .keep_alive_while_idle(keep_alive.while_idle)
+            .handshake(io)
+            .await;
+        match handshake {
+            Ok((sender, driver)) => {
+                let sender = Sender::Http2(sender);
+                match record(&connected) {
+                    Some(record) => {
+                        let driver = record.drive(driver);
+                        let streams = |driver: &DriveConnection<_>| allowed(driver.get_ref());
+                        drive(&place, connected, sender, driver, streams).await;
+                    }
+                    None => drive(&place, connected, sender, driver, allowed).await,
+                }
+            }
+            Err(error) => place.fail(error),
+        }
+    } else {
+        match options.http1.handshake(io).await {
+            Ok((sender, driver)) => {
+                drive(&place, connected, Sender::Http1(sender), driver.with_upgrades(), |_| None).await;
+            }
+            Err(error) => place.fail(error),
+        }
+    }
+}
+
+/// The most streams that the peer allows.
+fn allowed<T, B, E>(driver: &http2::Connection<T, B, E>) -> Option<usize>
+where
+    T: Read + Write + Unpin + 'static,
+    B: Body + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    E: Http2ClientConnExec<B, T> + Unpin,
+{
+    Some(driver.current_max_send_streams())
+}
+
+fn record(connected: &Connected) -> Option<Connection> {
+    let mut extras = Extensions::new();
+    connected.get_extras(&mut extras);
+    extras.remove()
+}
+
+/// Drives a connection to its end. On HTTP/1 the first poll comes before any request: what is dead by then serves none.
+///
+/// `streams` is how many the peer allows; `None` on HTTP/1.
+async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
+    place: &Place<B>,
+    connected: Connected,
+    sender: Sender<B>,
+    driver: F,
+    streams: impl Fn(&F) -> Option<usize>,
+) {
+    let mut driver = pin!(driver);
+    let allowed = streams(driver.as_ref().get_ref());
+    if allowed.is_none() {
+        let first = poll_fn(|cx| Poll::Ready(driver.as_mut().poll(cx))).await;
+        if let Poll::Ready(result) = first {
+            let closed = || BoxError::from("the peer has closed the connection");
+            return place.fail(result.err().map_or_else(closed, Into::into));
+        }
+    }
+    let conn = Arc::new(Conn::new(place.core.clone(), place.link, connected, sender, allowed));
+    let _ = place.conn.set(conn.clone());
+    conn.announce();
+    place.core.start_reaper();
+    let retires = place.core.options.retires();
+    place.core.with(|state, now, deferred| {
+        state.connected(place.link, conn.clone(), retires, now(), deferred);
+    });
+    // The error goes to the request on the connection.
+    let ended = poll_fn(|cx| {
+        let polled = driver.as_mut().poll(cx);
+        if polled.is_pending() {
+            conn.polled(streams(driver.as_ref().get_ref()));
+        }
+        polled
+    });
+    let _ = ended.await;
+}

@@ -1,0 +1,121 @@
+use http::Method;
+use outbound_tests::gate::Gate;
+use outbound_tests::server::{Script, ScriptedServer};
+use tower_outbound::{Kind, SendState};
+
+use super::*;
+
+#[tokio::test]
+async fn drop_of_last_pool_closes_idle_connection() {
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let (pool, recorder) = tcp(|pool| pool);
+    let clone = pool.clone();
+    read!(pool, request(server.uri("/"))).await.unwrap();
+    drop(pool);
+    assert_eq!(recorder.gauges(), (0, 1));
+    drop(clone);
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["dropped"]).await;
+}
+
+#[tokio::test]
+async fn body_outlives_its_pool() {
+    let gate = Gate::new();
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok";
+    let script = Script::new().read_request().write(head).wait(&gate).write("ok").read_to_end();
+    let server = ScriptedServer::tcp(script).await.unwrap();
+    let (pool, recorder) = tcp(|pool| pool);
+    let response = pool.oneshot(request(server.uri("/"))).await.unwrap();
+    gate.open();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "okok");
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["dropped"]).await;
+}
+
+#[tokio::test]
+async fn max_uses_closes_after_its_last_request() {
+    let server = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let (pool, recorder) = tcp(|pool| pool.max_uses(2));
+    for _ in 0..4 {
+        read!(pool, request(server.uri("/"))).await.unwrap();
+    }
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["max_uses"; 2]).await;
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn max_age_closes_idle_connection_within_a_tenth() {
+    let (server, peer) = ScriptedServer::duplex(Script::answering(OK));
+    let (pool, recorder) = duplex(peer, |pool| pool.max_age(ms(1000)).idle_timeout(Duration::ZERO));
+    read!(pool, request(server.uri("/"))).await.unwrap();
+    tokio::time::sleep(ms(899)).await;
+    assert_eq!(recorder.gauges(), (0, 1));
+    tokio::time::sleep(ms(1200)).await;
+    assert_eq!(recorder.close_reasons(), ["max_age"]);
+    read!(pool, request(server.uri("/"))).await.unwrap();
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn reset_closes_idle_drains_busy_and_fails_none() {
+    let gate = Gate::new();
+    let held = Script::new().read_request().wait(&gate).write(OK).read_to_end();
+    let server = ScriptedServer::tcp([held, Script::answering(OK), Script::answering(OK)]).await.unwrap();
+    let (pool, recorder) = tcp(|pool| pool);
+    let busy = tokio::spawn(read!(pool, request(server.uri("/"))));
+    server.wait_until(|log| log.iter().any(|connection| !connection.raw.is_empty())).await;
+    read!(pool, request(server.uri("/"))).await.unwrap();
+    let reset = pool.reset();
+    assert_eq!((reset.closed, reset.draining), (1, 1));
+    read!(pool, request(server.uri("/"))).await.unwrap();
+    assert_eq!(server.accepted(), 3);
+    gate.open();
+    busy.await.unwrap().unwrap();
+    recorder.wait_until(|recorder| recorder.close_reasons() == ["reset"; 2]).await;
+}
+
+#[tokio::test]
+async fn reset_of_origin_leaves_others() {
+    let [first, second] = [(); 2].map(|()| ScriptedServer::tcp(Script::answering(OK)));
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    let (pool, _) = tcp(|pool| pool);
+    for server in [&first, &second] {
+        read!(pool, request(server.uri("/"))).await.unwrap();
+    }
+    assert_eq!(pool.reset_origin(&first.uri("/x")).closed, 1);
+    assert_eq!(pool.reset_origin(&"http://nowhere.test/".parse().unwrap()).closed, 0);
+    for server in [&first, &second] {
+        read!(pool, request(server.uri("/"))).await.unwrap();
+    }
+    assert_eq!([first.accepted(), second.accepted()], [2, 1]);
+}
+
+/// The peer closes the idle connection while the only thread is busy: the POST is not sent on it, and not lost.
+#[tokio::test]
+async fn dead_connection_returns_the_request_within_the_attempt() {
+    let (close, closed) = (Gate::new(), Gate::new());
+    let dies = Script::new().read_request().write(OK).wait(&close).shutdown().open(&closed).read_to_end();
+    let server = ScriptedServer::tcp([dies, Script::answering(OK)]).await.unwrap();
+    let (outbound, recorder) = recorded();
+    let client = outbound.client();
+    client.get(server.uri("/")).await.unwrap().into_body().bytes().await.unwrap();
+    close.open();
+    closed.wait().await;
+    // No task of the connection has run since.
+    let response = client.post(server.uri("/"), "an order").await.unwrap();
+    response.into_body().bytes().await.unwrap();
+    assert_eq!(recorder.outcomes(), ["ok"; 2]);
+    assert_eq!(server.accepted(), 2);
+    assert_eq!(server.requests(), 2, "each request was read once");
+}
+
+#[tokio::test]
+async fn peer_that_closes_each_connection_fails_not_sent() {
+    let server = ScriptedServer::tcp(Script::new()).await.unwrap();
+    let (pool, _) = tcp(|pool| pool);
+    let mut post = request(server.uri("/"));
+    *post.method_mut() = Method::POST;
+    let (failure, _) = failure(read!(pool, post).await);
+    // The peer may close before or after the write.
+    let known = [Kind::ResponseEnded, Kind::ConnectionReset, Kind::ConnectionAborted];
+    assert!(known.contains(&failure.kind()), "{failure:?}");
+    assert_ne!(failure.send_state(), Some(SendState::Sent));
+}
