@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::evidence::{Evidence, Level};
 use crate::error::{
-    ConnectError, LostRequestError, NoTlsError, PhaseError, PoolConnectError, PoolTimeoutError,
-    QueueFullError, ResolveError, SendError, TcpConnectError, TimeoutError, TunnelError,
+    ConnectError, ConnectionEndedError, LostRequestError, NoTlsError, PhaseError, PoolConnectError,
+    PoolTimeoutError, QueueFullError, ResolveError, SendError, TcpConnectError, TimeoutError, TunnelError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -32,6 +32,9 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     if error.is::<NoTlsError>() {
         let unsent = Some(SendState::NotSent);
         return Some(Failure::found(Kind::SecureConnection, None, None, true, Detail::NoTls, unsent));
+    }
+    if error.is::<ConnectionEndedError>() {
+        return Some(Failure::new(Kind::ResponseEnded).unsent());
     }
     if error.is::<LostRequestError>() {
         let unsent = Some(SendState::NotSent);

@@ -20,7 +20,7 @@ pub(crate) use self::limit::{Limited, Occupancy};
 pub use self::limit::{PoolTimeoutError, QueueFullError};
 pub(crate) use self::lost_request::LostRequestError;
 pub(crate) use self::no_tls::NoTlsError;
-pub(crate) use self::pool::{PoolConnectError, SendError};
+pub(crate) use self::pool::{ConnectionEndedError, PoolConnectError, SendError};
 pub(crate) use self::tcp::AddressEnd;
 pub use self::tcp::TcpConnectError;
 pub use self::timeout::{TimeoutError, TimeoutKind};

@@ -29,6 +29,18 @@ impl Error for PoolConnectError {
     }
 }
 
+/// The connection that was made for a request ended before it took the request.
+#[derive(Debug)]
+pub(crate) struct ConnectionEndedError;
+
+impl fmt::Display for ConnectionEndedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the new connection ended before it took the request")
+    }
+}
+
+impl Error for ConnectionEndedError {}
+
 /// A request of a pool failed on its connection. The source is hyper's error.
 pub(crate) struct SendError {
     source: hyper::Error,

@@ -20,7 +20,7 @@ use super::pool::Handle;
 use super::request::Target;
 use super::state::{Polled, Served};
 use super::task::{self, Place};
-use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
+use crate::error::{BoxError, ConnectionEndedError, Error, PoolTimeoutError, SendError};
 use crate::record::Attempt;
 use crate::timer::Timeout;
 use crate::util::list::Key;
@@ -110,6 +110,8 @@ where
                 self.stage = Stage::Sending { target, lease, answer, first_use };
                 Ok(())
             }
+            // A peer that closes each new connection is not asked again and again.
+            Err(_) if first_use => Err(ConnectionEndedError.into()),
             // It has closed since the checkout.
             Err(request) => self.again(lease, request, target),
         }

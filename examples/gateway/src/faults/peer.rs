@@ -17,12 +17,19 @@ use super::{Fault, fault, uri};
 /// One fault of each name and HTTP version.
 pub(super) fn faults() -> Vec<Fault> {
     let mut names = BTreeSet::new();
-    let http1 = http1::faults().into_iter().filter(|fault| names.insert(fault.slug));
+    let http1 = http1::faults().into_iter();
+    let http1 = http1.filter(|fault| is_shown(fault.slug) && names.insert(fault.slug));
     let mut faults: Vec<_> = http1.map(|one| fault(one.slug, meet_http1(one))).collect();
     let mut names = BTreeSet::new();
-    let http2 = http2::faults().into_iter().filter(|fault| names.insert(fault.slug));
+    let http2 = http2::faults().into_iter();
+    let http2 = http2.filter(|fault| is_shown(fault.slug) && names.insert(fault.slug));
     faults.extend(http2.map(|one| fault(one.slug, meet_http2(one)).http2()));
     faults
+}
+
+/// The pool gives the attempt another connection if it sees that an idle one has ended: mostly no failure.
+fn is_shown(fault: &str) -> bool {
+    !fault.ends_with("-idle-reused")
 }
 
 async fn meet_http1(fault: http1::Fault) -> io::Result<Reported> {
