@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use http::{Extensions, Request, Response};
@@ -12,6 +12,7 @@ use tokio_util::sync::ReusableBoxFuture;
 
 use super::core::Core;
 use super::state::{Pooled, Why};
+use crate::error::{BoxError, ConnectionEndedError, PoolConnectError};
 use crate::record::{CloseHint, Connection, PoolHandle};
 use crate::util::list::Key;
 
@@ -38,6 +39,8 @@ pub(super) struct Conn<B> {
     settling: AtomicBool,
     /// The task has ended.
     ended: AtomicBool,
+    /// The error that has ended the connection.
+    end_cause: OnceLock<PoolConnectError>,
     /// Somebody has taken the connection out of the pool.
     poisoned: AtomicBool,
 }
@@ -84,6 +87,7 @@ impl<B> Conn<B> {
             seat: Mutex::new(Seat { sender: Some(sender), futures: Vec::new() }),
             settling: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            end_cause: OnceLock::new(),
             poisoned: AtomicBool::new(false),
         }
     }
@@ -155,6 +159,16 @@ impl<B> Conn<B> {
         if self.settling.load(Ordering::SeqCst) && self.is_ready() {
             self.settle();
         }
+    }
+
+    /// hyper has ended the connection with an error.
+    pub(super) fn failed(&self, error: hyper::Error) {
+        let _ = self.end_cause.set(PoolConnectError::new(error));
+    }
+
+    /// Why a connection that has ended took no request.
+    pub(super) fn end_cause(&self) -> BoxError {
+        self.end_cause.get().map_or_else(|| ConnectionEndedError.into(), |cause| cause.clone().into())
     }
 
     /// The task ends, and with it the IO.

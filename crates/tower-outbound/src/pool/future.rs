@@ -20,7 +20,7 @@ use super::pool::Handle;
 use super::request::Target;
 use super::state::{Polled, Served};
 use super::task::{self, Place};
-use crate::error::{BoxError, ConnectionEndedError, Error, PoolTimeoutError, SendError};
+use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
 use crate::record::Attempt;
 use crate::timer::Timeout;
 use crate::util::list::Key;
@@ -111,7 +111,7 @@ where
                 Ok(())
             }
             // A peer that closes each new connection is not asked again and again.
-            Err(_) if first_use => Err(ConnectionEndedError.into()),
+            Err(_) if first_use => Err(lease.conn().end_cause()),
             // It has closed since the checkout.
             Err(request) => self.again(lease, request, target),
         }

@@ -170,7 +170,7 @@ async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
     place.core.with(|state, now, deferred| {
         state.connected(place.link, conn.clone(), retires, now(), deferred);
     });
-    // The error goes to the request on the connection.
+    // The error goes to the request on the connection too.
     let ended = poll_fn(|cx| {
         let polled = driver.as_mut().poll(cx);
         if polled.is_pending() {
@@ -178,5 +178,7 @@ async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
         }
         polled
     });
-    let _ = ended.await;
+    if let Err(error) = ended.await {
+        conn.failed(error);
+    }
 }
