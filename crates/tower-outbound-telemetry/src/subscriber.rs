@@ -35,7 +35,7 @@ fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(env!("CARGO_PKG_NAME")).with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
-/// Installs the subscriber. If the process has one, that one is kept, and told what is not exported.
+/// Installs the subscriber. If the process has one, that one is kept, and a warning names what is not exported.
 pub(crate) fn install(traces: Option<&SdkTracerProvider>, filter: Option<&str>) -> Option<Warning> {
     let mut warning = None;
     let filter = filter.unwrap_or(FILTER);

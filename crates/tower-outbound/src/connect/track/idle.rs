@@ -29,7 +29,7 @@ pub(super) struct IdleDeadline {
     late: Option<Instant>,
     /// The deadline has passed, and the pool hands over no further request.
     left_pool: bool,
-    /// The client was told by a GOAWAY, and closes the connection (HTTP/2).
+    /// The client has read a GOAWAY, and closes the connection (HTTP/2).
     retired: bool,
     /// The task that reads, as the connection has it.
     reader: Option<Waker>,

@@ -17,7 +17,7 @@ use super::{Deferred, Limits, Polled, Pooled, Served, State, Why};
 use crate::record::{OriginParts, Protocol};
 use crate::util::list::Key;
 
-/// A connection that is usable until it is told otherwise.
+/// A connection that is usable until the test says otherwise.
 #[derive(Clone, Debug)]
 struct Fake {
     usable: Arc<AtomicBool>,
@@ -66,7 +66,7 @@ struct World {
     waiting: BTreeMap<Key, Arc<Woken>>,
     /// The order in which waiters were served or failed.
     answered: Vec<(Key, Fate)>,
-    /// Links whose waiter was told to connect.
+    /// Links whose waiter is to connect.
     connecting: Vec<Key>,
     /// Links of the requests that are being served.
     leases: Vec<Key>,
