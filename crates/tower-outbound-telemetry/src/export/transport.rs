@@ -110,19 +110,22 @@ impl Transport {
         by_end && self.refused_by_tls.get()
     }
 
-    /// Says so if the receiver seems to want a client certificate, or the other protocol seems to be spoken at an endpoint that has never answered.
+    /// What to look at, if the receiver seems to want a client certificate or to speak the other protocol.
     pub(super) fn hint(&self, failure: &Failure) -> &'static str {
         if self.is_refused_by_tls(failure) {
             return " (the receiver ended TLS: does it want a client certificate?)";
         }
-        match (failure.kind(), self.protocol) {
-            (Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded, OtlpProtocol::Grpc) => {
+        // How a receiver ends a connection whose protocol it does not speak depends on what it has read by then.
+        let seems_foreign = matches!(
+            failure.kind(),
+            Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded | Kind::ConnectionReset
+        );
+        match self.protocol {
+            _ if !seems_foreign => "",
+            OtlpProtocol::Grpc => {
                 " (does the receiver speak gRPC on this port? usually 4317, and HTTP on 4318)"
             }
-            (Kind::Protocol | Kind::InvalidResponse | Kind::ResponseEnded, _) => {
-                " (does the receiver speak HTTP on this port? usually 4318, and gRPC on 4317)"
-            }
-            _ => "",
+            _ => " (does the receiver speak HTTP on this port? usually 4318, and gRPC on 4317)",
         }
     }
 }
