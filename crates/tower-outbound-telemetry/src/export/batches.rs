@@ -145,7 +145,7 @@ impl Batches {
 
     /// Takes spans from the queue.
     fn take(&self, most: usize) -> Vec<SpanData> {
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(self.queued().min(most));
         while batch.len() < most {
             match self.queue.try_recv() {
                 Ok(span) => batch.push(span),

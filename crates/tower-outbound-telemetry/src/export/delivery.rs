@@ -13,7 +13,7 @@ use tower_outbound::{Class, Failure, Kind, Phase};
 use super::answer::{Again, Answer};
 use super::health::Health;
 use super::outcome::{Cutoff, Outcome, report};
-use super::transport::Transport;
+use super::transport::{Message, Transport};
 use crate::Loss;
 
 /// Backoff before the second attempt. Doubles up to `LONGEST_WAIT`, plus up to a fifth at random.
@@ -36,17 +36,16 @@ pub(super) struct Delivery {
 #[async_trait::async_trait]
 impl HttpClient for Delivery {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        report(self.deliver(request).await);
+        report(self.deliver(self.transport.prepare(request)).await);
         Ok(Response::default())
     }
 }
 
 impl Delivery {
-    /// Delivers one request, with retries.
+    /// Delivers one message, with retries.
     ///
     /// Retries also without an acknowledgement, as OTLP requires: spans and cumulative points that arrive twice are the same.
-    async fn deliver(&self, request: Request<Bytes>) -> Outcome {
-        let message = self.transport.prepare(request);
+    pub(super) async fn deliver(&self, message: Message) -> Outcome {
         let end_by = Instant::now() + self.timeout;
         let mut wait = FIRST_WAIT;
         let mut so_far = None;

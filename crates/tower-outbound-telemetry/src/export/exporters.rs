@@ -20,6 +20,7 @@ use super::exporter::{MetricExport, SpanExport};
 use super::health::Health;
 use super::metrics::MetricExporter;
 use super::outcome::Cutoff;
+use super::protobuf_spans::ProtobufSpans;
 use super::spans::{Runner, SpanQueue};
 use super::stats::ExportStats;
 use super::thread::ExportThread;
@@ -75,11 +76,7 @@ impl Exporters<'_> {
             None => {
                 let delivery = self.delivery(export, Signal::Traces, batch.timeout, cutoff.clone())?;
                 let health = Arc::clone(&delivery.health);
-                let otlp = OtlpSpans::builder().with_http();
-                let built = quietly(|| configured(otlp, export.protocol, delivery).build());
-                let built =
-                    built.map_err(|error| TelemetryError::new("building the span exporter", error))?;
-                (Box::new(built) as Box<dyn SpanExport>, health, CONCURRENT)
+                (otlp_spans(export.protocol, delivery)?, health, CONCURRENT)
             }
         };
         exporter.describe(resource);
@@ -131,6 +128,16 @@ impl Exporters<'_> {
     fn health(&self, endpoint: String, signal: Signal) -> Arc<Health> {
         Arc::new(Health::new(endpoint, signal, Arc::clone(self.stats), Arc::clone(self.announcement)))
     }
+}
+
+fn otlp_spans(protocol: OtlpProtocol, delivery: Delivery) -> Result<Box<dyn SpanExport>, TelemetryError> {
+    if protocol != OtlpProtocol::HttpJson {
+        return Ok(Box::new(ProtobufSpans::new(delivery)));
+    }
+    let otlp = OtlpSpans::builder().with_http();
+    let built = quietly(|| configured(otlp, protocol, delivery).build());
+    let built = built.map_err(|error| TelemetryError::new("building the span exporter", error))?;
+    Ok(Box::new(built))
 }
 
 /// Every setting that the exporter would read from the environment, except for those that the delivery ignores.

@@ -1,11 +1,11 @@
-//! OTLP over gRPC: the protobuf request of an exporter in a gRPC frame.
+//! OTLP over gRPC: a protobuf request in a gRPC frame.
 //!
 //! Sources: the OTLP specification, section OTLP/gRPC, with its table of retryable codes; gRPC over HTTP/2.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
@@ -25,7 +25,7 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A flag (compressed or not), and the length in four bytes.
-const FRAME_HEAD: usize = 5;
+pub(super) const FRAME_HEAD: usize = 5;
 
 /// Senders may leave out the padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -47,19 +47,19 @@ pub(super) fn method(endpoint: Uri, signal: Signal) -> Result<Uri, http::Error> 
     Ok(Uri::from_parts(parts)?)
 }
 
-pub(super) fn message(mut headers: HeaderMap, encoding: Option<HeaderValue>, body: &[u8]) -> Message {
-    let mut frame = BytesMut::with_capacity(FRAME_HEAD + body.len());
-    frame.put_u8(encoding.is_some().into());
-    // The exporter's bodies are smaller than 64 MiB.
-    frame.put_u32(u32::try_from(body.len()).unwrap_or(u32::MAX));
-    frame.put_slice(body);
+/// `frame`: the message, after room for its head.
+pub(super) fn message(mut headers: HeaderMap, encoding: Option<HeaderValue>, mut frame: Vec<u8>) -> Message {
+    // A request is smaller than 64 MiB.
+    let length = u32::try_from(frame.len() - FRAME_HEAD).unwrap_or(u32::MAX);
+    frame[0] = encoding.is_some().into();
+    frame[1..FRAME_HEAD].copy_from_slice(&length.to_be_bytes());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
     if let Some(encoding) = encoding {
         headers.insert(ENCODING, encoding);
     }
-    Message { headers, body: frame.freeze() }
+    Message { headers, body: frame.into() }
 }
 
 /// An error if the receiver did not answer.

@@ -17,11 +17,11 @@ use super::transport::Message;
 
 pub(super) fn message(
     mut headers: HeaderMap,
-    exporters: &HeaderMap,
+    media: Option<&HeaderValue>,
     encoding: Option<HeaderValue>,
     body: Bytes,
 ) -> Message {
-    if let Some(media) = exporters.get(CONTENT_TYPE) {
+    if let Some(media) = media {
         headers.insert(CONTENT_TYPE, media.clone());
     }
     if let Some(encoding) = encoding {

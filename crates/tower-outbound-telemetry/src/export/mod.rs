@@ -6,8 +6,9 @@
 //! metrics ──▶ SDK's reader ───┘                         └─▶ outcome: stats, health
 //! ```
 //!
-//! The exporters of `opentelemetry-otlp` turn the SDK's data into requests. The SDK's own processor does not report losses,
-//! waits without a timeout at the end, and needs a runtime that is not blocked; so do the exporter's retries.
+//! Spans are encoded in protobuf from the SDK's data; the exporters of `opentelemetry-otlp` turn metrics, and spans in JSON,
+//! into requests. The SDK's own processor does not report losses, waits without a timeout at the end, and needs a runtime
+//! that is not blocked; so do the exporter's retries.
 
 mod answer;
 mod batches;
@@ -20,6 +21,8 @@ mod health;
 mod http;
 mod metrics;
 mod outcome;
+mod protobuf;
+mod protobuf_spans;
 mod said;
 mod self_metrics;
 mod spans;

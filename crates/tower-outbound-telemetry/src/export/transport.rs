@@ -1,8 +1,8 @@
 //! Sends one request over HTTP or gRPC.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, USER_AGENT};
-use http::{HeaderMap, Method, Request, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use tower_outbound::{BoxError, Failure, Kind, Outbound, OutboundClient};
 
@@ -11,6 +11,9 @@ use super::tls::RefusedByTls;
 use super::{grpc, http as over_http, tls};
 use crate::settings::{Compression, Export, OtlpProtocol};
 use crate::{TelemetryError, Warning};
+
+/// The exporter, its language and its version, as the OTLP specification asks for.
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests of one signal to the receiver.
 #[derive(Debug)]
@@ -69,21 +72,58 @@ impl Transport {
     pub(super) fn prepare(&self, request: Request<Bytes>) -> Message {
         let (head, mut body) = request.into_parts();
         // An exporter with the feature for it has compressed, if the process's environment says so.
-        let mut encoding = head.headers.get(CONTENT_ENCODING).cloned();
+        let encoding = head.headers.get(CONTENT_ENCODING).cloned();
         if self.protocol == OtlpProtocol::HttpJson && encoding.is_none() {
             body = over_http::with_numbers(body);
         }
+        let mut frame = vec![0; self.frame_head()];
+        frame.extend_from_slice(&body);
+        self.message(head.headers.get(USER_AGENT), head.headers.get(CONTENT_TYPE), encoding, frame)
+    }
+
+    /// Makes a message of a request that `encode` appends.
+    ///
+    /// # Errors
+    /// A request of more than `largest` bytes.
+    pub(super) fn protobuf(
+        &self,
+        largest: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Message, String> {
+        let mut frame = vec![0; self.frame_head()];
+        encode(&mut frame);
+        if frame.len() > largest {
+            return Err(format!("a request of {} bytes; the most are {largest}", frame.len()));
+        }
+        let media = HeaderValue::from_static("application/x-protobuf");
+        Ok(self.message(Some(&HeaderValue::from_static(AGENT)), Some(&media), None, frame))
+    }
+
+    /// The bytes that stay free before a body.
+    fn frame_head(&self) -> usize {
+        if self.protocol == OtlpProtocol::Grpc { grpc::FRAME_HEAD } else { 0 }
+    }
+
+    /// `frame`: the body, after room for its head. `encoding`: that of a body that is compressed.
+    fn message(
+        &self,
+        agent: Option<&HeaderValue>,
+        media: Option<&HeaderValue>,
+        mut encoding: Option<HeaderValue>,
+        mut frame: Vec<u8>,
+    ) -> Message {
         if let (None, Some(compression)) = (&encoding, self.compression) {
-            body = compression.compress(&body);
+            let head = self.frame_head();
+            frame = compression.compress(&frame[head..], vec![0; head]);
             encoding = Some(compression.encoding());
         }
         let mut headers = self.headers.clone();
-        if let Some(agent) = head.headers.get(USER_AGENT) {
+        if let Some(agent) = agent {
             headers.entry(USER_AGENT).or_insert_with(|| agent.clone());
         }
         match self.protocol {
-            OtlpProtocol::Grpc => grpc::message(headers, encoding, &body),
-            _ => over_http::message(headers, &head.headers, encoding, body),
+            OtlpProtocol::Grpc => grpc::message(headers, encoding, frame),
+            _ => over_http::message(headers, media, encoding, frame.into()),
         }
     }
 
