@@ -5,9 +5,12 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags};
 use opentelemetry_propagator_b3::B3Encoding;
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_sdk::propagation::BaggagePropagator;
 
+use self::trace_context::TraceContext;
 use super::reader::Reader;
+
+mod trace_context;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Propagator {
@@ -43,7 +46,7 @@ pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagat
 impl Propagator {
     fn build(self) -> Box<dyn TextMapPropagator + Send + Sync> {
         match self {
-            Self::TraceContext => Box::new(TraceContextPropagator::new()),
+            Self::TraceContext => Box::new(TraceContext::default()),
             Self::Baggage => Box::new(BaggagePropagator::new()),
             Self::B3 => Box::new(B3::new(B3Encoding::SingleHeader)),
             Self::B3Multi => Box::new(B3::new(B3Encoding::MultipleHeader)),

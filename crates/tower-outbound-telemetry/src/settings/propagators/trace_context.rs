@@ -1,0 +1,80 @@
+//! W3C Trace Context.
+
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+
+/// The SDK's propagator, but for the text of `traceparent`: formatting it is most of what an injection costs.
+#[derive(Debug, Default)]
+pub(super) struct TraceContext(TraceContextPropagator);
+
+/// `00-{trace id}-{span id}-{flags}`
+const LENGTH: usize = 55;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+impl TextMapPropagator for TraceContext {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let span = context.span();
+        let span = span.span_context();
+        if !span.is_valid() {
+            return;
+        }
+        injector.set("traceparent", traceparent(span));
+        let state = span.trace_state();
+        // Empty without a state, as the SDK writes it.
+        let has_state = state.into_iter().len() > 0;
+        injector.set("tracestate", if has_state { state.header() } else { String::new() });
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        self.0.extract_with_context(context, extractor)
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        self.0.fields()
+    }
+}
+
+/// Of the flags, only that of sampling is known.
+fn traceparent(span: &SpanContext) -> String {
+    let mut text = String::with_capacity(LENGTH);
+    text.push_str("00-");
+    push_hex(&mut text, span.trace_id().to_bytes());
+    text.push('-');
+    push_hex(&mut text, span.span_id().to_bytes());
+    text.push_str(if span.is_sampled() { "-01" } else { "-00" });
+    text
+}
+
+fn push_hex<const BYTES: usize>(text: &mut String, bytes: [u8; BYTES]) {
+    // One for each byte: an array of twice the length cannot be named.
+    let digits = bytes.map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]);
+    text.push_str(std::str::from_utf8(digits.as_flattened()).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
+
+    use super::*;
+
+    #[test]
+    fn trace_context_is_written_as_by_the_sdk() {
+        for (trace, span) in [(1, 1), (u128::MAX, u64::MAX), (0x0123_4567_89ab_cdef << 32, 0xf0_0d), (0, 1)] {
+            for (flags, state) in [(0, ""), (1, "a=1,b@c=2"), (0xff, "")] {
+                let state = state.parse::<TraceState>().unwrap();
+                let (trace, span) = (TraceId::from(trace), SpanId::from(span));
+                let span = SpanContext::new(trace, span, TraceFlags::new(flags), true, state);
+                let context = Context::new().with_remote_span_context(span);
+                let (mut ours, mut sdks) = (HashMap::new(), HashMap::new());
+                TraceContext::default().inject_context(&context, &mut ours);
+                TraceContextPropagator::new().inject_context(&context, &mut sdks);
+                assert_eq!(ours, sdks);
+            }
+        }
+    }
+}
