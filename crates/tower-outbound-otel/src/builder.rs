@@ -18,6 +18,7 @@ use crate::propagate::Propagate;
 use crate::redact::{Redact, RedactPath, RedactQuery};
 use crate::rpc::RpcMethods;
 use crate::semconv::scope;
+use crate::span::AttemptSink;
 
 impl OtelObserver {
     /// An observer with the default options and the global providers, which are looked up at the first attempt.
@@ -45,6 +46,7 @@ pub struct OtelObserverBuilder {
     options: Options,
     hosts: Hosts,
     tracer: OnceLock<BoxedTracer>,
+    sink: Option<Arc<dyn AttemptSink>>,
     meter: Option<Meter>,
 }
 
@@ -66,6 +68,7 @@ impl Default for OtelObserverBuilder {
             },
             hosts: Hosts::default(),
             tracer: OnceLock::new(),
+            sink: None,
             meter: None,
         }
     }
@@ -80,7 +83,14 @@ impl OtelObserverBuilder {
         <P::Tracer as Tracer>::Span: Send + Sync + 'static,
     {
         let tracer = BoxedTracer::new(Box::new(provider.tracer_with_scope(scope())));
-        self.tracer = OnceLock::from(tracer);
+        (self.tracer, self.sink) = (OnceLock::from(tracer), None);
+        self
+    }
+
+    /// Makes the spans of attempts instead of the tracer, unless another provider is given later.
+    #[doc(hidden)]
+    pub fn attempt_sink(mut self, sink: Arc<dyn AttemptSink>) -> Self {
+        self.sink = Some(sink);
         self
     }
 
@@ -216,6 +226,6 @@ impl OtelObserverBuilder {
     pub fn build(self) -> OtelObserver {
         let options = Arc::new(self.options);
         let recorder = Recorder::new(Arc::clone(&options), Admission::new(self.hosts), self.meter);
-        OtelObserver::with(options, recorder, self.tracer)
+        OtelObserver::with(options, recorder, self.tracer, self.sink)
     }
 }

@@ -1,5 +1,6 @@
 //! How an attempt ended, computed once for its span and its metrics.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 use tower_outbound::{Attempt, Failure, Outcome};
 
 use crate::error_type::ErrorType;
+use crate::phases::PhaseSpans;
 use crate::rpc::RpcStatus;
 use crate::semconv::is_error;
 
@@ -23,6 +25,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) failure: Option<&'a Failure>,
     /// `None` if the attempt is not gRPC.
     pub(crate) rpc: Option<RpcStatus>,
+    /// See [`phases`](crate::phases::phases).
+    pub(crate) phases: OnceCell<PhaseSpans>,
 }
 
 impl<'a> Ended<'a> {
@@ -39,6 +43,7 @@ impl<'a> Ended<'a> {
             status: attempt.status(),
             failure,
             rpc: RpcStatus::of(attempt, outcome),
+            phases: OnceCell::new(),
         }
     }
 

@@ -127,6 +127,11 @@ mod error_type;
 pub mod global;
 pub mod keep;
 mod labels;
+/// For the pipeline of `tower-outbound-telemetry`: it may change in any release.
+#[doc(hidden)]
+pub mod late {
+    pub use crate::span::{AttemptSink, EndedAttempt, MadeSpan, Started};
+}
 mod methods;
 mod metrics;
 mod observer;

@@ -16,7 +16,7 @@ use crate::ended::{Ended, outcome_name};
 use crate::metrics::{Recorder, SlotGauge};
 use crate::options::Options;
 use crate::semconv::is_error;
-use crate::span::{AttemptState, CallState, Clock, Parent, SetupState, SpanTracer};
+use crate::span::{AttemptSink, AttemptState, CallState, Clock, Parent, SetupState, Shared, SpanTracer};
 use crate::target::Target;
 
 /// Turns events into spans and metrics, and writes the trace context into requests.
@@ -38,20 +38,28 @@ pub struct OtelObserver {
     options: Arc<Options>,
     recorder: Recorder,
     tracer: SpanTracer,
-    attempts: ObserverKey<AttemptState>,
-    setups: ObserverKey<SetupState>,
+    shared: Arc<Shared>,
     calls: ObserverKey<CallState>,
 }
 
 impl OtelObserver {
     /// With an empty tracer, the global provider's is used.
-    pub(crate) fn with(options: Arc<Options>, recorder: Recorder, tracer: OnceLock<BoxedTracer>) -> Self {
-        Self {
-            tracer: SpanTracer::new(Arc::clone(&options), tracer, recorder.has_meter()),
-            options,
-            recorder,
+    pub(crate) fn with(
+        options: Arc<Options>,
+        recorder: Recorder,
+        tracer: OnceLock<BoxedTracer>,
+        sink: Option<Arc<dyn AttemptSink>>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            options: Arc::clone(&options),
             attempts: ObserverKey::new(),
             setups: ObserverKey::new(),
+        });
+        Self {
+            tracer: SpanTracer::new(Arc::clone(&shared), tracer, sink, recorder.has_meter()),
+            options,
+            recorder,
+            shared,
             calls: ObserverKey::new(),
         }
     }
@@ -64,7 +72,7 @@ impl OtelObserver {
         }
         let parent = parent(caller, call, request.headers);
         let state = AttemptState::start(&self.tracer, parent, attempt, request);
-        let state = attempt.observer_state_or_init(&self.attempts, || state);
+        let state = attempt.observer_state_or_init(&self.shared.attempts, || state);
         if let Some(call) = call {
             call.attempt_started(state.span_context(), attempt.origin());
         }
@@ -75,12 +83,12 @@ impl OtelObserver {
     fn end_span(&self, state: &AttemptState, ended: &Ended<'_>) -> bool {
         let connection = ended.attempt.connection();
         let setup =
-            connection.as_ref().and_then(|connection| connection.setup().observer_state(&self.setups));
+            connection.as_ref().and_then(|connection| connection.setup().observer_state(&self.shared.setups));
         state.end(&self.tracer, ended, setup)
     }
 
     fn attempt_head(&self, attempt: &Attempt, response: &ResponseHead<'_>) {
-        let Some(state) = attempt.observer_state(&self.attempts) else { return };
+        let Some(state) = attempt.observer_state(&self.shared.attempts) else { return };
         if let Some(call) = attempt.call().observer_state(&self.calls) {
             call.responded(is_error(response.status));
         }
@@ -97,7 +105,7 @@ impl OtelObserver {
     }
 
     fn attempt_ended(&self, attempt: &Attempt, outcome: &Outcome) {
-        let Some(state) = attempt.observer_state(&self.attempts) else { return };
+        let Some(state) = attempt.observer_state(&self.shared.attempts) else { return };
         let ended = Ended::new(attempt, outcome, attempt.end_time().unwrap_or_else(Instant::now));
         let span_ended = self.end_span(state, &ended);
         self.recorder.attempt_ended(&ended, state.method, state.rpc.as_ref(), span_ended);
@@ -126,14 +134,14 @@ impl OtelObserver {
 
     fn connect_started(&self, setup: &Setup, attempt: Option<&Attempt>) {
         let starter = match attempt {
-            Some(attempt) => match attempt.observer_state(&self.attempts) {
+            Some(attempt) => match attempt.observer_state(&self.shared.attempts) {
                 Some(state) => Some(state),
                 None => return,
             },
             None if Context::is_current_telemetry_suppressed() => return,
             None => None,
         };
-        setup.observer_state_or_init(&self.setups, || {
+        setup.observer_state_or_init(&self.shared.setups, || {
             let clock = starter.map_or_else(Clock::now, |starter| starter.clock);
             let span = starter.map(|starter| starter.span_context().clone());
             SetupState::new(clock, span.zip(attempt.cloned()))
@@ -141,7 +149,7 @@ impl OtelObserver {
     }
 
     fn connect_ended(&self, setup: &Setup, result: &ConnectResult<'_>) {
-        if setup.observer_state(&self.setups).is_none() {
+        if setup.observer_state(&self.shared.setups).is_none() {
             return;
         }
         self.recorder.connect_ended(setup, result);
@@ -166,21 +174,22 @@ impl OtelObserver {
         take_parent: impl FnOnce(&SetupState) -> Option<Attempt>,
         failure: Option<&Failure>,
     ) {
-        let Some(state) = setup.observer_state(&self.setups) else { return };
-        let parent = take_parent(state)
-            .and_then(|starter| Some((starter.id(), starter.observer_state(&self.attempts)?.context()?)));
+        let Some(state) = setup.observer_state(&self.shared.setups) else { return };
+        let parent = take_parent(state).and_then(|starter| {
+            Some((starter.id(), starter.observer_state(&self.shared.attempts)?.context()?))
+        });
         state.record(&self.tracer, setup, parent, failure);
     }
 
     /// A suppressed attempt is not counted.
     fn slot(&self, origin: &Origin, attempt: Option<&Attempt>, gauge: SlotGauge, change: i64) {
-        if attempt.is_none_or(|attempt| attempt.observer_state(&self.attempts).is_some()) {
+        if attempt.is_none_or(|attempt| attempt.observer_state(&self.shared.attempts).is_some()) {
             self.recorder.slots(origin, gauge, change);
         }
     }
 
     fn is_observed(&self, connection: &Connection) -> bool {
-        connection.setup().observer_state(&self.setups).is_some()
+        connection.setup().observer_state(&self.shared.setups).is_some()
     }
 }
 
@@ -230,7 +239,7 @@ impl Observer for OtelObserver {
             Event::AttemptEnded { attempt, outcome, .. } => self.attempt_ended(attempt, outcome),
             Event::ConnectStarted { setup, attempt, .. } => self.connect_started(setup, *attempt),
             Event::ConnectEnded { setup, result, .. } => self.connect_ended(setup, result),
-            Event::ConnectWasted { setup, .. } if setup.observer_state(&self.setups).is_some() => {
+            Event::ConnectWasted { setup, .. } if setup.observer_state(&self.shared.setups).is_some() => {
                 recorder.connect_wasted(setup);
             }
             Event::ConnectionOpened { connection, .. } if self.is_observed(connection) => {
@@ -271,7 +280,8 @@ impl Observer for OtelObserver {
     }
 
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
-        let Some(state) = attempt.observer_state(&self.attempts).filter(|state| state.propagates) else {
+        let Some(state) = attempt.observer_state(&self.shared.attempts).filter(|state| state.propagates)
+        else {
             return;
         };
         if let Some(context) = state.context() {

@@ -38,12 +38,19 @@ fn cut_in(outcome: &Outcome) -> Option<Phase> {
     })
 }
 
+/// The phases of an attempt; `None` for one that did not take place.
+pub(crate) type PhaseSpans = [Option<PhaseSpan>; PHASES.len()];
+
 /// The phases in their order, each at most once. The phase that was cut ends with the attempt.
-pub(crate) fn phases(ended: &Ended<'_>) -> impl Iterator<Item = PhaseSpan> + use<> {
+pub(crate) fn phases<'a>(ended: &'a Ended<'_>) -> impl Iterator<Item = PhaseSpan> + use<'a> {
+    ended.phases.get_or_init(|| phase_spans(ended)).iter().copied().flatten()
+}
+
+fn phase_spans(ended: &Ended<'_>) -> PhaseSpans {
     let timings = ended.attempt.timings();
     let (attempt_end, cut_in) = (ended.end, cut_in(ended.outcome));
     let mut last = ended.attempt.start_time();
-    PHASES.into_iter().filter_map(move |phase| {
+    PHASES.map(|phase| {
         let cut = cut_in == Some(phase);
         let (start, end) = match timings.span(phase) {
             Some((start, _)) if cut => (start, attempt_end),

@@ -179,6 +179,9 @@ impl TelemetryBuilder {
     /// [`force_flush`](Telemetry::force_flush) and the shutdown call it too: the shutdown with what the export has left
     /// of its time.
     ///
+    /// The processor sees each span when it ends, so spans of attempts are no longer made on the export thread, and cost
+    /// the request more.
+    ///
     /// # Example
     /// A second receiver, with a queue and counts of its own:
     /// ```

@@ -103,6 +103,9 @@ impl Telemetry {
         if let Some(traces) = self.tracer_provider() {
             observer = observer.tracer_provider(traces);
         }
+        if let Some(attempts) = self.pipeline.as_ref().and_then(|pipeline| pipeline.attempts.clone()) {
+            observer = observer.attempt_sink(attempts);
+        }
         if let Some(metrics) = self.meter_provider() {
             observer = observer.meter_provider(metrics);
         }

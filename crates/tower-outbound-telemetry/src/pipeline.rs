@@ -10,13 +10,15 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
 };
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanProcessor, TracerProviderBuilder};
+use opentelemetry_sdk::trace::{SdkTracerProvider, ShouldSample, SpanProcessor, TracerProviderBuilder};
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
 use crate::announcement::Announcement;
-use crate::export::{Component, EndBy, ExportStats, ExportThread, Exporters, Given, SelfMetrics, SpanQueue};
+use crate::export::{
+    AttemptQueue, Component, EndBy, ExportStats, ExportThread, Exporters, Given, SelfMetrics, SpanQueue,
+};
 use crate::sampler::KeepingSampler;
 use crate::settings::{FLUSH_TIMEOUT, Settings};
 use crate::{Report, TelemetryError, Warning, globals, subscriber};
@@ -70,6 +72,8 @@ pub(crate) struct Pipeline {
     /// The names of the exporters of spans and metrics that were given.
     given: [Option<&'static str>; 2],
     spans: Option<SpanQueue>,
+    /// Takes attempts whose spans nothing but the export needs to see.
+    pub(crate) attempts: Option<Arc<AttemptQueue>>,
     end_metrics_by: Option<EndBy>,
     thread: Option<ExportThread>,
     ended: bool,
@@ -150,12 +154,21 @@ impl Pipeline {
     ) -> Result<SdkTracerProvider, TelemetryError> {
         let mut provider =
             SdkTracerProvider::builder().with_resource(resource.clone()).with_span_limits(settings.limits);
+        let sampler = &settings.sampler;
         provider = match self.keep {
-            Some(_) => provider.with_sampler(KeepingSampler(settings.sampler.clone())),
-            None => provider.with_sampler(settings.sampler.clone()),
+            Some(_) => provider.with_sampler(KeepingSampler(sampler.clone())),
+            None => provider.with_sampler(sampler.clone()),
         };
         if let (Some(export), Some(mut exporters)) = (&settings.traces.otlp, self.exporters(given)) {
-            let spans = exporters.spans(export, &settings.batch, resource)?;
+            let spans = exporters.spans(export, &settings.batch, settings.limits, resource)?;
+            // Another processor must see the spans when they end.
+            if processors.is_empty() && !settings.traces.console {
+                let sampler: Box<dyn ShouldSample> = match self.keep {
+                    Some(_) => Box::new(KeepingSampler(sampler.clone())),
+                    None => Box::new(sampler.clone()),
+                };
+                self.attempts = Some(AttemptQueue::new(spans.clone(), sampler));
+            }
             provider = provider.with_span_processor(spans.clone());
             self.spans = Some(spans);
         }

@@ -1,24 +1,26 @@
 //! The span of an attempt.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use http::Uri;
 use opentelemetry::global::BoxedSpan;
-use opentelemetry::trace::{Span, SpanContext, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::trace::{Span, SpanContext, SpanId, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
-use tower_outbound::Attempt;
 use tower_outbound::attempt::NoPropagation;
 use tower_outbound::event::{RequestHead, ResponseHead};
+use tower_outbound::{Attempt, Outcome, UrlTemplate};
 
 use super::attempt_attributes::{end_attributes, start_attributes};
-use super::attempt_phases::{phase_events, phase_spans};
+use super::attempt_phases::{phase_count, phase_events, phase_spans};
 use super::clock::Clock;
+use super::late::{AttemptSink, EndedAttempt};
 use super::setup::SetupState;
 use super::tracer::SpanTracer;
 use crate::ended::Ended;
 use crate::keep::MayBeKept;
 use crate::methods::MethodId;
-use crate::options::Phases;
+use crate::options::{Options, Phases};
 use crate::rpc::RpcMethod;
 use crate::semconv::outbound as o;
 
@@ -32,6 +34,8 @@ pub(crate) struct AttemptState {
     pub(crate) propagates: bool,
     /// The parent is the span that the request carried.
     pub(crate) carried: bool,
+    /// `None` if a tracer makes the span, or nothing does.
+    pub(super) late: Option<Late>,
     /// Taken at the end: timings that outlive the attempt must not hold the caller's context.
     live: Mutex<Option<Live>>,
     span_context: SpanContext,
@@ -44,11 +48,30 @@ pub(crate) struct Parent {
     pub(crate) carried: bool,
 }
 
+/// What a span that is made later needs of the attempt's start.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) uri: Uri,
+    pub(super) parent: SpanId,
+    pub(super) parent_is_remote: bool,
+}
+
 #[derive(Debug)]
 struct Live {
-    span: BoxedSpan,
+    span: LiveSpan,
     context: Context,
 }
+
+#[derive(Debug)]
+enum LiveSpan {
+    OfTracer(BoxedSpan),
+    /// Made later, with these attributes of the headers.
+    Later(Vec<KeyValue>),
+    NotRecording,
+}
+
+/// A span that has started.
+type Begun = (LiveSpan, SpanContext, Option<Late>);
 
 impl AttemptState {
     /// Starts the span as a child of `parent`, with the attributes that samplers may use.
@@ -63,39 +86,24 @@ impl AttemptState {
         let clock = Clock::now();
         let method = options.methods.id(attempt.method());
         let rpc = attempt.is_grpc().then(|| options.rpc_methods.of(request.uri.path()));
-        let name = match (&rpc, attempt.template()) {
-            (Some(rpc), _) => rpc.span_name(),
-            (None, Some(template)) => {
-                Cow::Owned(format!("{} {}", options.methods.span_name(method), template))
+        let kept_parent = options.keep.as_ref().map(|_| parent.with_value(MayBeKept));
+        let sampled_below = kept_parent.as_ref().unwrap_or(&parent);
+        let (span, span_context, late) = match tracer.sink() {
+            Some(sink) => begin_late(sink, sampled_below, attempt, request, options),
+            None => {
+                let name = name(options, method, rpc.as_ref(), attempt.template());
+                let attributes = || {
+                    let opt_in = options.opt_in.at_start(attempt, request);
+                    start_attributes(attempt, request.uri, method, rpc.as_ref(), options, opt_in)
+                };
+                begin(tracer, sampled_below, clock, attempt, name, attributes)
             }
-            (None, None) => options.methods.span_name(method),
         };
-        let attributes = || start_attributes(attempt, request, method, rpc.as_ref(), options);
-        let mut builder = tracer
-            .get()
-            .span_builder(name)
-            .with_kind(SpanKind::Client)
-            .with_start_time(clock.at(attempt.start_time()));
-        // Samplers rarely sample the child of a span that is not sampled: do not build attributes for them.
-        let above = parent.span().span_context().clone();
-        let early = (!above.is_valid() || above.is_sampled()) && tracer.makes_spans();
-        if early {
-            builder = builder.with_attributes(attributes());
-        }
-        let mut span = match options.keep {
-            Some(_) => tracer.get().build_with_context(builder, &parent.with_value(MayBeKept)),
-            None => tracer.get().build_with_context(builder, &parent),
-        };
-        if !early && span.is_recording() {
-            span.set_attributes(attributes());
-        }
-        let span_context = span.span_context().clone();
-        tracer.set_makes_spans(span_context != above);
         // The context holds the span's identity only, so that the span has one owner and needs no lock of its own.
         let context = parent.with_remote_span_context(span_context.clone());
         let live = Mutex::new(Some(Live { span, context }));
         let propagates = request.extensions.get::<NoPropagation>().is_none();
-        Self { clock, method, rpc, propagates, carried, live, span_context }
+        Self { clock, method, rpc, propagates, carried, late, live, span_context }
     }
 
     pub(crate) fn span_context(&self) -> &SpanContext {
@@ -108,6 +116,11 @@ impl AttemptState {
         live.as_ref().map(|live| live.context.clone())
     }
 
+    /// The span's name.
+    pub(super) fn name(&self, options: &Options, template: Option<&UrlTemplate>) -> Cow<'static, str> {
+        name(options, self.method, self.rpc.as_ref(), template)
+    }
+
     /// Records attributes of the response's head.
     pub(crate) fn head(&self, response: &ResponseHead<'_>, tracer: &SpanTracer) {
         let opt_in = &tracer.options.opt_in;
@@ -115,27 +128,73 @@ impl AttemptState {
             return;
         }
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = live.as_mut().filter(|live| live.span.is_recording()) {
-            live.span.set_attributes(opt_in.at_head(response.headers));
+        match live.as_mut().map(|live| &mut live.span) {
+            Some(LiveSpan::OfTracer(span)) if span.is_recording() => {
+                span.set_attributes(opt_in.at_head(response.headers));
+            }
+            Some(LiveSpan::Later(attributes)) => attributes.extend(opt_in.at_head(response.headers)),
+            _ => {}
         }
     }
 
     /// Ends the span, with a link to the span of the connection's setup. Returns false if the span ended before.
     pub(crate) fn end(&self, tracer: &SpanTracer, ended: &Ended<'_>, setup: Option<&SetupState>) -> bool {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Live { mut span, mut context }) = live else { return false };
-        if !span.is_recording() {
+        let Some(Live { span, context }) = live else { return false };
+        let is_recording = match &span {
+            LiveSpan::OfTracer(span) => span.is_recording(),
+            LiveSpan::Later(_) => true,
+            LiveSpan::NotRecording => false,
+        };
+        if !is_recording {
             return true;
         }
         let options = &*tracer.options;
         let mut kept = None;
         if let (Some(keep), false) = (&options.keep, self.span_context.is_sampled()) {
             let Some(reason) = keep.reason(ended) else { return true };
-            span.set_attribute(KeyValue::new(o::KEPT, reason));
-            context = context.with_value(MayBeKept);
             kept = Some(reason);
         }
-        if let Some(setup) = setup.and_then(|setup| setup.link_for(ended.attempt.id())) {
+        let link = setup.and_then(|setup| setup.link_for(ended.attempt.id()));
+        match (span, tracer.sink()) {
+            (LiveSpan::OfTracer(span), _) => {
+                self.end_of_tracer(tracer, ended, setup, span, context, link, kept);
+            }
+            (LiveSpan::Later(attributes), Some(sink)) => {
+                let failed = !matches!(ended.outcome, Outcome::Ok);
+                sink.end(EndedAttempt {
+                    shared: Arc::clone(&tracer.shared),
+                    attempt: ended.attempt.clone(),
+                    outcome: failed.then(|| Box::new(ended.outcome.clone())),
+                    end: ended.end,
+                    attributes,
+                    link,
+                    kept,
+                    phases: if options.phases == Phases::Spans { phase_count(ended) } else { 0 },
+                });
+            }
+            _ => {}
+        }
+        true
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is of the attempt's end")]
+    fn end_of_tracer(
+        &self,
+        tracer: &SpanTracer,
+        ended: &Ended<'_>,
+        setup: Option<&SetupState>,
+        mut span: BoxedSpan,
+        mut context: Context,
+        link: Option<SpanContext>,
+        kept: Option<&'static str>,
+    ) {
+        let options = &*tracer.options;
+        if let Some(reason) = kept {
+            span.set_attribute(KeyValue::new(o::KEPT, reason));
+            context = context.with_value(MayBeKept);
+        }
+        if let Some(setup) = link {
             span.add_link(setup, Vec::new());
         }
         span.set_attributes(end_attributes(ended, setup));
@@ -145,10 +204,73 @@ impl AttemptState {
         }
         match options.phases {
             Phases::Spans => phase_spans(tracer.get(), self.clock, &context, ended, kept),
-            Phases::Events => phase_events(&mut span, self.clock, ended),
+            Phases::Events => phase_events(self.clock, ended)
+                .for_each(|(name, time, attributes)| span.add_event_with_timestamp(name, time, attributes)),
             Phases::Off => {}
         }
         span.end_with_timestamp(self.clock.at(ended.end));
-        true
     }
+}
+
+fn name(
+    options: &Options,
+    method: MethodId,
+    rpc: Option<&RpcMethod>,
+    template: Option<&UrlTemplate>,
+) -> Cow<'static, str> {
+    match (rpc, template) {
+        (Some(rpc), _) => rpc.span_name(),
+        (None, Some(template)) => Cow::Owned(format!("{} {}", options.methods.span_name(method), template)),
+        (None, None) => options.methods.span_name(method),
+    }
+}
+
+fn begin(
+    tracer: &SpanTracer,
+    parent: &Context,
+    clock: Clock,
+    attempt: &Attempt,
+    name: Cow<'static, str>,
+    attributes: impl Fn() -> Vec<KeyValue>,
+) -> Begun {
+    let mut builder = tracer
+        .get()
+        .span_builder(name)
+        .with_kind(SpanKind::Client)
+        .with_start_time(clock.at(attempt.start_time()));
+    // Samplers rarely sample the child of a span that is not sampled: do not build attributes for them.
+    let above = parent.span().span_context().clone();
+    let early = (!above.is_valid() || above.is_sampled()) && tracer.makes_spans();
+    if early {
+        builder = builder.with_attributes(attributes());
+    }
+    let mut span = tracer.get().build_with_context(builder, parent);
+    if !early && span.is_recording() {
+        span.set_attributes(attributes());
+    }
+    let span_context = span.span_context().clone();
+    tracer.set_makes_spans(span_context != above);
+    (LiveSpan::OfTracer(span), span_context, None)
+}
+
+fn begin_late(
+    sink: &dyn AttemptSink,
+    parent: &Context,
+    attempt: &Attempt,
+    request: &RequestHead<'_>,
+    options: &Options,
+) -> Begun {
+    let started = sink.start(parent);
+    if !started.is_recording {
+        return (LiveSpan::NotRecording, started.context, None);
+    }
+    let above = parent.span();
+    let above = above.span_context();
+    let late = Late {
+        uri: request.uri.clone(),
+        parent: above.span_id(),
+        parent_is_remote: above.is_valid() && above.is_remote(),
+    };
+    let attributes = options.opt_in.at_start(attempt, request);
+    (LiveSpan::Later(attributes), started.context, Some(late))
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use http::Uri;
 use opentelemetry::{KeyValue, StringValue, Value};
 use tower_outbound::connect::Use;
-use tower_outbound::event::RequestHead;
 use tower_outbound::{Attempt, Connection, Failure, Outcome, Phase, SendState};
 
 use super::setup::SetupState;
@@ -15,13 +15,14 @@ use crate::options::Options;
 use crate::rpc::RpcMethod;
 use crate::semconv::{GRPC, attribute as a, outbound as o, protocol_version};
 
-/// The attributes known at the start, with room for those known at the end.
+/// The attributes known at the start, those of the options last, with room for those known at the end.
 pub(super) fn start_attributes(
     attempt: &Attempt,
-    request: &RequestHead<'_>,
+    uri: &Uri,
     method: MethodId,
     rpc: Option<&RpcMethod>,
     options: &Options,
+    opt_in: Vec<KeyValue>,
 ) -> Vec<KeyValue> {
     let (origin, methods) = (attempt.origin(), &options.methods);
     let mut attributes = Vec::with_capacity(if rpc.is_some() { 18 } else { 14 });
@@ -40,19 +41,19 @@ pub(super) fn start_attributes(
     if let Some(rpc) = rpc {
         attributes.push(KeyValue::new(a::RPC_METHOD, rpc.label()));
         if !rpc.is_known() {
-            let original = request.uri.path().trim_start_matches('/').to_owned();
+            let original = uri.path().trim_start_matches('/').to_owned();
             attributes.push(KeyValue::new(a::RPC_METHOD_ORIGINAL, original));
         }
         attributes.push(KeyValue::new(a::RPC_SYSTEM_NAME, GRPC));
     }
     attributes.push(KeyValue::new(a::SERVER_ADDRESS, origin.host_shared()));
     attributes.push(KeyValue::new(a::SERVER_PORT, i64::from(origin.port())));
-    let url = options.redact.url_full(request.uri, origin, attempt.template());
+    let url = options.redact.url_full(uri, origin, attempt.template());
     attributes.extend(url.map(|url| KeyValue::new(a::URL_FULL, url)));
     if let Some(url_template) = attempt.template() {
         attributes.push(KeyValue::new(a::URL_TEMPLATE, template(url_template)));
     }
-    attributes.extend(options.opt_in.at_start(attempt, request));
+    attributes.extend(opt_in);
     attributes
 }
 

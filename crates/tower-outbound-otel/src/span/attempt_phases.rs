@@ -1,10 +1,10 @@
 //! The phases of an attempt, as child spans or events.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use opentelemetry::global::{BoxedSpan, BoxedTracer};
-use opentelemetry::trace::{Span, SpanKind, Tracer};
+use opentelemetry::global::BoxedTracer;
+use opentelemetry::trace::{Span, SpanKind, Status, Tracer};
 use opentelemetry::{Context, KeyValue};
 use tower_outbound::{Kind, Phase};
 
@@ -17,6 +17,43 @@ use crate::semconv::{attribute as a, outbound as o};
 /// byte; the wait for a connection that is not tracked, since one may have been at hand.
 const SHORT: Duration = Duration::from_millis(1);
 
+/// A phase's span, without its identity.
+pub(super) struct PhaseChild {
+    pub(super) name: Cow<'static, str>,
+    pub(super) start: SystemTime,
+    pub(super) end: SystemTime,
+    /// Mostly none.
+    pub(super) attributes: Vec<KeyValue>,
+    /// `None` if the attempt did not fail in this phase.
+    pub(super) error: Option<Status>,
+}
+
+/// How many of an attempt's phases have a span.
+pub(super) fn phase_count(ended: &Ended<'_>) -> usize {
+    phases(ended).filter(|span| has_span(ended, *span)).count()
+}
+
+pub(super) fn phase_children(
+    clock: Clock,
+    ended: &Ended<'_>,
+    kept: Option<&'static str>,
+) -> impl Iterator<Item = PhaseChild> {
+    phases(ended).filter(|span| has_span(ended, *span)).map(move |span| {
+        let failure = ended.failure.filter(|_| span.cut);
+        let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
+        let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
+        let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
+        let (start, end) = clock.of(span.start, span.end);
+        PhaseChild {
+            name: phase_name(ended, span.phase),
+            start,
+            end,
+            attributes: error.into_iter().chain(kept).chain(bound).collect(),
+            error: failure.map(|_| ended.error_status()),
+        }
+    })
+}
+
 pub(super) fn phase_spans(
     tracer: &BoxedTracer,
     clock: Clock,
@@ -24,22 +61,17 @@ pub(super) fn phase_spans(
     ended: &Ended<'_>,
     kept: Option<&'static str>,
 ) {
-    for span in phases(ended) {
-        let Some(name) = phase_name(ended, span) else { continue };
-        let failure = ended.failure.filter(|_| span.cut);
-        let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
-        let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
-        let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
-        let (start, end) = clock.of(span.start, span.end);
-        let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
-        if error.is_some() || kept.is_some() || bound.is_some() {
-            builder = builder.with_attributes(error.into_iter().chain(kept).chain(bound));
+    for child in phase_children(clock, ended, kept) {
+        let mut builder =
+            tracer.span_builder(child.name).with_kind(SpanKind::Internal).with_start_time(child.start);
+        if !child.attributes.is_empty() {
+            builder = builder.with_attributes(child.attributes);
         }
-        let mut child = tracer.build_with_context(builder, parent);
-        if failure.is_some() {
-            child.set_status(ended.error_status());
+        let mut span = tracer.build_with_context(builder, parent);
+        if let Some(error) = child.error {
+            span.set_status(error);
         }
-        child.end_with_timestamp(end);
+        span.end_with_timestamp(child.end);
     }
 }
 
@@ -53,41 +85,42 @@ fn bound(ended: &Ended<'_>, phase: Phase) -> Option<&'static str> {
     ended.attempt.timings().sent_is_lower_bound().then_some(bound)
 }
 
-pub(super) fn phase_events(parent: &mut BoxedSpan, clock: Clock, ended: &Ended<'_>) {
-    for span in phases(ended) {
-        let Some(name) = phase_name(ended, span) else { continue };
+/// The name, the time and the attributes of an event for each phase.
+pub(super) fn phase_events(
+    clock: Clock,
+    ended: &Ended<'_>,
+) -> impl Iterator<Item = (Cow<'static, str>, SystemTime, Vec<KeyValue>)> {
+    phases(ended).filter(|span| has_span(ended, *span)).map(move |span| {
         let attributes = vec![KeyValue::new(o::PHASE_DURATION, span.duration().as_secs_f64())];
-        parent.add_event_with_timestamp(name, clock.at(span.end), attributes);
+        (phase_name(ended, span.phase), clock.at(span.end), attributes)
+    })
+}
+
+/// Whether the phase has a span.
+fn has_span(ended: &Ended<'_>, span: PhaseSpan) -> bool {
+    let short = span.duration() <= SHORT;
+    match span.phase {
+        Phase::Queue => {
+            let refused = ended.failure.is_some_and(|failure| failure.kind() == Kind::QueueFull);
+            // Without a wait, a slot was free, or the queue was full.
+            span.start != span.end && !refused
+        }
+        Phase::Acquire => match ended.attempt.usage() {
+            Some(usage) => usage.ready_at() > span.start,
+            None => span.cut || !short,
+        },
+        Phase::Head => !short,
+        _ => true,
     }
 }
 
-/// `None` for a phase without a span.
-fn phase_name(ended: &Ended<'_>, span: PhaseSpan) -> Option<Cow<'static, str>> {
-    let short = span.duration() <= SHORT;
-    Some(match span.phase {
-        Phase::Queue => {
-            let refused = ended.failure.is_some_and(|failure| failure.kind() == Kind::QueueFull);
-            // The attempt did not wait: a slot was free, or the queue was full.
-            if span.start == span.end || refused {
-                return None;
-            }
-            "outbound.queue".into()
-        }
-        Phase::Acquire => {
-            let waited = match ended.attempt.usage() {
-                Some(usage) => usage.ready_at() > span.start,
-                None => span.cut || !short,
-            };
-            if !waited {
-                return None;
-            }
-            format!("HTTP wait_for_connection {}", ended.attempt.origin().authority()).into()
-        }
+fn phase_name(ended: &Ended<'_>, phase: Phase) -> Cow<'static, str> {
+    match phase {
+        Phase::Acquire => format!("HTTP wait_for_connection {}", ended.attempt.origin().authority()).into(),
+        Phase::Queue => "outbound.queue".into(),
         Phase::Send => "outbound.send".into(),
         Phase::Wait => "outbound.wait".into(),
-        Phase::Head if short => return None,
         Phase::Head => "outbound.head".into(),
-        Phase::Body => "outbound.body".into(),
-        _ => return None,
-    })
+        _ => "outbound.body".into(),
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::global::{BoxedTracer, tracer_with_scope};
 
+use super::late::{AttemptSink, Shared};
 use crate::global::warn_of_absence;
 use crate::options::Options;
 use crate::semconv::scope;
@@ -12,6 +13,9 @@ use crate::semconv::scope;
 #[derive(Debug)]
 pub(crate) struct SpanTracer {
     pub(crate) options: Arc<Options>,
+    pub(crate) shared: Arc<Shared>,
+    /// Takes the attempts whose spans are not the tracer's.
+    sink: Option<Arc<dyn AttemptSink>>,
     /// Empty until the first span, if the global provider is used.
     tracer: OnceLock<BoxedTracer>,
     /// The last span was a span: a tracer of no provider gives the parent back.
@@ -21,8 +25,20 @@ pub(crate) struct SpanTracer {
 }
 
 impl SpanTracer {
-    pub(crate) fn new(options: Arc<Options>, tracer: OnceLock<BoxedTracer>, has_meter: bool) -> Self {
-        Self { options, tracer, makes_spans: AtomicBool::new(true), has_meter }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        tracer: OnceLock<BoxedTracer>,
+        sink: Option<Arc<dyn AttemptSink>>,
+        has_meter: bool,
+    ) -> Self {
+        let options = Arc::clone(&shared.options);
+        // A span that ends at the head has the timings of the head.
+        let sink = sink.filter(|_| !options.end_at_head);
+        Self { options, shared, sink, tracer, makes_spans: AtomicBool::new(true), has_meter }
+    }
+
+    pub(super) fn sink(&self) -> Option<&dyn AttemptSink> {
+        self.sink.as_deref()
     }
 
     /// Whether attributes are worth making before the span. If the tracer makes spans again, the first one has them too late

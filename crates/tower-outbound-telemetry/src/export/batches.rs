@@ -1,8 +1,9 @@
 //! The other end of the queue: exports in batches, some at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::SpanData;
@@ -11,8 +12,9 @@ use tokio::sync::mpsc as commands;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::attempts::SpanMaker;
 use super::outcome::{Outcome, passed, run};
-use super::spans::{Runner, Shared};
+use super::spans::{Item, Runner, Shared};
 use crate::Loss;
 
 /// An export ends with the shutdown's time. The rest is for one that blocks its thread: it is given up.
@@ -27,7 +29,10 @@ pub(super) enum Command {
 }
 
 pub(super) struct Batches {
-    queue: Receiver<SpanData>,
+    queue: Receiver<Item>,
+    /// The spans of an attempt that the last batch had no room for.
+    rest: VecDeque<SpanData>,
+    maker: SpanMaker,
     shared: Arc<Shared>,
     runner: Runner,
     runtime: Handle,
@@ -40,13 +45,9 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(
-        queue: Receiver<SpanData>,
-        shared: Arc<Shared>,
-        runner: Runner,
-        runtime: Handle,
-    ) -> Self {
-        Self { queue, shared, runner, runtime, running: JoinSet::new(), exporting: 0, due: 0 }
+    pub(super) fn new(queue: Receiver<Item>, shared: Arc<Shared>, runner: Runner, runtime: Handle) -> Self {
+        let (rest, maker) = (VecDeque::new(), SpanMaker::new(runner.limits));
+        Self { queue, rest, maker, shared, runner, runtime, running: JoinSet::new(), exporting: 0, due: 0 }
     }
 
     pub(super) async fn run(mut self, mut commands: commands::UnboundedReceiver<Command>, delay: Duration) {
@@ -55,6 +56,9 @@ impl Batches {
         let shared = Arc::clone(&self.shared);
         loop {
             let queued = self.queued();
+            if shared.crowded.swap(false, Relaxed) {
+                self.due = queued;
+            }
             let ready = (queued >= shared.size || self.due > 0) && self.has_room();
             tokio::select! {
                 biased;
@@ -132,7 +136,7 @@ impl Batches {
     }
 
     fn queued(&self) -> usize {
-        self.shared.queued.load(SeqCst)
+        self.shared.queued.load(SeqCst) + self.rest.len()
     }
 
     fn has_room(&self) -> bool {
@@ -143,16 +147,24 @@ impl Batches {
         self.runner.cutoff.borrow().is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Takes spans from the queue.
-    fn take(&self, most: usize) -> Vec<SpanData> {
-        let mut batch = Vec::with_capacity(self.queued().min(most));
+    /// Takes spans from the queue, and makes those of attempts.
+    fn take(&mut self, most: usize) -> Vec<SpanData> {
+        let Self { queue, rest, maker, .. } = self;
+        let mut batch = Vec::with_capacity((self.shared.queued.load(SeqCst) + rest.len()).min(most));
+        batch.extend(rest.drain(..rest.len().min(most)));
+        let mut taken = 0;
         while batch.len() < most {
-            match self.queue.try_recv() {
-                Ok(span) => batch.push(span),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            let Ok(item) = queue.try_recv() else { break };
+            taken += item.spans();
+            match item {
+                Item::Span(span) => batch.push(*span),
+                Item::Attempt(attempt) => maker.make(attempt, |span| match batch.len() < most {
+                    true => batch.push(span),
+                    false => rest.push_back(span),
+                }),
             }
         }
-        self.shared.queued.fetch_sub(batch.len(), SeqCst);
+        self.shared.queued.fetch_sub(taken, SeqCst);
         batch
     }
 

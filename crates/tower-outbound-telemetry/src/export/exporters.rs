@@ -9,6 +9,7 @@ use opentelemetry_otlp::{
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::trace::SpanLimits;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
@@ -64,6 +65,7 @@ impl Exporters<'_> {
         &mut self,
         export: &Export,
         batch: &Batch,
+        limits: SpanLimits,
         resource: &Resource,
     ) -> Result<SpanQueue, TelemetryError> {
         let (end_by, cutoff) = watch::channel(None);
@@ -82,7 +84,7 @@ impl Exporters<'_> {
         exporter.describe(resource);
         Ok(SpanQueue::start(
             self.thread,
-            Runner { exporter: exporter.into(), health, cutoff, concurrent },
+            Runner { exporter: exporter.into(), health, limits, cutoff, concurrent },
             end_by,
             batch,
         ))

@@ -1,16 +1,17 @@
 //! How telemetry leaves the process.
 //!
 //! ```text
-//! spans ──▶ queue (bounded) ──┐                    ┌─ its `HttpClient` ─┐
+//! spans, attempts ──▶ queue ──┐                    ┌─ its `HttpClient` ─┐
 //!                             ├─▶ exporter (OTLP) ─▶ delivery ─▶ transport ─▶ receiver
 //! metrics ──▶ SDK's reader ───┘                         └─▶ outcome: stats, health
 //! ```
 //!
-//! Spans are encoded in protobuf from the SDK's data; the exporters of `opentelemetry-otlp` turn metrics, and spans in JSON,
+//! An attempt is queued as it is, and its spans are made on the export thread. Spans are encoded in protobuf from the SDK's data; the exporters of `opentelemetry-otlp` turn metrics, and spans in JSON,
 //! into requests. The SDK's own processor does not report losses, waits without a timeout at the end, and needs a runtime
 //! that is not blocked; so do the exporter's retries.
 
 mod answer;
+mod attempts;
 mod batches;
 mod compression;
 mod delivery;
@@ -31,6 +32,7 @@ mod thread;
 mod tls;
 mod transport;
 
+pub(crate) use self::attempts::AttemptQueue;
 pub(crate) use self::exporters::{EndBy, Exporters, Given};
 pub(crate) use self::self_metrics::{Component, SelfMetrics};
 pub(crate) use self::spans::SpanQueue;

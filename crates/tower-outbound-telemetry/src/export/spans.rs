@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{Span, SpanData, SpanLimits, SpanProcessor};
 use tokio::sync::{Notify, mpsc as commands};
 use tokio::time::Instant;
+use tower_outbound_otel::late::EndedAttempt;
 
 use super::batches::{Batches, Command};
 use super::exporter::SpanExport;
@@ -27,16 +28,37 @@ use crate::settings::{Batch, FLUSH_TIMEOUT, LONGEST_TIMEOUT};
 /// The SDK's processor does not report dropped and lost spans.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanQueue {
-    queue: SyncSender<SpanData>,
+    queue: SyncSender<Item>,
     shared: Arc<Shared>,
     commands: commands::UnboundedSender<Command>,
     end_by: EndBy,
 }
 
+/// Small, whichever it is: it is copied into the queue and out of it.
+#[derive(Debug)]
+pub(super) enum Item {
+    Span(Box<SpanData>),
+    /// Its spans are not made yet.
+    Attempt(EndedAttempt),
+}
+
+impl Item {
+    pub(super) fn spans(&self) -> usize {
+        match self {
+            Self::Span(_) => 1,
+            Self::Attempt(attempt) => attempt.spans(),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The spans in the queue.
+    /// The spans in the queue, made or not.
     pub(super) queued: AtomicUsize,
+    /// The most spans in the queue.
+    capacity: usize,
+    /// The rest of the queue was too small for an attempt: there may be no full batch.
+    pub(super) crowded: AtomicBool,
     /// The shutdown has begun.
     closed: AtomicBool,
     /// Spans per batch.
@@ -54,6 +76,7 @@ pub(super) struct Runner {
     /// The most exports at a time.
     pub(super) concurrent: usize,
     pub(super) health: Arc<Health>,
+    pub(super) limits: SpanLimits,
     /// Ends the exports.
     pub(super) cutoff: Cutoff,
 }
@@ -64,6 +87,8 @@ impl SpanQueue {
         let (commands, received) = commands::unbounded_channel();
         let shared = Arc::new(Shared {
             queued: AtomicUsize::new(0),
+            capacity: batch.queue,
+            crowded: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             size: batch.size,
             full_batch: Notify::new(),
@@ -77,27 +102,51 @@ impl SpanQueue {
         Self { queue, shared, commands, end_by }
     }
 
-    /// Queues a span, or returns why it is lost.
-    fn add(&self, span: SpanData) -> Result<(), Loss> {
-        // Counted first: the exporter must not subtract a span before it is added, nor end before it is queued.
-        let queued = self.shared.queued.fetch_add(1, SeqCst) + 1;
-        if self.shared.closed.load(SeqCst) {
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Relaxed)
+    }
+
+    /// Queues spans, or counts them as lost.
+    pub(super) fn queue(&self, item: Item) {
+        let (shared, spans) = (&*self.shared, item.spans());
+        let Err(reason) = self.add(item, spans) else { return };
+        shared.stats.spans.lose(reason, spans as u64);
+        if reason == Loss::QueueFull {
+            if spans > 1 {
+                shared.crowded.store(true, Relaxed);
+                shared.full_batch.notify_one();
+            }
+            if !shared.overflowed.swap(true, Relaxed) {
+                shared.overflow.notify_one();
+            }
+        }
+    }
+
+    /// Queues spans, or returns why they are lost.
+    fn add(&self, item: Item, spans: usize) -> Result<(), Loss> {
+        let shared = &*self.shared;
+        if self.is_closed() {
             return Err(Loss::ShutDown);
         }
-        match self.queue.try_send(span) {
-            Ok(()) => {
-                if queued == self.shared.size {
-                    self.shared.full_batch.notify_one();
-                }
-                Ok(())
+        // Counted first: the exporter must not subtract a span before it is added, nor end before it is queued. An attempt
+        // of more spans than the queue has room for has the queue for itself.
+        let room = |queued| (queued == 0 || queued + spans <= shared.capacity).then_some(queued + spans);
+        let before = shared.queued.fetch_update(SeqCst, SeqCst, room).map_err(|_| Loss::QueueFull)?;
+        let queued = match shared.closed.load(SeqCst) {
+            true => Err(Loss::ShutDown),
+            false => self.queue.try_send(item).map_err(|error| match error {
+                TrySendError::Full(_) => Loss::QueueFull,
+                TrySendError::Disconnected(_) => Loss::ShutDown,
+            }),
+        };
+        match queued {
+            Ok(()) if before < shared.size && before + spans >= shared.size => {
+                shared.full_batch.notify_one();
             }
-            Err(TrySendError::Full(_)) => {
-                // Another thread may have counted this span as the one that fills a batch.
-                self.shared.full_batch.notify_one();
-                Err(Loss::QueueFull)
-            }
-            Err(TrySendError::Disconnected(_)) => Err(Loss::ShutDown),
+            Ok(()) => {}
+            Err(_) => drop(shared.queued.fetch_sub(spans, SeqCst)),
         }
+        queued
     }
 
     /// Waits for the exporter; an error if the time is up.
@@ -112,18 +161,8 @@ impl SpanProcessor for SpanQueue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if !is_exported(&span) {
-            return;
-        }
-        let stats = &self.shared.stats;
-        if self.shared.closed.load(Relaxed) {
-            stats.spans.lose(Loss::ShutDown, 1);
-        } else if let Err(reason) = self.add(span) {
-            stats.spans.lose(reason, 1);
-            self.shared.queued.fetch_sub(1, SeqCst);
-            if reason == Loss::QueueFull && !self.shared.overflowed.swap(true, Relaxed) {
-                self.shared.overflow.notify_one();
-            }
+        if is_exported(&span) {
+            self.queue(Item::Span(Box::new(span)));
         }
     }
 

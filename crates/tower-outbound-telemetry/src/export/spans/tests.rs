@@ -27,7 +27,7 @@ fn start(size: &'static str) -> (ExportThread, SpanQueue) {
     let mut exporters =
         Exporters { thread: &thread, client, given, stats: &stats, warnings, announcement: &Arc::default() };
     let export = settings.traces.otlp.as_ref().unwrap();
-    let queue = exporters.spans(export, &settings.batch, &settings.resource()).unwrap();
+    let queue = exporters.spans(export, &settings.batch, settings.limits, &settings.resource()).unwrap();
     (thread, queue)
 }
 
@@ -59,15 +59,16 @@ fn wait_for(queue: &SpanQueue, lost: u64) {
 }
 
 #[test]
-fn batch_full_after_lost_race_exported_at_once() {
+fn queue_full_span_is_lost_and_the_next_exported_at_once() {
     // Each span is a full batch.
     let (_thread, queue) = start("1");
     // So that the first interval is over.
     queue.on_end(span());
     wait_for(&queue, 1);
-    // It is counted, another one takes its place, and then it finds the queue full.
+    // Another thread has counted its span.
     queue.shared.queued.fetch_add(1, SeqCst);
     queue.on_end(span());
+    assert_eq!(queue.shared.stats.spans.tally().lost_by(Loss::QueueFull), 1);
     queue.shared.queued.fetch_sub(1, SeqCst);
     queue.on_end(span());
     wait_for(&queue, 3);
