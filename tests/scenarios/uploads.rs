@@ -1,5 +1,8 @@
 //! Uploads that the peer answers before their end.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,16 +11,22 @@ use futures_util::{StreamExt as _, stream};
 use http::{Request, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use hyper::rt::ReadBufCursor;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioExecutor;
 use outbound_tests::certs::Certs;
 use outbound_tests::faults::http2::{At, Step, answer};
 use outbound_tests::faults::{Peer, Plan};
 use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
-use outbound_tests::server::{Script, ScriptedServer};
+use outbound_tests::server::{DuplexIo, Script, ScriptedServer};
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
+use tower_layer::Layer as _;
 use tower_outbound::connect::ConnectionState;
-use tower_outbound::{BoxError, Connection, Outbound};
+use tower_outbound::pool::Pool;
+use tower_outbound::{BoxError, Outbound};
 
 use crate::support::recorded;
 
@@ -74,7 +83,7 @@ async fn leaves_nothing(
     let before = tasks();
     uploads.await;
     if http1 {
-        let states: Vec<_> = outbound.connections().iter().map(Connection::state).collect();
+        let states: Vec<_> = outbound.connections().iter().map(tower_outbound::Connection::state).collect();
         assert!(states.iter().all(|state| *state == ConnectionState::Draining), "{states:?}");
         assert_eq!(recorder.gauges().1, 0, "none is idle");
     }
@@ -142,9 +151,8 @@ async fn http1_upload_ending_after_answer_keeps_connection() {
     let upload = Script::new().read_head().write(OK).read_exact(4);
     let (server, peer) = ScriptedServer::duplex(upload.read_request().write(OK).read_to_end());
     let (outbound, recorder) = recorded();
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
-        .build(outbound.connector(peer));
-    let client = tower_layer::Layer::layer(&outbound.attempt_layer(), client);
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(peer));
+    let client = outbound.attempt_layer().layer(client);
     let (gate, uri) = (Gate::new(), Uri::from_static("http://example.test/"));
     let rest = {
         let gate = gate.clone();
@@ -168,4 +176,93 @@ async fn http1_upload_ending_after_answer_keeps_connection() {
     let response = client.oneshot(Request::get(&uri).body(empty).unwrap()).await.unwrap();
     response.into_body().collect().await.unwrap();
     assert_eq!((connection.uses(), server.accepted()), (2, 1));
+}
+
+/// A connection that takes several buffers in one write, as a socket does: hyper does not copy uploads for it.
+struct Vectored(DuplexIo);
+
+impl Connection for Vectored {
+    fn connected(&self) -> Connected {
+        self.0.connected()
+    }
+}
+
+impl hyper::rt::Read for Vectored {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for Vectored {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))
+    }
+}
+
+/// hyper has the whole upload when the response ends, and asks for no other request when it has written the rest.
+#[tokio::test(start_paused = true)]
+async fn http1_upload_written_after_answer_keeps_connection() {
+    const LENGTH: usize = 200_000;
+    type Body = http_body_util::Full<Bytes>;
+
+    let upload = || Request::post("http://example.test/").body(Body::from(vec![b'u'; LENGTH])).unwrap();
+    let peer = || {
+        let gate = Gate::new();
+        let script = Script::new().read_head().write(OK).wait(&gate).read_exact(LENGTH).repeat();
+        let (server, peer) = ScriptedServer::duplex(script);
+        (server, peer.map_response(Vectored as fn(DuplexIo) -> Vectored), gate)
+    };
+    let (outbound, _) = recorded();
+
+    let (server, connector, gate) = peer();
+    let pool = Pool::builder().max_connections_per_origin(1).build(outbound.connector(connector));
+    reuses(outbound.attempt_layer().layer(pool), upload, &gate, &server).await;
+
+    let (server, connector, gate) = peer();
+    let client = Client::builder(TokioExecutor::new()).build(outbound.connector(connector));
+    reuses(outbound.attempt_layer().layer(client), upload, &gate, &server).await;
+}
+
+/// Sends two uploads, of which the peer reads each only after its answer was read.
+async fn reuses<S, B, R>(client: S, upload: impl Fn() -> Request<B>, gate: &Gate, server: &ScriptedServer)
+where
+    S: tower::Service<Request<B>, Response = http::Response<R>> + Clone,
+    S::Error: std::fmt::Debug,
+    R: http_body::Body,
+    R::Error: std::fmt::Debug,
+{
+    for _ in 0..2 {
+        let answered = async {
+            let response = client.clone().oneshot(upload()).await.unwrap();
+            response.into_body().collect().await.map(drop).unwrap();
+        };
+        tokio::time::timeout(Duration::from_secs(5), answered).await.expect("the connection is free again");
+        gate.open();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(server.accepted(), 1);
 }

@@ -4,6 +4,7 @@ mod gave_up;
 mod goaway;
 mod keep_alive;
 mod reuse;
+mod uploads;
 mod waiting;
 
 use std::time::Duration;

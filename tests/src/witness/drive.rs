@@ -21,7 +21,7 @@ use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Outbound, RequestExt as _};
 
 use super::capture::Capture;
-use super::clients::{Body, Send};
+use super::clients::{Body, Kind, Send};
 use super::judge::{Wire, logged};
 use super::log::{PeerConnection, PeerEnd};
 use super::peer::Peer;
@@ -82,7 +82,8 @@ pub async fn play(scene: &Arc<Scene>, certs: &Certs, captures: bool) -> io::Resu
     }
     let reported = collector.take();
     let peer = peer.finish(WATCHDOG).await;
-    for open in peer.iter().filter(|connection| connection.end == PeerEnd::Open) {
+    let open = peer.iter().filter(|connection| connection.end == PeerEnd::Open);
+    for open in open.filter(|connection| !waits_in_hyper(scene, connection)) {
         unfinished.push(format!("of the peer: {}", logged(open)));
     }
     let wire = match capture {
@@ -93,6 +94,18 @@ pub async fn play(scene: &Arc<Scene>, certs: &Certs, captures: bool) -> io::Resu
         None => None,
     };
     Ok(Played { reported, peer, wire, left, unfinished })
+}
+
+/// Whether the connection is one that hyper forgets, with the layers or without: the response has ended, hyper writes the rest of
+/// the upload, and then asks for no other request and does not see that its client is gone. The layers make hyper ask where
+/// they see the IO, which they do not with reqwest. Of the peer's side: everything was read and answered.
+pub(super) fn waits_in_hyper(scene: &Scene, connection: &PeerConnection) -> bool {
+    let reqwest = scene.client.kind == Kind::Reqwest && !connection.http2;
+    let last = connection.requests.last().filter(|_| reqwest);
+    last.is_some_and(|last| {
+        let early = last.answer.as_ref().is_some_and(|answer| answer.whole && !answer.after_whole);
+        last.whole && early
+    })
 }
 
 /// Calls in the order of the steps, `concurrency` at once. Returns the steps without an end.

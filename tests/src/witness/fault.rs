@@ -135,9 +135,9 @@ impl Fault {
     #[must_use]
     pub fn pending(self, client: Client) -> Option<&'static str> {
         match self {
-            Fault::EarlyAnswer if client.kind == Kind::Reqwest && !client.http2 => {
-                Some("hyper-util, also without the layers: seldom, the connection is never ready again")
-            }
+            Fault::EarlyAnswer if client.kind == Kind::Reqwest && !client.http2 => Some(
+                "hyper, also without the layers: seldom, the connection is never ready again, and stays open",
+            ),
             _ => None,
         }
     }

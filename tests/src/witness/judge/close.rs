@@ -67,8 +67,10 @@ fn expected(joined: &Joined<'_>, report: &ConnectionReport, peer: &PeerConnectio
         PeerEnd::Reset if peer.http2 && peer.garbage => fits.push(Error),
         // A connection that left the pool may be dropped before its end is read.
         PeerEnd::Closed if !said => fits.extend([PeerClosed, Evicted]),
-        // A reset that meets a FIN of this side, or unread bytes, is seen as either.
-        PeerEnd::Reset if !said || !read => fits.extend([Error, PeerClosed]),
+        // A reset that meets a FIN of this side, or unread bytes, is seen as either. Its connection may have left the pool.
+        PeerEnd::Reset if !said || !read => fits.extend([Error, PeerClosed, Evicted]),
+        // Unread bytes turn the close into a reset, which takes what was said.
+        PeerEnd::Closed if !peer.to_the_end && !read => fits.extend([Error, PeerClosed]),
         PeerEnd::Client | PeerEnd::ClientReset if !said => fits.extend([Dropped, Evicted]),
         _ => {}
     }

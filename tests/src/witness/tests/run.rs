@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::clients::ALL;
+use tokio::time::Instant;
+
+use super::super::clients::{ALL, Kind};
+use super::super::drive::waits_in_hyper;
+use super::super::log::{PeerAnswer, PeerConnection, PeerEnd, PeerRequest};
 use super::super::{Plan, Played, Scene, Tally, judge, play};
 use crate::certs::Certs;
 
@@ -54,4 +58,47 @@ fn witness_last_line_counts_each_kind() {
                 phase 5, bytes 6, close reason 7; unknown: reuse 2, send state 3 of 7";
     assert_eq!(tally.to_string(), line);
     assert!(!tally.is_right());
+}
+
+/// What hyper leaves open where the layers do not see the IO is not theirs; anything else that is open is.
+#[tokio::test]
+async fn witness_leftover_of_hyper_is_only_a_whole_early_answer() {
+    let reqwest = ALL.into_iter().find(|one| one.kind == Kind::Reqwest && !one.http2).unwrap();
+    let scene = |client| Scene { client, ..PLAN.scene(2) };
+    let answer =
+        |after_whole| PeerAnswer { at: Instant::now(), after_whole, head: true, body: 2, whole: true };
+    let left = |client, whole, after_whole| {
+        let now = Instant::now();
+        let request = PeerRequest {
+            attempt: 1,
+            step: 0,
+            number: 1,
+            first_read: now,
+            last_read: now,
+            wire: 9,
+            body: 5,
+            whole,
+            answer: Some(answer(after_whole)),
+            refusal: None,
+            refused_at: None,
+        };
+        let connection = PeerConnection {
+            port: 1,
+            number: 0,
+            http2: false,
+            read: 9,
+            written: 9,
+            requests: vec![request],
+            goodbye: None,
+            garbage: false,
+            end: PeerEnd::Open,
+            end_at: now,
+            to_the_end: false,
+        };
+        waits_in_hyper(&scene(client), &connection)
+    };
+    assert!(left(reqwest, true, false));
+    assert!(!left(reqwest, false, false), "the upload goes on");
+    assert!(!left(reqwest, true, true), "an answer like any other");
+    assert!(!left(ALL[0], true, false), "the layers see the IO");
 }

@@ -7,6 +7,7 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use super::streams::{StreamChange, Streams};
+use super::uploads::{Rest, Uploads};
 use crate::failure::Kind;
 use crate::foreign::{ExecutorId, GoAwayInjection, LastStream, announce_tasks, silent_error};
 use crate::record::Connection;
@@ -23,6 +24,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 #[derive(Debug)]
 pub(super) struct Http2 {
     streams: Streams,
+    uploads: Uploads,
     injection: GoAwayInjection,
     /// The last write was pending.
     blocked: bool,
@@ -32,7 +34,8 @@ pub(super) struct Http2 {
 
 impl Http2 {
     pub(super) fn new(executor: Option<ExecutorId>) -> Self {
-        Self { streams: Streams::new(), injection: GoAwayInjection::default(), blocked: false, executor }
+        let (streams, uploads) = (Streams::new(), Uploads::default());
+        Self { streams, uploads, injection: GoAwayInjection::default(), blocked: false, executor }
     }
 
     /// The number of requests without a complete response.
@@ -73,7 +76,8 @@ impl Http2 {
         for buf in bufs {
             let (bytes, _) = buf.split_at(written.min(buf.len()));
             written -= bytes.len();
-            self.streams.sent(bytes, |change| record(connection, change, at));
+            let Self { streams, uploads, .. } = self;
+            streams.sent(bytes, |change| record(connection, uploads, change, at));
         }
         if let Some(executor) = self.executor.take_if(|_| self.streams.has_sent_preface()) {
             announce_tasks(connection, executor);
@@ -99,11 +103,31 @@ impl Http2 {
 
     pub(super) fn read(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {
         self.injection.received_since |= connection.io().is_retired();
-        self.streams.received(bytes, |change| record(connection, change, at));
+        let Self { streams, uploads, .. } = self;
+        streams.received(bytes, |change| record(connection, uploads, change, at));
     }
 
-    /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
-    pub(super) fn inject_goaway(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
+    /// Lets the client read a piece of an injected frame; `false` if none is due.
+    pub(super) fn inject(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
+        if self.uploads.is_within_frame() {
+            return self.uploads.inject(buf);
+        }
+        self.inject_goaway(connection, buf) || (self.streams.is_between_frames() && self.uploads.inject(buf))
+    }
+
+    /// A frame of this layer that is to be written now. `flushes`: the client has written everything that it had.
+    pub(super) fn unwritten(&self, flushes: bool) -> Option<Rest> {
+        self.uploads.unwritten(flushes && self.streams.sends_between_frames())
+    }
+
+    /// This many bytes of that frame were written.
+    pub(super) fn wrote_own(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {
+        let Self { streams, uploads, .. } = self;
+        uploads.written(bytes.len());
+        streams.sent(bytes, |change| record(connection, uploads, change, at));
+    }
+
+    fn inject_goaway(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
         let Self { streams, injection, blocked, .. } = self;
         let last = || {
             let id = streams.last_opened();
@@ -119,12 +143,13 @@ impl Http2 {
     pub(super) fn read_pending(
         &mut self,
         connection: &Connection,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.injection.wait(connection, cx);
+        self.uploads.poll(connection, cx);
         // The connection may have been retired before it had the waker.
-        if self.inject_goaway(connection, buf) {
+        if self.inject(connection, buf) {
             return Poll::Ready(Ok(()));
         }
         match self.is_silent(connection) && !self.streams.is_between_frames() {
@@ -149,10 +174,17 @@ impl Http2 {
     }
 }
 
-fn record(connection: &Connection, change: StreamChange, at: Instant) {
+fn record(connection: &Connection, uploads: &mut Uploads, change: StreamChange, at: Instant) {
     let io = connection.io();
     match change {
-        StreamChange::Opened { stream, sequence } => io.begin_stream(stream, sequence, at),
+        StreamChange::Opened { stream, sequence, upload } => {
+            let attempt = io.begin_stream(stream, sequence, at);
+            if upload {
+                uploads.begin(stream, attempt);
+            }
+        }
+        StreamChange::Uploaded { stream } => uploads.end(stream),
+        StreamChange::Answered { stream } => uploads.answered(stream, at),
         StreamChange::Closed => io.end_stream(at),
         StreamChange::GoAway { last, after } => io.goaway_received(last, after),
         StreamChange::Excluded { after } => io.exclude_after(after),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -49,7 +49,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.traffic.is_closing() || self.traffic.inject_goaway(buf) {
+        if self.traffic.is_closing() || self.traffic.inject(buf) {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -86,6 +86,7 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
         write: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let reached = self.fault.is_none();
+        ready!(self.write_own(cx, false))?;
         self.traffic.before_write(bufs, reached)?;
         let result = self.unless_failed(cx, write);
         self.traffic.written(&result, bufs, reached);
@@ -98,10 +99,23 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
         cx: &mut Context<'_>,
         flush: impl FnOnce(Pin<&mut T>, &mut Context<'_>) -> Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.write_own(cx, true))?;
         self.traffic.before_flush()?;
         let result = self.unless_failed(cx, flush);
-        self.traffic.flushed(&result);
+        self.traffic.flushed(cx, &result);
         result
+    }
+
+    /// Writes a frame of this layer, if one is due. `flushes`: the client has written everything that it had.
+    fn write_own(&mut self, cx: &mut Context<'_>, flushes: bool) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.traffic.unwritten(flushes) {
+            let written = self.unless_failed(cx, |inner, cx| inner.poll_write(cx, rest.bytes()));
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                bytes => self.traffic.wrote_own(&rest.bytes()[..bytes]),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Whether there may be something to read that answers what was written.

@@ -16,6 +16,7 @@ mod service;
 mod streams;
 mod traffic;
 mod turns;
+mod uploads;
 mod write_fault;
 
 pub use self::future::TrackFuture;

@@ -28,9 +28,13 @@ const NO_ERROR: u32 = 0;
 /// What a frame changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamChange {
-    /// A request's head was sent.
-    Opened { stream: u32, sequence: u64 },
-    /// A response ended, or a stream was reset by either side.
+    /// A request's head was sent. `upload`: a body follows.
+    Opened { stream: u32, sequence: u64, upload: bool },
+    /// The end of a request with a body was sent, or a stream was reset by either side.
+    Uploaded { stream: u32 },
+    /// A response ended.
+    Answered { stream: u32 },
+    /// A response ended, or a stream was reset by either side, for the first time.
     Closed,
     /// The peer sent GOAWAY. `after`: when the last stream that it includes was opened, if that is known.
     GoAway { last: u32, after: Option<u64> },
@@ -133,6 +137,11 @@ impl Streams {
         self.received.filled == 0 && self.received.payload_left == 0 && !self.in_block
     }
 
+    /// Whether the sent bytes end between two frames.
+    pub(crate) fn sends_between_frames(&self) -> bool {
+        self.sent.filled == 0 && self.sent.payload_left == 0
+    }
+
     pub(crate) fn sent(&mut self, bytes: &[u8], mut on_change: impl FnMut(StreamChange)) {
         let Self { sent, last_opened, recent, open, goaway, sent_goaway, pings, .. } = self;
         sent.walk(bytes, |frame| match frame.kind {
@@ -142,12 +151,21 @@ impl Streams {
                 let sequence = next_sequence();
                 recent.push(frame.stream, sequence);
                 open.push(frame.stream);
-                on_change(StreamChange::Opened { stream: frame.stream, sequence });
+                let upload = frame.flags & END_STREAM == 0;
+                on_change(StreamChange::Opened { stream: frame.stream, sequence, upload });
                 if goaway.is_some_and(|last| last < frame.stream) {
                     on_change(StreamChange::Excluded { after: 0 });
                 }
             }
-            RST_STREAM if close(open, frame.stream) => on_change(StreamChange::Closed),
+            DATA | HEADERS if frame.flags & END_STREAM != 0 => {
+                on_change(StreamChange::Uploaded { stream: frame.stream });
+            }
+            RST_STREAM => {
+                on_change(StreamChange::Uploaded { stream: frame.stream });
+                if close(open, frame.stream) {
+                    on_change(StreamChange::Closed);
+                }
+            }
             PING if frame.flags & ACK == 0 => *pings += 1,
             GOAWAY => {
                 *sent_goaway = true;
@@ -166,12 +184,17 @@ impl Streams {
                 *in_block = frame.flags & END_HEADERS == 0;
             }
             let ends = match frame.kind {
-                DATA | HEADERS => frame.flags & END_STREAM != 0,
-                RST_STREAM => true,
-                _ => false,
+                DATA | HEADERS if frame.flags & END_STREAM != 0 => {
+                    Some(StreamChange::Answered { stream: frame.stream })
+                }
+                RST_STREAM => Some(StreamChange::Uploaded { stream: frame.stream }),
+                _ => None,
             };
-            if ends && close(open, frame.stream) {
-                on_change(StreamChange::Closed);
+            if let Some(end) = ends {
+                on_change(end);
+                if close(open, frame.stream) {
+                    on_change(StreamChange::Closed);
+                }
             }
             if frame.kind == PING && frame.flags & ACK != 0 {
                 *pings = pings.saturating_sub(1);

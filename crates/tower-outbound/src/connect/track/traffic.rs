@@ -11,6 +11,7 @@ use super::guard::{ClientWatch, StallGuard};
 use super::http2::Http2;
 use super::idle::IdleDeadline;
 use super::turns::Turns;
+use super::uploads::Rest;
 use crate::error::NoTlsError;
 use crate::failure::{Failure, Kind};
 use crate::foreign::ExecutorId;
@@ -187,12 +188,17 @@ impl Traffic {
         }
     }
 
-    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+    /// A flush, or a shutdown.
+    pub(super) fn flushed(&mut self, cx: &Context<'_>, result: &Poll<io::Result<()>>) {
         if result.is_ready() {
             self.guard.progressed();
         }
         if let Content::Http1(turns) = &mut self.content {
-            turns.flushed(result);
+            // hyper takes the connection for idle when the response has ended and it has the whole upload. While the upload is
+            // not written, it asks for no other request, and once it is written nothing else makes it ask.
+            if turns.flushed(result) {
+                cx.waker().wake_by_ref();
+            }
         }
     }
 
@@ -213,11 +219,29 @@ impl Traffic {
         }
     }
 
-    /// Lets the client read a piece of an injected GOAWAY; `false` if none is due.
-    pub(super) fn inject_goaway(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+    /// Lets the client read a piece of an injected frame; `false` if none is due.
+    pub(super) fn inject(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         match &mut self.content {
-            Content::Http2(http2) => http2.inject_goaway(&self.connection, buf),
+            Content::Http2(http2) => http2.inject(&self.connection, buf),
             Content::Unknown | Content::Opaque | Content::Http1(_) => false,
+        }
+    }
+
+    /// A frame of this layer that is to be written now. `flushes`: the client has written everything that it had.
+    pub(super) fn unwritten(&self, flushes: bool) -> Option<Rest> {
+        match &self.content {
+            Content::Http2(http2) => http2.unwritten(flushes),
+            Content::Unknown | Content::Opaque | Content::Http1(_) => None,
+        }
+    }
+
+    /// These bytes of that frame were written.
+    pub(super) fn wrote_own(&mut self, bytes: &[u8]) {
+        let at = Instant::now();
+        self.guard.progressed();
+        self.connection.io().count_written(bytes.len(), at);
+        if let Content::Http2(http2) = &mut self.content {
+            http2.wrote_own(&self.connection, bytes, at);
         }
     }
 

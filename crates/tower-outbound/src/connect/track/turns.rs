@@ -146,17 +146,19 @@ impl Turns {
         }
     }
 
-    /// A flush has ended: hyper flushes when it has written everything.
-    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) {
+    /// A flush has ended: hyper flushes when it has written everything. Returns whether the request is whole only now, after
+    /// its response has begun.
+    pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) -> bool {
         if self.claim == Claim::None {
-            return;
+            return false;
         }
         self.claim = Claim::None;
-        let Some(request) = &self.request else { return };
+        let Some(request) = &self.request else { return false };
         match result {
             Poll::Ready(Ok(())) if !self.untouched && !self.blocked => {
                 if request.io().flushed() {
                     self.request = None;
+                    return self.answered;
                 }
             }
             Poll::Ready(_) => request.io().write_pending(0),
@@ -168,6 +170,7 @@ impl Turns {
                 }
             }
         }
+        false
     }
 
     pub(super) fn read(&mut self, connection: &Connection, bytes: &[u8], at: Instant) {

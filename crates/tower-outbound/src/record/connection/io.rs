@@ -45,8 +45,8 @@ impl ConnectionIo<'_> {
         self.0.lifecycle().record_foreign_use(seen);
     }
 
-    /// The HEADERS of a request were written.
-    pub(crate) fn begin_stream(self, stream: u32, sequence: u64, at: Instant) {
+    /// The HEADERS of a request were written. Returns the attempt of the request, if it is known.
+    pub(crate) fn begin_stream(self, stream: u32, sequence: u64, at: Instant) -> Option<WeakAttempt> {
         self.warn_if_unobserved();
         let inner = &*self.0.0;
         if inner.last_stream_opened.swap(sequence, Ordering::AcqRel) == 0 {
@@ -60,9 +60,10 @@ impl ConnectionIo<'_> {
         for attempt in lost.iter().filter_map(WeakAttempt::upgrade) {
             attempt.io().stream_lost();
         }
-        if let Some(attempt) = attempt.and_then(|attempt| attempt.upgrade()) {
+        if let Some(attempt) = attempt.as_ref().and_then(WeakAttempt::upgrade) {
             attempt.io().stream_opened(stream, at);
         }
+        attempt
     }
 
     /// The client opens no further stream: the IO has ended.

@@ -43,12 +43,29 @@ fn frames_open_and_close_streams_at_any_byte_split() {
     for piece in 1..=received.len() {
         let (seen, open) = changes(&received, piece, &sent);
         let opened = |change| match change {
-            StreamChange::Opened { stream, .. } => stream,
-            StreamChange::Closed => 0,
+            StreamChange::Opened { stream, upload, .. } => {
+                format!("{stream}{}", if upload { " +" } else { "" })
+            }
+            StreamChange::Uploaded { stream } => format!("{stream} sent"),
+            StreamChange::Answered { stream } => format!("{stream} answered"),
+            StreamChange::Closed => "closed".to_owned(),
             other => panic!("{other:?}"),
         };
         let seen: Vec<_> = seen.into_iter().map(opened).collect();
-        assert_eq!(seen, [1, 3, 5, 0, 0, 0], "in pieces of {piece}");
+        let expected = [
+            "1 +",
+            "1 sent",
+            "3",
+            "5",
+            "5 sent",
+            "closed",
+            "3 answered",
+            "closed",
+            "1 answered",
+            "closed",
+            "1 sent",
+        ];
+        assert_eq!(seen, expected, "in pieces of {piece}");
         assert_eq!(open, 0);
     }
 }
