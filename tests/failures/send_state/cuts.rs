@@ -23,14 +23,14 @@ use crate::pipe::all_idle;
 use crate::stack::{Body, get, stack};
 
 /// The request with a call attached, and the call.
-fn with_call(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
+pub(super) fn with_call(mut request: http::Request<Body>) -> (http::Request<Body>, Call) {
     let call = Call::new();
     request.extensions_mut().insert(call.clone());
     (request, call)
 }
 
 /// Drops the attempt as timed out when `when` completes.
-async fn cut<T>(attempt: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
+pub(super) async fn cut<T>(attempt: impl Future<Output = T>, call: &Call, when: impl Future<Output = ()>) {
     let attempt = std::pin::pin!(attempt);
     tokio::select! {
         _ = attempt => panic!("the attempt ended before the timeout"),

@@ -3,6 +3,7 @@
 mod cuts;
 mod http1;
 mod http2;
+mod pool;
 
 use std::sync::{Arc, Mutex};
 

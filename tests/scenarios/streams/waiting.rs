@@ -124,8 +124,9 @@ async fn stream_wait_is_acquire_on_outbound_client() {
     let second = request("/").timeouts(Timeouts::new().attempt(ms(50)));
     let failure = read(&client, second).await.unwrap_err().failure().clone();
     assert_eq!(failure.phase(), Some(Phase::Acquire));
-    // h2 writes the HEADERS, and a reset, as soon as it may.
-    assert_eq!(failure.send_state(), Some(SendState::Unknown));
+    // The pool has the request, and h2 does not: nothing of it is ever written. A retry would wait in the same queue.
+    assert_eq!(failure.send_state(), Some(SendState::NotSent));
+    assert_eq!(recorder.outcomes(), ["ok", "response_timeout in acquire"]);
     gate.open();
     first.await.unwrap().unwrap();
 }

@@ -21,6 +21,8 @@ pub(crate) enum Detail {
     NoTls,
     /// The client has lost the request.
     Lost,
+    /// The request waited for a connection that others use.
+    Queued,
     /// The client turned an HTTP response into an error.
     Status(u16),
     /// A proxy refused the tunnel with this status.

@@ -222,6 +222,16 @@ impl Failure {
         matches!(self.detail, Detail::Lost)
     }
 
+    /// The request waited for a connection that others use.
+    pub(crate) const fn queued(mut self) -> Self {
+        self.detail = Detail::Queued;
+        self
+    }
+
+    pub(crate) const fn is_queued(&self) -> bool {
+        matches!(self.detail, Detail::Queued)
+    }
+
     /// Whether a proxy refused the tunnel for a reason that a retry does not change: 4xx, but not a timeout or a limit.
     pub(crate) const fn is_refused_by_proxy(&self) -> bool {
         matches!(self.detail, Detail::ProxyStatus(status @ 400..=499) if status != 408 && status != 429)

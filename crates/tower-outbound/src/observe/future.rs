@@ -14,7 +14,7 @@ use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
 use crate::settings::Silence;
-use crate::timeouts::{AttemptTimers, CheckUp, finish_lost, finish_timed_out};
+use crate::timeouts::{AttemptTimers, CheckUp, attribute_cut, finish_lost, finish_timed_out};
 use crate::util::http::NamedHeaders;
 
 /// Ends the attempt when dropped.
@@ -38,8 +38,7 @@ impl Drop for Guard {
         if self.attempt.is_ended() {
             return;
         }
-        let phase = self.attempt.response().failing_phase();
-        let cut = |kind| Outcome::Failed(self.attempt.attribute(Failure::new(kind).with_phase(phase)));
+        let cut = |kind| Outcome::Failed(self.attempt.attribute(cut(&self.attempt, kind)));
         let outcome = match self.attempt.call().end_cause() {
             Some(EndCause::AttemptTimeout) => cut(Kind::ResponseTimeout),
             Some(EndCause::ReleasedByRetry) => {
@@ -47,10 +46,15 @@ impl Drop for Guard {
                 Outcome::Ok
             }
             None if std::thread::panicking() => cut(Kind::Other),
-            None => Outcome::Cancelled { phase },
+            None => Outcome::Cancelled { phase: self.attempt.response().failing_phase() },
         };
         self.attempt.response().finish(&outcome);
     }
+}
+
+/// The failure of an attempt that ends in its phase.
+fn cut(attempt: &Attempt, kind: Kind) -> Failure {
+    Failure::new(kind).with_phase(attempt.response().failing_phase())
 }
 
 pin_project! {
@@ -81,6 +85,21 @@ pin_project! {
         inner: Option<F>,
         watch: Option<AttemptTimers>,
         check_up: CheckUp,
+    }
+
+    impl<F> PinnedDrop for ObserveFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let Some(guard) = this.guard.take() else { return };
+            let attempt = guard.attempt().clone();
+            if attempt.call().end_cause() == Some(EndCause::AttemptTimeout) {
+                let failure = cut(&attempt, Kind::ResponseTimeout);
+                attribute_cut(&attempt, failure, || this.inner.set(None));
+            }
+            drop(guard);
+            let _scope = AttemptScope::enter(&attempt);
+            this.inner.set(None);
+        }
     }
 }
 

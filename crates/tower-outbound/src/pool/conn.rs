@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hyper_util::client::legacy::connect::Connected;
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::core::Core;
-use super::state::{Pooled, Why};
+use super::state::{Pooled, Settles, Why};
 use crate::error::{BoxError, ConnectionEndedError, PoolConnectError};
 use crate::record::{CloseHint, Connection, PoolHandle};
 use crate::util::list::Key;
@@ -23,6 +24,8 @@ pub(super) type Sending<B> = ReusableBoxFuture<'static, Answer<B>>;
 
 /// How many futures of finished requests a connection keeps for the next ones.
 const KEPT: usize = 4;
+/// How long the end of a poll of hyper on another thread is waited for.
+const SPINS: u32 = 10_000;
 
 /// A connection that is open.
 pub(super) struct Conn<B> {
@@ -37,12 +40,25 @@ pub(super) struct Conn<B> {
     seat: Mutex<Seat<B>>,
     /// A response has ended, and hyper does not want another request yet (HTTP/1).
     settling: AtomicBool,
+    /// The request that is being served has a body (HTTP/1).
+    uploads: AtomicBool,
     /// The task has ended.
     ended: AtomicBool,
     /// The error that has ended the connection.
     end_cause: OnceLock<PoolConnectError>,
     /// Somebody has taken the connection out of the pool.
     poisoned: AtomicBool,
+    /// hyper is being polled, and may take a request (HTTP/2).
+    polling: AtomicBool,
+}
+
+/// A poll of hyper that is under way.
+pub(super) struct Polling<'a>(&'a AtomicBool);
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// The place of the only sender.
@@ -86,9 +102,11 @@ impl<B> Conn<B> {
             streams: AtomicUsize::new(streams.unwrap_or_default()),
             seat: Mutex::new(Seat { sender: Some(sender), futures: Vec::new() }),
             settling: AtomicBool::new(false),
+            uploads: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             end_cause: OnceLock::new(),
             poisoned: AtomicBool::new(false),
+            polling: AtomicBool::new(false),
         }
     }
 
@@ -139,9 +157,11 @@ impl<B> Conn<B> {
 
     /// The request has ended its use.
     pub(super) fn end_lease(&self) {
-        if self.http2 {
+        if self.http2 || self.is_ready() {
             return self.give_back();
         }
+        let settles = if self.uploads.load(Ordering::Relaxed) { Settles::Possibly } else { Settles::Surely };
+        self.core.with(|state, _, _| state.settling(self.link, settles));
         self.settling.store(true, Ordering::SeqCst);
         if self.ended.load(Ordering::SeqCst) || self.is_ready() {
             self.settle();
@@ -159,6 +179,29 @@ impl<B> Conn<B> {
         if self.settling.load(Ordering::SeqCst) && self.is_ready() {
             self.settle();
         }
+    }
+
+    /// hyper is polled until the guard is dropped (HTTP/2).
+    pub(super) fn begin_poll(&self) -> Option<Polling<'_>> {
+        self.http2.then(|| {
+            self.polling.store(true, Ordering::Relaxed);
+            // Against `takes_nothing_dropped`: one of the two threads sees what the other did.
+            fence(Ordering::SeqCst);
+            Polling(&self.polling)
+        })
+    }
+
+    /// Whether hyper takes no request any more whose future is dropped: it asks before it takes one, in a poll, and none
+    /// is under way. `false` also if a poll takes long (HTTP/2).
+    pub(super) fn takes_nothing_dropped(&self) -> bool {
+        fence(Ordering::SeqCst);
+        (0..SPINS).any(|_| {
+            let between = !self.polling.load(Ordering::Acquire);
+            if !between {
+                spin_loop();
+            }
+            between
+        })
     }
 
     /// hyper has ended the connection with an error.
@@ -207,7 +250,10 @@ impl<B: http_body::Body + Send + 'static> Conn<B> {
         // Without a sender, or with one that is not ready, nothing of the request is sent.
         match sender {
             None => Err(request),
-            Some(Sender::Http1(sender)) => Ok(reuse(futures.pop(), sender.try_send_request(request))),
+            Some(Sender::Http1(sender)) => {
+                self.uploads.store(request.body().size_hint().exact() != Some(0), Ordering::Relaxed);
+                Ok(reuse(futures.pop(), sender.try_send_request(request)))
+            }
             Some(Sender::Http2(sender)) => Ok(reuse(futures.pop(), sender.try_send_request(request))),
         }
     }

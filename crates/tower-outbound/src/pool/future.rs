@@ -9,7 +9,6 @@ use http_body::Body;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection as Connect;
 use tokio::runtime::Handle as Runtime;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::PoolBody;
@@ -20,9 +19,9 @@ use super::pool::Handle;
 use super::request::Target;
 use super::state::{Polled, Served};
 use super::task::{self, Place};
+use super::wait::Wait;
 use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
 use crate::record::Attempt;
-use crate::timer::Timeout;
 use crate::util::list::Key;
 
 /// The future of a request on a [`Pool`](super::Pool), until the head of the response.
@@ -44,13 +43,6 @@ enum Stage<B> {
     Waiting { request: Request<B>, target: Target, wait: Wait },
     Sending { target: Target, lease: Lease<B>, answer: Sending<B>, first_use: bool },
     Done,
-}
-
-/// A place in the queue of an origin.
-struct Wait {
-    waiter: Key,
-    since: Instant,
-    timeout: Timeout,
 }
 
 impl<C, B> PoolFuture<C, B> {
@@ -87,8 +79,8 @@ where
         match checkout {
             Checkout::Served(served) => self.send(served, request, target),
             Checkout::Waiting(waiter) => {
-                let timeout = Timeout::new(self.core().options.acquire_timeout);
-                let wait = Wait { waiter, since: Instant::now(), timeout };
+                let attempt = Attempt::current().filter(|attempt| attempt.is_of_request(&request));
+                let wait = Wait::new(self.core(), waiter, attempt);
                 self.stage = Stage::Waiting { request, target, wait };
                 Ok(())
             }
@@ -128,15 +120,16 @@ where
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let Stage::Waiting { target, wait, .. } = &mut self.stage else { return Poll::Ready(Ok(())) };
         let core = &self.pool.core;
-        let polled = core.with(|state, _, deferred| state.poll_waiter(wait.waiter, cx.waker(), deferred));
-        match polled {
-            Polled::Pending => {}
+        match wait.poll(core, cx) {
+            Polled::Pending | Polled::Held(_) => {}
             Polled::Connect(link) => connect(&self.pool, target, link),
             Polled::Served(served) => {
-                let Stage::Waiting { request, target, .. } = std::mem::replace(&mut self.stage, Stage::Done)
+                let Stage::Waiting { request, target, wait } =
+                    std::mem::replace(&mut self.stage, Stage::Done)
                 else {
                     unreachable!("it waits")
                 };
+                wait.end();
                 return Poll::Ready(self.send(served, request, target));
             }
             Polled::Failed(cause) => {
@@ -144,12 +137,11 @@ where
                 return Poll::Ready(Err(cause.into()));
             }
         }
-        let since = wait.since;
-        if !wait.timeout.poll(&core.timers, cx, || Some(since)) {
+        if !wait.is_over(core, cx) {
             return Poll::Pending;
         }
         let origin = core.origin(target.parts()).map(|(_, origin)| origin);
-        let waiter = wait.waiter;
+        let (waiter, since) = (wait.waiter, wait.since);
         self.stage = Stage::Done;
         let occupancy = self.core().with(|state, now, deferred| state.cancel(waiter, now(), deferred));
         let origin = origin.expect("it waits for the origin");
@@ -183,6 +175,15 @@ where
 fn skip<B>(conn: &Conn<B>) {
     if let (Some(attempt), Some(record)) = (Attempt::current(), conn.record()) {
         attempt.response().skipped(record);
+    }
+}
+
+/// The request that was handed to an HTTP/2 connection is not wanted any more. If hyper has not taken it by now, it is never
+/// sent.
+fn take_back<B>(conn: &Conn<B>) {
+    let observed = Attempt::current().filter(|_| Attempt::is_body::<B>());
+    if let Some(attempt) = observed.filter(|_| conn.takes_nothing_dropped()) {
+        attempt.response().taken_back();
     }
 }
 
@@ -253,6 +254,9 @@ impl<C, B> Drop for PoolFuture<C, B> {
             Stage::Sending { lease, answer, .. } => {
                 // hyper learns first that nobody waits for the answer.
                 drop(answer);
+                if lease.conn().is_http2() {
+                    take_back(lease.conn());
+                }
                 drop(lease);
             }
             Stage::Start(_) | Stage::Done => {}

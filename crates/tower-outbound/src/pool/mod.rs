@@ -32,6 +32,7 @@ mod reaper;
 mod request;
 mod state;
 mod task;
+mod wait;
 
 pub use self::body::PoolBody;
 pub use self::builder::{PoolBuilder, WhenFull};

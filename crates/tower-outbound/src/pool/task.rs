@@ -172,7 +172,9 @@ async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
     });
     // The error goes to the request on the connection too.
     let ended = poll_fn(|cx| {
+        let polling = conn.begin_poll();
         let polled = driver.as_mut().poll(cx);
+        drop(polling);
         if polled.is_pending() {
             conn.polled(streams(driver.as_ref().get_ref()));
         }

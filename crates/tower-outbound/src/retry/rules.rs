@@ -77,7 +77,7 @@ pub(super) fn is_permanent(failure: &Failure) -> bool {
             matches!(failure.dns(), Some(DnsFailure::HostNotFound | DnsFailure::NoRecovery))
         }
         // A timeout elapsed in the queue: the next attempt would wait in the same queue.
-        _ if failure.phase() == Some(Phase::Queue) => true,
+        _ if failure.phase() == Some(Phase::Queue) || failure.is_queued() => true,
         Kind::UserAuthentication => true,
         Kind::ProxyTunnel => failure.is_refused_by_proxy(),
         Kind::InvalidRequest | Kind::RequestBody => true,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::error::{Error, TimeoutError, TimeoutKind};
 use crate::event::Outcome;
 use crate::failure::{Failure, SendState};
-use crate::record::{Attempt, EndCause};
+use crate::record::{Attempt, AttemptScope, EndCause};
 use crate::settings::{AttemptTimeouts, Silence, Timeouts};
 use crate::timer::Alarm;
 
@@ -137,15 +137,21 @@ pub(crate) fn finish_timed_out(
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
     attempt.response().record_timeout(timeout.kind() == TimeoutKind::WriteIdle);
     let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.response().failing_phase());
-    let attributed = attempt.attribute(failure.clone());
-    // reqwest shows by the drop that it has not begun to send the request.
-    let undecided = attributed.send_state() == Some(SendState::Unknown) && attempt.response().is_untouched();
-    let failure = if undecided {
-        drop_client();
-        attempt.attribute(failure)
-    } else {
-        attributed
-    };
+    let failure = attribute_cut(attempt, failure, drop_client);
     attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), timeout.into())
+}
+
+/// Completes the failure of an attempt that is cut. `drop_client` drops the client's future.
+pub(crate) fn attribute_cut(attempt: &Attempt, failure: Failure, drop_client: impl FnOnce()) -> Failure {
+    let attributed = attempt.attribute(failure.clone());
+    // reqwest and our pool show by the drop that they have not begun to send the request.
+    let unbegun = attempt.response().is_untouched() || !attempt.response().is_taken();
+    if attributed.send_state() != Some(SendState::Unknown) || !unbegun {
+        return attributed;
+    }
+    let scope = AttemptScope::enter(attempt);
+    drop_client();
+    drop(scope);
+    attempt.attribute(failure)
 }

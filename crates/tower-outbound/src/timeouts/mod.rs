@@ -10,7 +10,7 @@ mod connect_timers;
 #[cfg(feature = "tonic-channel")]
 mod connect_wait;
 
-pub(crate) use self::attempt_timers::{AttemptTimers, finish_timed_out};
+pub(crate) use self::attempt_timers::{AttemptTimers, attribute_cut, finish_timed_out};
 pub(crate) use self::check_up::{CheckUp, finish_lost};
 pub(crate) use self::connect_timers::ConnectTimers;
 #[cfg(feature = "tonic-channel")]

@@ -12,7 +12,10 @@ const HANDLES: &[(&str, &[&str])] = &[
     ("queue", &["limit/", "record/"]),
     ("request_body", &["foreign/", "observe/", "record/", "reqwest/"]),
     ("io", &["connect/track/", "foreign/", "pool/conn.rs", "record/", "reqwest/", "tonic/executor.rs"]),
-    ("response", &["foreign/", "observe/", "pool/future.rs", "record/", "retry/", "timeouts/"]),
+    (
+        "response",
+        &["foreign/", "observe/", "pool/future.rs", "pool/wait.rs", "record/", "retry/", "timeouts/"],
+    ),
 ];
 
 /// One line for each use of a handle in a file that may not use it.

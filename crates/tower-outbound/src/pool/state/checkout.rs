@@ -69,6 +69,18 @@ impl<C: Pooled, E: Clone> State<C, E> {
 
     /// A request has ended its use of the connection.
     pub(in crate::pool) fn give_back(&mut self, key: Key, now: Instant, deferred: &mut Deferred<C>) {
+        let (origin, settled) = (self.links.get(key).origin, self.settled(key));
+        if !settled {
+            return self.end_lease(key, now, deferred);
+        }
+        // The last link of an origin may go, and the origin with it.
+        self.hold(origin);
+        self.end_lease(key, now, deferred);
+        self.wake_held(origin, deferred);
+        self.release(origin);
+    }
+
+    fn end_lease(&mut self, key: Key, now: Instant, deferred: &mut Deferred<C>) {
         let link = self.links.get_mut(key);
         link.leases -= 1;
         if link.ended {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Settles;
 use crate::util::list::Key;
 
 /// A connection as the state sees it. Clones are handles to one connection.
@@ -34,6 +35,8 @@ pub(super) struct Link<C> {
     /// Not used for new requests from then on.
     pub(super) retires: Option<Instant>,
     pub(super) retired: bool,
+    /// HTTP/1: its last request has ended for the caller, and hyper does not want another one yet.
+    pub(super) settles: Option<Settles>,
     /// Its task has ended: it does not count any more, and is kept for its leases only.
     pub(super) ended: bool,
 }
@@ -96,6 +99,7 @@ impl<C> Link<C> {
             since: Instant::now(),
             retires: None,
             retired: false,
+            settles: None,
             ended: false,
         }
     }

@@ -19,6 +19,8 @@
 //! connection to the waiter it was opened for. If that waiter has gone or was served, the next queued one adopts the
 //! connect, or it is an *orphan* until one arrives.
 //!
+//! A waiter may hold its connect back for a moment: see `settle`.
+//!
 //! Invariants between two calls: no request waits beside a connection that could serve it; no place is free that a queued
 //! request of an origin may use. So a request that finds a free connection overtakes no other.
 
@@ -30,6 +32,7 @@ mod idle;
 mod limits;
 mod link;
 mod origin;
+mod settle;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod state;
 #[cfg(test)]
@@ -39,5 +42,6 @@ mod waiter;
 pub(super) use self::deferred::Deferred;
 pub(super) use self::limits::Limits;
 pub(super) use self::link::{Pooled, Served, Why};
+pub(super) use self::settle::Settles;
 pub(super) use self::state::State;
 pub(super) use self::waiter::Polled;

@@ -1,3 +1,4 @@
+use super::settle::Settling;
 use crate::record::{Origin, Protocol};
 use crate::util::list::{Key, List};
 
@@ -13,6 +14,7 @@ pub(super) struct Entry {
     pub(super) connecting: usize,
     /// Of these, the ones that are closing.
     pub(super) closing: usize,
+    pub(super) settling: Settling,
     /// HTTP/1 links without a request, the newest at the end.
     pub(super) idle: List,
     pub(super) idle_len: usize,
@@ -42,6 +44,7 @@ impl Entry {
             open: 0,
             connecting: 0,
             closing: 0,
+            settling: Settling::NONE,
             idle: List::new(),
             idle_len: 0,
             shared: List::new(),

@@ -1,6 +1,7 @@
 //! Who waits for a connection.
 
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ pub(in crate::pool) enum Polled<C, E> {
     Failed(E),
     /// Begin to connect for this link, and wait on.
     Connect(Key),
+    /// Wait on. Poll without patience after this time.
+    Held(Duration),
     Pending,
 }
 
@@ -71,11 +74,13 @@ impl<C: Pooled, E: Clone> State<C, E> {
         Ok(key)
     }
 
-    /// What the waiter has to do. It is removed when it was served or has failed; else `waker` replaces its waker.
+    /// What the waiter has to do. It is removed when it was served or has failed; else `waker` replaces its waker. `patient`:
+    /// it may hold its connect back.
     pub(in crate::pool) fn poll_waiter(
         &mut self,
         key: Key,
         waker: &Waker,
+        patient: bool,
         deferred: &mut Deferred<C>,
     ) -> Polled<C, E> {
         let waiter = self.waiters.get_mut(key);
@@ -87,11 +92,13 @@ impl<C: Pooled, E: Clone> State<C, E> {
             deferred.dropped.extend(waiter.waker.replace(waker.clone()));
         }
         let Some(link) = waiter.link else { return Polled::Pending };
-        let stage = &mut self.links.get_mut(link).stage;
-        if *stage != Stage::Reserved {
+        if self.links.get(link).stage != Stage::Reserved {
             return Polled::Pending;
         }
-        *stage = Stage::Connecting;
+        if let Some(hold) = self.hold_back(key).filter(|_| patient) {
+            return Polled::Held(hold);
+        }
+        self.links.get_mut(link).stage = Stage::Connecting;
         Polled::Connect(link)
     }
 

@@ -230,16 +230,20 @@ impl Attempt {
         super::attribution::attribute(self, failure)
     }
 
+    /// Whether this is the type of an attempt's body.
+    pub(crate) fn is_body<B>() -> bool {
+        std::any::type_name::<B>().contains("::ObserveRequestBody<")
+    }
+
     /// Whether a request is the one of this attempt, which passes a second layer. A request that is sent from inside this
     /// attempt (by a connector or a middleware) is another one, even if it is sent to a clone of the same URI.
     pub(crate) fn is_of_request<B>(&self, request: &Request<B>) -> bool {
         // The body still has the observe layer's type; else the URI is the same and either the call is still in the
         // extensions, or the layers between the two have called each other at once.
-        let observed = || std::any::type_name::<B>().contains("::ObserveRequestBody<");
         let same_call =
             || request.extensions().get::<Call>().is_some_and(|call| call.id() == self.call().id());
         let same_uri = || uri_address(request.uri()) == self.0.uri_address;
-        observed() || (same_uri() && (same_call() || CallScope::is_calling(self)))
+        Self::is_body::<B>() || (same_uri() && (same_call() || CallScope::is_calling(self)))
     }
 }
 

@@ -14,6 +14,9 @@ pub(super) fn attribute(attempt: &Attempt, failure: Failure) -> Failure {
     // The last write may have returned since the phase was determined.
     let sent_since = state == SendState::Sent && failure.phase() == Some(Phase::Send);
     let failure = if sent_since { failure.with_phase(Phase::Wait) } else { failure };
+    // Without a setup of its own.
+    let queued = write.is_in_pool_queue() && attempt.0.serving().setups.is_empty();
+    let failure = if queued && state == SendState::NotSent { failure.queued() } else { failure };
     given_up(attempt, failure).attributed(state)
 }
 
@@ -57,6 +60,7 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
         }
         Some(SendState::NotSent) if !accepted => SendState::NotSent,
         _ if inner.write.is_dropped_untouched() => SendState::NotSent,
+        _ if inner.write.is_in_pool_queue() || inner.write.is_taken_back() => SendState::NotSent,
         _ if is_queued(attempt) => SendState::NotSent,
         _ if blocked => SendState::NotSent,
         _ if connection.is_none() && !accepted && all_connections_ask(attempt) => SendState::NotSent,

@@ -30,8 +30,9 @@ pub(super) fn is_taken(attempt: &Attempt) -> bool {
 /// no connection has ended since the client has the request.
 pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
     let inner = &*attempt.0;
-    // Where something else than a client has had the body, no connection asks for it.
-    let elsewhere = inner.write.body_escaped() || inner.awaits_connector.load(Ordering::Acquire);
+    // Where something else than a client has had the body, no connection asks for it. Our pool loses nothing.
+    let elsewhere = inner.write.body_escaped() || inner.write.is_in_pool_queue();
+    let elsewhere = elsewhere || inner.awaits_connector.load(Ordering::Acquire);
     if is_taken(attempt) || is_queued(attempt) || elsewhere {
         return None;
     }

@@ -31,6 +31,20 @@ impl AttemptResponse<'_> {
         self.0.0.registry.emit(&Event::ConnectionStale { connection, attempt: self.0 });
     }
 
+    /// Our pool has the request, and no connection of it has. `false`: one gets it now.
+    pub(crate) fn waits_in_pool(self, waits: bool) {
+        self.0.0.write.set_in_pool_queue(waits);
+    }
+
+    /// Our pool has taken the request back from a connection, which will not take it any more. If it has not done so before,
+    /// the request is never sent.
+    pub(crate) fn taken_back(self) {
+        let Marks { accepted, send_start, .. } = &self.0.0.marks;
+        if !accepted.is_set() && !send_start.is_set() {
+            self.0.0.write.set_taken_back();
+        }
+    }
+
     /// The connection's own task accepts the request.
     pub(crate) fn accepted_by(self, connection: &Connection, at: Instant) {
         accept(self.0, connection, at);

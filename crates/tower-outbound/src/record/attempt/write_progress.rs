@@ -46,6 +46,10 @@ pub(in crate::record) struct WriteProgress {
     /// The sequence number of the client's acceptance; 0 before that.
     accepted: AtomicU64,
     body_escaped: AtomicBool,
+    /// Our pool has the request, and no connection of it has.
+    in_pool_queue: AtomicBool,
+    /// Our pool handed the request to a connection, and took it back before the connection had begun with it.
+    taken_back: AtomicBool,
     redirect_client: AtomicU8,
     redirects: AtomicU8,
 }
@@ -141,6 +145,22 @@ impl WriteProgress {
 
     pub(super) fn body_escaped(&self) -> bool {
         self.body_escaped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_in_pool_queue(&self, waits: bool) {
+        self.in_pool_queue.store(waits, Ordering::Release);
+    }
+
+    pub(super) fn is_in_pool_queue(&self) -> bool {
+        self.in_pool_queue.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_taken_back(&self) {
+        self.taken_back.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_taken_back(&self) -> bool {
+        self.taken_back.load(Ordering::Acquire)
     }
 
     #[cfg(feature = "reqwest")]

@@ -13,7 +13,7 @@ use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
 use super::link::{Link, Stage};
-use super::{Deferred, Limits, Polled, Pooled, Served, State, Why};
+use super::{Deferred, Limits, Polled, Pooled, Served, Settles, State, Why};
 use crate::record::{OriginParts, Protocol};
 use crate::util::list::Key;
 
@@ -70,6 +70,8 @@ struct World {
     connecting: Vec<Key>,
     /// Links of the requests that are being served.
     leases: Vec<Key>,
+    /// Waiters that hold their connects back.
+    held: Vec<Key>,
     /// Closed connections whose task has not ended.
     closing: Vec<Key>,
     closed: Vec<Why>,
@@ -89,6 +91,7 @@ impl World {
             answered: Vec::new(),
             connecting: Vec::new(),
             leases: Vec::new(),
+            held: Vec::new(),
             closing: Vec::new(),
             closed: Vec::new(),
         }
@@ -158,22 +161,42 @@ impl World {
             |(key, woken): (&Key, &Arc<Woken>)| (woken.0.swap(0, Ordering::Relaxed) > 0).then_some(*key);
         let woken: Vec<_> = self.waiting.iter().filter_map(is_woken).collect();
         for key in woken {
-            let waker = Waker::from(self.waiting[&key].clone());
-            let mut deferred = Deferred::default();
-            let polled = self.state.poll_waiter(key, &waker, &mut deferred);
-            self.finish(deferred);
-            let fate = match polled {
-                Polled::Pending => continue,
-                Polled::Connect(link) => {
-                    self.connecting.push(link);
-                    continue;
-                }
-                Polled::Served(served) => self.serve(&served),
-                Polled::Failed(_) => Fate::Failed,
-            };
-            self.waiting.remove(&key);
-            self.answered.push((key, fate));
+            self.poll(key, true);
         }
+    }
+
+    fn poll(&mut self, key: Key, patient: bool) {
+        self.held.retain(|held| *held != key);
+        let waker = Waker::from(self.waiting[&key].clone());
+        let mut deferred = Deferred::default();
+        let polled = self.state.poll_waiter(key, &waker, patient, &mut deferred);
+        self.finish(deferred);
+        let fate = match polled {
+            Polled::Pending => return,
+            Polled::Held(_) => return self.held.push(key),
+            Polled::Connect(link) => return self.connecting.push(link),
+            Polled::Served(served) => self.serve(&served),
+            Polled::Failed(_) => Fate::Failed,
+        };
+        self.waiting.remove(&key);
+        self.answered.push((key, fate));
+    }
+
+    /// The caller has its response, and hyper wants no other request yet.
+    fn settles(&mut self, at: usize) {
+        let link = self.leases[at];
+        let open = self.state.links.get(link);
+        if open.stage == Stage::Busy && !open.ended && open.settles.is_none() {
+            self.change(|state, _| state.settling(link, Settles::Possibly));
+        }
+    }
+
+    /// A waiter does not hold its connect back any more.
+    fn loses_patience(&mut self, at: usize) {
+        let waiter = self.held[at];
+        self.poll(waiter, false);
+        self.poll_woken();
+        self.check();
     }
 
     fn connected(&mut self, at: usize, streams: Option<usize>) {
@@ -196,6 +219,7 @@ impl World {
     fn cancel(&mut self, at: usize) {
         let waiter = *self.waiting.keys().nth(at).unwrap();
         self.waiting.remove(&waiter);
+        self.held.retain(|held| *held != waiter);
         let now = self.now;
         self.change(|state, deferred| state.cancel(waiter, now, deferred));
     }
@@ -249,6 +273,9 @@ impl World {
             assert_eq!(stage(Stage::Reserved) + stage(Stage::Connecting), entry.connecting);
             assert_eq!(stage(Stage::Closing), entry.closing);
             assert_eq!(stage(Stage::Idle), entry.idle_len);
+            let settling = state.links.keys().into_iter().map(|key| state.links.get(key));
+            let settling = settling.filter(|link| link.origin == origin && link.settles.is_some());
+            assert_eq!(settling.count(), entry.settling.all);
             assert!(state.limits.overflow || entry.open <= state.limits.per_origin, "per origin");
             assert!(entry.idle_len <= state.limits.idle_per_origin, "idle");
             if entry.first_waiter().is_none() {

@@ -8,6 +8,8 @@ enum Step {
     Request(usize),
     Connected(usize),
     ConnectFails(usize),
+    Settles(usize),
+    LosesPatience(usize),
     EndLease(usize),
     Cancel(usize),
     CloseEnds(usize),
@@ -22,6 +24,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..HOSTS.len()).prop_map(Step::Request),
         4 => any.clone().prop_map(Step::Connected),
         1 => any.clone().prop_map(Step::ConnectFails),
+        2 => any.clone().prop_map(Step::Settles),
+        1 => any.clone().prop_map(Step::LosesPatience),
         4 => any.clone().prop_map(Step::EndLease),
         1 => any.clone().prop_map(Step::Cancel),
         3 => any.clone().prop_map(Step::CloseEnds),
@@ -70,6 +74,10 @@ fn state_keeps_its_invariants_in_any_order() {
                 }
                 Step::ConnectFails(at) if !world.connecting.is_empty() => {
                     world.connect_fails(at % world.connecting.len());
+                }
+                Step::Settles(at) if !world.leases.is_empty() => world.settles(at % world.leases.len()),
+                Step::LosesPatience(at) if !world.held.is_empty() => {
+                    world.loses_patience(at % world.held.len());
                 }
                 Step::EndLease(at) if !world.leases.is_empty() => world.end_lease(at % world.leases.len()),
                 Step::Cancel(at) if !world.waiting.is_empty() => world.cancel(at % world.waiting.len()),

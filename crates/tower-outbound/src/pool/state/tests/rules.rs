@@ -197,3 +197,48 @@ fn reset_closes_idle_and_retires_busy() {
     assert_eq!(world.closed, [Why::Reset; 2], "the busy one, when it is given back");
     assert_eq!(world.request(0), Fate::Waits, "a new connection");
 }
+
+#[test]
+fn connect_is_held_back_for_connection_that_settles() {
+    let mut world = http1(Limits::NONE);
+    world.request(0);
+    world.connected(0, None);
+    world.settles(0);
+    assert_eq!(world.request(0), Fate::Waits);
+    assert_eq!((world.held.len(), world.connecting.len()), (1, 0));
+    assert_eq!(world.request(0), Fate::Waits);
+    assert_eq!((world.held.len(), world.connecting.len()), (1, 1), "one connection serves one of them");
+    world.answered.clear();
+    world.end_lease(0);
+    assert_eq!(world.answered.len(), 1, "the first has the connection");
+    assert!(world.held.is_empty());
+    assert_eq!(world.state.counts().0, 2, "and its connect is given up");
+}
+
+#[test]
+fn connect_held_back_begins_when_connection_ends() {
+    for dies in [false, true] {
+        let mut world = http1(Limits { uses: 1, ..Limits::NONE });
+        world.request(0);
+        world.connected(0, None);
+        world.settles(0);
+        world.request(0);
+        assert_eq!(world.held.len(), 1);
+        if dies {
+            world.dies(world.leases[0]);
+        }
+        world.end_lease(0);
+        assert_eq!((world.held.len(), world.connecting.len()), (0, 1), "dies: {dies}");
+    }
+}
+
+#[test]
+fn connect_held_back_begins_when_patience_ends() {
+    let mut world = http1(Limits::NONE);
+    world.request(0);
+    world.connected(0, None);
+    world.settles(0);
+    world.request(0);
+    world.loses_patience(0);
+    assert_eq!(world.connecting.len(), 1);
+}
