@@ -4,6 +4,8 @@
 pub mod cells;
 pub mod certs;
 pub mod conventions;
+#[cfg(feature = "instruments")]
+pub mod crowd;
 pub mod faults;
 pub mod gate;
 pub mod latency;

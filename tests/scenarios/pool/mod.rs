@@ -1,9 +1,11 @@
 //! [`Pool`] alone, over a tracked connector: limits, waits, heads, life and reset. Every other scenario of
 //! [`OutboundClient`](tower_outbound::OutboundClient) runs on the pool too.
 
+mod crowd;
 mod heads;
 mod life;
 mod limits;
+mod sequential;
 
 use std::time::Duration;
 
