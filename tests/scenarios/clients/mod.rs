@@ -17,6 +17,7 @@ mod tls_roots;
 mod tonic;
 mod tonic_black_hole;
 mod tonic_channel;
+mod tonic_codes;
 mod tonic_server;
 mod tonic_streams;
 mod tonic_tls;

@@ -179,10 +179,19 @@ impl Call {
     /// ```
     #[must_use]
     pub fn with_deadline(self, deadline: Instant) -> Self {
-        let after = deadline.saturating_duration_since(self.0.start);
-        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-        self.0.deadline.fetch_min(after, Ordering::AcqRel);
+        self.end_retries_by(deadline);
         self
+    }
+
+    /// As [`with_deadline`](Self::with_deadline), of a call that has begun.
+    pub(crate) fn end_retries_by(&self, deadline: Instant) {
+        self.0.deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
+    }
+
+    /// In nanoseconds.
+    fn after_start(&self, deadline: Instant) -> u64 {
+        let after = deadline.saturating_duration_since(self.0.start);
+        u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The deadline, if there is one.
@@ -195,9 +204,7 @@ impl Call {
     /// The peer's deadline of the whole call: an attempt without a head ends then, and no attempt follows. A later one than
     /// the current one has no effect.
     pub(crate) fn end_head_by(&self, deadline: Instant) {
-        let after = deadline.saturating_duration_since(self.0.start);
-        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-        self.0.head_deadline.fetch_min(after, Ordering::AcqRel);
+        self.0.head_deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
     }
 
     pub(crate) fn head_deadline(&self) -> Option<Instant> {

@@ -57,9 +57,10 @@ impl ReqwestClient {
         self.send(request.map(reqwest::Body::wrap))
     }
 
-    /// Sends a request that reqwest has built: `client.get_ref().get(url).json(&value).build()?`.
+    /// Sends a request that reqwest has built: `client.post(url).json(&value).build()?`.
     ///
-    /// The request's own timeout applies to each attempt. [`ResponseExt`](crate::ResponseExt) works on the response.
+    /// The request's own timeout bounds the call: attempts, retries and waits. [`ResponseExt`](crate::ResponseExt) works on the
+    /// response.
     ///
     /// # Errors
     /// As [`request`](Self::request). A failure while the body is read is an error of reqwest with an [`Error`] as source;
@@ -156,7 +157,7 @@ impl Outbound {
     /// #     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     /// # });
     /// let client = Outbound::new().reqwest(reqwest::Client::builder().no_proxy())?;
-    /// let request = client.get_ref().get(url).header("accept", "text/plain").build()?;
+    /// let request = client.get(url).header("accept", "text/plain").build()?;
     /// let response = client.execute(request).await?;
     /// let timings = response.timings().cloned().unwrap();
     /// assert_eq!(response.text().await?, "ok");

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::{ResponseBuilderExt as _, Url};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::error::without_secrets;
@@ -56,8 +57,9 @@ impl Future for ReqwestFuture {
         let result = match &mut self.0 {
             State::Sending { pending, sent } => {
                 let result = ready!(Pin::new(pending).poll(cx));
-                if result.is_err() {
+                if let Err(error) = &result {
                     sent.on_no_response();
+                    sent.on_error(error);
                 }
                 result.map(|response| sent.identify(response))
             }
@@ -82,6 +84,14 @@ impl Sent {
     fn on_no_response(&self) {
         if !self.attempt.as_ref().is_some_and(|attempt| attempt.request_body().is_untouched()) {
             self.sockets.forget_unused();
+        }
+    }
+
+    /// A timeout that the application has set in reqwest bounds its call, not an attempt. One of a connect may be retried.
+    fn on_error(&self, error: &reqwest::Error) {
+        let Some(attempt) = &self.attempt else { return };
+        if error.is_timeout() && !error.is_connect() {
+            attempt.call().end_retries_by(Instant::now());
         }
     }
 

@@ -108,9 +108,17 @@ impl ReqwestRequestBuilder {
         self.with(|request| request.json(json))
     }
 
-    /// Sets reqwest's timeout, which applies to each attempt.
+    /// Sets reqwest's timeout, until the end of the response's body. It bounds the call: attempts, retries and waits.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|request| request.timeout(timeout))
+    }
+
+    /// Builds the request, which [`ReqwestClient::execute`] sends.
+    ///
+    /// # Errors
+    /// reqwest's error, if the URL, a header or the body was invalid.
+    pub fn build(self) -> Result<reqwest::Request, reqwest::Error> {
+        self.request.build().map_err(without_secrets)
     }
 
     /// Sends the request through the layers.
@@ -122,9 +130,9 @@ impl ReqwestRequestBuilder {
     /// # Cancel safety
     /// As [`ReqwestClient::execute`].
     pub async fn send(self) -> Result<reqwest::Response, Error> {
-        let request = self.request.build();
-        let request = request.map_err(|error| Error::from_client(without_secrets(error).into()))?;
-        self.client.execute(request).await
+        let Self { client, request } = self;
+        let request = request.build().map_err(|error| Error::from_client(without_secrets(error).into()))?;
+        client.execute(request).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::ReqwestFuture;
@@ -70,12 +71,23 @@ where
         let (attempt, reported) = (Attempt::current(), self.redirects_reported);
         let guarded = |body| reqwest::Body::wrap(RedirectGuardBody::new(body, attempt.clone(), reported));
         match reqwest::Request::try_from(request.map(guarded)) {
-            Ok(request) => {
+            Ok(mut request) => {
+                bound_by_timeout(&mut request, attempt.as_ref());
                 let url = request.url().clone();
                 ReqwestFuture::sent(self.client.call(request), url, self.sockets.clone(), attempt)
             }
             Err(error) => ReqwestFuture::failed(error),
         }
+    }
+}
+
+/// The request's timeout is that of the call: each attempt gets what is left.
+fn bound_by_timeout(request: &mut reqwest::Request, attempt: Option<&Attempt>) {
+    let (Some(timeout), Some(attempt)) = (request.timeout_mut(), attempt) else { return };
+    let call = attempt.call();
+    if let Some(deadline) = call.start().checked_add(*timeout) {
+        call.end_retries_by(deadline);
+        *timeout = deadline.saturating_duration_since(Instant::now());
     }
 }
 

@@ -8,8 +8,12 @@ use http::Response;
 use outbound_tests::gate::Gate;
 use outbound_tests::recorder::Recorder;
 use outbound_tests::server::{H2Server, Script, ScriptedServer};
+use reqwest::dns::{Name, Resolve, Resolving};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tower_outbound::connect::ResolveError;
 use tower_outbound::event::StackWarning;
+use tower_outbound::failure::DnsFailure;
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{Event, Kind, Outbound, SendState};
 
@@ -94,6 +98,58 @@ async fn reqwest_into_reqwest_of_own_timeout_is_timeout() {
     assert_eq!(error.failure().kind(), Kind::ResponseTimeout);
     let error = error.into_reqwest();
     assert!(error.is_timeout() && !error.is_connect(), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reqwest_timeout_of_reqwest_ends_the_call() {
+    let second = Duration::from_secs(1);
+    let of_client: [fn(_, _) -> _; 3] = [
+        |builder: reqwest::ClientBuilder, timeout| builder.timeout(timeout),
+        |builder, timeout| builder.read_timeout(timeout),
+        |builder, _| builder,
+    ];
+    for (number, of_client) in of_client.into_iter().enumerate() {
+        let (outbound, recorder) = recorded();
+        let hosts = Hosts::waiting(|_| Some(Gate::new()));
+        let client = outbound.reqwest_with_resolver(of_client(builder(), second), hosts).unwrap();
+        let mut request = client.get("http://peer.test/");
+        if number == 2 {
+            request = request.timeout(second);
+        }
+        let start = Instant::now();
+        let error = request.send().await.unwrap_err();
+        assert_eq!((start.elapsed(), recorder.outcomes().len()), (second, 1), "{number}: {error:?}");
+        assert_eq!(error.failure().send_state(), Some(SendState::NotSent));
+        assert!(error.into_reqwest().is_timeout());
+        recorder.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reqwest_timeout_of_request_bounds_its_retries() {
+    let ms = Duration::from_millis;
+    let (outbound, recorder) = recorded();
+    let client = outbound.reqwest_with_resolver(builder(), TryAgain(ms(60))).unwrap();
+    let start = Instant::now();
+    let error = client.get("http://peer.test/").timeout(ms(100)).send().await.unwrap_err();
+    let outcomes = recorder.outcomes();
+    assert_eq!((start.elapsed(), outcomes.len()), (ms(100), 2), "{outcomes:?}");
+    assert!(outcomes[0].starts_with("name_resolution_error"), "{outcomes:?}");
+    assert!(error.into_reqwest().is_timeout());
+    recorder.settled().await;
+}
+
+/// A DNS server that is overloaded, and says so after a while.
+struct TryAgain(Duration);
+
+impl Resolve for TryAgain {
+    fn resolve(&self, _: Name) -> Resolving {
+        let after = self.0;
+        Box::pin(async move {
+            tokio::time::sleep(after).await;
+            Err(ResolveError::new(DnsFailure::TryAgain).into())
+        })
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn reqwest_built_request_passes_whole_stack() {
     let client = outbound.reqwest_with_resolver(builder().user_agent("ours"), Hosts::loopback()).unwrap();
     let uri = server.uri_with("http", "peer.test", "/path?q=1").to_string();
     let send = async || {
-        let request = client.get_ref().post(&uri).bearer_auth("token").body("upload").build().unwrap();
+        let request = client.post(&uri).bearer_auth("token").body("upload").build().unwrap();
         client.execute(request).await.unwrap()
     };
     let response = send().await;
