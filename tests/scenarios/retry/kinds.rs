@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioIo;
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower_outbound::connect::{ResolveError, TcpConnector};
 use tower_outbound::failure::DnsFailure;
@@ -48,6 +50,26 @@ async fn retry_connect_refused_is_retried() {
     let uri = format!("http://{}/", closed_port().unwrap());
     let tcp = |outbound: &Outbound| outbound.connector(outbound.http_connector());
     assert_eq!(attempts(tcp, post_to(uri)).await, (3, Kind::ConnectionRefused));
+}
+
+/// A retry of the application above multiplies this.
+#[tokio::test(start_paused = true)]
+async fn retry_refused_connect_costs_30_ms_at_most() {
+    let refused = tower::service_fn(|_: http::Uri| {
+        let error = BoxError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        std::future::ready(Err::<TokioIo<TcpStream>, _>(error))
+    });
+    let mut longest = Duration::ZERO;
+    for seed in 0..100 {
+        let outbound = Outbound::builder().retry(|retry| retry.seed(seed)).build();
+        let client = outbound.layer().layer(outbound.hyper_client(refused));
+        let start = Instant::now();
+        let error = client.oneshot(post_to("http://peer.test/")).await.map(drop).unwrap_err();
+        assert_eq!((error.failure().kind(), error.history().len()), (Kind::ConnectionRefused, 2));
+        longest = longest.max(start.elapsed());
+    }
+    let ms = Duration::from_millis;
+    assert!((ms(15)..=ms(30)).contains(&longest), "{longest:?}");
 }
 
 #[tokio::test]
