@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response};
+use http::uri::Authority;
+use http::{Extensions, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::client::legacy::connect::Connected;
@@ -37,6 +38,8 @@ pub(super) struct Conn<B> {
     http2: bool,
     /// The most streams that the peer allows (HTTP/2).
     streams: AtomicUsize,
+    /// The first request's authority, and the value of its `host`.
+    host: OnceLock<(Authority, HeaderValue)>,
     seat: Mutex<Seat<B>>,
     /// A response has ended, and hyper does not want another request yet (HTTP/1).
     settling: AtomicBool,
@@ -100,6 +103,7 @@ impl<B> Conn<B> {
             record: extras.remove(),
             http2: matches!(sender, Sender::Http2(_)),
             streams: AtomicUsize::new(streams.unwrap_or_default()),
+            host: OnceLock::new(),
             seat: Mutex::new(Seat { sender: Some(sender), futures: Vec::new() }),
             settling: AtomicBool::new(false),
             uploads: AtomicBool::new(false),
@@ -127,6 +131,12 @@ impl<B> Conn<B> {
     /// What the connector says of the connection: for the extensions of each response.
     pub(super) fn connected(&self) -> &Connected {
         &self.connected
+    }
+
+    /// The value of `host` for a request. Most requests of a connection have the authority of the first one.
+    pub(super) fn host(&self, authority: &Authority, host: impl Fn() -> HeaderValue) -> HeaderValue {
+        let (known, value) = self.host.get_or_init(|| (authority.clone(), host()));
+        if known.as_str() == authority.as_str() { value.clone() } else { host() }
     }
 
     fn seat(&self) -> MutexGuard<'_, Seat<B>> {
@@ -242,20 +252,20 @@ impl<B> Conn<B> {
 }
 
 impl<B: http_body::Body + Send + 'static> Conn<B> {
-    /// Hands a request to hyper, or returns it.
-    #[expect(clippy::result_large_err, reason = "the request comes back")]
-    pub(super) fn send(&self, request: Request<B>) -> Result<Sending<B>, Request<B>> {
+    /// Hands the request to hyper. `None` leaves the request where it is.
+    pub(super) fn send(&self, request: &mut Option<Request<B>>) -> Option<Sending<B>> {
         let mut seat = self.seat();
         let Seat { sender, futures } = &mut *seat;
         // Without a sender, or with one that is not ready, nothing of the request is sent.
-        match sender {
-            None => Err(request),
-            Some(Sender::Http1(sender)) => {
+        let sender = sender.as_mut()?;
+        let request = request.take()?;
+        Some(match sender {
+            Sender::Http1(sender) => {
                 self.uploads.store(request.body().size_hint().exact() != Some(0), Ordering::Relaxed);
-                Ok(reuse(futures.pop(), sender.try_send_request(request)))
+                reuse(futures.pop(), sender.try_send_request(request))
             }
-            Some(Sender::Http2(sender)) => Ok(reuse(futures.pop(), sender.try_send_request(request))),
-        }
+            Sender::Http2(sender) => reuse(futures.pop(), sender.try_send_request(request)),
+        })
     }
 }
 

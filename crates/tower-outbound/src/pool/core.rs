@@ -3,7 +3,6 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::DefaultHashBuilder;
-use smallvec::SmallVec;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -29,7 +28,7 @@ pub(super) struct Core<B> {
 }
 
 /// Connections that were found dead.
-pub(super) type Dead<B> = SmallVec<[Arc<Conn<B>>; 1]>;
+pub(super) type Dead<B> = Vec<Arc<Conn<B>>>;
 
 /// What a request finds.
 pub(super) enum Checkout<B> {

@@ -32,6 +32,9 @@ use crate::util::list::Key;
 #[must_use = "futures do nothing unless polled"]
 pub struct PoolFuture<C, B> {
     pool: Arc<Handle<C, B>>,
+    /// Until it is handed to hyper. A request is large: it stays here while the stages change.
+    request: Option<Request<B>>,
+    target: Option<Target>,
     stage: Stage<B>,
 }
 
@@ -39,15 +42,15 @@ pub struct PoolFuture<C, B> {
 impl<C, B> Unpin for PoolFuture<C, B> {}
 
 enum Stage<B> {
-    Start(Request<B>),
-    Waiting { request: Request<B>, target: Target, wait: Wait },
-    Sending { target: Target, lease: Lease<B>, answer: Sending<B>, first_use: bool },
+    Start,
+    Waiting(Wait),
+    Sending { lease: Lease<B>, answer: Sending<B>, first_use: bool },
     Done,
 }
 
 impl<C, B> PoolFuture<C, B> {
     pub(super) fn new(pool: Arc<Handle<C, B>>, request: Request<B>) -> Self {
-        Self { pool, stage: Stage::Start(request) }
+        Self { pool, request: Some(request), target: None, stage: Stage::Start }
     }
 
     fn core(&self) -> &Arc<Core<B>> {
@@ -65,72 +68,81 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    fn start(&mut self, mut request: Request<B>) -> Result<(), BoxError> {
-        let target = Target::of(&mut request)?;
-        self.acquire(request, target)
+    fn start(&mut self) -> Result<(), BoxError> {
+        let request = self.request.as_mut().expect("not sent yet");
+        self.target = Some(Target::of(request)?);
+        if let Some(attempt) = Attempt::current() {
+            attempt.response().given_to_pool();
+        }
+        self.acquire()
+    }
+
+    fn target(&self) -> &Target {
+        self.target.as_ref().expect("known since the start")
     }
 
     /// Takes a connection, or joins the queue.
-    fn acquire(&mut self, request: Request<B>, target: Target) -> Result<(), BoxError> {
-        let (checkout, dead) = self.core().checkout(target.parts());
+    fn acquire(&mut self) -> Result<(), BoxError> {
+        let (checkout, dead) = self.core().checkout(self.target().parts());
         for conn in dead {
             skip(&conn);
         }
         match checkout {
-            Checkout::Served(served) => self.send(served, request, target),
+            Checkout::Served(served) => self.send(served),
             Checkout::Waiting(waiter) => {
-                let attempt = Attempt::current().filter(|attempt| attempt.is_of_request(&request));
-                let wait = Wait::new(self.core(), waiter, attempt);
-                self.stage = Stage::Waiting { request, target, wait };
+                let of_request = |attempt: &Attempt| {
+                    self.request.as_ref().is_some_and(|request| attempt.is_of_request(request))
+                };
+                let attempt = Attempt::current().filter(of_request);
+                self.stage = Stage::Waiting(Wait::new(self.core(), waiter, attempt));
                 Ok(())
             }
             Checkout::Full(error) => Err(error.into()),
         }
     }
 
-    fn send(
-        &mut self,
-        served: Served<Arc<Conn<B>>>,
-        mut request: Request<B>,
-        target: Target,
-    ) -> Result<(), BoxError> {
+    fn send(&mut self, served: Served<Arc<Conn<B>>>) -> Result<(), BoxError> {
         let first_use = served.grant.number == 1;
         let lease = Lease::new(served.connection);
-        target.prepare(&mut request, lease.conn(), self.core().options.set_host)?;
+        let Self { pool, request, target, .. } = self;
+        let target = target.as_ref().expect("known since the start");
+        target.prepare(request.as_mut().expect("not sent yet"), lease.conn(), pool.core.options.set_host)?;
         match lease.conn().send(request) {
-            Ok(answer) => {
-                self.stage = Stage::Sending { target, lease, answer, first_use };
+            Some(answer) => {
+                self.stage = Stage::Sending { lease, answer, first_use };
                 Ok(())
             }
             // A peer that closes each new connection is not asked again and again.
-            Err(_) if first_use => Err(lease.conn().end_cause()),
+            None if first_use => Err(lease.conn().end_cause()),
             // It has closed since the checkout.
-            Err(request) => self.again(lease, request, target),
+            None => self.again(lease),
         }
     }
 
     /// Nothing of the request was sent: it goes to another connection.
-    fn again(&mut self, lease: Lease<B>, mut request: Request<B>, target: Target) -> Result<(), BoxError> {
+    fn again(&mut self, lease: Lease<B>) -> Result<(), BoxError> {
         skip(lease.conn());
         drop(lease);
-        target.restore(&mut request);
-        self.acquire(request, target)
+        let Self { request, target, .. } = self;
+        if let (Some(target), Some(request)) = (target, request) {
+            target.restore(request);
+        }
+        self.acquire()
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let Stage::Waiting { target, wait, .. } = &mut self.stage else { return Poll::Ready(Ok(())) };
+        let Stage::Waiting(wait) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let core = &self.pool.core;
+        let target = self.target.as_ref().expect("known since the start");
         match wait.poll(core, cx) {
             Polled::Pending | Polled::Held(_) => {}
             Polled::Connect(link) => connect(&self.pool, target, link),
             Polled::Served(served) => {
-                let Stage::Waiting { request, target, wait } =
-                    std::mem::replace(&mut self.stage, Stage::Done)
-                else {
+                let Stage::Waiting(wait) = std::mem::replace(&mut self.stage, Stage::Done) else {
                     unreachable!("it waits")
                 };
                 wait.end();
-                return Poll::Ready(self.send(served, request, target));
+                return Poll::Ready(self.send(served));
             }
             Polled::Failed(cause) => {
                 self.stage = Stage::Done;
@@ -151,8 +163,7 @@ where
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Response<PoolBody>>, BoxError>> {
         let Stage::Sending { answer, .. } = &mut self.stage else { return Poll::Ready(Ok(None)) };
         let result = ready!(answer.poll(cx));
-        let Stage::Sending { target, lease, answer, first_use } =
-            std::mem::replace(&mut self.stage, Stage::Done)
+        let Stage::Sending { lease, answer, first_use } = std::mem::replace(&mut self.stage, Stage::Done)
         else {
             unreachable!("it is being sent")
         };
@@ -162,11 +173,14 @@ where
                 lease.conn().connected().get_extras(response.extensions_mut());
                 Ok(Some(response.map(|body| PoolBody::new(body, lease))))
             }
-            Err(mut error) => match error.take_message() {
-                // A fresh connection that takes no request is a failure of the peer.
-                Some(request) if !first_use => self.again(lease, request, target).map(|()| None),
-                _ => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
-            },
+            Err(mut error) => {
+                self.request = error.take_message();
+                match &self.request {
+                    // A fresh connection that takes no request is a failure of the peer.
+                    Some(_) if !first_use => self.again(lease).map(|()| None),
+                    _ => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
+                }
+            }
         })
     }
 }
@@ -220,21 +234,19 @@ where
     type Output = Result<Response<PoolBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Stage::Start(_) = self.stage {
-            let Stage::Start(request) = std::mem::replace(&mut self.stage, Stage::Done) else {
-                unreachable!("it starts")
-            };
-            self.start(request)?;
+        if let Stage::Start = self.stage {
+            self.stage = Stage::Done;
+            self.start()?;
         }
         loop {
             match &self.stage {
-                Stage::Waiting { .. } => ready!(self.poll_wait(cx))?,
+                Stage::Waiting(_) => ready!(self.poll_wait(cx))?,
                 Stage::Sending { .. } => {
                     if let Some(response) = ready!(self.poll_answer(cx))? {
                         return Poll::Ready(Ok(response));
                     }
                 }
-                Stage::Start(_) | Stage::Done => {
+                Stage::Start | Stage::Done => {
                     debug_assert!(false, "polled after it was ready");
                     return Poll::Ready(Err(
                         Error::invalid_request("polled after completion".to_owned()).into()
@@ -248,7 +260,7 @@ where
 impl<C, B> Drop for PoolFuture<C, B> {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Waiting { wait, .. } => {
+            Stage::Waiting(wait) => {
                 self.core().with(|state, now, deferred| state.cancel(wait.waiter, now(), deferred));
             }
             Stage::Sending { lease, answer, .. } => {
@@ -259,7 +271,7 @@ impl<C, B> Drop for PoolFuture<C, B> {
                 }
                 drop(lease);
             }
-            Stage::Start(_) | Stage::Done => {}
+            Stage::Start | Stage::Done => {}
         }
     }
 }

@@ -44,7 +44,7 @@ impl Target {
             None if is_connect => Scheme::HTTP,
             None => return Err(not_absolute()),
         };
-        let upper = authority.host().bytes().any(|byte| byte.is_ascii_uppercase());
+        let upper = authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
         let lower_host = upper.then(|| authority.host().to_ascii_lowercase().into_boxed_str());
         Ok(Self { scheme, authority, lower_host, is_connect })
     }
@@ -88,7 +88,7 @@ impl Target {
             return Err(invalid("the request asks for HTTP/2, and the connection speaks HTTP/1".to_owned()));
         }
         if set_host && !request.headers().contains_key(HOST) {
-            let host = self.host();
+            let host = conn.host(&self.authority, || self.host());
             request.headers_mut().insert(HOST, host);
         }
         if self.is_connect {

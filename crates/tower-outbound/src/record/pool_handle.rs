@@ -21,8 +21,9 @@ pub(crate) trait PoolHandle: fmt::Debug + Send + Sync {
 }
 
 impl Connection {
-    /// Keeps the handle of a pool that gives one for each connection.
+    /// Keeps the handle of a pool of this crate, which gives one for each connection, and closes idle connections in time.
     pub(crate) fn set_pool_handle(&self, handle: Arc<dyn PoolHandle>) {
+        self.0.pooled.store(true, Ordering::Relaxed);
         self.0.captured.store(true, Ordering::Relaxed);
         drop(self.0.registry.set_pool_handle(self, handle));
     }

@@ -122,16 +122,14 @@ impl Timings {
     /// The cumulative view.
     #[must_use]
     pub fn cumulative(&self) -> Cumulative {
-        let start = self.attempt.start_time();
         let marks = &self.attempt.0.marks;
-        let since = |mark: &super::Mark| mark.get(start).map(|at| at - start);
         Cumulative {
-            queue: since(&marks.slot),
-            acquire: since(&marks.send_start),
-            send_start: since(&marks.send_start),
-            first_byte: since(&marks.first_byte),
-            head: since(&marks.head),
-            body_end: since(&marks.end).filter(|_| marks.head.is_set()),
+            queue: marks.slot.since(),
+            acquire: marks.send_start.since(),
+            send_start: marks.send_start.since(),
+            first_byte: marks.first_byte.since(),
+            head: marks.head.since(),
+            body_end: marks.end.since().filter(|_| marks.head.is_set()),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::event::Outcome;
 use crate::failure::{Failure, SendState};
 use crate::record::{Attempt, AttemptScope, EndCause};
 use crate::settings::{AttemptTimeouts, Silence, Timeouts};
-use crate::timer::Alarm;
+use crate::timer::{Alarm, RESOLUTION};
 
 /// The timeouts of one attempt, which share one timer.
 #[derive(Debug)]
@@ -56,6 +56,10 @@ impl AttemptTimers {
         let timeouts = &self.timeouts;
         let within = timeouts.before_head().into_iter().chain(self.deadline).min()?;
         self.alarm.poll(attempt.registry().timers(), cx, within, |now| {
+            // Nothing has elapsed when the attempt has just begun.
+            if within > RESOLUTION && now.saturating_duration_since(attempt.start_time()) < RESOLUTION {
+                return Ok(within);
+            }
             let response = attempt.response();
             left(
                 now,

@@ -12,7 +12,7 @@ use super::Timers;
 use super::queue::ArmedTimer;
 
 /// The timers' resolution: a difference below is none.
-const RESOLUTION: Duration = Duration::from_millis(1);
+pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
 
 /// One timer for deadlines that move, such as those that count from the last progress.
 ///

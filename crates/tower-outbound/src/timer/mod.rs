@@ -14,6 +14,6 @@ mod tests;
 mod timeout;
 mod timers;
 
-pub(crate) use self::alarm::Alarm;
+pub(crate) use self::alarm::{Alarm, RESOLUTION};
 pub(crate) use self::timeout::Timeout;
 pub(crate) use self::timers::Timers;

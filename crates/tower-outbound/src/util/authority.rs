@@ -15,18 +15,28 @@ impl<'a> Authority<'a> {
             true => authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest)),
             false => (None, authority),
         };
-        let mark = host_port.bytes().rposition(|byte| matches!(byte, b':' | b']'));
-        let (host, port) = match mark {
-            Some(at) if host_port.as_bytes()[at] == b':' => (&host_port[..at], Some(&host_port[at + 1..])),
-            _ => (host_port, None),
-        };
-        Self { user_info, host, port }
+        let bytes = host_port.as_bytes();
+        let mut end = bytes.len();
+        // A port is short, so its colon is near the end.
+        while let Some((byte, _)) = bytes[..end].split_last() {
+            end -= 1;
+            match byte {
+                b':' => {
+                    let (host, port) = (&host_port[..end], Some(&host_port[end + 1..]));
+                    return Self { user_info, host, port };
+                }
+                b']' => break,
+                _ => {}
+            }
+        }
+        Self { user_info, host: host_port, port: None }
     }
 }
 
-/// Cheaper than a search in text.
-fn has_user_info(authority: &str) -> bool {
-    authority.as_bytes().contains(&b'@')
+/// Cheaper than [`Authority::split`].
+pub(crate) fn has_user_info(authority: &str) -> bool {
+    // Without the set-up of a search: most are short.
+    authority.as_bytes().iter().fold(false, |found, byte| found | (*byte == b'@'))
 }
 
 #[cfg(test)]

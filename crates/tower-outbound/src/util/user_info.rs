@@ -6,11 +6,14 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, Request, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::Authority;
+use super::authority::{Authority, has_user_info};
 
 /// A URI without its user info, and the user info as the value of `Authorization` (RFC 7617). `None` if there is none.
 pub(crate) fn split(uri: &Uri) -> Option<(Uri, HeaderValue)> {
     let authority = uri.authority()?.as_str();
+    if !has_user_info(authority) {
+        return None;
+    }
     let user_info = Authority::split(authority).user_info?;
     let mut parts = uri.clone().into_parts();
     parts.authority = Some(authority[user_info.len() + 1..].parse().ok()?);

@@ -20,7 +20,7 @@ const RETIRED: Duration = Duration::from_secs(1);
 /// The pool of another crate closes idle connections late, and does not know when the server does.
 #[derive(Debug)]
 pub(super) struct IdleDeadline {
-    /// Zero: only the server's timeout counts.
+    /// Zero, or a pool of this crate: only the server's timeout counts.
     idle_timeout: Duration,
     alarm: Alarm,
     /// The duration that the alarm has.
@@ -83,7 +83,7 @@ impl IdleDeadline {
             self.reader = Some(cx.waker().clone());
             io.set_reader(self.reader.clone());
         }
-        let idle_timeout = self.idle_timeout;
+        let idle_timeout = if io.is_pooled() { Duration::ZERO } else { self.idle_timeout };
         let within = match io.keep_alive() {
             None if idle_timeout.is_zero() => return false,
             None => idle_timeout,

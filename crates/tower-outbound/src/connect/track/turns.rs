@@ -72,7 +72,7 @@ impl Turns {
         // An attempt that has a connection was not handed off to this one: HTTP/2 asks for the body too.
         let mine =
             |attempt: &Attempt| attempt.origin() == connection.origin() && attempt.connection().is_none();
-        let sending = |attempt: &Attempt| attempt.io().begin_request(connection, Instant::now());
+        let sending = |attempt: &Attempt| attempt.io().begin_request(connection);
         let handed_off = handed_off.filter(mine);
         self.observed = handed_off.is_some();
         let live = handed_off.as_ref().is_some_and(sending);

@@ -1,30 +1,25 @@
 use std::task::Waker;
 
-use smallvec::SmallVec;
-
 use super::Why;
 
 /// What remains to be done after the lock is released: wakers and connections may own tasks.
+///
+/// Mostly empty, and then costs no allocation.
 #[derive(Debug)]
 #[must_use]
 pub(in crate::pool) struct Deferred<C> {
     /// Wake these waiters.
-    pub(in crate::pool) wake: SmallVec<[Waker; 1]>,
+    pub(in crate::pool) wake: Vec<Waker>,
     /// Drop these wakers.
-    pub(in crate::pool) dropped: SmallVec<[Waker; 1]>,
+    pub(in crate::pool) dropped: Vec<Waker>,
     /// Close these connections: nothing is sent on them any more.
-    pub(in crate::pool) close: SmallVec<[(C, Why); 1]>,
+    pub(in crate::pool) close: Vec<(C, Why)>,
     /// Given to a request that has gone. Nothing is to be done but to drop this handle.
-    pub(in crate::pool) unused: SmallVec<[C; 1]>,
+    pub(in crate::pool) unused: Vec<C>,
 }
 
 impl<C> Default for Deferred<C> {
     fn default() -> Self {
-        Self {
-            wake: SmallVec::new(),
-            dropped: SmallVec::new(),
-            close: SmallVec::new(),
-            unused: SmallVec::new(),
-        }
+        Self { wake: Vec::new(), dropped: Vec::new(), close: Vec::new(), unused: Vec::new() }
     }
 }

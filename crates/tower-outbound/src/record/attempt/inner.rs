@@ -41,6 +41,8 @@ pub(in crate::record) struct AttemptInner {
     pub(in crate::record) released: AtomicBool,
     /// The connector was not ready for the attempt.
     pub(in crate::record) awaits_connector: AtomicBool,
+    /// A pool of this crate has the request, and returns what no connection takes.
+    pub(in crate::record) pooled: AtomicBool,
     /// How many connections the pool gave to the attempt that took nothing of the request.
     pub(in crate::record) stale: AtomicU32,
     /// The client dropped the request's body before its end.
@@ -116,6 +118,7 @@ impl AttemptStart<'_> {
             silent: AtomicBool::new(false),
             released: AtomicBool::new(false),
             awaits_connector: AtomicBool::new(false),
+            pooled: AtomicBool::new(false),
             stale: AtomicU32::new(0),
             body_dropped: AtomicBool::new(false),
             request_bytes: AtomicU64::new(0),

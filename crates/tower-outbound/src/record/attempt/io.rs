@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::Attempt;
 use super::association::associate;
+use super::marks::Marks;
 use super::write_progress::WriteEnd;
 use crate::record::{Connection, Setup, UseEvidence};
 
@@ -27,8 +28,12 @@ impl AttemptIo<'_> {
     }
 
     /// An HTTP/1 connection begins to write the request. `false` if the attempt has ended.
-    pub(crate) fn begin_request(self, connection: &Connection, at: Instant) -> bool {
+    pub(crate) fn begin_request(self, connection: &Connection) -> bool {
         let inner = &*self.0.0;
+        // hyper takes the request, and maybe the body, in the poll that writes it: one read of the clock is enough.
+        let Marks { body_sent, accepted, .. } = &inner.marks;
+        let taken = accepted.get(inner.start).max(body_sent.get(inner.start));
+        let at = taken.unwrap_or_else(Instant::now);
         if !self.0.is_ended() {
             inner.marks.send_start.set(inner.start, at);
             inner.marks.send_end.clear();

@@ -1,6 +1,7 @@
 //! Instants of a record, written by the caller's task and by the connection's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -10,10 +11,12 @@ pub(in crate::record) struct Mark(AtomicU64);
 
 impl Mark {
     pub(in crate::record) fn get(&self, start: Instant) -> Option<Instant> {
-        match self.0.load(Ordering::Acquire) {
-            0 => None,
-            nanos => Some(start + std::time::Duration::from_nanos(nanos - 1)),
-        }
+        self.since().map(|since| start + since)
+    }
+
+    /// The time from the record's start to the instant.
+    pub(in crate::record) fn since(&self) -> Option<Duration> {
+        self.0.load(Ordering::Acquire).checked_sub(1).map(Duration::from_nanos)
     }
 
     /// Sets or moves the instant.

@@ -24,6 +24,11 @@ impl AttemptResponse<'_> {
         self.0.0.serving().pool_handle = Some(handle);
     }
 
+    /// A pool of this crate has the request, and loses none.
+    pub(crate) fn given_to_pool(self) {
+        self.0.0.pooled.store(true, Ordering::Relaxed);
+    }
+
     /// The pool had this connection for the request, which turned out to be dead. Nothing of the request was sent, and the
     /// attempt goes on with another connection.
     pub(crate) fn skipped(self, connection: &Connection) {

@@ -42,6 +42,8 @@ pub(in crate::record) struct ConnectionInner {
     /// After how many silent timeouts in a row the connection is retired; 0 is never.
     pub(super) retire_silent_after: u32,
     pub(super) retired: AtomicBool,
+    /// A pool of this crate has the connection, and closes it when it is idle for too long.
+    pub(in crate::record) pooled: AtomicBool,
     /// A handle on the pool was taken, or the client does not give one.
     pub(in crate::record) captured: AtomicBool,
     /// The sequence number after which requests that fail with a GOAWAY are beyond it.
@@ -132,6 +134,7 @@ impl Connection {
             opaque: AtomicBool::new(false),
             retire_silent_after,
             retired: AtomicBool::new(false),
+            pooled: AtomicBool::new(false),
             captured: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),
             goaway_last: AtomicU32::new(u32::MAX),

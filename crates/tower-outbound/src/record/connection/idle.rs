@@ -65,6 +65,11 @@ impl<'a> ConnectionIo<'a> {
         self.0.is_http2() && !self.0.origin().has_attempts() && !self.0.lifecycle().serves_others
     }
 
+    /// Whether a pool of this crate closes the connection when it is idle for too long.
+    pub(crate) fn is_pooled(self) -> bool {
+        self.0.0.pooled.load(Ordering::Relaxed)
+    }
+
     /// How long the connection may be idle for its server, since the last byte was read.
     pub(crate) fn keep_alive(self) -> Option<Duration> {
         self.0.0.keep_alive.get()

@@ -80,7 +80,7 @@ impl ConnectionIo<'_> {
     pub(crate) fn end_stream(self, at: Instant) {
         let inner = &*self.0.0;
         let mut lifecycle = self.0.lifecycle();
-        lifecycle.end_use(inner.opened, at, inner.registry.settings().idle_timeout);
+        lifecycle.end_use(inner.opened, at, || inner.registry.settings().idle_timeout);
         self.0.flush_notifications(lifecycle);
     }
 
@@ -154,7 +154,7 @@ impl ConnectionIo<'_> {
         // The next request may need another connection, and with it a handle on its pool.
         self.0.origin().request_capture();
         let mut lifecycle = self.0.lifecycle();
-        lifecycle.end(end, open_streams, inner.opened, at, inner.registry.settings().idle_timeout);
+        lifecycle.end(end, open_streams, inner.opened, at, || inner.registry.settings().idle_timeout);
         // It would keep the task of the connection for as long as somebody keeps this record.
         let task = lifecycle.silence.until_end.take();
         self.0.flush_notifications(lifecycle);

@@ -234,14 +234,14 @@ impl Lifecycle {
     }
 
     /// An attempt or a stream has ended.
-    pub(super) fn end_use(&mut self, opened: Instant, at: Instant, idle_timeout: Duration) {
+    pub(super) fn end_use(&mut self, opened: Instant, at: Instant, idle_timeout: impl FnOnce() -> Duration) {
         self.idle_since = Some(at);
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.in_flight > 0 {
             return;
         }
         if self.end.is_some() {
-            self.close(true, opened, at, idle_timeout);
+            self.close(true, opened, at, idle_timeout());
         } else {
             self.notifications.push(Notification::Idle);
         }
@@ -259,7 +259,12 @@ impl Lifecycle {
     }
 
     /// The upload of an ended attempt is over.
-    pub(super) fn end_upload(&mut self, opened: Instant, at: Instant, idle_timeout: Duration) {
+    pub(super) fn end_upload(
+        &mut self,
+        opened: Instant,
+        at: Instant,
+        idle_timeout: impl FnOnce() -> Duration,
+    ) {
         self.uploads = self.uploads.saturating_sub(1);
         self.end_use(opened, at, idle_timeout);
     }
@@ -272,14 +277,14 @@ impl Lifecycle {
         open_streams: u64,
         opened: Instant,
         at: Instant,
-        idle_timeout: Duration,
+        idle_timeout: impl FnOnce() -> Duration,
     ) {
         let was_active = self.in_flight > 0;
         self.end = Some(end);
         self.killed |= open_streams > 0;
         self.in_flight = self.in_flight.saturating_sub(open_streams + self.upgraded);
         if self.in_flight == 0 {
-            self.close(was_active, opened, at, idle_timeout);
+            self.close(was_active, opened, at, idle_timeout());
         }
     }
 
@@ -343,16 +348,16 @@ mod tests {
         lifecycle.begin_use(UseEvidence::Turn, at, at);
         lifecycle.evict();
         lifecycle.hint(CloseHint::BodyDropped);
-        lifecycle.end_use(at, at, IDLE_TIMEOUT);
+        lifecycle.end_use(at, at, || IDLE_TIMEOUT);
         lifecycle.evict();
         lifecycle.evict();
         assert_eq!(lifecycle.state(), ConnectionState::Draining);
         if begin {
             lifecycle.begin_use(UseEvidence::Turn, at, at);
             lifecycle.hint(CloseHint::ConnectionClose);
-            lifecycle.end_use(at, at, IDLE_TIMEOUT);
+            lifecycle.end_use(at, at, || IDLE_TIMEOUT);
         }
-        lifecycle.end(end, 0, at, at, IDLE_TIMEOUT);
+        lifecycle.end(end, 0, at, at, || IDLE_TIMEOUT);
         let reason = |note| match note {
             Notification::Retired(reason) => Some(reason),
             Notification::Closed(closed) => Some(closed.reason()),

@@ -111,7 +111,7 @@ impl Connection {
         if self.is_upgraded() {
             lifecycle.hold_upgraded();
         } else {
-            lifecycle.end_use(self.0.opened, at, self.0.registry.settings().idle_timeout);
+            lifecycle.end_use(self.0.opened, at, || self.0.registry.settings().idle_timeout);
         }
         let waiting = lifecycle.silence.until_end.take();
         let reader = self.reader_of_late_end(&lifecycle, at);
@@ -143,7 +143,7 @@ impl Connection {
     /// The upload that the connection has waited for is over.
     pub(in crate::record) fn end_upload(&self, at: Instant) {
         let mut lifecycle = self.lifecycle();
-        lifecycle.end_upload(self.0.opened, at, self.0.registry.settings().idle_timeout);
+        lifecycle.end_upload(self.0.opened, at, || self.0.registry.settings().idle_timeout);
         self.flush_notifications(lifecycle);
     }
 
