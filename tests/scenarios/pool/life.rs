@@ -1,7 +1,15 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::Method;
+use outbound_tests::certs::Certs;
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
-use tower_outbound::{Kind, SendState};
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tower_outbound::failure::TlsAlert;
+use tower_outbound::{Kind, Outbound, SendState};
 
 use super::*;
 
@@ -118,4 +126,43 @@ async fn peer_that_closes_each_connection_fails_not_sent() {
     let known = [Kind::ResponseEnded, Kind::ConnectionReset, Kind::ConnectionAborted];
     assert!(known.contains(&failure.kind()), "{failure:?}");
     assert_ne!(failure.send_state(), Some(SendState::Sent));
+}
+
+/// Refuses each handshake by an alert. Returns the port, and counts the connections.
+async fn refusing(config: Arc<ServerConfig>) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let handshake = TlsAcceptor::from(config.clone()).accept(tcp).into_fallible();
+            tokio::spawn(async move {
+                // A close with bytes unread would be a reset, which may overtake the alert.
+                if let Err((_, mut tcp)) = handshake.await {
+                    let _ = tokio::io::copy(&mut tcp, &mut tokio::io::sink()).await;
+                }
+            });
+        }
+    });
+    (port, accepted)
+}
+
+/// With TLS 1.3 the alert comes after the client's handshake: hyper may have the request by then, or not yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_alert_for_new_connection_reaches_its_request() {
+    const CALLS: usize = 50;
+    let (certs, clients) = (Certs::new("peer.test"), Certs::new("client.test"));
+    for alpn in ["http/1.1", "h2"] {
+        let (port, accepted) = refusing(certs.server_config_asking_for(&clients, &[alpn])).await;
+        let client = Outbound::new().client_builder().tls_config(certs.client_config(&[])).build();
+        for _ in 0..CALLS {
+            let error = client.get(format!("https://localhost:{port}/")).await.unwrap_err();
+            let alert = error.failure().tls_alert().map(TlsAlert::as_str);
+            assert_eq!(alert, Some("certificate_required"), "{error:?}");
+            assert_eq!(error.history().len(), 0, "such a failure is for good: {:?}", error.history());
+        }
+        assert_eq!(accepted.load(Ordering::Relaxed), CALLS, "{alpn}");
+    }
 }

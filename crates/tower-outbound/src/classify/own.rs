@@ -33,8 +33,9 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
         let unsent = Some(SendState::NotSent);
         return Some(Failure::found(Kind::SecureConnection, None, None, true, Detail::NoTls, unsent));
     }
-    if error.is::<ConnectionEndedError>() {
-        return Some(Failure::new(Kind::ResponseEnded).unsent());
+    if let Some(error) = error.downcast_ref::<ConnectionEndedError>() {
+        let cause = error.cause().cloned().unwrap_or_else(|| Failure::new(Kind::ResponseEnded));
+        return Some(cause.unsent());
     }
     if error.is::<LostRequestError>() {
         let unsent = Some(SendState::NotSent);

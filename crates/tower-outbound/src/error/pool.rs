@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::BoxError;
+use crate::failure::Failure;
 use crate::record::Connection;
 
 /// A connect of a pool failed: for each request that waited for it. The source is the connector's error, or hyper's.
@@ -31,11 +32,23 @@ impl Error for PoolConnectError {
 
 /// The connection that was made for a request ended before it took the request.
 #[derive(Debug)]
-pub(crate) struct ConnectionEndedError;
+pub(crate) struct ConnectionEndedError(Option<Failure>);
+
+impl ConnectionEndedError {
+    /// `cause`: why its IO failed, if that is known.
+    pub(crate) const fn new(cause: Option<Failure>) -> Self {
+        Self(cause)
+    }
+
+    pub(crate) const fn cause(&self) -> Option<&Failure> {
+        self.0.as_ref()
+    }
+}
 
 impl fmt::Display for ConnectionEndedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the new connection ended before it took the request")
+        f.write_str("the new connection ended before it took the request")?;
+        self.0.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

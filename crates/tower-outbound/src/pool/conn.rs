@@ -3,6 +3,7 @@ use std::future::Future;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::uri::Authority;
@@ -14,7 +15,7 @@ use tokio_util::sync::ReusableBoxFuture;
 
 use super::core::Core;
 use super::state::{Pooled, Settles, Why};
-use crate::error::{BoxError, ConnectionEndedError, PoolConnectError};
+use crate::error::PoolConnectError;
 use crate::record::{CloseHint, Connection, PoolHandle};
 use crate::util::list::Key;
 
@@ -49,6 +50,8 @@ pub(super) struct Conn<B> {
     ended: AtomicBool,
     /// The error that has ended the connection.
     end_cause: OnceLock<PoolConnectError>,
+    /// The request that waits for that: the first one of the connection.
+    end_waiter: Mutex<Option<Waker>>,
     /// Somebody has taken the connection out of the pool.
     poisoned: AtomicBool,
     /// hyper is being polled, and may take a request (HTTP/2).
@@ -109,6 +112,7 @@ impl<B> Conn<B> {
             uploads: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             end_cause: OnceLock::new(),
+            end_waiter: Mutex::new(None),
             poisoned: AtomicBool::new(false),
             polling: AtomicBool::new(false),
         }
@@ -219,14 +223,30 @@ impl<B> Conn<B> {
         let _ = self.end_cause.set(PoolConnectError::new(error));
     }
 
-    /// Why a connection that has ended took no request.
-    pub(super) fn end_cause(&self) -> BoxError {
-        self.end_cause.get().map_or_else(|| ConnectionEndedError.into(), |cause| cause.clone().into())
+    /// Whether the task has ended, and with it the IO.
+    pub(super) fn poll_ended(&self, cx: &Context<'_>) -> bool {
+        let before = self.end_waiter().replace(cx.waker().clone());
+        drop(before);
+        // Against `task_ended`: one of the two threads sees what the other did.
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// The error that has ended the connection, if there was one.
+    pub(super) fn end_cause(&self) -> Option<PoolConnectError> {
+        self.end_cause.get().cloned()
+    }
+
+    fn end_waiter(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.end_waiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The task ends, and with it the IO.
     pub(super) fn task_ended(&self) {
         self.ended.store(true, Ordering::SeqCst);
+        let waiter = self.end_waiter().take();
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
         let sender = self.seat().sender.take();
         // A request that hyper has not taken goes back to its future now.
         drop(sender);

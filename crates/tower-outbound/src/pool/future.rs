@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::PoolBody;
 use super::conn::{Conn, Sending};
 use super::core::{Checkout, Core};
+use super::ending::Ending;
 use super::lease::Lease;
 use super::pool::Handle;
 use super::request::Target;
@@ -44,7 +45,13 @@ impl<C, B> Unpin for PoolFuture<C, B> {}
 enum Stage<B> {
     Start,
     Waiting(Wait),
-    Sending { lease: Lease<B>, answer: Sending<B>, first_use: bool },
+    Sending {
+        lease: Lease<B>,
+        answer: Sending<B>,
+        first_use: bool,
+    },
+    /// A new connection has ended before it took the request: its task is about to know why.
+    Ending(Ending<B>),
     Done,
 }
 
@@ -113,7 +120,10 @@ where
                 Ok(())
             }
             // A peer that closes each new connection is not asked again and again.
-            None if first_use => Err(lease.conn().end_cause()),
+            None if first_use => {
+                self.stage = Stage::Ending(Ending::new(lease, None));
+                Ok(())
+            }
             // It has closed since the checkout.
             None => self.again(lease),
         }
@@ -177,11 +187,20 @@ where
                 self.request = error.take_message();
                 match &self.request {
                     // A fresh connection that takes no request is a failure of the peer.
-                    Some(_) if !first_use => self.again(lease).map(|()| None),
-                    _ => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
+                    Some(_) if first_use => {
+                        self.stage = Stage::Ending(Ending::new(lease, Some(error.into_error())));
+                        Ok(None)
+                    }
+                    Some(_) => self.again(lease).map(|()| None),
+                    None => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
                 }
             }
         })
+    }
+
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<BoxError> {
+        let Stage::Ending(ending) = &mut self.stage else { return Poll::Pending };
+        ending.poll(&self.pool.core.timers, cx)
     }
 }
 
@@ -246,6 +265,11 @@ where
                         return Poll::Ready(Ok(response));
                     }
                 }
+                Stage::Ending(_) => {
+                    let error = ready!(self.poll_ending(cx));
+                    self.stage = Stage::Done;
+                    return Poll::Ready(Err(error));
+                }
                 Stage::Start | Stage::Done => {
                     debug_assert!(false, "polled after it was ready");
                     return Poll::Ready(Err(
@@ -271,7 +295,7 @@ impl<C, B> Drop for PoolFuture<C, B> {
                 }
                 drop(lease);
             }
-            Stage::Start | Stage::Done => {}
+            Stage::Start | Stage::Ending(_) | Stage::Done => {}
         }
     }
 }

@@ -22,6 +22,7 @@ mod body;
 mod builder;
 mod conn;
 mod core;
+mod ending;
 mod executor;
 mod future;
 mod lease;

@@ -7,9 +7,7 @@ mod io;
 mod reqwest;
 #[cfg(feature = "rustls")]
 mod tls;
-#[cfg(not(feature = "rustls"))]
-#[path = "tls_text.rs"]
-mod tls;
+mod tls_text;
 #[cfg(feature = "tonic")]
 mod tonic;
 mod tower;
@@ -28,8 +26,10 @@ pub(super) fn inspect(error: Level<'_>, evidence: &mut Evidence) {
     let known = known || tonic::inspect(error, evidence);
     #[cfg(feature = "reqwest")]
     let known = known || reqwest::inspect(error, evidence);
-    // The last: without the feature `rustls` it reads the error's message.
+    #[cfg(feature = "rustls")]
     let known = known || tls::inspect(error, evidence);
+    // The last, since it reads the error's message.
+    let known = known || tls_text::inspect(error, evidence);
     // An unknown error proves nothing; the levels inside it may.
     let _ = known;
 }

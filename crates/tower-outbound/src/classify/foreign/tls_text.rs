@@ -1,4 +1,4 @@
-//! rustls without the feature `rustls`: its errors are known by their messages alone.
+//! rustls by its messages alone: without the feature `rustls`, and where h2 has turned an error of the IO into text.
 //!
 //! The messages are those of rustls 0.23; `tests/tls_errors.rs` compares them with the types.
 

@@ -308,7 +308,9 @@ impl Traffic {
     /// A read, a write or a flush has failed.
     pub(super) fn failed(&mut self, error: &io::Error) {
         self.connection.io().leave_pool();
-        let kind = Failure::of(error).kind();
+        let failure = Failure::of(error);
+        let kind = failure.kind();
+        self.connection.io().failed(failure);
         // A peer that closes without `close_notify`, or resets, has closed.
         if kind == Kind::ResponseEnded {
             self.end.end_of_file = true;

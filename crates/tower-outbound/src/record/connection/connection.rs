@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use super::idle::KeepAlive;
 use super::lifecycle::Lifecycle;
 use super::{CloseHint, ConnectionIo, ConnectionState, Protocol, Use};
 use crate::event::Event;
-use crate::failure::Kind;
+use crate::failure::{Failure, Kind};
 use crate::record::{Mark, ObserverStates, Origin, Registry, Setup};
 
 /// A transport connection: its origin, its setup, its uses, and why it closed.
@@ -42,6 +42,8 @@ pub(in crate::record) struct ConnectionInner {
     /// After how many silent timeouts in a row the connection is retired; 0 is never.
     pub(super) retire_silent_after: u32,
     pub(super) retired: AtomicBool,
+    /// Why the IO failed, if it did.
+    pub(super) io_failure: OnceLock<Failure>,
     /// A pool of this crate has the connection, and closes it when it is idle for too long.
     pub(in crate::record) pooled: AtomicBool,
     /// A handle on the pool was taken, or the client does not give one.
@@ -134,6 +136,7 @@ impl Connection {
             opaque: AtomicBool::new(false),
             retire_silent_after,
             retired: AtomicBool::new(false),
+            io_failure: OnceLock::new(),
             pooled: AtomicBool::new(false),
             captured: AtomicBool::new(false),
             goaway_after: AtomicU64::new(u64::MAX),

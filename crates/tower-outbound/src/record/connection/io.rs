@@ -5,14 +5,14 @@ use tokio::time::Instant;
 
 use super::{CloseHint, Connection, IoEnd, Protocol};
 use crate::event::StackWarning;
-use crate::failure::Kind;
+use crate::failure::{Failure, Kind};
 use crate::record::WeakAttempt;
 
 /// A connection, as its IO writes to it.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectionIo<'a>(pub(super) &'a Connection);
 
-impl ConnectionIo<'_> {
+impl<'a> ConnectionIo<'a> {
     pub(crate) fn set_protocol(self, protocol: Protocol) {
         self.0.store_protocol(protocol);
     }
@@ -69,6 +69,16 @@ impl ConnectionIo<'_> {
     /// The client opens no further stream: the IO has ended.
     pub(crate) fn open_no_stream(self) {
         self.0.0.opens_no_stream.store(true, Ordering::Release);
+    }
+
+    /// A read or a write has failed.
+    pub(crate) fn failed(self, failure: Failure) {
+        let _ = self.0.0.io_failure.set(failure);
+    }
+
+    /// Why the IO failed, if it did.
+    pub(crate) fn failure(self) -> Option<&'a Failure> {
+        self.0.0.io_failure.get()
     }
 
     /// This side gives the connection up: it has sent a GOAWAY with an error of this kind.
