@@ -16,6 +16,7 @@ use tokio_util::sync::ReusableBoxFuture;
 use super::core::Core;
 use super::state::{Pooled, Settles, Why};
 use crate::error::PoolConnectError;
+use crate::failure::Failure;
 use crate::record::{CloseHint, Connection, PoolHandle};
 use crate::util::list::Key;
 
@@ -238,6 +239,11 @@ impl<B> Conn<B> {
 
     fn end_waiter(&self) -> MutexGuard<'_, Option<Waker>> {
         self.end_waiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why its IO failed, if the connector is tracked.
+    pub(super) fn io_failure(&self) -> Option<&Failure> {
+        self.record.as_ref()?.io().failure()
     }
 
     /// The task ends, and with it the IO.

@@ -31,8 +31,7 @@ impl<B> Ending<B> {
         let Self { lease, error, since, patience } = self;
         let conn = lease.conn();
         // The IO knows more than hyper's error for a request that no connection took.
-        let failure = || conn.record().and_then(|record| record.io().failure()).cloned();
-        let known = conn.end_cause().is_some() || failure().is_some();
+        let known = conn.end_cause().is_some() || conn.io_failure().is_some();
         if !known && !conn.poll_ended(cx) && !patience.poll(timers, cx, || Some(*since)) {
             return Poll::Pending;
         }
@@ -41,7 +40,7 @@ impl<B> Ending<B> {
         }
         // Any other source is hyper's own text.
         let has_cause = |error: &hyper::Error| error.source().is_some_and(<dyn StdError>::is::<hyper::Error>);
-        let failure = failure();
+        let failure = conn.io_failure().cloned();
         Poll::Ready(match error.take().filter(|error| failure.is_none() || has_cause(error)) {
             Some(error) => SendError::new(error, conn.record().cloned()).into(),
             None => ConnectionEndedError::new(failure).into(),
