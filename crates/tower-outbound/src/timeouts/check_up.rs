@@ -30,7 +30,7 @@ enum State {
         at: Instant,
         confirmation: Timeout,
     },
-    /// A connection has the request.
+    /// A connection has the request, or a pool that loses none.
     Over,
 }
 
@@ -50,7 +50,7 @@ impl CheckUp {
     ) -> bool {
         let (response, timers) = (attempt.response(), attempt.registry().timers());
         if let State::Watching(patience) = &mut self.0 {
-            if response.is_taken() {
+            if response.is_taken() || response.is_pooled() {
                 self.0 = State::Over;
             } else if patience.poll(timers, cx, || response.lost_since()) && response.give_up() {
                 drop_client();

@@ -20,14 +20,10 @@ const LATER: Duration = Duration::from_millis(100);
 /// How much longer to wait where the request may stand in a queue.
 const UNPROVED: Duration = Duration::from_secs(29);
 
-/// Whether a connection or a pool of this crate has the request, or the attempt is over.
+/// Whether a connection has the request, or the attempt is over.
 pub(super) fn is_taken(attempt: &Attempt) -> bool {
     let marks = &attempt.0.marks;
-    attempt.0.pooled.load(Ordering::Relaxed)
-        || marks.accepted.is_set()
-        || marks.send_start.is_set()
-        || marks.head.is_set()
-        || attempt.is_ended()
+    marks.accepted.is_set() || marks.send_start.is_set() || marks.head.is_set() || attempt.is_ended()
 }
 
 /// Since when nothing has happened that could still lead to a connection for the request; `None` if something may, or if

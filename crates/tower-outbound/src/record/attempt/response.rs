@@ -29,6 +29,11 @@ impl AttemptResponse<'_> {
         self.0.0.pooled.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a pool of this crate has or had the request.
+    pub(crate) fn is_pooled(self) -> bool {
+        self.0.0.pooled.load(Ordering::Relaxed)
+    }
+
     /// The pool had this connection for the request, which turned out to be dead. Nothing of the request was sent, and the
     /// attempt goes on with another connection.
     pub(crate) fn skipped(self, connection: &Connection) {
