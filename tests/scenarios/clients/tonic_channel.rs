@@ -1,9 +1,11 @@
 //! `TonicChannel`: its calls know their connections, and are retried where that is safe.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 
 use hyper::rt::Executor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use outbound_tests::otlp::Receiver;
@@ -12,7 +14,7 @@ use outbound_tests::server::{H2Server, Script, ScriptedServer, closed_port};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tower::{Service as _, ServiceExt as _};
-use tower_outbound::connect::Protocol;
+use tower_outbound::connect::{Protocol, WithoutInfo};
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::tonic::{TonicBuilder, TonicChannel};
 use tower_outbound::{Error, Failure, Kind, Outbound, Phase, Reuse, SendState, Timings};
@@ -104,6 +106,31 @@ async fn tonic_channel_bodiless_request_knows_connection() {
     assert_eq!(recorder.outcomes(), ["ok"], "ended with the head");
     assert_eq!(recorder.timings()[0].connection(), outbound.connections().pop());
     drop((channel, response));
+    recorder.settled().await;
+}
+
+/// tonic does not expose the path of an `Endpoint`'s Unix socket: the connector opens it.
+#[tokio::test]
+async fn tonic_channel_over_unix_socket_knows_connection() {
+    let service = hyper::service::service_fn(|_| async {
+        Ok::<_, Infallible>(Status::unimplemented("answered").into_http::<tonic::body::Body>())
+    });
+    let connector = tower::service_fn(move |_: http::Uri| async move {
+        let (ours, theirs) = tokio::net::UnixStream::pair()?;
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        tokio::spawn(server.serve_connection(TokioIo::new(theirs), service));
+        Ok::<_, std::io::Error>(WithoutInfo::new(TokioIo::new(ours)))
+    });
+    let (outbound, recorder) = recorded();
+    let endpoint = Endpoint::from_static("unix:///run/echo.sock");
+    let mut client = EchoClient::new(outbound.tonic(endpoint).connector(connector).connect_lazy());
+    for _ in 0..2 {
+        assert_eq!(client.unary("x").await.unwrap_err().code(), Code::Unimplemented);
+    }
+    let timings = recorder.timings();
+    assert_eq!([timings[0].reuse(), timings[1].reuse()], [Reuse::New, Reuse::Reused]);
+    assert_eq!(timings[0].connection(), outbound.connections().pop());
+    drop(client);
     recorder.settled().await;
 }
 
