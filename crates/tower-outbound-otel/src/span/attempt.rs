@@ -12,7 +12,7 @@ use tower_outbound::event::{RequestHead, ResponseHead};
 use tower_outbound::{Attempt, Outcome, UrlTemplate};
 
 use super::attempt_attributes::{end_attributes, start_attributes};
-use super::attempt_phases::{phase_count, phase_events, phase_spans};
+use super::attempt_phases::{phase_event, phase_spans, phases_with_span};
 use super::clock::Clock;
 use super::late::{AttemptSink, EndedAttempt};
 use super::setup::SetupState;
@@ -21,6 +21,7 @@ use crate::ended::Ended;
 use crate::keep::MayBeKept;
 use crate::methods::MethodId;
 use crate::options::{Options, Phases};
+use crate::phases::PhaseSpans;
 use crate::rpc::RpcMethod;
 use crate::semconv::outbound as o;
 
@@ -170,7 +171,10 @@ impl AttemptState {
                     attributes,
                     link,
                     kept,
-                    phases: if options.phases == Phases::Spans { phase_count(ended) } else { 0 },
+                    phases: match options.phases {
+                        Phases::Spans | Phases::Events => phases_with_span(ended),
+                        Phases::Off => PhaseSpans::default(),
+                    },
                 });
             }
             _ => {}
@@ -204,8 +208,12 @@ impl AttemptState {
         }
         match options.phases {
             Phases::Spans => phase_spans(tracer.get(), self.clock, &context, ended, kept),
-            Phases::Events => phase_events(self.clock, ended)
-                .for_each(|(name, time, attributes)| span.add_event_with_timestamp(name, time, attributes)),
+            Phases::Events => {
+                for phase in phases_with_span(ended).into_iter().flatten() {
+                    let (name, attributes) = phase_event(ended, phase);
+                    span.add_event_with_timestamp(name, self.clock.at(phase.end), attributes);
+                }
+            }
             Phases::Off => {}
         }
         span.end_with_timestamp(self.clock.at(ended.end));

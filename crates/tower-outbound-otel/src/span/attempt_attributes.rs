@@ -24,8 +24,22 @@ pub(super) fn start_attributes(
     options: &Options,
     opt_in: Vec<KeyValue>,
 ) -> Vec<KeyValue> {
-    let (origin, methods) = (attempt.origin(), &options.methods);
     let mut attributes = Vec::with_capacity(if rpc.is_some() { 18 } else { 14 });
+    push_start_attributes(&mut attributes, attempt, uri, method, rpc, options);
+    attributes.extend(opt_in);
+    attributes
+}
+
+/// The attributes known at the start, without those of the options.
+pub(super) fn push_start_attributes(
+    attributes: &mut Vec<KeyValue>,
+    attempt: &Attempt,
+    uri: &Uri,
+    method: MethodId,
+    rpc: Option<&RpcMethod>,
+    options: &Options,
+) {
+    let (origin, methods) = (attempt.origin(), &options.methods);
     attributes.push(KeyValue::new(a::HTTP_REQUEST_METHOD, methods.label(method)));
     if !methods.is_known(method) {
         let original = attempt.method().as_str().to_owned();
@@ -53,8 +67,6 @@ pub(super) fn start_attributes(
     if let Some(url_template) = attempt.template() {
         attributes.push(KeyValue::new(a::URL_TEMPLATE, template(url_template)));
     }
-    attributes.extend(opt_in);
-    attributes
 }
 
 /// The attributes known at the end, sorted by key. No key is among the start's.

@@ -1,57 +1,46 @@
 //! The phases of an attempt, as child spans or events.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use opentelemetry::global::BoxedTracer;
-use opentelemetry::trace::{Span, SpanKind, Status, Tracer};
+use opentelemetry::trace::{Span, SpanKind, Tracer};
 use opentelemetry::{Context, KeyValue};
-use tower_outbound::{Kind, Phase};
+use tower_outbound::{Failure, Kind, Phase};
 
 use super::clock::Clock;
 use crate::ended::Ended;
-use crate::phases::{PhaseSpan, phases};
+use crate::phases::{PhaseSpan, PhaseSpans, phases};
 use crate::semconv::{attribute as a, outbound as o};
 
 /// Shorter phases have no span where nothing is known of a wait: `outbound.head`, since the head comes with its first
 /// byte; the wait for a connection that is not tracked, since one may have been at hand.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// A phase's span, without its identity.
-pub(super) struct PhaseChild {
-    pub(super) name: Cow<'static, str>,
-    pub(super) start: SystemTime,
-    pub(super) end: SystemTime,
-    /// Mostly none.
-    pub(super) attributes: Vec<KeyValue>,
-    /// `None` if the attempt did not fail in this phase.
-    pub(super) error: Option<Status>,
+/// The phases that have a span.
+pub(super) fn phases_with_span(ended: &Ended<'_>) -> PhaseSpans {
+    let mut spans = PhaseSpans::default();
+    let with_span = phases(ended).filter(|span| has_span(ended, *span));
+    spans.iter_mut().zip(with_span).for_each(|(place, span)| *place = Some(span));
+    spans
 }
 
-/// How many of an attempt's phases have a span.
-pub(super) fn phase_count(ended: &Ended<'_>) -> usize {
-    phases(ended).filter(|span| has_span(ended, *span)).count()
-}
-
-pub(super) fn phase_children(
-    clock: Clock,
+/// The attributes of a phase's span; mostly none.
+pub(super) fn phase_attributes(
     ended: &Ended<'_>,
+    span: PhaseSpan,
     kept: Option<&'static str>,
-) -> impl Iterator<Item = PhaseChild> {
-    phases(ended).filter(|span| has_span(ended, *span)).map(move |span| {
-        let failure = ended.failure.filter(|_| span.cut);
-        let error = failure.map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
-        let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
-        let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
-        let (start, end) = clock.of(span.start, span.end);
-        PhaseChild {
-            name: phase_name(ended, span.phase),
-            start,
-            end,
-            attributes: error.into_iter().chain(kept).chain(bound).collect(),
-            error: failure.map(|_| ended.error_status()),
-        }
-    })
+) -> impl Iterator<Item = KeyValue> + use<> {
+    let error =
+        phase_failure(ended, span).map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
+    let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
+    let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
+    error.into_iter().chain(kept).chain(bound)
+}
+
+/// The attempt's failure, if it failed in this phase.
+pub(super) fn phase_failure<'a>(ended: &Ended<'a>, span: PhaseSpan) -> Option<&'a Failure> {
+    ended.failure.filter(|_| span.cut)
 }
 
 pub(super) fn phase_spans(
@@ -61,17 +50,19 @@ pub(super) fn phase_spans(
     ended: &Ended<'_>,
     kept: Option<&'static str>,
 ) {
-    for child in phase_children(clock, ended, kept) {
-        let mut builder =
-            tracer.span_builder(child.name).with_kind(SpanKind::Internal).with_start_time(child.start);
-        if !child.attributes.is_empty() {
-            builder = builder.with_attributes(child.attributes);
+    for span in phases_with_span(ended).into_iter().flatten() {
+        let (start, end) = clock.of(span.start, span.end);
+        let name = phase_name(ended, span.phase);
+        let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
+        let mut attributes = phase_attributes(ended, span, kept).peekable();
+        if attributes.peek().is_some() {
+            builder = builder.with_attributes(attributes);
         }
-        let mut span = tracer.build_with_context(builder, parent);
-        if let Some(error) = child.error {
-            span.set_status(error);
+        let mut child = tracer.build_with_context(builder, parent);
+        if phase_failure(ended, span).is_some() {
+            child.set_status(ended.error_status());
         }
-        span.end_with_timestamp(child.end);
+        child.end_with_timestamp(end);
     }
 }
 
@@ -85,15 +76,10 @@ fn bound(ended: &Ended<'_>, phase: Phase) -> Option<&'static str> {
     ended.attempt.timings().sent_is_lower_bound().then_some(bound)
 }
 
-/// The name, the time and the attributes of an event for each phase.
-pub(super) fn phase_events(
-    clock: Clock,
-    ended: &Ended<'_>,
-) -> impl Iterator<Item = (Cow<'static, str>, SystemTime, Vec<KeyValue>)> {
-    phases(ended).filter(|span| has_span(ended, *span)).map(move |span| {
-        let attributes = vec![KeyValue::new(o::PHASE_DURATION, span.duration().as_secs_f64())];
-        (phase_name(ended, span.phase), clock.at(span.end), attributes)
-    })
+/// The name of a phase's event, and its attributes.
+pub(super) fn phase_event(ended: &Ended<'_>, span: PhaseSpan) -> (Cow<'static, str>, Vec<KeyValue>) {
+    let attributes = vec![KeyValue::new(o::PHASE_DURATION, span.duration().as_secs_f64())];
+    (phase_name(ended, span.phase), attributes)
 }
 
 /// Whether the phase has a span.
@@ -114,7 +100,7 @@ fn has_span(ended: &Ended<'_>, span: PhaseSpan) -> bool {
     }
 }
 
-fn phase_name(ended: &Ended<'_>, phase: Phase) -> Cow<'static, str> {
+pub(super) fn phase_name(ended: &Ended<'_>, phase: Phase) -> Cow<'static, str> {
     match phase {
         Phase::Acquire => format!("HTTP wait_for_connection {}", ended.attempt.origin().authority()).into(),
         Phase::Queue => "outbound.queue".into(),

@@ -32,4 +32,18 @@ impl Clock {
         let (start, end) = (self.at(start), self.at(end));
         (if start < end { start } else { end - Duration::from_nanos(1) }, end)
     }
+
+    /// The nanoseconds of an instant in Unix time, counted from another one; 0 before 1970.
+    pub(super) fn nanoseconds_from(&self, start: Instant) -> impl Fn(Instant) -> u64 + use<> {
+        let time = self.at(start).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let base = nanoseconds(time);
+        move |instant| match instant.checked_duration_since(start) {
+            Some(after) => base.saturating_add(nanoseconds(after)),
+            None => base.saturating_sub(nanoseconds(start.saturating_duration_since(instant))),
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

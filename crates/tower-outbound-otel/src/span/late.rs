@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{Context, KeyValue};
@@ -12,11 +12,12 @@ use tower_outbound::event::ObserverKey;
 use tower_outbound::{Attempt, Connection, Outcome};
 
 use super::attempt::AttemptState;
-use super::attempt_attributes::{end_attributes, start_attributes};
-use super::attempt_phases::{phase_children, phase_events};
+use super::attempt_attributes::{end_attributes, push_start_attributes};
+use super::attempt_phases::{phase_attributes, phase_event, phase_failure, phase_name};
 use super::setup::SetupState;
 use crate::ended::Ended;
 use crate::options::{Options, Phases};
+use crate::phases::PhaseSpans;
 use crate::semconv::outbound as o;
 
 /// Makes the spans of attempts instead of a tracer. The observer only decides and propagates while the request runs.
@@ -59,23 +60,27 @@ pub struct EndedAttempt {
     /// The setup of its connection.
     pub(super) link: Option<SpanContext>,
     pub(super) kept: Option<&'static str>,
-    pub(super) phases: usize,
+    /// Those that have a span or an event.
+    pub(super) phases: PhaseSpans,
 }
 
-/// A span as it is exported.
+/// A span as it is exported. Times are nanoseconds of Unix time.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the names are those of a span")]
-pub struct MadeSpan {
-    pub context: SpanContext,
+pub struct MadeSpan<'a> {
+    /// That of the attempt, whose trace, flags and state it has.
+    pub attempt: &'a SpanContext,
+    pub id: SpanId,
     pub parent: SpanId,
     pub parent_is_remote: bool,
     pub kind: SpanKind,
     pub name: Cow<'static, str>,
-    pub start: SystemTime,
-    pub end: SystemTime,
-    pub attributes: Vec<KeyValue>,
+    pub start: u64,
+    pub end: u64,
+    /// May be taken.
+    pub attributes: &'a mut Vec<KeyValue>,
     pub events: Vec<Event>,
-    pub link: Option<SpanContext>,
+    pub link: Option<&'a SpanContext>,
     pub status: Status,
 }
 
@@ -83,66 +88,88 @@ impl EndedAttempt {
     /// How many spans it has.
     #[must_use]
     pub fn spans(&self) -> usize {
-        1 + self.phases
+        match self.shared.options.phases {
+            Phases::Spans => 1 + self.phases.iter().flatten().count(),
+            Phases::Events | Phases::Off => 1,
+        }
     }
 
-    /// Makes its spans: those of the phases first, as a tracer would end them.
-    pub fn make(self, mut new_id: impl FnMut() -> SpanId, mut take: impl FnMut(MadeSpan)) {
-        let Self { shared, attempt, outcome, end, attributes, link, kept, .. } = self;
+    /// Makes its spans: those of the phases first, as a tracer would end them. The attributes of each are in `scratch`.
+    pub fn make(
+        &self,
+        scratch: &mut Vec<KeyValue>,
+        mut new_id: impl FnMut() -> SpanId,
+        mut take: impl FnMut(MadeSpan<'_>),
+    ) {
+        let Self { shared, attempt, phases, kept, .. } = self;
         let Some(state) = attempt.observer_state(&shared.attempts) else { return };
-        let Some(late) = &state.late else { return };
-        let (options, clock, context) = (&*shared.options, state.clock, state.span_context());
-        let outcome = outcome.as_deref().unwrap_or(&Outcome::Ok);
-        let ended = Ended::new(&attempt, outcome, end);
-        if options.phases == Phases::Spans {
-            for child in phase_children(clock, &ended, kept) {
-                let state = context.trace_state().clone();
-                take(MadeSpan {
-                    context: SpanContext::new(
-                        context.trace_id(),
-                        new_id(),
-                        context.trace_flags(),
-                        false,
-                        state,
-                    ),
-                    parent: context.span_id(),
-                    parent_is_remote: false,
-                    kind: SpanKind::Internal,
-                    name: child.name,
-                    start: child.start,
-                    end: child.end,
-                    attributes: child.attributes,
-                    events: Vec::new(),
-                    link: None,
-                    status: child.error.unwrap_or_default(),
-                });
+        let (options, context) = (&*shared.options, state.span_context());
+        let ended = Ended::new(attempt, self.outcome.as_deref().unwrap_or(&Outcome::Ok), self.end);
+        let at = state.clock.nanoseconds_from(attempt.start_time());
+        let mut events = Vec::new();
+        for phase in phases.iter().copied().flatten() {
+            let (start, end) = (at(phase.start), at(phase.end));
+            if options.phases == Phases::Events {
+                let (name, attributes) = phase_event(&ended, phase);
+                events.push(Event::new(name, UNIX_EPOCH + Duration::from_nanos(end), attributes, 0));
+                continue;
             }
+            scratch.clear();
+            scratch.extend(phase_attributes(&ended, phase, *kept));
+            let failed = phase_failure(&ended, phase).is_some();
+            take(MadeSpan {
+                attempt: context,
+                id: new_id(),
+                parent: context.span_id(),
+                parent_is_remote: false,
+                kind: SpanKind::Internal,
+                name: phase_name(&ended, phase.phase),
+                // As `Clock::of`.
+                start: start.min(end.saturating_sub(1)),
+                end,
+                attributes: scratch,
+                events: Vec::new(),
+                link: None,
+                status: if failed { ended.error_status() } else { Status::Unset },
+            });
         }
-        let events = match options.phases {
-            Phases::Events => phase_events(clock, &ended)
-                .map(|(name, time, attributes)| Event::new(name, time, attributes, 0))
-                .collect(),
-            Phases::Spans | Phases::Off => Vec::new(),
-        };
+        self.make_own(scratch, state, &ended, [at(attempt.start_time()), at(self.end)], events, take);
+    }
+
+    /// Makes the attempt's own span.
+    fn make_own(
+        &self,
+        scratch: &mut Vec<KeyValue>,
+        state: &AttemptState,
+        ended: &Ended<'_>,
+        [start, end]: [u64; 2],
+        events: Vec<Event>,
+        mut take: impl FnMut(MadeSpan<'_>),
+    ) {
+        let Some(late) = &state.late else { return };
+        let (shared, attempt, options) = (&*self.shared, &self.attempt, &*self.shared.options);
         let connection = attempt.connection();
         let setup = connection.as_ref().map(Connection::setup);
         let setup = setup.and_then(|setup| setup.observer_state(&shared.setups));
-        let rpc = state.rpc.as_ref();
-        let mut all = start_attributes(&attempt, &late.uri, state.method, rpc, options, attributes);
-        all.extend(kept.map(|reason| KeyValue::new(o::KEPT, reason)));
-        all.extend(end_attributes(&ended, setup));
-        all.extend(options.opt_in.at_end(&attempt));
+        scratch.clear();
+        push_start_attributes(scratch, attempt, &late.uri, state.method, state.rpc.as_ref(), options);
+        scratch.extend(self.attributes.iter().cloned());
+        scratch.extend(self.kept.map(|reason| KeyValue::new(o::KEPT, reason)));
+        scratch.extend(end_attributes(ended, setup));
+        scratch.extend(options.opt_in.at_end(attempt));
+        let context = state.span_context();
         take(MadeSpan {
-            context: context.clone(),
+            attempt: context,
+            id: context.span_id(),
             parent: late.parent,
             parent_is_remote: late.parent_is_remote,
             kind: SpanKind::Client,
             name: state.name(options, attempt.template()),
-            start: clock.at(attempt.start_time()),
-            end: clock.at(end),
-            attributes: all,
+            start,
+            end,
+            attributes: scratch,
             events,
-            link,
+            link: self.link.as_ref(),
             status: if ended.error_type().is_some() { ended.error_status() } else { Status::Unset },
         });
     }

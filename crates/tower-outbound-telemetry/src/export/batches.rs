@@ -6,15 +6,14 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use opentelemetry_sdk::trace::SpanData;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc as commands;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::attempts::SpanMaker;
+use super::batch::{Batch, Item, SpanMaker};
 use super::outcome::{Outcome, passed, run};
-use super::spans::{Item, Runner, Shared};
+use super::spans::{Runner, Shared};
 use crate::Loss;
 
 /// An export ends with the shutdown's time. The rest is for one that blocks its thread: it is given up.
@@ -30,9 +29,9 @@ pub(super) enum Command {
 
 pub(super) struct Batches {
     queue: Receiver<Item>,
-    /// The spans of an attempt that the last batch had no room for.
-    rest: VecDeque<SpanData>,
-    maker: SpanMaker,
+    /// What the last batch had no room for.
+    rest: VecDeque<Item>,
+    maker: Arc<SpanMaker>,
     shared: Arc<Shared>,
     runner: Runner,
     runtime: Handle,
@@ -46,7 +45,7 @@ pub(super) struct Batches {
 
 impl Batches {
     pub(super) fn new(queue: Receiver<Item>, shared: Arc<Shared>, runner: Runner, runtime: Handle) -> Self {
-        let (rest, maker) = (VecDeque::new(), SpanMaker::new(runner.limits));
+        let (rest, maker) = (VecDeque::new(), Arc::new(SpanMaker::new(runner.limits)));
         Self { queue, rest, maker, shared, runner, runtime, running: JoinSet::new(), exporting: 0, due: 0 }
     }
 
@@ -114,7 +113,7 @@ impl Batches {
                 }
             }
             if let Some(reason) = gone {
-                let count = self.take(usize::MAX).len();
+                let (_, count) = self.take(usize::MAX);
                 self.settle(count, Err(reason));
             }
             if self.exporting > 0 {
@@ -136,7 +135,7 @@ impl Batches {
     }
 
     fn queued(&self) -> usize {
-        self.shared.queued.load(SeqCst) + self.rest.len()
+        self.shared.queued.load(SeqCst)
     }
 
     fn has_room(&self) -> bool {
@@ -147,31 +146,36 @@ impl Batches {
         self.runner.cutoff.borrow().is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Takes spans from the queue, and makes those of attempts.
-    fn take(&mut self, most: usize) -> Vec<SpanData> {
-        let Self { queue, rest, maker, .. } = self;
-        let mut batch = Vec::with_capacity((self.shared.queued.load(SeqCst) + rest.len()).min(most));
-        batch.extend(rest.drain(..rest.len().min(most)));
+    /// Takes at most so many spans from the queue; the number of those taken.
+    fn take(&mut self, most: usize) -> (Batch, usize) {
+        let mut items = Vec::with_capacity(self.queued().min(most));
         let mut taken = 0;
-        while batch.len() < most {
-            let Ok(item) = queue.try_recv() else { break };
-            taken += item.spans();
+        while taken < most {
+            let Some(item) = self.rest.pop_front().or_else(|| self.queue.try_recv().ok()) else { break };
+            let spans = item.spans();
             match item {
-                Item::Span(span) => batch.push(*span),
-                Item::Attempt(attempt) => maker.make(attempt, |span| match batch.len() < most {
-                    true => batch.push(span),
-                    false => rest.push_back(span),
-                }),
+                _ if taken + spans <= most => {
+                    taken += spans;
+                    items.push(item);
+                }
+                // It would never fit: its spans are made now.
+                Item::Attempt(attempt) if spans > self.shared.size => {
+                    let rest = &mut self.rest;
+                    self.maker.make(&attempt, |span| rest.push_back(Item::Span(Box::new(span))));
+                }
+                item => {
+                    self.rest.push_front(item);
+                    break;
+                }
             }
         }
         self.shared.queued.fetch_sub(taken, SeqCst);
-        batch
+        (Batch { items, maker: Arc::clone(&self.maker) }, taken)
     }
 
     /// Starts to export a batch; `false` if the queue is empty.
     fn start(&mut self) -> bool {
-        let batch = self.take(self.shared.size);
-        let count = batch.len();
+        let (batch, count) = self.take(self.shared.size);
         self.due = self.due.saturating_sub(count.max(1));
         if count == 0 {
             return false;

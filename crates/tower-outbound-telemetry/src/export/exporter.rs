@@ -9,15 +9,17 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use opentelemetry_sdk::trace::SpanExporter;
 
-type Exporting<'a> = Pin<Box<dyn Future<Output = OTelSdkResult> + Send + 'a>>;
+use super::batch::Batch;
 
-/// A [`SpanExporter`] without its type.
+pub(super) type Exporting<'a> = Pin<Box<dyn Future<Output = OTelSdkResult> + Send + 'a>>;
+
+/// A [`SpanExporter`] without its type, or one that makes the spans of attempts itself.
 pub(crate) trait SpanExport: Send + Sync {
     fn name(&self) -> &'static str;
     fn describe(&mut self, resource: &Resource);
-    fn send(&self, batch: Vec<SpanData>) -> Exporting<'_>;
+    fn send(&self, batch: Batch) -> Exporting<'_>;
     fn flush(&self);
     fn close(&self, timeout: Duration);
 }
@@ -31,8 +33,8 @@ impl<E: SpanExporter> SpanExport for E {
         self.set_resource(resource);
     }
 
-    fn send(&self, batch: Vec<SpanData>) -> Exporting<'_> {
-        Box::pin(self.export(batch))
+    fn send(&self, batch: Batch) -> Exporting<'_> {
+        Box::pin(self.export(batch.into_spans()))
     }
 
     fn flush(&self) {

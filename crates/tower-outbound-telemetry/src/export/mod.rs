@@ -6,12 +6,13 @@
 //! metrics ──▶ SDK's reader ───┘                         └─▶ outcome: stats, health
 //! ```
 //!
-//! An attempt is queued as it is, and its spans are made on the export thread. Spans are encoded in protobuf from the SDK's data; the exporters of `opentelemetry-otlp` turn metrics, and spans in JSON,
+//! An attempt is queued as it is, and its spans are made where they are encoded. Spans are encoded in protobuf from the SDK's data; the exporters of `opentelemetry-otlp` turn metrics, and spans in JSON,
 //! into requests. The SDK's own processor does not report losses, waits without a timeout at the end, and needs a runtime
 //! that is not blocked; so do the exporter's retries.
 
 mod answer;
 mod attempts;
+mod batch;
 mod batches;
 mod compression;
 mod delivery;

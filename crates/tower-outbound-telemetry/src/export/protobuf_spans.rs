@@ -1,10 +1,13 @@
 //! Exports spans in protobuf.
 
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use std::time::Duration;
 
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+
+use super::batch::Batch;
 use super::delivery::Delivery;
+use super::exporter::{Exporting, SpanExport};
 use super::outcome::report;
 use super::protobuf::Encoder;
 
@@ -24,15 +27,25 @@ impl ProtobufSpans {
     }
 }
 
-impl SpanExporter for ProtobufSpans {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let message = self.delivery.transport.protobuf(LARGEST, |out| self.encoder.encode(&batch, out));
-        drop(batch);
-        report(self.delivery.deliver(message.map_err(OTelSdkError::InternalFailure)?).await);
-        Ok(())
+impl SpanExport for ProtobufSpans {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
     }
 
-    fn set_resource(&mut self, resource: &Resource) {
+    fn describe(&mut self, resource: &Resource) {
         self.encoder = Encoder::new(resource);
     }
+
+    fn send(&self, batch: Batch) -> Exporting<'_> {
+        Box::pin(async move {
+            let message = self.delivery.transport.protobuf(LARGEST, |out| self.encoder.encode(&batch, out));
+            drop(batch);
+            report(self.delivery.deliver(message.map_err(OTelSdkError::InternalFailure)?).await);
+            Ok(())
+        })
+    }
+
+    fn flush(&self) {}
+
+    fn close(&self, _: Duration) {}
 }

@@ -10,8 +10,8 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanLimits, SpanProcessor};
 use tokio::sync::{Notify, mpsc as commands};
 use tokio::time::Instant;
-use tower_outbound_otel::late::EndedAttempt;
 
+use super::batch::Item;
 use super::batches::{Batches, Command};
 use super::exporter::SpanExport;
 use super::exporters::EndBy;
@@ -32,23 +32,6 @@ pub(crate) struct SpanQueue {
     shared: Arc<Shared>,
     commands: commands::UnboundedSender<Command>,
     end_by: EndBy,
-}
-
-/// Small, whichever it is: it is copied into the queue and out of it.
-#[derive(Debug)]
-pub(super) enum Item {
-    Span(Box<SpanData>),
-    /// Its spans are not made yet.
-    Attempt(EndedAttempt),
-}
-
-impl Item {
-    pub(super) fn spans(&self) -> usize {
-        match self {
-            Self::Span(_) => 1,
-            Self::Attempt(attempt) => attempt.spans(),
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -26,13 +26,22 @@ impl Writer<'_> {
         attributes: impl IntoIterator<Item = (&'a str, &'a Value)>,
     ) {
         for (key, value) in attributes {
-            let value_length = any_length(value);
-            let key_length = if key.is_empty() { 0 } else { field_length(key.len()) };
-            self.head(field, key_length + field_length(value_length));
-            self.text(KEY, key);
-            self.head(VALUE, value_length);
-            self.any(value);
+            self.attribute(field, key, value);
         }
+    }
+
+    fn attribute(&mut self, field: u32, key: &str, value: &Value) {
+        let value_length = any_length(value);
+        let key_length = if key.is_empty() { 0 } else { field_length(key.len()) };
+        let length = key_length + field_length(value_length);
+        if let (Value::String(text), true) = (value, length < 0x80 && key_length > 0) {
+            // The usual case: every length takes one byte.
+            return self.short_text(field, length, key, text.as_str());
+        }
+        self.head(field, length);
+        self.text(KEY, key);
+        self.head(VALUE, value_length);
+        self.any(value);
     }
 
     /// The field of an `AnyValue`.

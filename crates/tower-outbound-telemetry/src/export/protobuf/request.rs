@@ -2,9 +2,12 @@
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::SpanLimits;
+use tower_outbound_otel::late::MadeSpan;
 
+use super::super::batch::{Batch, Item, SpanMaker, limited_events};
 use super::attributes::pairs;
+use super::span::View;
 use super::writer::Writer;
 
 /// The bytes of lengths: of a batch from 16 KiB to 2 MiB, and of a span from 128 bytes to 16 KiB.
@@ -24,7 +27,7 @@ pub(in super::super) struct Encoder {
 /// The spans of a scope, in their order.
 struct Group<'a> {
     scope: &'a InstrumentationScope,
-    spans: Vec<&'a SpanData>,
+    items: Vec<&'a Item>,
 }
 
 impl Encoder {
@@ -37,12 +40,14 @@ impl Encoder {
     }
 
     /// Appends the request.
-    pub(in super::super) fn encode(&self, spans: &[SpanData], out: &mut Vec<u8>) {
-        out.reserve(self.resource.len() + spans.len() * SPAN_SIZE);
+    pub(in super::super) fn encode(&self, batch: &Batch, out: &mut Vec<u8>) {
+        let spans: usize = batch.items.iter().map(Item::spans).sum();
+        out.reserve(self.resource.len() + spans * SPAN_SIZE);
+        let groups = groups(batch);
         Writer::new(out).message(1, BATCH, |writer| {
             writer.encoded(&self.resource);
-            for group in groups(spans) {
-                writer.message(2, BATCH, |writer| writer.group(&group));
+            for group in groups {
+                writer.message(2, BATCH, |writer| writer.group(&group, &batch.maker));
             }
             writer.encoded(&self.schema);
         });
@@ -51,35 +56,50 @@ impl Encoder {
 
 impl Writer<'_> {
     /// The fields of `ScopeSpans`.
-    fn group(&mut self, Group { scope, spans }: &Group<'_>) {
+    fn group(&mut self, Group { scope, items }: &Group<'_>, maker: &SpanMaker) {
         self.message(1, 1, |writer| {
             writer.text(1, scope.name());
             writer.text(2, scope.version().unwrap_or_default());
             writer.attributes(3, pairs(scope.attributes()));
         });
-        for span in spans {
-            self.message(2, SPAN, |writer| writer.span(span));
+        let mut attributes = Vec::new();
+        for item in items {
+            match item {
+                Item::Span(span) => self.message(2, SPAN, |writer| writer.span(&View::of(span))),
+                Item::Attempt(attempt) => {
+                    attempt.make(&mut attributes, || maker.new_id(), |span| self.made(span, &maker.limits));
+                }
+            }
         }
         self.text(3, scope.schema_url().unwrap_or_default());
+    }
+
+    fn made(&mut self, mut span: MadeSpan<'_>, limits: &SpanLimits) {
+        let (events, dropped) = limited_events(std::mem::take(&mut span.events), limits);
+        let view = View::of_made(&span, (&events, dropped), limits);
+        self.message(2, SPAN, |writer| writer.span(&view));
     }
 }
 
 /// In the order of each scope's first span. A batch has few scopes, and mostly several spans of one in a row: they are
 /// compared, not hashed.
-fn groups(spans: &[SpanData]) -> Vec<Group<'_>> {
+fn groups(batch: &Batch) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut last = 0;
-    for span in spans {
-        let scope = &span.instrumentation_scope;
+    for item in &batch.items {
+        let scope = match item {
+            Item::Span(span) => &span.instrumentation_scope,
+            Item::Attempt(_) => &batch.maker.scope,
+        };
         if !groups.get(last).is_some_and(|group| is_same(group.scope, scope)) {
             last = groups.iter().position(|group| is_same(group.scope, scope)).unwrap_or(groups.len());
         }
         match groups.get_mut(last) {
-            Some(group) => group.spans.push(span),
+            Some(group) => group.items.push(item),
             None => {
-                let mut first = Vec::with_capacity(if groups.is_empty() { spans.len() } else { 1 });
-                first.push(span);
-                groups.push(Group { scope, spans: first });
+                let mut first = Vec::with_capacity(if groups.is_empty() { batch.items.len() } else { 1 });
+                first.push(item);
+                groups.push(Group { scope, items: first });
             }
         }
     }
@@ -88,6 +108,9 @@ fn groups(spans: &[SpanData]) -> Vec<Group<'_>> {
 
 /// Clones of a scope with static names have the same names: no text is compared.
 fn is_same(one: &InstrumentationScope, other: &InstrumentationScope) -> bool {
+    if std::ptr::eq(one, other) {
+        return true;
+    }
     let is_clone = std::ptr::eq(one.name(), other.name())
         && is_same_text(one.version(), other.version())
         && is_same_text(one.schema_url(), other.schema_url())

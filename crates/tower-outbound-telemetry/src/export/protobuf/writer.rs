@@ -50,8 +50,25 @@ impl<'a> Writer<'a> {
 
     /// The head of a field: its number and the length of what follows.
     pub(super) fn head(&mut self, field: u32, length: usize) {
-        self.tag(field, LENGTH);
-        self.number(length as u64);
+        if field < 0x10 && length < 0x80 {
+            self.out.extend_from_slice(&[(field << 3 | LENGTH) as u8, length as u8]);
+        } else {
+            self.tag(field, LENGTH);
+            self.number(length as u64);
+        }
+    }
+
+    /// An attribute whose value is text, of fewer than 128 bytes in all.
+    pub(super) fn short_text(&mut self, field: u32, length: usize, key: &str, text: &str) {
+        const FIRST: u8 = 1 << 3 | LENGTH as u8;
+        const SECOND: u8 = 2 << 3 | LENGTH as u8;
+        let (key, text) = (key.as_bytes(), text.as_bytes());
+        let field = (field << 3 | LENGTH) as u8;
+        self.out.reserve(length + 2);
+        self.out.extend_from_slice(&[field, length as u8, FIRST, key.len() as u8]);
+        self.out.extend_from_slice(key);
+        self.out.extend_from_slice(&[SECOND, text.len() as u8 + 2, FIRST, text.len() as u8]);
+        self.out.extend_from_slice(text);
     }
 
     /// Also if it is the default, as in a `oneof`.
