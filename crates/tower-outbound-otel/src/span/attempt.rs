@@ -1,6 +1,7 @@
 //! The span of an attempt.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Uri;
@@ -50,11 +51,17 @@ pub(crate) struct Parent {
 }
 
 /// What a span that is made later needs of the attempt's start.
-#[derive(Debug)]
 pub(super) struct Late {
+    /// As the caller has written it, with its secrets.
     pub(super) uri: Uri,
     pub(super) parent: SpanId,
     pub(super) parent_is_remote: bool,
+}
+
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Late").field("parent", &self.parent).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -201,7 +208,7 @@ impl AttemptState {
         if let Some(setup) = link {
             span.add_link(setup, Vec::new());
         }
-        span.set_attributes(end_attributes(ended, setup));
+        end_attributes(ended, setup, |attribute| span.set_attribute(attribute));
         span.set_attributes(options.opt_in.at_end(ended.attempt));
         if ended.error_type().is_some() {
             span.set_status(ended.error_status());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::Uri;
 use opentelemetry::{KeyValue, StringValue, Value};
 use tower_outbound::connect::Use;
-use tower_outbound::{Attempt, Connection, Failure, Outcome, Phase, SendState};
+use tower_outbound::{Attempt, Connection, Failure, Outcome};
 
 use super::setup::SetupState;
 use crate::ended::Ended;
@@ -69,43 +69,36 @@ pub(super) fn push_start_attributes(
     }
 }
 
-/// The attributes known at the end, sorted by key. No key is among the start's.
-pub(super) fn end_attributes(
-    ended: &Ended<'_>,
-    setup: Option<&SetupState>,
-) -> impl Iterator<Item = KeyValue> {
+/// Passes on the attributes known at the end, sorted by key. No key is among the start's.
+pub(super) fn end_attributes(ended: &Ended<'_>, setup: Option<&SetupState>, mut put: impl FnMut(KeyValue)) {
     let Ended { attempt, failure, .. } = *ended;
     let connection = attempt.connection();
     let peer = connection.as_ref().and_then(Connection::peer_addr);
     let usage = attempt.usage();
-    let idle = usage.as_ref().and_then(Use::idle_time);
-    let cancelled_in = match ended.outcome {
-        Outcome::Cancelled { phase, .. } => Some(phase.as_str()),
-        _ => None,
+    let mut put = |key: &'static str, value: Option<Value>| {
+        if let Some(value) = value {
+            put(KeyValue::new(key, value));
+        }
     };
-    let version = attempt.version().and_then(protocol_version);
-    let failed_in = failure.and_then(Failure::phase).map(Phase::as_str);
-    let sent = failure.and_then(Failure::send_state).map(SendState::as_str);
     let text = |value: &'static str| Value::from(value);
     let int = |value: u64| Value::from(i64::try_from(value).unwrap_or(i64::MAX));
-    [
-        (a::ERROR_TYPE, ended.error_type().map(Value::from)),
-        (a::HTTP_RESPONSE_STATUS_CODE, ended.status.map(|status| int(status.as_u16().into()))),
-        (a::NETWORK_PEER_ADDRESS, peer.map(|peer| address(peer.ip(), setup).into())),
-        (a::NETWORK_PEER_PORT, peer.map(|peer| int(peer.port().into()))),
-        (a::NETWORK_PROTOCOL_VERSION, version.map(text)),
-        (o::CANCELLED_IN, cancelled_in.map(text)),
-        (o::CONNECTION_ID, connection.as_ref().map(|connection| int(connection.id()))),
-        (o::CONNECTION_IDLE_TIME, idle.map(|idle| idle.as_secs_f64().into())),
-        (o::CONNECTION_REUSE, Some(text(attempt.reuse().as_str()))),
-        (o::CONNECTION_SETUP_PAID, connection.as_ref().map(|_| attempt.setup_paid().into())),
-        (o::CONNECTION_USES, usage.as_ref().map(|usage| int(usage.number()))),
-        (o::PHASE, failed_in.map(text)),
-        (o::SEND_STATE, sent.map(text)),
-        (a::RPC_RESPONSE_STATUS_CODE, ended.rpc.map(|rpc| text(rpc.code()))),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| Some(KeyValue::new(key, value?)))
+    put(a::ERROR_TYPE, ended.error_type().map(Value::from));
+    put(a::HTTP_RESPONSE_STATUS_CODE, ended.status.map(|status| int(status.as_u16().into())));
+    put(a::NETWORK_PEER_ADDRESS, peer.map(|peer| address(peer.ip(), setup).into()));
+    put(a::NETWORK_PEER_PORT, peer.map(|peer| int(peer.port().into())));
+    put(a::NETWORK_PROTOCOL_VERSION, attempt.version().and_then(protocol_version).map(text));
+    if let Outcome::Cancelled { phase, .. } = ended.outcome {
+        put(o::CANCELLED_IN, Some(text(phase.as_str())));
+    }
+    put(o::CONNECTION_ID, connection.as_ref().map(|connection| int(connection.id())));
+    let idle = usage.as_ref().and_then(Use::idle_time);
+    put(o::CONNECTION_IDLE_TIME, idle.map(|idle| idle.as_secs_f64().into()));
+    put(o::CONNECTION_REUSE, Some(text(attempt.reuse().as_str())));
+    put(o::CONNECTION_SETUP_PAID, connection.as_ref().map(|_| attempt.setup_paid().into()));
+    put(o::CONNECTION_USES, usage.as_ref().map(|usage| int(usage.number())));
+    put(o::PHASE, failure.and_then(Failure::phase).map(|phase| text(phase.as_str())));
+    put(o::SEND_STATE, failure.and_then(Failure::send_state).map(|sent| text(sent.as_str())));
+    put(a::RPC_RESPONSE_STATUS_CODE, ended.rpc.map(|rpc| text(rpc.code())));
 }
 
 /// The peer's address, as text that is kept with the connection.

@@ -84,18 +84,18 @@ pub(super) fn phase_event(ended: &Ended<'_>, span: PhaseSpan) -> (Cow<'static, s
 
 /// Whether the phase has a span.
 fn has_span(ended: &Ended<'_>, span: PhaseSpan) -> bool {
-    let short = span.duration() <= SHORT;
+    let short = || span.duration() <= SHORT;
     match span.phase {
         Phase::Queue => {
-            let refused = ended.failure.is_some_and(|failure| failure.kind() == Kind::QueueFull);
+            let refused = || ended.failure.is_some_and(|failure| failure.kind() == Kind::QueueFull);
             // Without a wait, a slot was free, or the queue was full.
-            span.start != span.end && !refused
+            span.start != span.end && !refused()
         }
         Phase::Acquire => match ended.attempt.usage() {
             Some(usage) => usage.ready_at() > span.start,
-            None => span.cut || !short,
+            None => span.cut || !short(),
         },
-        Phase::Head => !short,
+        Phase::Head => !short(),
         _ => true,
     }
 }

@@ -33,13 +33,13 @@ impl Clock {
         (if start < end { start } else { end - Duration::from_nanos(1) }, end)
     }
 
-    /// The nanoseconds of an instant in Unix time, counted from another one; 0 before 1970.
-    pub(super) fn nanoseconds_from(&self, start: Instant) -> impl Fn(Instant) -> u64 + use<> {
-        let time = self.at(start).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let base = nanoseconds(time);
-        move |instant| match instant.checked_duration_since(start) {
+    /// The same in nanoseconds of Unix time; 0 before 1970.
+    pub(super) fn nanoseconds(&self) -> impl Fn(Instant) -> u64 + use<> {
+        let (zero, time) = (self.instant, self.time.duration_since(SystemTime::UNIX_EPOCH));
+        let base = nanoseconds(time.unwrap_or_default());
+        move |instant| match instant.checked_duration_since(zero) {
             Some(after) => base.saturating_add(nanoseconds(after)),
-            None => base.saturating_sub(nanoseconds(start.saturating_duration_since(instant))),
+            None => base.saturating_sub(nanoseconds(zero.saturating_duration_since(instant))),
         }
     }
 }

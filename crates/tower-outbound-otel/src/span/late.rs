@@ -105,7 +105,7 @@ impl EndedAttempt {
         let Some(state) = attempt.observer_state(&shared.attempts) else { return };
         let (options, context) = (&*shared.options, state.span_context());
         let ended = Ended::new(attempt, self.outcome.as_deref().unwrap_or(&Outcome::Ok), self.end);
-        let at = state.clock.nanoseconds_from(attempt.start_time());
+        let at = state.clock.nanoseconds();
         let mut events = Vec::new();
         for phase in phases.iter().copied().flatten() {
             let (start, end) = (at(phase.start), at(phase.end));
@@ -155,7 +155,7 @@ impl EndedAttempt {
         push_start_attributes(scratch, attempt, &late.uri, state.method, state.rpc.as_ref(), options);
         scratch.extend(self.attributes.iter().cloned());
         scratch.extend(self.kept.map(|reason| KeyValue::new(o::KEPT, reason)));
-        scratch.extend(end_attributes(ended, setup));
+        end_attributes(ended, setup, |attribute| scratch.push(attribute));
         scratch.extend(options.opt_in.at_end(attempt));
         let context = state.span_context();
         take(MadeSpan {

@@ -16,6 +16,8 @@ const ARRAY: u32 = 5;
 /// `ArrayValue`'s field.
 const VALUES: u32 = 1;
 
+/// The most bytes of a key and a text with which all lengths are below 128.
+const SHORT: usize = 0x7f - 6;
 /// A field's number takes one byte.
 const TAG: usize = 1;
 
@@ -31,14 +33,23 @@ impl Writer<'_> {
     }
 
     fn attribute(&mut self, field: u32, key: &str, value: &Value) {
+        // The usual case: every length takes one byte.
+        match value {
+            Value::String(text) if !key.is_empty() && key.len() + text.as_str().len() <= SHORT => {
+                return self.short_text(field, key, text.as_str());
+            }
+            Value::I64(0..=0x7f) | Value::Bool(_) if !key.is_empty() && key.len() <= SHORT => {
+                let (kind, value) = match value {
+                    Value::I64(value) => (INT, *value as u8),
+                    _ => (BOOL, (*value == Value::Bool(true)).into()),
+                };
+                return self.short_varint(field, key, kind, value);
+            }
+            _ => {}
+        }
         let value_length = any_length(value);
         let key_length = if key.is_empty() { 0 } else { field_length(key.len()) };
-        let length = key_length + field_length(value_length);
-        if let (Value::String(text), true) = (value, length < 0x80 && key_length > 0) {
-            // The usual case: every length takes one byte.
-            return self.short_text(field, length, key, text.as_str());
-        }
-        self.head(field, length);
+        self.head(field, key_length + field_length(value_length));
         self.text(KEY, key);
         self.head(VALUE, value_length);
         self.any(value);

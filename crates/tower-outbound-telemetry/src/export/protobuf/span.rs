@@ -147,7 +147,7 @@ impl Writer<'_> {
     }
 
     fn trace_state(&mut self, field: u32, state: &TraceState) {
-        if state.into_iter().len() > 0 {
+        if *state != TraceState::NONE {
             self.text(field, &state.header());
         }
     }

@@ -9,6 +9,15 @@ const FIXED_64: u32 = 1;
 const LENGTH: u32 = 2;
 const FIXED_32: u32 = 5;
 
+/// The tags of the first and the second field, if they have a length.
+const FIRST: u8 = field_tag(1);
+const SECOND: u8 = field_tag(2);
+
+/// The tag of a field below 16 that has a length.
+const fn field_tag(field: u32) -> u8 {
+    (field << 3 | LENGTH) as u8
+}
+
 /// Appends fields to a buffer. Fields whose value is the default are left out, as in proto3.
 pub(super) struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -51,24 +60,32 @@ impl<'a> Writer<'a> {
     /// The head of a field: its number and the length of what follows.
     pub(super) fn head(&mut self, field: u32, length: usize) {
         if field < 0x10 && length < 0x80 {
-            self.out.extend_from_slice(&[(field << 3 | LENGTH) as u8, length as u8]);
+            self.out.extend_from_slice(&[field_tag(field), length as u8]);
         } else {
             self.tag(field, LENGTH);
             self.number(length as u64);
         }
     }
 
-    /// An attribute whose value is text, of fewer than 128 bytes in all.
-    pub(super) fn short_text(&mut self, field: u32, length: usize, key: &str, text: &str) {
-        const FIRST: u8 = 1 << 3 | LENGTH as u8;
-        const SECOND: u8 = 2 << 3 | LENGTH as u8;
+    /// An attribute whose value is text, if every length in it takes one byte.
+    pub(super) fn short_text(&mut self, field: u32, key: &str, text: &str) {
         let (key, text) = (key.as_bytes(), text.as_bytes());
-        let field = (field << 3 | LENGTH) as u8;
-        self.out.reserve(length + 2);
-        self.out.extend_from_slice(&[field, length as u8, FIRST, key.len() as u8]);
+        let (key_length, length) = (key.len() as u8, text.len() as u8);
+        self.out.reserve(key.len() + text.len() + 8);
+        self.out.extend_from_slice(&[field_tag(field), key_length + length + 6, FIRST, key_length]);
         self.out.extend_from_slice(key);
-        self.out.extend_from_slice(&[SECOND, text.len() as u8 + 2, FIRST, text.len() as u8]);
+        self.out.extend_from_slice(&[SECOND, length + 2, FIRST, length]);
         self.out.extend_from_slice(text);
+    }
+
+    /// An attribute whose value is a number of one byte in the field `kind`, if every length in it takes one byte.
+    pub(super) fn short_varint(&mut self, field: u32, key: &str, kind: u32, value: u8) {
+        let key = key.as_bytes();
+        let key_length = key.len() as u8;
+        self.out.reserve(key.len() + 8);
+        self.out.extend_from_slice(&[field_tag(field), key_length + 6, FIRST, key_length]);
+        self.out.extend_from_slice(key);
+        self.out.extend_from_slice(&[SECOND, 2, (kind << 3 | VARINT) as u8, value]);
     }
 
     /// Also if it is the default, as in a `oneof`.

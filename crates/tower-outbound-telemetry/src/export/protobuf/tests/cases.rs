@@ -140,6 +140,18 @@ fn protobuf_every_kind_of_value_is_same() {
 }
 
 #[test]
+fn protobuf_attributes_around_128_bytes_are_same() {
+    for key in [1, 2, 60, 110, 119, 120, 121, 122, 123, 130] {
+        let key = || "k".repeat(key);
+        assert_same_span(|span| {
+            let texts = (0..140).map(|size| Value::from("x".repeat(size)));
+            let others = [Value::I64(127), Value::I64(128), Value::Bool(true), Value::Bool(false)];
+            span.attributes = texts.chain(others).map(|value| KeyValue::new(key(), value)).collect();
+        });
+    }
+}
+
+#[test]
 fn protobuf_dropped_counts_are_same() {
     for count in [1, 128, u32::MAX] {
         assert_same_span(|span| {
