@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::StatusCode;
 use opentelemetry::trace::Status;
 use tokio::time::Instant;
-use tower_outbound::{Attempt, Failure, Outcome};
+use tower_outbound::{Attempt, Failure, Outcome, Phase};
 
 use crate::error_type::ErrorType;
-use crate::phases::PhaseSpans;
+use crate::phases::{PhaseSpans, phases};
 use crate::rpc::RpcStatus;
 use crate::semconv::is_error;
 
@@ -44,6 +44,16 @@ impl<'a> Ended<'a> {
             failure,
             rpc: RpcStatus::of(attempt, outcome),
             phases: OnceCell::new(),
+        }
+    }
+
+    /// From the attempt's start to the first byte of the response.
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
+        // Found already, nearly always.
+        let head = phases(self).find(|span| span.phase == Phase::Head && !span.cut);
+        match head {
+            Some(head) => Some(head.start.saturating_duration_since(self.attempt.start_time())),
+            None => self.attempt.timings().cumulative().first_byte,
         }
     }
 

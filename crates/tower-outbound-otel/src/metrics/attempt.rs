@@ -79,7 +79,7 @@ impl AttemptMetrics {
         if let Some(requests) = handles.requests.get_or_init(|| self.bind_requests(&key)) {
             requests.add(1);
         }
-        if let Some(first_byte) = attempt.timings().cumulative().first_byte {
+        if let Some(first_byte) = ended.first_byte() {
             if let Some(handle) = handles.first_byte.get_or_init(|| self.bind_first_byte(&key)) {
                 handle.record(first_byte.as_secs_f64());
             }

@@ -25,17 +25,22 @@ pub(super) fn phases_with_span(ended: &Ended<'_>) -> PhaseSpans {
     spans
 }
 
-/// The attributes of a phase's span; mostly none.
+/// Passes on the attributes of a phase's span; mostly none.
 pub(super) fn phase_attributes(
     ended: &Ended<'_>,
     span: PhaseSpan,
     kept: Option<&'static str>,
-) -> impl Iterator<Item = KeyValue> + use<> {
-    let error =
-        phase_failure(ended, span).map(|failure| KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
-    let kept = kept.map(|reason| KeyValue::new(o::KEPT, reason));
-    let bound = bound(ended, span.phase).map(|bound| KeyValue::new(o::BOUND, bound));
-    error.into_iter().chain(kept).chain(bound)
+    mut put: impl FnMut(KeyValue),
+) {
+    if let Some(failure) = phase_failure(ended, span) {
+        put(KeyValue::new(a::ERROR_TYPE, failure.kind().as_str()));
+    }
+    if let Some(reason) = kept {
+        put(KeyValue::new(o::KEPT, reason));
+    }
+    if let Some(bound) = bound(ended, span.phase) {
+        put(KeyValue::new(o::BOUND, bound));
+    }
 }
 
 /// The attempt's failure, if it failed in this phase.
@@ -54,8 +59,9 @@ pub(super) fn phase_spans(
         let (start, end) = clock.of(span.start, span.end);
         let name = phase_name(ended, span.phase);
         let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
-        let mut attributes = phase_attributes(ended, span, kept).peekable();
-        if attributes.peek().is_some() {
+        let mut attributes = Vec::new();
+        phase_attributes(ended, span, kept, |attribute| attributes.push(attribute));
+        if !attributes.is_empty() {
             builder = builder.with_attributes(attributes);
         }
         let mut child = tracer.build_with_context(builder, parent);

@@ -115,7 +115,7 @@ impl EndedAttempt {
                 continue;
             }
             scratch.clear();
-            scratch.extend(phase_attributes(&ended, phase, *kept));
+            phase_attributes(&ended, phase, *kept, |attribute| scratch.push(attribute));
             let failed = phase_failure(&ended, phase).is_some();
             take(MadeSpan {
                 attempt: context,
@@ -153,8 +153,12 @@ impl EndedAttempt {
         let setup = setup.and_then(|setup| setup.observer_state(&shared.setups));
         scratch.clear();
         push_start_attributes(scratch, attempt, &late.uri, state.method, state.rpc.as_ref(), options);
-        scratch.extend(self.attributes.iter().cloned());
-        scratch.extend(self.kept.map(|reason| KeyValue::new(o::KEPT, reason)));
+        if !self.attributes.is_empty() {
+            scratch.extend(self.attributes.iter().cloned());
+        }
+        if let Some(reason) = self.kept {
+            scratch.push(KeyValue::new(o::KEPT, reason));
+        }
         end_attributes(ended, setup, |attribute| scratch.push(attribute));
         scratch.extend(options.opt_in.at_end(attempt));
         let context = state.span_context();

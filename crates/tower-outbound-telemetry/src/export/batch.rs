@@ -8,10 +8,10 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLimits, SpanLinks};
 use tower_outbound_otel::late::{EndedAttempt, MadeSpan};
 
-/// Small, whichever it is: it is copied into the queue and out of it.
+/// What the queue holds.
 #[derive(Debug)]
 pub(super) enum Item {
-    Span(Box<SpanData>),
+    Span(SpanData),
     /// Its spans are not made yet.
     Attempt(EndedAttempt),
 }
@@ -38,7 +38,7 @@ impl Batch {
         let mut spans = Vec::with_capacity(self.items.iter().map(Item::spans).sum());
         for item in self.items {
             match item {
-                Item::Span(span) => spans.push(*span),
+                Item::Span(span) => spans.push(span),
                 Item::Attempt(attempt) => self.maker.make(&attempt, |span| spans.push(span)),
             }
         }
@@ -97,6 +97,9 @@ impl SpanMaker {
 
 /// The first events, and how many there were above the limit.
 pub(super) fn limited_events(mut events: Vec<Event>, limits: &SpanLimits) -> (Vec<Event>, u32) {
+    if events.is_empty() {
+        return (events, 0);
+    }
     let dropped = cut(&mut events, limits.max_events_per_span);
     for event in &mut events {
         event.dropped_attributes_count = cut(&mut event.attributes, limits.max_attributes_per_event);

@@ -161,7 +161,7 @@ impl Batches {
                 // It would never fit: its spans are made now.
                 Item::Attempt(attempt) if spans > self.shared.size => {
                     let rest = &mut self.rest;
-                    self.maker.make(&attempt, |span| rest.push_back(Item::Span(Box::new(span))));
+                    self.maker.make(&attempt, |span| rest.push_back(Item::Span(span)));
                 }
                 item => {
                     self.rest.push_front(item);

@@ -145,7 +145,7 @@ impl SpanProcessor for SpanQueue {
 
     fn on_end(&self, span: SpanData) {
         if is_exported(&span) {
-            self.queue(Item::Span(Box::new(span)));
+            self.queue(Item::Span(span));
         }
     }
 

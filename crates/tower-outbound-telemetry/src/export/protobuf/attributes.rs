@@ -18,6 +18,8 @@ const VALUES: u32 = 1;
 
 /// The most bytes of a key and a text with which all lengths are below 128.
 const SHORT: usize = 0x7f - 6;
+/// The same for a key and a number.
+const SHORT_KEY: usize = 0x7f - 15;
 /// A field's number takes one byte.
 const TAG: usize = 1;
 
@@ -38,12 +40,11 @@ impl Writer<'_> {
             Value::String(text) if !key.is_empty() && key.len() + text.as_str().len() <= SHORT => {
                 return self.short_text(field, key, text.as_str());
             }
-            Value::I64(0..=0x7f) | Value::Bool(_) if !key.is_empty() && key.len() <= SHORT => {
-                let (kind, value) = match value {
-                    Value::I64(value) => (INT, *value as u8),
-                    _ => (BOOL, (*value == Value::Bool(true)).into()),
-                };
-                return self.short_varint(field, key, kind, value);
+            Value::Bool(value) if !key.is_empty() && key.len() <= SHORT_KEY => {
+                return self.short_varint(field, key, BOOL, (*value).into());
+            }
+            Value::I64(value) if !key.is_empty() && key.len() <= SHORT_KEY => {
+                return self.short_varint(field, key, INT, *value as u64);
             }
             _ => {}
         }

@@ -78,14 +78,16 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(text);
     }
 
-    /// An attribute whose value is a number of one byte in the field `kind`, if every length in it takes one byte.
-    pub(super) fn short_varint(&mut self, field: u32, key: &str, kind: u32, value: u8) {
+    /// An attribute whose value is a number in the field `kind`, if the key is so short that every length takes one byte.
+    pub(super) fn short_varint(&mut self, field: u32, key: &str, kind: u32, value: u64) {
         let key = key.as_bytes();
         let key_length = key.len() as u8;
-        self.out.reserve(key.len() + 8);
-        self.out.extend_from_slice(&[field_tag(field), key_length + 6, FIRST, key_length]);
+        let length = 1 + varint_length(value) as u8;
+        self.out.reserve(key.len() + 16);
+        self.out.extend_from_slice(&[field_tag(field), key_length + length + 4, FIRST, key_length]);
         self.out.extend_from_slice(key);
-        self.out.extend_from_slice(&[SECOND, 2, (kind << 3 | VARINT) as u8, value]);
+        self.out.extend_from_slice(&[SECOND, length, (kind << 3 | VARINT) as u8]);
+        self.number(value);
     }
 
     /// Also if it is the default, as in a `oneof`.

@@ -39,19 +39,20 @@ impl TextMapPropagator for TraceContext {
 
 /// Of the flags, only that of sampling is known.
 fn traceparent(span: &SpanContext) -> String {
-    let mut text = String::with_capacity(LENGTH);
-    text.push_str("00-");
-    push_hex(&mut text, span.trace_id().to_bytes());
-    text.push('-');
-    push_hex(&mut text, span.span_id().to_bytes());
-    text.push_str(if span.is_sampled() { "-01" } else { "-00" });
-    text
+    let mut text = [b'-'; LENGTH];
+    text[..2].copy_from_slice(b"00");
+    write_hex(&mut text[3..35], &span.trace_id().to_bytes());
+    write_hex(&mut text[36..52], &span.span_id().to_bytes());
+    text[53..].copy_from_slice(if span.is_sampled() { b"01" } else { b"00" });
+    String::from_utf8_lossy(&text).into_owned()
 }
 
-fn push_hex<const BYTES: usize>(text: &mut String, bytes: [u8; BYTES]) {
-    // One for each byte: an array of twice the length cannot be named.
-    let digits = bytes.map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]);
-    text.push_str(std::str::from_utf8(digits.as_flattened()).unwrap_or_default());
+/// Two digits for each byte.
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 0xf)];
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::Encoder;
 /// Encodes the spans both ways, and compares what prost reads, and the bytes.
 fn assert_same(spans: &[SpanData], resource: &Resource) {
     let mut out = b"head".to_vec();
-    let items = spans.iter().map(|span| Item::Span(Box::new(span.clone()))).collect();
+    let items = spans.iter().map(|span| Item::Span(span.clone())).collect();
     let maker = Arc::new(SpanMaker::new(SpanLimits::default()));
     Encoder::new(resource).encode(&Batch { items, maker }, &mut out);
     let encoded = out.strip_prefix(b"head").expect("what was there stays");
