@@ -44,7 +44,7 @@ fn traceparent(span: &SpanContext) -> String {
     write_hex(&mut text[3..35], &span.trace_id().to_bytes());
     write_hex(&mut text[36..52], &span.span_id().to_bytes());
     text[53..].copy_from_slice(if span.is_sampled() { b"01" } else { b"00" });
-    String::from_utf8_lossy(&text).into_owned()
+    String::from_utf8(text.to_vec()).unwrap_or_default()
 }
 
 /// Two digits for each byte.
