@@ -36,7 +36,7 @@ fn connections_closed_when_taken_leave_no_call_hanging() {
 
 #[test]
 fn reset_closes_a_thousand_idle_connections_at_once() {
-    let report = outside(|| idle(Client::Pool, 1_000, None, Duration::ZERO).unwrap());
+    let report = outside(|| idle(Client::Observed, 1_000, None, Duration::ZERO).unwrap());
     println!("{report}");
     assert_eq!(report.closed, 1_000, "{report}");
     assert!(report.reset < Duration::from_secs(1) && report.list < Duration::from_secs(1), "{report}");

@@ -7,7 +7,9 @@ use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
+use tower_layer::Layer as _;
 use tower_outbound::failure::TlsAlert;
 use tower_outbound::{Kind, Outbound, SendState};
 
@@ -164,5 +166,29 @@ async fn tls_alert_for_new_connection_reaches_its_request() {
             assert_eq!(error.history().len(), 0, "such a failure is for good: {:?}", error.history());
         }
         assert_eq!(accepted.load(Ordering::Relaxed), CALLS, "{alpn}");
+    }
+}
+
+/// The peer answers the upload and reads no more of it.
+#[tokio::test(start_paused = true)]
+async fn peer_that_takes_nothing_keeps_no_connection_of_dropped_pool() {
+    for keep in [true, false] {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let (server, peer) = ScriptedServer::duplex(Script::new().read_head().write(answer).hang());
+        let (outbound, recorder) = recorded();
+        let pool = Pool::builder().build(outbound.connector(peer));
+        let client = outbound.attempt_layer().layer(pool);
+        let upload = Request::post(server.uri("/")).body(Body::from(vec![b'u'; 8 << 20])).unwrap();
+        let start = Instant::now();
+        client.clone().oneshot(upload).await.unwrap().into_body().collect().await.unwrap();
+        let client = keep.then_some(client);
+        let closes = recorder.wait_until(|recorder| recorder.count("ConnectionClosed") == 1);
+        tokio::time::timeout(ms(60_000), closes).await.expect("it closes");
+        let closed = start.elapsed();
+        match keep {
+            true => assert_eq!((closed, recorder.close_reasons()), (ms(10_000), vec!["silent"])),
+            false => assert!(closed <= ms(2_000), "{closed:?}, {:?}", recorder.close_reasons()),
+        }
+        drop((client, server));
     }
 }

@@ -46,12 +46,12 @@ enum What {
         #[arg(long, default_value_t = 200_000)]
         requests: usize,
     },
-    /// Idle connections, of the pool and of hyper alone.
+    /// Idle connections, of hyper alone, of the pool, and of the pool below the layers.
     Idle {
         /// Their number.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
-        /// Whose: `pool` or `hyper`. Both have processes of their own otherwise.
+        /// Whose: `hyper`, `pool` or `observed`. Each has a process of its own otherwise.
         #[arg(long)]
         client: Option<String>,
     },
@@ -86,7 +86,11 @@ pub fn run() -> io::Result<bool> {
             Ok(report.is_right())
         }
         What::Idle { connections, client: Some(client) } => {
-            let client = if client == "hyper" { Client::Hyper } else { Client::Pool };
+            let client = match client.as_str() {
+                "hyper" => Client::Hyper,
+                "pool" => Client::Pool,
+                _ => Client::Observed,
+            };
             let mut peer = Command::new(current_exe()?);
             peer.args(["peer", &connections.to_string()]);
             let report = idle(client, connections, Some(peer), REST)?;
@@ -96,7 +100,7 @@ pub fn run() -> io::Result<bool> {
         What::Idle { connections, client: None } => {
             let mut right = true;
             // Memory that one of them leaves behind would count for the other.
-            for client in ["hyper", "pool"] {
+            for client in ["hyper", "pool", "observed"] {
                 let mut alone = Command::new(current_exe()?);
                 alone.args(["idle", "--client", client, "--connections", &connections.to_string()]);
                 right &= alone.status()?.success();

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1;
 use tokio::runtime::Builder;
@@ -14,10 +14,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower::{Service as _, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::pool::Pool;
+use tower_outbound::connect::{TcpConnector, Track};
+use tower_outbound::observe::ObserveRequestBody;
+use tower_outbound::pool::{Pool, PoolBuilder};
 use tower_outbound::{BoxError, Outbound};
 
 use super::peer::{Behaviour, Peer};
+
+type Body = Empty<Bytes>;
+type Tracked = Track<TcpConnector>;
 
 /// How long connections may take to close.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,10 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whose connections they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// The pool's, observed.
-    Pool,
     /// hyper's, over the same connector, and kept in a list.
     Hyper,
+    /// The pool's.
+    Pool,
+    /// The pool's, below the layers of an attempt.
+    Observed,
 }
 
 /// What the connections cost.
@@ -38,7 +45,7 @@ pub struct Idle {
     pub client: Client,
     /// Their number.
     pub connections: usize,
-    /// Bytes of resident memory for each.
+    /// Bytes of memory for each.
     pub memory: u64,
     /// How long `Outbound::connections` took.
     pub list: Duration,
@@ -57,7 +64,7 @@ impl Idle {
     #[must_use]
     pub fn is_right(&self) -> bool {
         let fast = self.list < Duration::from_millis(10) && self.reset < Duration::from_millis(100);
-        self.client == Client::Hyper || (fast && self.closed == self.connections)
+        fast && self.closed == self.connections
     }
 }
 
@@ -88,36 +95,56 @@ pub fn idle(client: Client, connections: usize, peer: Option<Command>, rest: Dur
             (uri(&process.address), Err(process))
         }
     };
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(measure(client, connections, uri, rest)).map_err(io::Error::other)
-}
-
-fn uri(address: &str) -> Uri {
-    format!("http://{address}/").parse().expect("a URI")
-}
-
-async fn measure(client: Client, connections: usize, uri: Uri, rest: Duration) -> Result<Idle, BoxError> {
+    // On one thread, whose allocations are counted.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let outbound = Outbound::builder().idle_timeout(Duration::ZERO).build();
-    let connector = outbound.connector(outbound.http_connector());
-    let mut report = Idle {
+    let mut opened = None;
+    let counted = allocation_counter::measure(|| {
+        opened = Some(runtime.block_on(open(client, connections, &outbound, &uri)));
+    });
+    let memory = u64::try_from(counted.bytes_current).unwrap_or_default() / connections as u64;
+    let report = Idle {
         client,
         connections,
-        memory: 0,
+        memory,
         list: Duration::ZERO,
         reset: Duration::ZERO,
         closed: 0,
         busy: Duration::ZERO,
         rest,
     };
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = uri.clone();
-    let before = resident()?;
-    let mut calls = JoinSet::new();
+    let kept = opened.ok_or(io::ErrorKind::NotFound)?.map_err(io::Error::other)?;
+    runtime.block_on(close(report, &outbound, kept))
+}
+
+fn uri(address: &str) -> Uri {
+    format!("http://{address}/").parse().expect("a URI")
+}
+
+/// What keeps the connections open.
+enum Kept {
+    Hyper(Vec<http1::SendRequest<Body>>),
+    Pool(Pool<Tracked, Body>),
+    Observed(Pool<Tracked, ObserveRequestBody<Body>>),
+}
+
+fn options(connections: usize) -> PoolBuilder {
+    Pool::builder()
+        .max_connections_per_origin(connections)
+        .max_idle_per_origin(connections)
+        .idle_timeout(Duration::ZERO)
+        .acquire_timeout(Duration::ZERO)
+}
+
+/// Opens the connections. Nothing else is left when it returns.
+async fn open(client: Client, connections: usize, outbound: &Outbound, uri: &Uri) -> Result<Kept, BoxError> {
+    let connector = outbound.connector(outbound.http_connector());
     match client {
         Client::Hyper => {
+            let mut calls = JoinSet::new();
             for _ in 0..connections {
                 let (mut connector, uri) = (connector.clone(), uri.clone());
-                let mut request = Request::new(Empty::<Bytes>::new());
+                let mut request = Request::new(Body::new());
                 request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("peer"));
                 calls.spawn(async move {
                     let io = connector.ready().await?.call(uri).await?;
@@ -127,50 +154,62 @@ async fn measure(client: Client, connections: usize, uri: Uri, rest: Duration) -
                     Ok::<_, BoxError>(sender)
                 });
             }
-            let kept = calls.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
-            (report.memory, report.busy) = (per_connection(before, connections)?, idle_time(rest).await?);
-            drop(kept);
+            Ok(Kept::Hyper(calls.join_all().await.into_iter().collect::<Result<_, _>>()?))
         }
         Client::Pool => {
-            let pool = Pool::builder()
-                .max_connections_per_origin(connections)
-                .max_idle_per_origin(connections)
-                .idle_timeout(Duration::ZERO)
-                .acquire_timeout(Duration::ZERO)
-                .build(connector);
-            let service = outbound.attempt_layer().layer(pool.clone());
-            let mut calls = JoinSet::new();
-            for _ in 0..connections {
-                let call = service.clone().oneshot(request.clone());
-                calls.spawn(async move { call.await?.into_body().collect().await.map(drop) });
-            }
-            calls.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
-            (report.memory, report.busy) = (per_connection(before, connections)?, idle_time(rest).await?);
-            let start = Instant::now();
-            let listed = outbound.connections();
-            report.list = start.elapsed();
-            drop(listed);
-            let start = Instant::now();
-            report.closed = pool.reset().closed;
-            report.reset = start.elapsed();
+            let pool = options(connections).build(connector);
+            call(pool.clone(), connections, uri).await?;
+            Ok(Kept::Pool(pool))
+        }
+        Client::Observed => {
+            let pool = options(connections).build(connector);
+            call(outbound.attempt_layer().layer(pool.clone()), connections, uri).await?;
+            Ok(Kept::Observed(pool))
         }
     }
+}
+
+async fn call<S, B>(service: S, connections: usize, uri: &Uri) -> Result<(), BoxError>
+where
+    S: tower::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let mut calls = JoinSet::new();
+    for _ in 0..connections {
+        let mut request = Request::new(Body::new());
+        *request.uri_mut() = uri.clone();
+        let call = service.clone().oneshot(request);
+        calls.spawn(async move {
+            let response = call.await.map_err(Into::into)?;
+            response.into_body().collect().await.map(drop).map_err(Into::into)
+        });
+    }
+    calls.join_all().await.into_iter().collect()
+}
+
+/// Leaves the connections alone, and closes them.
+async fn close(mut report: Idle, outbound: &Outbound, kept: Kept) -> io::Result<Idle> {
+    report.busy = idle_time(report.rest).await?;
+    let start = Instant::now();
+    let listed = outbound.connections();
+    report.list = start.elapsed();
+    drop(listed);
+    let start = Instant::now();
+    report.closed = match kept {
+        Kept::Hyper(kept) => kept.into_iter().map(drop).count(),
+        Kept::Pool(pool) => pool.reset().closed,
+        Kept::Observed(pool) => pool.reset().closed,
+    };
+    report.reset = start.elapsed();
     let end = Instant::now() + PATIENCE;
     while !outbound.connections().is_empty() && Instant::now() < end {
         sleep(Duration::from_millis(1)).await;
     }
     Ok(report)
-}
-
-fn per_connection(before: u64, connections: usize) -> io::Result<u64> {
-    Ok(resident()?.saturating_sub(before) / connections as u64)
-}
-
-/// The bytes of memory of this process.
-fn resident() -> io::Result<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.map(|pages| pages * 4096).ok_or_else(|| io::Error::other("/proc/self/statm has no second number"))
 }
 
 /// The processor's time while nothing happens.

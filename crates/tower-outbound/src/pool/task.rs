@@ -1,7 +1,7 @@
 //! The task of a connection: connect, handshake, then hyper.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
@@ -53,7 +53,7 @@ impl<B> Drop for Place<B> {
 }
 
 /// Connects, and drives the connection to its end. `attempt` is the one that begins the connect.
-pub(super) async fn run<C, B>(mut connector: C, uri: Uri, attempt: Option<Attempt>, place: Place<B>)
+pub(super) async fn run<C, B>(connector: C, uri: Uri, attempt: Option<Attempt>, place: Place<B>)
 where
     C: Service<Uri>,
     C::Response: Read + Write + Connect + Unpin + Send + 'static,
@@ -62,24 +62,32 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    // Boxed, as what drives the connection is below: a connection keeps no memory for what it does not do any more.
+    match Box::pin(connect(connector, uri, attempt)).await {
+        Ok(io) => open(io, place).await,
+        Err(error) => place.fail(error),
+    }
+}
+
+/// The connector ends with the connect: as long as a clone of it exists, the layers take the client for alive.
+async fn connect<C>(mut connector: C, uri: Uri, attempt: Option<Attempt>) -> Result<C::Response, BoxError>
+where
+    C: Service<Uri>,
+    C::Error: Into<BoxError>,
+{
     // The connector finds the attempt that it connects for.
     let enter = || attempt.as_ref().map(AttemptScope::enter);
     let ready = poll_fn(|cx| {
         let _scope = enter();
         connector.poll_ready(cx)
     });
-    if let Err(error) = ready.await.map_err(Into::into) {
-        return place.fail(error);
-    }
+    ready.await.map_err(Into::into)?;
     let connecting = {
         let _scope = enter();
         connector.call(uri)
     };
-    drop(attempt);
-    match connecting.await.map_err(Into::into) {
-        Ok(io) => open(io, place).await,
-        Err(error) => place.fail(error),
-    }
+    drop((connector, attempt));
+    connecting.await.map_err(Into::into)
 }
 
 async fn open<T, B>(io: T, place: Place<B>)
@@ -90,39 +98,63 @@ where
     B::Error: Into<BoxError>,
 {
     let connected = io.connected();
-    let options = &place.core.options;
-    if options.http2_only || connected.is_negotiated_h2() {
+    if place.core.options.http2_only || connected.is_negotiated_h2() {
         let place = Arc::new(place);
-        let keep_alive = &place.core.options.keep_alive;
-        let handshake = http2::Builder::new(ConnExecutor::new(place.clone()))
-            .timer(TokioTimer::new())
-            .keep_alive_interval(keep_alive.interval())
-            .keep_alive_timeout(keep_alive.timeout)
-            .keep_alive_while_idle(keep_alive.while_idle)
-            .handshake(io)
-            .await;
-        match handshake {
-            Ok((sender, driver)) => {
-                let sender = Sender::Http2(sender);
-                match record(&connected) {
-                    Some(record) => {
-                        let driver = record.drive(driver);
-                        let streams = |driver: &DriveConnection<_>| allowed(driver.get_ref());
-                        drive(&place, connected, sender, driver, streams).await;
-                    }
-                    None => drive(&place, connected, sender, driver, allowed).await,
+        match open_http2(io, &place).await {
+            Ok((sender, driver)) => match record(&connected) {
+                Some(record) => {
+                    let driver = record.drive(driver);
+                    let streams = |driver: &DriveConnection<Driver<_>>| allowed(driver.get_ref());
+                    drive(&place, connected, sender, driver, streams).await;
                 }
-            }
+                None => drive(&place, connected, sender, driver, |driver| allowed(driver)).await,
+            },
             Err(error) => place.fail(error),
         }
     } else {
-        match options.http1.handshake(io).await {
-            Ok((sender, driver)) => {
-                drive(&place, connected, Sender::Http1(sender), driver.with_upgrades(), |_| None).await;
-            }
+        match open_http1(io, &place).await {
+            Ok((sender, driver)) => drive(&place, connected, sender, driver, |_| None).await,
             Err(error) => place.fail(error),
         }
     }
+}
+
+/// What drives a connection.
+type Driver<F> = Pin<Box<F>>;
+
+async fn open_http1<T, B>(
+    io: T,
+    place: &Place<B>,
+) -> hyper::Result<(Sender<B>, Driver<impl Future<Output = hyper::Result<()>> + use<T, B>>)>
+where
+    T: Read + Write + Unpin + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let (sender, driver) = place.core.options.http1.handshake(io).await?;
+    Ok((Sender::Http1(sender), Box::pin(driver.with_upgrades())))
+}
+
+async fn open_http2<T, B>(
+    io: T,
+    place: &Arc<Place<B>>,
+) -> hyper::Result<(Sender<B>, Driver<http2::Connection<T, B, ConnExecutor<B>>>)>
+where
+    T: Read + Write + Unpin + Send + 'static,
+    B: Body + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let keep_alive = &place.core.options.keep_alive;
+    let (sender, driver) = http2::Builder::new(ConnExecutor::new(place.clone()))
+        .timer(TokioTimer::new())
+        .keep_alive_interval(keep_alive.interval())
+        .keep_alive_timeout(keep_alive.timeout)
+        .keep_alive_while_idle(keep_alive.while_idle)
+        .handshake(io)
+        .await?;
+    Ok((Sender::Http2(sender), Box::pin(driver)))
 }
 
 /// The most streams that the peer allows.
