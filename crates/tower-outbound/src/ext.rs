@@ -3,7 +3,7 @@
 use http::{Request, Response};
 
 use crate::error::RetryHistory;
-use crate::record::{NoPropagation, Timings, UrlTemplate};
+use crate::record::{Deadline, NoPropagation, Timings, UrlTemplate};
 use crate::retry::RetryOptions;
 use crate::settings::{Streaming, Timeouts};
 
@@ -35,6 +35,12 @@ pub trait RequestExt: Sized + sealed::Extensions {
     #[must_use]
     fn timeouts(self, timeouts: Timeouts) -> Self {
         self.with_extension(timeouts)
+    }
+
+    /// Sets the deadline of this request's call: see [`Deadline`].
+    #[must_use]
+    fn deadline(self, deadline: Deadline) -> Self {
+        self.with_extension(deadline)
     }
 
     /// Marks this request as one to which the peer may be silent for long, such as a watch or a long poll: see

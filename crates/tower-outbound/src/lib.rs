@@ -98,7 +98,9 @@ mod record;
 
 /// The records of a call and of its attempts.
 pub mod attempt {
-    pub use crate::record::{Attempt, Call, Cumulative, NoPropagation, Timings, UrlTemplate};
+    pub use crate::record::{
+        Attempt, Call, Cumulative, Deadline, DeadlineScope, NoPropagation, Timings, UrlTemplate,
+    };
 }
 
 mod classify;
@@ -141,4 +143,4 @@ pub use self::failure::{Class, Failure, Kind, Phase, SendState};
 #[doc(inline)]
 pub use self::outbound::{Outbound, Stack, StackBody};
 pub use self::record::event;
-pub use self::record::{Attempt, Call, Connection, Origin, Reuse, Timings, UrlTemplate};
+pub use self::record::{Attempt, Call, Connection, Deadline, Origin, Reuse, Timings, UrlTemplate};

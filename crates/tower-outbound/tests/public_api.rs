@@ -13,6 +13,7 @@ const NAMES: &[&str] = &[
     "Call",
     "Class",
     "Connection",
+    "Deadline",
     "Error",
     "Event",
     "Failure",

@@ -2,6 +2,7 @@
 
 mod body;
 mod connect;
+mod deadline;
 mod defaults;
 mod grpc_deadline;
 mod head;

@@ -20,7 +20,7 @@ pub enum TimeoutKind {
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The whole call, to the response's head: `grpc-timeout`.
+    /// The whole call: its [`Deadline`](crate::Deadline), or `grpc-timeout`, which ends with the response's head.
     Deadline,
 }
 
@@ -44,7 +44,7 @@ impl TimeoutKind {
             Self::BodyIdle => "the peer sent no response data",
             Self::Connect => "no connection was made",
             Self::Tls => "the TLS handshake did not end",
-            Self::Deadline => "the call had no response",
+            Self::Deadline => "the call did not end",
         }
     }
 }
@@ -61,13 +61,18 @@ impl TimeoutError {
         Self { kind, duration }
     }
 
+    /// Whether the attempt began after the deadline.
+    pub(crate) const fn is_past(&self) -> bool {
+        self.duration.is_zero()
+    }
+
     /// Returns which timeout has elapsed.
     #[must_use]
     pub const fn kind(&self) -> TimeoutKind {
         self.kind
     }
 
-    /// Returns the configured duration of the timeout.
+    /// Returns the configured duration of the timeout; of a deadline, the time that the attempt had.
     #[must_use]
     pub const fn duration(&self) -> Duration {
         self.duration
@@ -76,6 +81,9 @@ impl TimeoutError {
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_past() {
+            return f.write_str("the deadline of the call had passed");
+        }
         write!(f, "{} within {:?}", self.kind.description(), self.duration)
     }
 }

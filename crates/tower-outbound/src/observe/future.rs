@@ -104,8 +104,8 @@ pin_project! {
 }
 
 impl<F> ObserveFuture<F> {
-    pub(super) fn new(inner: F, guard: Guard, watch: Option<AttemptTimers>) -> Self {
-        Self { guard: Some(guard), inner: Some(inner), watch, check_up: CheckUp::new() }
+    pub(super) fn new(inner: Option<F>, guard: Guard, watch: Option<AttemptTimers>) -> Self {
+        Self { guard: Some(guard), inner, watch, check_up: CheckUp::new() }
     }
 }
 
@@ -126,7 +126,7 @@ where
                 let _scope = AttemptScope::enter(attempt);
                 inner.poll(cx)
             }
-            // The request was given up.
+            // The request was given up, or came after the deadline.
             None => Poll::Pending,
         };
         let Poll::Ready(result) = polled else {

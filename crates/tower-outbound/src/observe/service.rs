@@ -72,6 +72,19 @@ impl<S> Observe<S> {
     }
 }
 
+/// Gives the call the deadlines that are known when its first attempt begins.
+fn set_deadlines<B>(attempt: &Attempt, request: &Request<B>, timeouts: &Timeouts) {
+    if attempt.ordinal() > 0 {
+        return;
+    }
+    let call = attempt.call();
+    call.take_deadlines(request.extensions());
+    let end = timeouts.of_call().and_then(|timeout| attempt.start_time().checked_add(timeout));
+    if let Some(end) = end {
+        call.end_by(end);
+    }
+}
+
 /// The deadline that the client announces is that of the call, retries and waits included.
 fn bound_by_grpc_timeout<B>(attempt: &Attempt, request: &Request<B>) {
     if !attempt.is_grpc() {
@@ -141,6 +154,7 @@ where
         announce_empty_body(&mut request);
         let facts = RequestFacts::of(&request, timeouts);
         let attempt = self.start(&mut request, facts);
+        set_deadlines(&attempt, &request, &timeouts);
         bound_by_grpc_timeout(&attempt, &request);
         let watch = AttemptTimers::new(timeouts, facts.silence, &attempt);
         user_info::move_to_header(&mut request);
@@ -149,10 +163,12 @@ where
         let request =
             request.map(|body| ObserveRequestBody::new(body, attempt.clone(), facts.length, watched));
         let guard = super::future::Guard::new(attempt);
-        let inner = {
+        // Past the deadline, the client does not get the request.
+        let in_time = !watch.as_ref().is_some_and(AttemptTimers::is_past_deadline);
+        let inner = in_time.then(|| {
             let _scope = CallScope::enter(guard.attempt());
             self.inner.call(request)
-        };
+        });
         ObserveFuture::new(inner, guard, watch)
     }
 }

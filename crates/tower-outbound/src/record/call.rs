@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::Extensions;
 use tokio::time::Instant;
 
 use super::ObserverStates;
 use crate::event::{Event, Outcome, log};
 use crate::failure::Phase;
-use crate::record::{Registry, RetryReason};
+use crate::record::{Deadline, Registry, RetryReason};
 
 /// What the caller asked for: one or more attempts, and the pauses between them.
 ///
@@ -28,6 +29,8 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     end_cause: AtomicU8,
     /// Nanoseconds after the start; `u64::MAX` without a deadline.
     deadline: AtomicU64,
+    /// As `deadline`, of the retries alone.
+    retry_deadline: AtomicU64,
     /// As `deadline`, of the response's head.
     head_deadline: AtomicU64,
     /// Nanoseconds that the connects of the call may still take together; `u64::MAX` without a limit.
@@ -164,9 +167,7 @@ impl Call {
         self.0.end_cause.store(0, Ordering::Release);
     }
 
-    /// Sets the deadline. A later deadline than the current one has no effect.
-    ///
-    /// The retry layer does not wait beyond the deadline. The call itself does not end an attempt in flight.
+    /// Sets the [deadline](crate::Deadline). A later deadline than the current one has no effect.
     ///
     /// # Example
     /// ```
@@ -179,13 +180,25 @@ impl Call {
     /// ```
     #[must_use]
     pub fn with_deadline(self, deadline: Instant) -> Self {
-        self.end_retries_by(deadline);
+        self.end_by(deadline);
         self
     }
 
     /// As [`with_deadline`](Self::with_deadline), of a call that has begun.
-    pub(crate) fn end_retries_by(&self, deadline: Instant) {
+    pub(crate) fn end_by(&self, deadline: Instant) {
         self.0.deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
+    }
+
+    /// Takes over the deadline of the request and that of the current scope.
+    pub(crate) fn take_deadlines(&self, extensions: &Extensions) {
+        for deadline in [extensions.get::<Deadline>().copied(), Deadline::current()].into_iter().flatten() {
+            self.end_by(deadline.instant());
+        }
+    }
+
+    /// No retry follows after this instant. Attempts are not cut.
+    pub(crate) fn end_retries_by(&self, deadline: Instant) {
+        self.0.retry_deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
     }
 
     /// In nanoseconds.
@@ -194,11 +207,21 @@ impl Call {
         u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)
     }
 
+    fn instant(&self, after_start: &AtomicU64) -> Option<Instant> {
+        let after = after_start.load(Ordering::Acquire);
+        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+    }
+
     /// The deadline, if there is one.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let after = self.0.deadline.load(Ordering::Acquire);
-        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+        self.instant(&self.0.deadline)
+    }
+
+    /// After this instant no attempt can begin, if there is such an instant.
+    pub(crate) fn attempts_end(&self) -> Option<Instant> {
+        let Inner { deadline, retry_deadline, head_deadline, .. } = &*self.0;
+        [deadline, retry_deadline, head_deadline].into_iter().filter_map(|after| self.instant(after)).min()
     }
 
     /// The peer's deadline of the whole call: an attempt without a head ends then, and no attempt follows. A later one than
@@ -208,8 +231,7 @@ impl Call {
     }
 
     pub(crate) fn head_deadline(&self) -> Option<Instant> {
-        let after = self.0.head_deadline.load(Ordering::Acquire);
-        (after != u64::MAX).then(|| self.0.start + Duration::from_nanos(after))
+        self.instant(&self.0.head_deadline)
     }
 
     /// A connect for the call begins, with this timeout; zero is none. Returns the timeout that leaves the connects of the
@@ -357,6 +379,7 @@ impl<T: Default> Inner<T> {
             attempts: AtomicU32::new(0),
             end_cause: AtomicU8::new(0),
             deadline: AtomicU64::new(u64::MAX),
+            retry_deadline: AtomicU64::new(u64::MAX),
             head_deadline: AtomicU64::new(u64::MAX),
             connect_left: AtomicU64::new(u64::MAX),
             claimed: AtomicBool::new(false),

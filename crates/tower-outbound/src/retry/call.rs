@@ -97,6 +97,7 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
         let (mut request, new_call, replay) = ReplayState::store(request, replay_up_to);
         let call = join_call(request.extensions_mut(), new_call, options.above_observe);
+        call.take_deadlines(request.extensions());
         let this = Self {
             shared: shared.clone(),
             settings,
@@ -347,8 +348,7 @@ impl<L, B: Body> RetryCall<L, B> {
         }
         let delay = self.delay(decision)?;
         let end = Instant::now().checked_add(delay);
-        let deadlines = [self.call.deadline(), self.call.head_deadline()];
-        if deadlines.into_iter().flatten().any(|deadline| end.is_none_or(|end| end >= deadline)) {
+        if self.call.attempts_end().is_some_and(|deadline| end.is_none_or(|end| end >= deadline)) {
             return Err(RetryLimit::Deadline);
         }
         let withdraw = |origin| self.shared.withdraw(&self.settings, decision.budget, origin);

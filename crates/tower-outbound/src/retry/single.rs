@@ -22,6 +22,7 @@ pub(super) struct SingleCall {
 impl SingleCall {
     pub(super) fn start(registry: &Registry, extensions: &Extensions) -> Self {
         let call = extensions.get::<Call>().cloned().unwrap_or_default();
+        call.take_deadlines(extensions);
         let owns_call = call.claim();
         if owns_call {
             registry.emit(&Event::CallStarted { call: &call });

@@ -14,7 +14,7 @@ const WRITE_IDLE: Duration = Duration::from_secs(60);
 /// Timeout of a download without progress: as above.
 const BODY_IDLE: Duration = Duration::from_secs(60);
 
-/// The timeouts of an attempt.
+/// The timeouts of a call and of its attempts.
 ///
 /// [`OutboundBuilder::timeouts`](crate::outbound::OutboundBuilder::timeouts) and
 /// [`ObserveLayer::timeouts`](crate::observe::ObserveLayer::timeouts) set them for all requests; a value in a request's
@@ -26,6 +26,7 @@ const BODY_IDLE: Duration = Duration::from_secs(60);
 ///
 /// | timeout | default |
 /// | --- | --- |
+/// | [`call`](Self::call) | none |
 /// | [`attempt`](Self::attempt) | none |
 /// | [`first_byte`](Self::first_byte) | 60 s |
 /// | [`write_idle`](Self::write_idle) | 60 s |
@@ -71,6 +72,7 @@ const BODY_IDLE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "timeouts do nothing unless given to a layer or a request"]
 pub struct Timeouts {
+    call: Option<Duration>,
     attempt: Option<Duration>,
     first_byte: Option<Duration>,
     write_idle: Option<Duration>,
@@ -80,7 +82,22 @@ pub struct Timeouts {
 impl Timeouts {
     /// Leaves every timeout at its default, or at the value of the layer.
     pub const fn new() -> Self {
-        Self { attempt: None, first_byte: None, write_idle: None, body_idle: None }
+        Self { call: None, attempt: None, first_byte: None, write_idle: None, body_idle: None }
+    }
+
+    /// Timeout of the whole call, from its first poll to the end of the response's body: all attempts, the waits between
+    /// them, and the time in which the caller does not read the body. Default: disabled.
+    ///
+    /// It is a [`Deadline`](crate::Deadline) of the call. Fails with
+    /// [`Kind::DeadlineExceeded`](crate::Kind::DeadlineExceeded).
+    pub const fn call(mut self, call: Duration) -> Self {
+        self.call = Some(call);
+        self
+    }
+
+    /// The timeout of the call; `None` if it is disabled.
+    pub(crate) fn of_call(&self) -> Option<Duration> {
+        self.call.filter(|call| !call.is_zero())
     }
 
     /// Timeout of the whole attempt, from its first poll to the end of the response's body. Time in which the caller
@@ -129,6 +146,7 @@ impl Timeouts {
     /// These timeouts; those that are not set fall back to `others`.
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
+            call: self.call.or(others.call),
             attempt: self.attempt.or(others.attempt),
             first_byte: self.first_byte.or(others.first_byte),
             write_idle: self.write_idle.or(others.write_idle),

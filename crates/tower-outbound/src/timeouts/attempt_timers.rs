@@ -19,8 +19,10 @@ pub(crate) struct AttemptTimers {
     /// The response's head does not turn the body's timeout off.
     body_idle_is_set: bool,
     alarm: Alarm,
-    /// From the start of the attempt to the deadline of the call's head.
+    /// From the start of the attempt to the deadline of the call; zero if it had passed by then.
     deadline: Option<Duration>,
+    /// The same to that of the call's head.
+    head_deadline: Option<Duration>,
     /// When the caller began to wait for the next frame.
     frame_polled_at: Option<Instant>,
 }
@@ -30,20 +32,32 @@ impl AttemptTimers {
     pub(crate) fn new(timeouts: Timeouts, silence: Silence, attempt: &Attempt) -> Option<Self> {
         let body_idle_is_set = timeouts.sets_body_idle();
         let timeouts = timeouts.resolve(silence);
-        let any = timeouts.before_head().or(timeouts.after_head()).is_some();
-        let deadline = attempt.call().head_deadline();
-        let deadline = deadline.map(|deadline| {
-            // Zero is no timeout.
-            let left = deadline.saturating_duration_since(attempt.start_time());
-            left.max(Duration::from_nanos(1))
-        });
-        (any || deadline.is_some()).then_some(Self {
+        let left = |deadline: Instant| deadline.saturating_duration_since(attempt.start_time());
+        let this = Self {
             timeouts,
             body_idle_is_set,
             alarm: Alarm::Off,
-            deadline,
+            deadline: attempt.call().deadline().map(left),
+            head_deadline: attempt.call().head_deadline().map(left),
             frame_polled_at: None,
-        })
+        };
+        this.before_head().or(this.after_head()).is_some().then_some(this)
+    }
+
+    /// The shortest timeout before the response's head.
+    fn before_head(&self) -> Option<Duration> {
+        let deadlines = self.head_deadline.into_iter().chain(self.deadline);
+        self.timeouts.before_head().into_iter().chain(deadlines).min()
+    }
+
+    /// The shortest timeout after the response's head.
+    fn after_head(&self) -> Option<Duration> {
+        self.timeouts.after_head().into_iter().chain(self.deadline).min()
+    }
+
+    /// Whether the attempt began after the deadline.
+    pub(crate) fn is_past_deadline(&self) -> bool {
+        self.deadline == Some(Duration::ZERO) || self.head_deadline == Some(Duration::ZERO)
     }
 
     /// Whether the request's body has to record what the client takes.
@@ -53,8 +67,11 @@ impl AttemptTimers {
 
     /// Returns the timeout that has elapsed while the response's head is awaited.
     pub(crate) fn poll_head(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
+        if self.is_past_deadline() {
+            return Some(TimeoutError::new(TimeoutKind::Deadline, Duration::ZERO));
+        }
         let timeouts = &self.timeouts;
-        let within = timeouts.before_head().into_iter().chain(self.deadline).min()?;
+        let within = self.before_head()?;
         self.alarm.poll(attempt.registry().timers(), cx, within, |now| {
             // Nothing has elapsed when the attempt has just begun.
             if within > RESOLUTION && now.saturating_duration_since(attempt.start_time()) < RESOLUTION {
@@ -65,6 +82,11 @@ impl AttemptTimers {
                 now,
                 [
                     (TimeoutKind::Deadline, self.deadline.unwrap_or_default(), Some(attempt.start_time())),
+                    (
+                        TimeoutKind::Deadline,
+                        self.head_deadline.unwrap_or_default(),
+                        Some(attempt.start_time()),
+                    ),
                     (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
                     (TimeoutKind::WriteIdle, timeouts.write_idle, response.upload_stuck_since()),
                     (TimeoutKind::FirstByte, timeouts.first_byte, response.awaited_since()),
@@ -75,11 +97,13 @@ impl AttemptTimers {
 
     /// Ends the timeouts that end with the response's head; those of the body follow. `None` if there are none.
     pub(crate) fn on_head(mut self, silence: Silence) -> Option<Self> {
+        let before = self.before_head();
         if silence == Silence::Normal && !self.body_idle_is_set {
             self.timeouts.body_idle = Duration::ZERO;
         }
-        let within = self.timeouts.after_head()?;
-        if self.deadline.is_some() || self.timeouts.before_head() != Some(within) {
+        let within = self.after_head()?;
+        // A deadline counts from the start of the attempt, the timer from now.
+        if self.deadline.is_some() || before != Some(within) {
             self.alarm = Alarm::Off;
         }
         Some(self)
@@ -87,13 +111,15 @@ impl AttemptTimers {
 
     /// Returns the timeout that has elapsed while the caller waits for a frame.
     pub(crate) fn poll_body(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
-        let Self { timeouts, frame_polled_at, alarm, .. } = self;
+        let within = self.after_head()?;
+        let Self { timeouts, frame_polled_at, alarm, deadline, .. } = self;
         let polled_at =
             (!timeouts.body_idle.is_zero()).then(|| *frame_polled_at.get_or_insert_with(Instant::now));
-        alarm.poll(attempt.registry().timers(), cx, timeouts.after_head()?, |now| {
+        alarm.poll(attempt.registry().timers(), cx, within, |now| {
             left(
                 now,
                 [
+                    (TimeoutKind::Deadline, deadline.unwrap_or_default(), Some(attempt.start_time())),
                     (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
                     (TimeoutKind::BodyIdle, timeouts.body_idle, polled_at),
                 ],
@@ -101,12 +127,16 @@ impl AttemptTimers {
         })
     }
 
-    /// Restarts the idle timeout after a frame. Returns the attempt's timeout if it has elapsed nevertheless.
+    /// Restarts the idle timeout after a frame. Returns the timeout of the attempt or the call that has elapsed
+    /// nevertheless.
     pub(crate) fn on_frame(&mut self, attempt: &Attempt) -> Option<TimeoutError> {
         self.frame_polled_at = None;
-        let timeout = Some(self.timeouts.attempt).filter(|timeout| !timeout.is_zero())?;
+        let deadline = (TimeoutKind::Deadline, self.deadline.unwrap_or_default());
+        let timeouts = [deadline, (TimeoutKind::Attempt, self.timeouts.attempt)];
+        let timeouts = timeouts.into_iter().filter(|(_, timeout)| !timeout.is_zero());
+        let (kind, timeout) = timeouts.min_by_key(|(_, timeout)| *timeout)?;
         let elapsed = attempt.start_time().elapsed() >= timeout;
-        elapsed.then(|| TimeoutError::new(TimeoutKind::Attempt, timeout))
+        elapsed.then(|| TimeoutError::new(kind, timeout))
     }
 }
 
@@ -141,6 +171,7 @@ pub(crate) fn finish_timed_out(
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
     attempt.response().record_timeout(timeout.kind() == TimeoutKind::WriteIdle);
     let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.response().failing_phase());
+    let failure = if timeout.is_past() { failure.unsent() } else { failure };
     let failure = attribute_cut(attempt, failure, drop_client);
     attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), timeout.into())
