@@ -197,6 +197,7 @@ impl Call {
     }
 
     /// No retry follows after this instant. Attempts are not cut.
+    #[cfg(feature = "reqwest")]
     pub(crate) fn end_retries_by(&self, deadline: Instant) {
         self.0.retry_deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
     }
