@@ -10,7 +10,7 @@ use super::*;
 const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok";
 
 /// The kind, the phase and the time of the failure.
-fn told(error: &Error, start: Instant) -> (Kind, Option<Phase>, Duration) {
+fn reported(error: &Error, start: Instant) -> (Kind, Option<Phase>, Duration) {
     (error.failure().kind(), error.failure().phase(), start.elapsed())
 }
 
@@ -25,7 +25,7 @@ async fn deadline_cuts_call_in_its_phase() {
         let client = stack(&outbound, outbound.connector(peer), false);
         let start = Instant::now();
         let (error, _) = fail(&client, get(&server).deadline(Deadline::after(ms(300)))).await;
-        assert_eq!(told(&error, start), (Kind::DeadlineExceeded, Some(phase), ms(300)));
+        assert_eq!(reported(&error, start), (Kind::DeadlineExceeded, Some(phase), ms(300)));
         assert_eq!(error.source().unwrap().to_string(), "the call did not end within 300ms");
         assert_eq!(recorder.outcomes(), [format!("deadline_exceeded in {phase}")]);
         drop((client, outbound, error, server));
@@ -45,7 +45,7 @@ async fn deadline_counts_while_body_makes_progress() {
     let client = stack(&outbound, outbound.connector(peer), false);
     let start = Instant::now();
     let (error, _) = fail(&client, get(&server)).await;
-    assert_eq!(told(&error, start), (Kind::DeadlineExceeded, Some(Phase::Body), ms(550)));
+    assert_eq!(reported(&error, start), (Kind::DeadlineExceeded, Some(Phase::Body), ms(550)));
     assert_eq!(error.attempt().unwrap().response_body_bytes(), 15);
     drop((client, outbound, error, server));
     nothing_left(&recorder).await;
@@ -88,7 +88,7 @@ async fn deadline_of_call_covers_its_retries() {
     let client = outbound.layer().layer(Pool::builder().build(outbound.connector(peer)));
     let start = Instant::now();
     let error = client.oneshot(get(&server)).await.map(drop).unwrap_err();
-    assert_eq!(told(&error, start), (Kind::DeadlineExceeded, Some(Phase::Wait), 3 * SECOND));
+    assert_eq!(reported(&error, start), (Kind::DeadlineExceeded, Some(Phase::Wait), 3 * SECOND));
     assert_eq!((error.history().len(), server.requests()), (1, 2));
 }
 
@@ -111,13 +111,13 @@ async fn deadline_scope_holds_for_every_call_and_only_shortens() {
         assert_eq!(tokio::spawn(handed.scope(task)).await.unwrap(), Some(deadline));
         let request = get(&server).deadline(Deadline::after(HOUR));
         let error = Deadline::after(HOUR).scope(send(&client, request)).await.map(drop).unwrap_err();
-        assert_eq!(told(&error, start), (Kind::DeadlineExceeded, Some(Phase::Wait), SECOND));
+        assert_eq!(reported(&error, start), (Kind::DeadlineExceeded, Some(Phase::Wait), SECOND));
         // A shorter one inside.
         assert!(Deadline::at(start).scope(async { Deadline::current().unwrap().has_passed() }).await);
         send(&client, get(&server)).await.map(drop).unwrap_err()
     };
     let error = deadline.scope(calls).await;
-    assert_eq!(told(&error, start), (Kind::DeadlineExceeded, Some(Phase::Acquire), SECOND));
+    assert_eq!(reported(&error, start), (Kind::DeadlineExceeded, Some(Phase::Acquire), SECOND));
     assert_eq!((Deadline::current(), deadline.remaining()), (None, Duration::ZERO));
     assert_eq!(server.requests(), 3);
 }

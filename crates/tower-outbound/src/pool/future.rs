@@ -22,7 +22,7 @@ use super::state::{Polled, Served};
 use super::task::{self, Place};
 use super::wait::Wait;
 use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
-use crate::record::Attempt;
+use crate::record::{Attempt, Setup};
 use crate::util::list::Key;
 
 /// The future of a request on a [`Pool`](super::Pool), until the head of the response.
@@ -78,7 +78,8 @@ where
     fn start(&mut self) -> Result<(), BoxError> {
         let request = self.request.as_mut().expect("not sent yet");
         self.target = Some(Target::of(request)?);
-        if let Some(attempt) = Attempt::current() {
+        // Not the request of a resolver or a connector that runs for an attempt.
+        if let Some(attempt) = Attempt::current().filter(|_| Setup::current().is_none()) {
             attempt.response().given_to_pool();
         }
         self.acquire()

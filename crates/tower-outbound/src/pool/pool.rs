@@ -29,7 +29,7 @@ use crate::record::OriginParts;
 /// # Errors
 /// The service's error is that of the connect, below an error that each waiting request gets; hyper's error, below an error
 /// that knows the connection; or a [`PoolTimeoutError`](crate::limit::PoolTimeoutError) or
-/// [`QueueFullError`](crate::limit::QueueFullError). [`Failure::of`](crate::Failure::of) tells them apart.
+/// [`QueueFullError`](crate::limit::QueueFullError). [`Failure::of`](crate::Failure::of) distinguishes them.
 ///
 /// # Example
 /// ```
