@@ -121,7 +121,7 @@ async fn soak_exports_each_service_to_own_backend() {
     let args = ["--soak", "--json", "--seconds", "2", "--restart-every", "300"];
     let output = gateway(&args, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)]);
     let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert_eq!(output.status.code(), Some(0), "{message}{}", String::from_utf8_lossy(&output.stdout));
     let line = message.lines().find(|line| line.starts_with(&format!("Telemetry to {endpoint}: spans: ")));
     assert!(line.is_some_and(|line| line.contains(" delivered, 0 lost; metric exports: ")), "{message}");
 
@@ -150,7 +150,7 @@ fn soak_with_hanging_backend_still_adds_up_in_time() {
     let start = Instant::now();
     let output = gateway(&args, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint)]);
     let (took, message) = (start.elapsed(), stderr(&output));
-    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert_eq!(output.status.code(), Some(0), "{message}{}", String::from_utf8_lossy(&output.stdout));
     // Two seconds of load, and at most five for the shutdown of the backend's pipelines.
     assert!(took < Duration::from_secs(12), "{took:?}");
     assert!(message.contains(&format!("Telemetry to {endpoint}: spans: 0 delivered, ")), "{message}");
