@@ -32,6 +32,8 @@ const SERVER: &str = "access_log attempts.log attempts; add_header x-traceparent
 pub(super) struct Upstream {
     pub(super) name: &'static str,
     pub(super) restarts: u32,
+    /// Kills of nginx, whose log may then lack its last line.
+    pub(super) kills: u64,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     kind: Kind,
     address: SocketAddr,
@@ -71,7 +73,7 @@ impl Upstream {
             // Not from the seed, so that two soaks at once rarely choose the same port.
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS)));
             let mut upstream =
-                Upstream { name, restarts: 0, ledger: Arc::default(), kind, address, server: None };
+                Upstream { name, restarts: 0, kills: 0, ledger: Arc::default(), kind, address, server: None };
             match upstream.start().await {
                 Ok(()) => return Ok(upstream),
                 Err(error) => last = error,
@@ -97,14 +99,17 @@ impl Upstream {
         self.start().await
     }
 
-    /// Stops the upstream by SIGTERM or SIGKILL; its log is then complete.
+    /// Stops the upstream by SIGTERM or SIGKILL, and reads its log.
     pub(super) async fn end(&mut self, kill: bool) -> io::Result<()> {
         match self.server.take() {
             None => {}
             Some(Server::Own(server)) => server.end().await,
             Some(Server::Nginx(mut nginx)) => {
                 match kill {
-                    true => nginx.daemon().crash()?,
+                    true => {
+                        nginx.daemon().crash()?;
+                        self.kills += 1;
+                    }
                     false => nginx.daemon().end().await?,
                 }
                 let log = nginx.daemon().read(LOG);
