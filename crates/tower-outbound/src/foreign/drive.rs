@@ -8,10 +8,16 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::record::{AttemptScope, Connection};
+use crate::record::{Attempt, AttemptScope, Connection};
 
 thread_local! {
-    static DRIVEN: RefCell<Option<Connection>> = const { RefCell::new(None) };
+    static DRIVEN: RefCell<Option<Driven>> = const { RefCell::new(None) };
+}
+
+struct Driven {
+    connection: Connection,
+    /// The attempt whose request body the connection has polled last, and has not dropped.
+    upload: Option<Attempt>,
 }
 
 pin_project! {
@@ -73,18 +79,45 @@ impl Connection {
 
 /// The connection whose own task is being polled on this thread.
 pub(crate) fn driven_connection() -> Option<Connection> {
-    DRIVEN.try_with(|driven| driven.borrow().clone()).ok().flatten()
+    DRIVEN.try_with(|driven| driven.borrow().as_ref().map(|driven| driven.connection.clone())).ok().flatten()
+}
+
+/// The body of the attempt's request was polled, maybe by the task of an HTTP/2 connection.
+pub(super) fn body_polled(attempt: &Attempt) {
+    let _ = DRIVEN.try_with(|driven| {
+        let mut driven = driven.borrow_mut();
+        let http2 = driven.as_mut().filter(|driven| driven.connection.is_http2());
+        let before = http2.and_then(|driven| driven.upload.replace(attempt.clone()));
+        // Without the borrow: observers may see the end of what is dropped.
+        (drop(driven), drop(before))
+    });
+}
+
+/// The body of the attempt's request was dropped.
+pub(super) fn body_dropped(attempt: &Attempt) {
+    let _ = DRIVEN.try_with(|driven| {
+        let mut driven = driven.borrow_mut();
+        let upload = driven.as_mut().map(|driven| &mut driven.upload);
+        let upload = upload.and_then(|upload| upload.take_if(|upload| upload.id() == attempt.id()));
+        (drop(driven), drop(upload))
+    });
+}
+
+/// The attempt whose request body the task that is being polled on this thread goes on to send in a task of its own.
+pub(super) fn take_upload() -> Option<Attempt> {
+    DRIVEN.try_with(|driven| driven.borrow_mut().as_mut()?.upload.take()).ok().flatten()
 }
 
 /// Returns the connection to its future when dropped, and restores the one before.
 struct DriveScope<'a> {
     connection: &'a mut Option<Connection>,
-    before: Option<Connection>,
+    before: Option<Driven>,
 }
 
 impl<'a> DriveScope<'a> {
     fn enter(connection: &'a mut Option<Connection>) -> Self {
-        let before = DRIVEN.try_with(|driven| driven.replace(connection.take())).ok().flatten();
+        let this = connection.take().map(|connection| Driven { connection, upload: None });
+        let before = DRIVEN.try_with(|driven| driven.replace(this)).ok().flatten();
         Self { connection, before }
     }
 }
@@ -92,7 +125,8 @@ impl<'a> DriveScope<'a> {
 impl Drop for DriveScope<'_> {
     fn drop(&mut self) {
         let before = self.before.take();
-        *self.connection = DRIVEN.try_with(|driven| driven.replace(before)).ok().flatten();
+        let this = DRIVEN.try_with(|driven| driven.replace(before)).ok().flatten();
+        *self.connection = this.map(|driven| driven.connection);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper::rt::Executor;
 
 use super::drive::driven_connection;
+use super::upload::UploadTask;
 use crate::record::Connection;
 
 /// A task of hyper-util's client.
@@ -37,10 +38,11 @@ pub(crate) struct ExecutorId(u64);
 /// Give clones of one executor to the client and, by
 /// [`TrackLayer::executor`](crate::connect::TrackLayer::executor), to its connector. Then each attempt knows its HTTP/2
 /// connection and its stream from the moment that the connection accepts it: a wait for a stream is exactly that of the
-/// attempt, and [`Use::number`](crate::connect::Use::number) is that of its stream.
+/// attempt, and [`Use::number`](crate::connect::Use::number) is that of its stream. An upload that waits for the peer's
+/// window ends a second after its attempt, also if the caller drops the response before its end.
 /// [`OutboundClient`](crate::OutboundClient) and the channel of tonic already do this. Without it, an attempt learns its
 /// connection from its response, and is taken to wait for a stream until the connection has opened one after it accepted
-/// the request.
+/// the request, and such an upload keeps its stream until the connection closes.
 ///
 /// # Example
 /// ```
@@ -96,8 +98,10 @@ impl<E> DriveExecutor<E> {
 impl<E: Executor<Task>> Executor<Task> for DriveExecutor<E> {
     fn execute(&self, task: Task) {
         // A task that an older connection spawns for a stream is not one of the two.
-        let connection = if driven_connection().is_none() { self.begun() } else { None };
-        match connection {
+        if driven_connection().is_some() {
+            return self.inner.execute(UploadTask::boxed(task));
+        }
+        match self.begun() {
             Some(connection) => self.inner.execute(Box::pin(connection.drive(task))),
             None => self.inner.execute(task),
         }

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use super::drive::driven_connection;
+use super::drive::{body_dropped, body_polled, driven_connection};
 use crate::record::{Attempt, Connection, WeakAttempt};
 
 thread_local! {
@@ -38,7 +38,9 @@ pin_project! {
 
     impl<B> PinnedDrop for HandOffBody<B> {
         fn drop(this: Pin<&mut Self>) {
-            if !this.polled {
+            if this.polled {
+                body_dropped(&this.attempt);
+            } else {
                 this.attempt.request_body().dropped_unpolled();
             }
         }
@@ -71,7 +73,9 @@ impl<B: Body> Body for HandOffBody<B> {
         if !std::mem::replace(this.polled, true) {
             this.attempt.request_body().polled_first();
         }
-        this.inner.poll_frame(cx)
+        let polled = this.inner.poll_frame(cx);
+        body_polled(this.attempt);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

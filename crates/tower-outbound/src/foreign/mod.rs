@@ -8,6 +8,7 @@
 //! | track | [`GoAwayInjection`] | makes the client leave a silent HTTP/2 connection |
 //! | hyper, tonic | [`DriveConnection`] | gives an HTTP/2 request its connection |
 //! | track, client | [`DriveExecutor`] | the same for a client that spawns the tasks of its connections |
+//! | pool, track, client | [`UploadTask`] | ends the upload of an HTTP/2 request after its attempt |
 //! | reqwest | `RedirectGuardBody`, `SocketPairs` | for a client that follows redirects and hides its connections |
 //!
 //! `tests/direction` lists the files that may use this folder.
@@ -21,6 +22,7 @@ mod hand_off;
 mod redirect_guard;
 #[cfg(feature = "reqwest")]
 mod socket_pairs;
+mod upload;
 
 pub(crate) use self::capture::request_capture;
 pub use self::drive::DriveConnection;
@@ -34,3 +36,4 @@ pub(crate) use self::hand_off::{HandOffBody, take_handed_off};
 pub(crate) use self::redirect_guard::RedirectGuardBody;
 #[cfg(feature = "reqwest")]
 pub(crate) use self::socket_pairs::{SocketPairs, pair, pair_of};
+pub(crate) use self::upload::UploadTask;

@@ -1,21 +1,15 @@
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{BoxError, UploadAbandoned, UploadPanicked};
 use crate::foreign::HandOffBody;
 use crate::record::Attempt;
-
-/// How long an upload may go on after its attempt.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::timer::{GRACE, Grace};
 
 pin_project! {
     /// The body of an observed request: counts the bytes that the client takes.
@@ -37,8 +31,7 @@ pin_project! {
         left: Option<u64>,
         // A timeout needs to know when the client takes data.
         watched: bool,
-        // The rest of the grace. Boxed, since uploads rarely outlive their attempts.
-        grace: Option<Pin<Box<Sleep>>>,
+        grace: Grace,
     }
 
     impl<B> PinnedDrop for ObserveRequestBody<B> {
@@ -50,7 +43,7 @@ pin_project! {
 
 impl<B> ObserveRequestBody<B> {
     pub(super) fn new(inner: B, attempt: Attempt, length: Option<u64>, watched: bool) -> Self {
-        Self { inner: HandOffBody::new(inner, attempt), left: length, watched, grace: None }
+        Self { inner: HandOffBody::new(inner, attempt), left: length, watched, grace: Grace::default() }
     }
 
     /// The caller's body.
@@ -87,7 +80,7 @@ where
         let Poll::Ready(frame) = polled else {
             // The end of the attempt wakes this task, unless it came before.
             return match record.wait_for_end(cx.waker()) {
-                Some(end) => poll_grace(this.grace, end, cx).map(|()| Some(Err(UploadAbandoned.into()))),
+                Some(end) => this.grace.poll(end, cx).map(|()| Some(Err(UploadAbandoned.into()))),
                 None => Poll::Pending,
             };
         };
@@ -117,12 +110,4 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// Without a tokio runtime there is no timer, and no grace.
-fn poll_grace(grace: &mut Option<Pin<Box<Sleep>>>, end: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    if grace.is_none() && Handle::try_current().is_err() {
-        return Poll::Ready(());
-    }
-    grace.get_or_insert_with(|| Box::pin(sleep_until(end + GRACE))).as_mut().poll(cx)
 }

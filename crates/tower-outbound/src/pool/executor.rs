@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::rt::Executor;
 
 use super::task::Place;
+use crate::foreign::UploadTask;
 
 /// Spawns the tasks of one HTTP/2 connection. Its place under the limit is free when all of them have ended.
 pub(super) struct ConnExecutor<B> {
@@ -20,14 +21,13 @@ impl<B> ConnExecutor<B> {
 impl<B, F> Executor<F> for ConnExecutor<B>
 where
     B: Send + 'static,
-    F: Future + Send + 'static,
-    F::Output: Send,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let place = self.place.clone();
+        let (place, task) = (self.place.clone(), UploadTask::new(task));
         tokio::spawn(async move {
             let _place = place;
-            task.await
+            task.await;
         });
     }
 }

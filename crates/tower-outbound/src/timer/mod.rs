@@ -8,6 +8,7 @@
 
 mod alarm;
 mod fifo;
+mod grace;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -15,5 +16,6 @@ mod timeout;
 mod timers;
 
 pub(crate) use self::alarm::{Alarm, RESOLUTION};
+pub(crate) use self::grace::{GRACE, Grace};
 pub(crate) use self::timeout::Timeout;
 pub(crate) use self::timers::Timers;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::hyper::rt::Executor;
 
-use crate::foreign::driven_connection;
+use crate::foreign::{UploadTask, driven_connection};
 use crate::record::{Connection, Protocol};
 
 /// A task that tonic spawns.
@@ -52,8 +52,10 @@ impl ChannelExecutor {
 impl Executor<Task> for ChannelExecutor {
     fn execute(&self, task: Task) {
         // A task that an older connection spawns for a stream is not one of the two.
-        let opened = if driven_connection().is_none() { self.opened.take() } else { None };
-        match opened {
+        if driven_connection().is_some() {
+            return self.inner.execute(UploadTask::boxed(task));
+        }
+        match self.opened.take() {
             Some(connection) => {
                 // hyper sends the preface before it spawns a task. TLS above the connection hides the preface.
                 if connection.io().is_opaque() {

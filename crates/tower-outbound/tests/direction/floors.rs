@@ -34,6 +34,7 @@ const USERS_OF_FOREIGN: &[&str] = &[
     "observe/request_body.rs",
     "observe/service.rs",
     "outbound/hyper_client.rs",
+    "pool/executor.rs",
     "pool/task.rs",
     "reqwest/",
     "tonic/",

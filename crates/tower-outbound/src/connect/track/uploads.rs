@@ -6,16 +6,12 @@
 //! The peer reads one too, in place of that rest.
 
 use std::task::Context;
-use std::time::Duration;
 
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 use crate::record::{Connection, WeakAttempt};
-use crate::timer::Alarm;
-
-/// How long an upload may go on after its response and its attempt.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::timer::{Alarm, GRACE};
 
 /// Length of an `RST_STREAM` (RFC 9113, section 6.4).
 const LENGTH: usize = 13;

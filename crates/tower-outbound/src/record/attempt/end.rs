@@ -48,6 +48,7 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
         .filter(|setup| served.is_none() || setup.connection_id() != served)
         .for_each(|setup| setup.abandon(attempt.status().is_some()));
     let uploader = serving.uploader.take();
+    let http2 = serving.connection.as_ref().is_some_and(Connection::is_http2);
     if std::mem::take(&mut serving.taken_untracked) {
         attempt.origin().changes().untracked_ended(at);
     }
@@ -60,8 +61,9 @@ pub(super) fn finish(attempt: &Attempt, outcome: &Outcome) {
         drop(serving);
         end.emit(attempt);
     }
-    // The rest of the body has a grace, which its task waits for.
-    if let Some(uploader) = uploader.filter(|_| is_uploading(attempt)) {
+    // The rest of the body has a grace, which its task waits for. On HTTP/2 a task may have all of the body and not have
+    // sent it.
+    if let Some(uploader) = uploader.filter(|_| http2 || is_uploading(attempt)) {
         uploader.wake();
     }
 }
