@@ -90,3 +90,18 @@ async fn log_of_warnings_alone_has_a_call_failed_after_retries() {
     assert_eq!(failed.len(), 1, "{log}");
     assert!(failed[0].contains("attempts=3"), "{log}");
 }
+
+#[tokio::test]
+async fn log_of_information_has_a_reset_with_its_report() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("off,tower_outbound=info")
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    Outbound::new().reset_origin(&"https://a.example/x".parse().unwrap());
+    let text = lines.text();
+    assert!(text.contains(" INFO tower_outbound: connections are reset origin=https://a.example"), "{text}");
+    assert!(text.trim_end().ends_with("closed=0 draining=0 unreached=0"), "{text}");
+}

@@ -18,6 +18,7 @@ mod lost;
 mod phases;
 mod pool;
 mod promises;
+mod reset;
 mod retry;
 mod silent;
 mod streams;

@@ -78,6 +78,7 @@
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
 //! | | `outbound.call.attempts` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
+//! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use |
 //!
 //! The counters of retries, failed and wasted connects have their usual series with 0 from the first request to an origin on,
 //! so that a rate sees the first retry and the first failure.

@@ -258,6 +258,7 @@ impl Observer for OtelObserver {
                 recorder.connection_closed(connection, closed);
                 self.record_unserved(connection.setup());
             }
+            Event::Reset { reset, .. } => recorder.reset(reset),
             Event::SlotsOpened { origin, limit, .. } => {
                 self.slot(origin, None, SlotGauge::Limit, signed(*limit));
             }

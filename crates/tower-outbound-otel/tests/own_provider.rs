@@ -25,7 +25,7 @@ const BACKOFF: Duration = Duration::from_millis(1);
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Every metric of this crate. A metric that is missing here, or is not recorded, fails the test.
-const METRICS: [(&str, &str); 27] = [
+const METRICS: [(&str, &str); 28] = [
     ("dns.lookup.duration", "s"),
     ("http.client.active_requests", "{request}"),
     ("http.client.connection.duration", "s"),
@@ -45,6 +45,7 @@ const METRICS: [(&str, &str); 27] = [
     ("outbound.phase.duration", "s"),
     ("outbound.releases", "{response}"),
     ("outbound.requests", "{request}"),
+    ("outbound.resets", "{reset}"),
     ("outbound.retries", "{retry}"),
     ("outbound.retry.delay", "s"),
     ("outbound.retry.given_up", "{call}"),
@@ -186,6 +187,7 @@ async fn own_meter_provider_receives_every_metric() {
     while !outbound.connections().is_empty() {
         tokio::task::yield_now().await;
     }
+    outbound.reset();
     meters.force_flush().unwrap();
 
     let exported = exported(&exporter);

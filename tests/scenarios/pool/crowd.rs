@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outbound_tests::crowd::{Client, Protocol, callers, closing, idle, resets};
+use outbound_tests::crowd::{Client, PoolOf, Protocol, callers, closing, idle, resets};
 
 /// Outside of a runtime: the instrument has its own.
 fn outside<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
@@ -20,10 +20,12 @@ fn callers_of_few_connections_come_in_order_and_leave_nothing() {
 
 #[test]
 fn resets_under_load_fail_no_request() {
-    for protocol in Protocol::ALL {
-        let report = outside(move || resets(protocol, 150).unwrap());
-        println!("{report}");
-        assert!(report.is_right(), "{report}");
+    for (pool, number) in [(PoolOf::This, 150), (PoolOf::HyperUtil, 12)] {
+        for protocol in Protocol::ALL {
+            let report = outside(move || resets(pool, protocol, number).unwrap());
+            println!("{report}");
+            assert!(report.is_right(), "{report}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use super::idle::serve;
-use super::{Client, Protocol, callers, closing, idle, resets};
+use super::{Client, PoolOf, Protocol, callers, closing, idle, resets};
 
 /// How long the idle connections are watched.
 const REST: Duration = Duration::from_secs(5);
@@ -73,10 +73,12 @@ pub fn run() -> io::Result<bool> {
         }
         What::Resets { resets: number } => {
             let mut right = true;
-            for protocol in Protocol::ALL {
-                let report = resets(protocol, number)?;
-                println!("{report}");
-                right &= report.is_right();
+            for pool in [PoolOf::This, PoolOf::HyperUtil] {
+                for protocol in Protocol::ALL {
+                    let report = resets(pool, protocol, number)?;
+                    println!("{report}");
+                    right &= report.is_right();
+                }
             }
             Ok(right)
         }

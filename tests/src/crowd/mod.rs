@@ -16,4 +16,4 @@ pub use callers::{Callers, callers};
 pub use cli::run;
 pub use closing::{Closed, closing};
 pub use idle::{Client, Idle, idle};
-pub use resets::{Protocol, Resets, resets};
+pub use resets::{PoolOf, Protocol, Resets, resets};

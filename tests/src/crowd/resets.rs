@@ -10,12 +10,14 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
-use tower_outbound::pool::Pool;
+use tower_outbound::pool::{Pool, Reset};
 use tower_outbound::{BoxError, Outbound};
 
 use crate::certs::Certs;
@@ -24,8 +26,6 @@ use crate::server::{H2Server, Script, ScriptedServer};
 /// The threads of the callers' runtime.
 const THREADS: usize = 4;
 const WORKERS: usize = 32;
-/// Requests between two resets.
-const BETWEEN: usize = 4;
 /// How long a call may take.
 const WATCHDOG: Duration = Duration::from_secs(10);
 /// How long a caller that reads late has the response before.
@@ -51,9 +51,30 @@ impl Protocol {
     pub const ALL: [Protocol; 4] = [Protocol::Http1, Protocol::Http2, Protocol::Http1Tls, Protocol::Http2Tls];
 }
 
+/// Whose pool is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolOf {
+    /// The pool of this crate. Nothing is retried.
+    This,
+    /// hyper-util's, below all layers: a request that meets the end of its connection is not sent, and is retried.
+    HyperUtil,
+}
+
+impl PoolOf {
+    /// Requests between two resets. Two retries may meet two resets in hyper-util's pool.
+    const fn between(self) -> usize {
+        match self {
+            PoolOf::This => 4,
+            PoolOf::HyperUtil => 100,
+        }
+    }
+}
+
 /// What became of the requests.
 #[derive(Clone, Debug)]
 pub struct Resets {
+    /// Whose pool.
+    pub pool: PoolOf,
     /// The protocol.
     pub protocol: Protocol,
     /// The number of resets.
@@ -82,10 +103,10 @@ impl Resets {
 
 impl fmt::Display for Resets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Resets { protocol, resets, closed, requests, failed, error, unanswered, took } = self;
+        let Resets { pool, protocol, resets, closed, requests, failed, error, unanswered, took } = self;
         write!(
             f,
-            "resets: {protocol:?}: {resets} in {took:.1?}, which took {closed} connections from {requests} requests: {failed} \
+            "resets: {pool:?} {protocol:?}: {resets} in {took:.1?}, which took {closed} connections from {requests} requests: {failed} \
              failed, {unanswered} unanswered"
         )?;
         error.as_ref().map_or(Ok(()), |error| write!(f, "; {error}"))
@@ -144,23 +165,30 @@ struct Tally {
     error: std::sync::Mutex<Option<String>>,
 }
 
-/// Resets a pool as often, while 32 workers send requests, of which half read their responses late. Nothing is retried.
+/// Resets a pool as often, while 32 workers send requests, of which half read their responses late.
 ///
 /// # Errors
 /// If the peer cannot listen.
-pub fn resets(protocol: Protocol, resets: usize) -> io::Result<Resets> {
+pub fn resets(pool: PoolOf, protocol: Protocol, resets: usize) -> io::Result<Resets> {
     let peers = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let certs = Certs::new("localhost");
     let server = peers.block_on(Server::start(protocol, &certs))?;
     let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    let report = run(protocol, resets, &server, &certs, &runtime);
+    let report = run(pool, protocol, resets, &server, &certs, &runtime);
     drop(server);
     peers.shutdown_background();
     runtime.shutdown_background();
     Ok(report)
 }
 
-fn run(protocol: Protocol, resets: usize, server: &Server, certs: &Certs, runtime: &Runtime) -> Resets {
+fn run(
+    pool: PoolOf,
+    protocol: Protocol,
+    resets: usize,
+    server: &Server,
+    certs: &Certs,
+    runtime: &Runtime,
+) -> Resets {
     let (http2, tls) = match protocol {
         Protocol::Http1 => (false, false),
         Protocol::Http2 => (true, false),
@@ -174,34 +202,27 @@ fn run(protocol: Protocol, resets: usize, server: &Server, certs: &Certs, runtim
         true => https.enable_http2().wrap_connector(outbound.http_connector()),
         false => https.enable_http1().wrap_connector(outbound.http_connector()),
     };
-    let pool = Pool::builder().http2_only(http2).build(outbound.connector(https));
-    let client = outbound.attempt_layer().layer(pool.clone());
+    let connector = outbound.connector(https);
+    let between = pool.between();
     let tally = Arc::<Tally>::default();
     let start = Instant::now();
-    let closed = runtime.block_on(async {
-        let mut workers = JoinSet::new();
-        for worker in 0..WORKERS {
-            workers.spawn(work(client.clone(), uri.clone(), Arc::clone(&tally), worker % 2 == 0));
+    let closed = match pool {
+        PoolOf::This => {
+            let pool = Pool::builder().http2_only(http2).build(connector);
+            let client = outbound.attempt_layer().layer(pool.clone());
+            runtime.block_on(load(client, uri, &tally, (resets, between), move || pool.reset()))
         }
-        let tally = Arc::clone(&tally);
-        let counted = Arc::clone(&tally);
-        let resetting = async move {
-            let mut closed = 0;
-            for number in 0..resets {
-                while counted.requests.load(Ordering::Relaxed) < number * BETWEEN {
-                    tokio::task::yield_now().await;
-                }
-                let reset = pool.reset();
-                closed += reset.closed + reset.draining;
-            }
-            closed
-        };
-        let closed = tokio::spawn(resetting).await.expect("a reset does not panic");
-        tally.over.store(true, Ordering::Relaxed);
-        workers.join_all().await;
-        closed
-    });
+        PoolOf::HyperUtil => {
+            let client = Client::builder(TokioExecutor::new())
+                .http2_only(http2)
+                .retry_canceled_requests(false)
+                .build(connector);
+            let client = outbound.layer().layer(client);
+            runtime.block_on(load(client, uri, &tally, (resets, between), move || outbound.reset()))
+        }
+    };
     Resets {
+        pool,
         protocol,
         resets,
         closed,
@@ -211,6 +232,43 @@ fn run(protocol: Protocol, resets: usize, server: &Server, certs: &Certs, runtim
         unanswered: tally.unanswered.load(Ordering::Relaxed),
         took: start.elapsed(),
     }
+}
+
+/// Returns how many connections the resets have taken.
+async fn load<S, B>(
+    client: S,
+    uri: Uri,
+    tally: &Arc<Tally>,
+    (resets, between): (usize, usize),
+    reset: impl Fn() -> Reset + Send + 'static,
+) -> usize
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = tower_outbound::Error>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: http_body::Body<Error = tower_outbound::Error> + Send + 'static,
+    B::Data: Send,
+{
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        workers.spawn(work(client.clone(), uri.clone(), Arc::clone(tally), worker % 2 == 0));
+    }
+    let counted = Arc::clone(tally);
+    let resetting = async move {
+        let mut closed = 0;
+        for number in 0..resets {
+            while counted.requests.load(Ordering::Relaxed) < number * between {
+                tokio::task::yield_now().await;
+            }
+            let reset = reset();
+            closed += reset.closed + reset.draining;
+        }
+        closed
+    };
+    let closed = tokio::spawn(resetting).await.expect("a reset does not panic");
+    tally.over.store(true, Ordering::Relaxed);
+    workers.join_all().await;
+    closed
 }
 
 async fn work<S, B>(client: S, uri: Uri, tally: Arc<Tally>, late: bool)

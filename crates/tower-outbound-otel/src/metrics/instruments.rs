@@ -55,6 +55,7 @@ pub(super) struct Instruments {
     pub(super) retry_delay: Option<Histogram<f64>>,
     pub(super) releases: Option<Counter<u64>>,
     pub(super) call_attempts: Option<Histogram<u64>>,
+    pub(super) resets: Option<Counter<u64>>,
 }
 
 impl Instruments {
@@ -212,6 +213,7 @@ impl Instruments {
                 &CALL_ATTEMPTS,
                 "Attempts per call.",
             ),
+            resets: counter(all, "outbound.resets", "{reset}", "Resets of the pools."),
         }
     }
 }

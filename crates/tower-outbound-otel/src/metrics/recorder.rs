@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use opentelemetry::global;
 use opentelemetry::metrics::Meter;
+use opentelemetry::{KeyValue, global};
 use tower_outbound::connect::{Closed, Setup};
 use tower_outbound::event::{ConnectResult, ObserverKey};
+use tower_outbound::outbound::Reset;
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 use tower_outbound::{Attempt, Connection, Origin};
 
@@ -20,7 +21,7 @@ use crate::labels::Admission;
 use crate::methods::MethodId;
 use crate::options::{Metrics, Options};
 use crate::rpc::RpcMethod;
-use crate::semconv::scope;
+use crate::semconv::{outbound as o, scope};
 
 /// The metrics of an observer.
 #[derive(Debug)]
@@ -149,6 +150,16 @@ impl Recorder {
     pub(crate) fn connection_stale(&self, connection: &Connection) {
         if let Some(origin) = self.of(connection.origin()) {
             origin.connect.stale();
+        }
+    }
+
+    pub(crate) fn reset(&self, reset: &Reset) {
+        if self.options.metrics == Metrics::Off {
+            return;
+        }
+        if let Some(resets) = &self.instruments().resets {
+            let outcome = if reset.unreached == 0 { "ok" } else { "error" };
+            resets.add(1, &[KeyValue::new(o::OUTCOME, outcome)]);
         }
     }
 

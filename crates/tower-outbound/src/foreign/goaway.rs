@@ -21,11 +21,11 @@ pub(crate) struct GoAwayInjection {
     pub(crate) received_since: bool,
 }
 
-/// The last stream that a request was sent on.
+/// The last stream whose request may complete.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LastStream {
     pub(crate) id: u32,
-    /// When it was sent, if this is known and everything the client has written was sent.
+    /// When its request was sent, if this is known and everything the client has written was sent.
     pub(crate) sequence: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ impl GoAwayInjection {
     /// Nothing can be read now: the connection wakes this task when it is retired.
     pub(crate) fn wait(&mut self, connection: &Connection, cx: &Context<'_>) {
         let known = self.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker()));
-        if !known && connection.io().may_retire() {
+        if !known {
             self.reader = Some(cx.waker().clone());
             connection.io().set_reader(Some(cx.waker().clone()));
         }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use http::Uri;
 use tower_layer::Layer;
 
 use super::{AttemptLayer, FixedOutboundLayer, OutboundBuilder, OutboundLayer};
@@ -7,7 +8,7 @@ use crate::connect::{PhaseLayer, TcpConnector, Track, TrackLayer};
 use crate::fixed_body::{Collect, FixedBodyLayer, Map};
 use crate::limit::InFlightLimitLayer;
 use crate::observe::ObserveLayer;
-use crate::record::{Connection, Registry};
+use crate::record::{Connection, Registry, Reset};
 use crate::retry::RetryLayer;
 
 /// The handle of a stack: it creates the layers and holds the state that they share.
@@ -207,6 +208,31 @@ impl Outbound {
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
         self.registry.connections()
+    }
+
+    /// Takes every connection of every client out of use: idle ones close now, the others when what they do is finished. No
+    /// request fails because of it. New requests get new connections, whose names are resolved anew.
+    ///
+    /// The pools of this crate do so at once. In a client with a pool of its own, HTTP/2 connections get a GOAWAY, and idle
+    /// HTTP/1 connections close within 50 ms; a request that the pool hands to one of them meanwhile fails as not sent, and
+    /// is retried. [`Reset::unreached`] counts the connections that stay in use.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    ///
+    /// let outbound = Outbound::new();
+    /// let reset = outbound.reset();
+    /// println!("{} connections closed, {} finish what they do", reset.closed, reset.draining);
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "what is done counts, not the report")]
+    pub fn reset(&self) -> Reset {
+        self.registry.reset(None)
+    }
+
+    /// [`reset`](Self::reset) for the origin of a URI. Nothing happens if the URI names no host.
+    pub fn reset_origin(&self, uri: &Uri) -> Reset {
+        self.registry.reset(Some(uri))
     }
 
     /// How long an idle connection is kept.

@@ -13,3 +13,4 @@ pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;
 pub use self::layer::{AttemptLayer, FixedOutboundLayer, OutboundLayer};
 pub use self::names::{FixedStack, Layered, LayeredBody, Stack, StackBody};
+pub use crate::record::Reset;

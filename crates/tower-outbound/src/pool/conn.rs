@@ -17,7 +17,7 @@ use super::core::Core;
 use super::state::{Pooled, Settles, Why};
 use crate::error::PoolConnectError;
 use crate::failure::Failure;
-use crate::record::{CloseHint, Connection, PoolHandle};
+use crate::record::{CloseHint, Connection, OwnPool, PoolHandle};
 use crate::util::list::Key;
 
 /// What hyper answers to a request.
@@ -299,7 +299,8 @@ impl<B: Send + 'static> Conn<B> {
     /// Lets the layers take the connection out of the pool.
     pub(super) fn announce(self: &Arc<Self>) {
         if let Some(record) = &self.record {
-            record.set_pool_handle(Arc::new(Held(Arc::downgrade(self))));
+            let pool = Arc::downgrade(&self.core) as Weak<dyn OwnPool>;
+            record.set_pool_handle(Arc::new(Held(Arc::downgrade(self))), &pool);
         }
     }
 }

@@ -38,4 +38,5 @@ mod wait;
 pub use self::body::PoolBody;
 pub use self::builder::{PoolBuilder, WhenFull};
 pub use self::future::PoolFuture;
-pub use self::pool::{Pool, Reset};
+pub use self::pool::Pool;
+pub use crate::record::Reset;

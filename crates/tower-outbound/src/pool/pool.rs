@@ -13,7 +13,7 @@ use super::options::Options;
 use super::state::Why;
 use super::{PoolBody, PoolBuilder, PoolFuture};
 use crate::error::BoxError;
-use crate::record::OriginParts;
+use crate::record::{OriginParts, OwnPool, Reset};
 
 /// A client with a bounded pool of HTTP/1 and HTTP/2 connections.
 ///
@@ -60,23 +60,17 @@ impl<C, B> Drop for Handle<C, B> {
     }
 }
 
-/// What [`Pool::reset`] has done with the connections that were open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Reset {
-    /// Connections that were idle, and are closed.
-    pub closed: usize,
-    /// Connections that finish what they do, and serve no other request.
-    pub draining: usize,
-}
-
 impl<C, B> Pool<C, B> {
     pub(super) fn new(connector: C, options: Options) -> Self {
         Self { handle: Arc::new(Handle { connector, core: Arc::new(Core::new(options)) }) }
     }
+}
 
+impl<C, B: Send> Pool<C, B> {
     /// Takes every connection out of use: idle ones close now, the others when what they do is finished. No request fails
     /// because of it, and new requests get new connections.
+    ///
+    /// [`Outbound::reset`](crate::Outbound::reset) does the same to every client of an `Outbound`.
     #[expect(clippy::must_use_candidate, reason = "what is done counts, not the report")]
     pub fn reset(&self) -> Reset {
         self.handle.core.reset(None)
@@ -88,7 +82,7 @@ impl<C, B> Pool<C, B> {
     }
 }
 
-impl<B> Core<B> {
+impl<B: Send> OwnPool for Core<B> {
     fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset {
         let origin = match origin {
             None => None,
@@ -97,8 +91,7 @@ impl<B> Core<B> {
                 None => return Reset::default(),
             },
         };
-        let retired = self.with(|state, _, deferred| state.retire_all(origin, Why::Reset, deferred));
-        Reset { closed: retired.closed, draining: retired.draining }
+        self.with(|state, _, deferred| state.retire_all(origin, Why::Reset, deferred))
     }
 }
 

@@ -4,12 +4,12 @@
 //! later one.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::{Connection, ConnectionState, Registry};
+use super::{Connection, ConnectionState, OwnPool, Registry};
 
 /// A handle on the connection that a pool has picked for a request.
 pub(crate) trait PoolHandle: fmt::Debug + Send + Sync {
@@ -22,10 +22,16 @@ pub(crate) trait PoolHandle: fmt::Debug + Send + Sync {
 
 impl Connection {
     /// Keeps the handle of a pool of this crate, which gives one for each connection, and closes idle connections in time.
-    pub(crate) fn set_pool_handle(&self, handle: Arc<dyn PoolHandle>) {
+    pub(crate) fn set_pool_handle(&self, handle: Arc<dyn PoolHandle>, pool: &Weak<dyn OwnPool>) {
+        self.0.registry.add_pool(pool);
         self.0.pooled.store(true, Ordering::Relaxed);
         self.0.captured.store(true, Ordering::Relaxed);
         drop(self.0.registry.set_pool_handle(self, handle));
+    }
+
+    /// Whether a pool of this crate has the connection.
+    pub(in crate::record) fn is_of_own_pool(&self) -> bool {
+        self.0.pooled.load(Ordering::Relaxed)
     }
 
     /// An attempt on the connection has ended. `handle` is what the client filled, if it was asked to.

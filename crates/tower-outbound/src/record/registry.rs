@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use arc_swap::{ArcSwap, Guard};
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::origin::OriginParts;
 use super::origins::Origins;
-use super::{Connection, Origin, PoolHandle, opened_none_since};
+use super::{Connection, Origin, OwnPool, PoolHandle, opened_none_since};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
 use crate::settings::Settings;
 use crate::timer::Timers;
@@ -29,6 +29,7 @@ struct Inner {
     origins: RwLock<Origins>,
     hasher: DefaultHashBuilder,
     connections: Mutex<HashMap<u64, Open>>,
+    pools: Mutex<Vec<Weak<dyn OwnPool>>>,
     warnings: Warnings,
     timers: Timers,
     attempts_seen: AtomicBool,
@@ -50,6 +51,7 @@ impl Registry {
             origins: RwLock::default(),
             hasher: DefaultHashBuilder::default(),
             connections: Mutex::default(),
+            pools: Mutex::default(),
             warnings: Warnings::default(),
             timers: Timers::default(),
             attempts_seen: AtomicBool::new(false),
@@ -126,6 +128,11 @@ impl Registry {
         drop(known);
         let mut origins = self.0.origins.write().unwrap_or_else(PoisonError::into_inner);
         origins.find_or_insert(hash, parts, &self.0.hasher)
+    }
+
+    /// The pools of this crate that have connections of this registry.
+    pub(super) fn pools(&self) -> &Mutex<Vec<Weak<dyn OwnPool>>> {
+        &self.0.pools
     }
 
     pub(super) fn add(&self, connection: &Connection) {

@@ -20,6 +20,9 @@ const CANCEL: u32 = 8;
 const COMPRESSION_ERROR: u32 = 9;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
+/// The last stream in a GOAWAY that begins a graceful shutdown: requests in flight complete (RFC 9113, section 6.8).
+const ALL_STREAMS: u32 = (1 << 31) - 1;
+
 /// What the bytes of an HTTP/2 connection show, and the GOAWAY that is put into them.
 #[derive(Debug)]
 pub(super) struct Http2 {
@@ -128,15 +131,24 @@ impl Http2 {
     }
 
     fn inject_goaway(&mut self, connection: &Connection, buf: &mut ReadBuf<'_>) -> bool {
+        let io = connection.io();
+        if !io.is_retired() {
+            return false;
+        }
         let Self { streams, injection, blocked, .. } = self;
         let last = || {
-            let id = streams.last_opened();
-            // What the client could not write yet may still be written.
-            let sequence = streams.sequence_of(id).filter(|_| !*blocked);
             let possible = streams.is_between_frames() && !streams.peer_goes_away();
-            possible.then_some(LastStream { id, sequence })
+            // The requests of a silent connection fail; those of any other one complete.
+            possible.then(|| match io.is_retired_as_silent() {
+                true => {
+                    let id = streams.last_opened();
+                    // What the client could not write yet may still be written.
+                    LastStream { id, sequence: streams.sequence_of(id).filter(|_| !*blocked) }
+                }
+                false => LastStream { id: ALL_STREAMS, sequence: None },
+            })
         };
-        connection.io().is_retired() && injection.inject(connection, last, buf)
+        injection.inject(connection, last, buf)
     }
 
     /// A read is pending.
@@ -168,9 +180,9 @@ impl Http2 {
         if self.is_silent(connection) { Poll::Ready(Err(silent_error())) } else { Poll::Pending }
     }
 
-    /// Whether the connection is retired, and its peer has sent nothing since.
+    /// Whether the connection is retired for silence, and its peer has sent nothing since.
     fn is_silent(&self, connection: &Connection) -> bool {
-        connection.io().is_retired() && !self.injection.received_since
+        connection.io().is_retired_as_silent() && !self.injection.received_since
     }
 }
 

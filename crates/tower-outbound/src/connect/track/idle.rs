@@ -83,6 +83,9 @@ impl IdleDeadline {
             self.reader = Some(cx.waker().clone());
             io.set_reader(self.reader.clone());
         }
+        if io.is_retired() {
+            return io.unused_since().is_some();
+        }
         let idle_timeout = if io.is_pooled() { Duration::ZERO } else { self.idle_timeout };
         let within = match io.keep_alive() {
             None if idle_timeout.is_zero() => return false,

@@ -7,7 +7,7 @@ use super::link::{Link, Stage, Why};
 use super::origin::Entry;
 use super::waiter::Waiter;
 use super::{Deferred, Limits, Pooled};
-use crate::record::{Origin, OriginParts, Protocol};
+use crate::record::{Origin, OriginParts, Protocol, Reset};
 use crate::util::list::{Key, List, Slab};
 
 /// Origins without connections and waiters that are remembered with their protocol.
@@ -36,15 +36,6 @@ pub(in crate::pool) struct State<C, E> {
     pub(super) reaping: bool,
     /// Nothing is kept any more.
     pub(super) closed: bool,
-}
-
-/// What became of the connections that were open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::pool) struct Retired {
-    /// Closed at once: no request was using them.
-    pub(in crate::pool) closed: usize,
-    /// They finish what they do, and serve no other request.
-    pub(in crate::pool) draining: usize,
 }
 
 impl<C: Pooled, E: Clone> State<C, E> {
@@ -145,8 +136,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
         origin: Option<Key>,
         why: Why,
         deferred: &mut Deferred<C>,
-    ) -> Retired {
-        let mut retired = Retired::default();
+    ) -> Reset {
+        let mut reset = Reset::default();
         for key in self.links.keys() {
             let link = self.links.get_mut(key);
             if origin.is_some_and(|origin| origin != link.origin) || link.ended || link.retired {
@@ -154,16 +145,16 @@ impl<C: Pooled, E: Clone> State<C, E> {
             }
             link.retired = true;
             match link.stage {
-                Stage::Idle => retired.closed += 1,
-                Stage::Shared if link.leases == 0 => retired.closed += 1,
-                Stage::Busy | Stage::Shared => retired.draining += 1,
+                Stage::Idle => reset.closed += 1,
+                Stage::Shared if link.leases == 0 => reset.closed += 1,
+                Stage::Busy | Stage::Shared => reset.draining += 1,
                 Stage::Reserved | Stage::Connecting | Stage::Closing => continue,
             }
             if link.leases == 0 {
                 self.discard(key, why, deferred);
             }
         }
-        retired
+        reset
     }
 
     /// Closes what is idle, and from now on whatever becomes idle.

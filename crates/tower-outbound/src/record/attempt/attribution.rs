@@ -53,6 +53,9 @@ fn send_state(attempt: &Attempt, evidence: Option<SendState>, goaway: bool) -> S
         // A response means that the request was received.
         _ if attempt.status().is_some() => SendState::Unknown,
         _ if http2 && unopened() => SendState::NotSent,
+        _ if goaway && connection.as_ref().is_some_and(Connection::is_retired_by_client) => {
+            SendState::NotSent
+        }
         // The error of the stream itself: only HTTP/2 has it.
         Some(SendState::NotProcessed) => SendState::NotProcessed,
         _ if http2 && connection.as_ref().is_some_and(|one| is_beyond_goaway(attempt, one, goaway)) => {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::idle::KeepAlive;
 use super::lifecycle::Lifecycle;
-use super::{CloseHint, ConnectionIo, ConnectionState, Protocol, Use};
+use super::{CloseHint, ConnectionIo, ConnectionState, Protocol, Retirement, Use};
 use crate::event::Event;
 use crate::failure::{Failure, Kind};
 use crate::record::{Mark, ObserverStates, Origin, Registry, Setup};
@@ -41,7 +41,7 @@ pub(in crate::record) struct ConnectionInner {
     pub(super) opaque: AtomicBool,
     /// After how many silent timeouts in a row the connection is retired; 0 is never.
     pub(super) retire_silent_after: u32,
-    pub(super) retired: AtomicBool,
+    pub(super) retired: Retirement,
     /// Why the IO failed, if it did.
     pub(super) io_failure: OnceLock<Failure>,
     /// A pool of this crate has the connection, and closes it when it is idle for too long.
@@ -135,7 +135,7 @@ impl Connection {
             first_use_reserved,
             opaque: AtomicBool::new(false),
             retire_silent_after,
-            retired: AtomicBool::new(false),
+            retired: Retirement::default(),
             io_failure: OnceLock::new(),
             pooled: AtomicBool::new(false),
             captured: AtomicBool::new(false),
@@ -313,10 +313,6 @@ impl Connection {
     /// Whether no byte was read since then.
     pub(in crate::record) fn is_silent_since(&self, since: Instant) -> bool {
         self.is_tracked() && self.last_read().is_none_or(|read| read < since)
-    }
-
-    pub(super) fn set_retired(&self) {
-        self.0.retired.store(true, Ordering::Release);
     }
 
     /// The sequence number after which requests that fail with a GOAWAY are beyond it.

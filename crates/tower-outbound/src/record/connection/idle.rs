@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CloseHint, Connection, ConnectionIo};
+use super::{CloseHint, Connection, ConnectionIo, Retired};
 use crate::timer::Timers;
 
 /// The most that a connection is closed before its server closes it. A request needs less to reach the server.
@@ -67,7 +67,7 @@ impl<'a> ConnectionIo<'a> {
 
     /// Whether a pool of this crate closes the connection when it is idle for too long.
     pub(crate) fn is_pooled(self) -> bool {
-        self.0.0.pooled.load(Ordering::Relaxed)
+        self.0.is_of_own_pool()
     }
 
     /// How long the connection may be idle for its server, since the last byte was read.
@@ -102,7 +102,7 @@ impl<'a> ConnectionIo<'a> {
     /// The connection is idle for too long, on HTTP/2: the client is to learn it from a GOAWAY.
     pub(crate) fn retire_idle(self) {
         if self.expire() {
-            self.0.set_retired();
+            self.0.0.retired.set(Retired::Whole);
         }
     }
 

@@ -124,16 +124,6 @@ impl<'a> ConnectionIo<'a> {
         turn > 0 && complete == turn && !self.0.is_upgraded()
     }
 
-    /// Whether the connection may be retired for silence.
-    pub(crate) fn may_retire(self) -> bool {
-        self.0.0.retire_silent_after > 0
-    }
-
-    /// Whether the connection is retired; one load.
-    pub(crate) fn is_retired(self) -> bool {
-        self.0.0.retired.load(Ordering::Acquire)
-    }
-
     /// The task that reads, to be woken when the connection is retired.
     pub(crate) fn set_reader(self, reader: Option<Waker>) {
         let before = self.0.lifecycle().silence.set_reader(reader);

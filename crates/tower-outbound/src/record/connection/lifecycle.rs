@@ -104,13 +104,13 @@ impl Lifecycle {
         self.gave_up.get_or_insert(kind);
     }
 
-    /// Retires the connection for silence. `false` if it was draining or closed before.
-    pub(super) fn retire(&mut self) -> bool {
+    /// Retires the connection. `false` if it was draining or closed before.
+    pub(super) fn retire(&mut self, hint: CloseHint) -> bool {
         if self.state() == ConnectionState::Draining || self.end.is_some() {
             return false;
         }
-        self.hint(CloseHint::Silent);
-        self.notifications.push(Notification::Retired(CloseReason::Silent));
+        self.hint(hint);
+        self.notifications.push(Notification::Retired(hint.reason()));
         true
     }
 
@@ -153,7 +153,13 @@ impl Lifecycle {
     pub(super) fn state(&self) -> ConnectionState {
         let last = matches!(
             self.hint,
-            Some(CloseHint::ConnectionClose | CloseHint::Http10 | CloseHint::IdleTimeout | CloseHint::Silent)
+            Some(
+                CloseHint::ConnectionClose
+                    | CloseHint::Http10
+                    | CloseHint::IdleTimeout
+                    | CloseHint::Reset
+                    | CloseHint::Silent
+            )
         );
         match self.in_flight {
             _ if self.goaway || self.gave_up.is_some() || self.evicted || last || self.closed => {

@@ -1,6 +1,6 @@
 use std::task::Waker;
 
-use super::Connection;
+use super::{CloseHint, Connection, Retired};
 
 /// Tells a silent connection from a slow one: counts the timeouts between reads.
 #[derive(Debug, Default)]
@@ -46,14 +46,17 @@ impl Connection {
         }
         let mut lifecycle = self.lifecycle();
         if !self.is_http2() {
-            lifecycle.hint(super::CloseHint::Silent);
+            lifecycle.hint(CloseHint::Silent);
             return;
         }
         let limit = self.0.retire_silent_after;
-        if limit == 0 || lifecycle.silence.record_timeout(self.bytes_in()) < limit || !lifecycle.retire() {
+        if limit == 0
+            || lifecycle.silence.record_timeout(self.bytes_in()) < limit
+            || !lifecycle.retire(CloseHint::Silent)
+        {
             return;
         }
-        self.set_retired();
+        self.0.retired.set(Retired::Silent);
         let reader = lifecycle.silence.set_reader(None);
         drop(lifecycle);
         if let Some(reader) = reader {

@@ -119,9 +119,10 @@ impl Connection {
         waiting.into_iter().chain(reader).for_each(Waker::wake);
     }
 
-    /// The task that reads, if the connection's last use has [ended late](super::ConnectionIo::late_deadline).
+    /// The task that reads, if the connection is retired, or its last use has
+    /// [ended late](super::ConnectionIo::late_deadline).
     fn reader_of_late_end(&self, lifecycle: &Lifecycle, at: Instant) -> Option<Waker> {
-        let concerned = lifecycle.in_flight == 0 && self.ends_late(at);
+        let concerned = lifecycle.in_flight == 0 && (self.ends_late(at) || self.is_retired());
         if concerned { lifecycle.silence.reader() } else { None }
     }
 

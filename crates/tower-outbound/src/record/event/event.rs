@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::{RequestHead, ResponseHead, StackWarning};
 use crate::failure::{Failure, Phase};
 use crate::record::{
-    AddressAttempt, Attempt, Call, CloseReason, Closed, Connection, Origin, Release, RetryLimit, RetryReason,
-    Setup, Use,
+    AddressAttempt, Attempt, Call, CloseReason, Closed, Connection, Origin, Release, Reset, RetryLimit,
+    RetryReason, Setup, Use,
 };
 
 /// An event of a layer, passed to each [`Observer`](super::Observer).
@@ -253,6 +253,14 @@ pub enum Event<'a> {
         origin: &'a Origin,
         /// The attempt.
         attempt: Option<&'a Attempt>,
+    },
+    /// Connections were taken out of use by [`Outbound::reset`](crate::Outbound::reset).
+    #[non_exhaustive]
+    Reset {
+        /// The origin; `None` for all of them.
+        origin: Option<&'a Origin>,
+        /// What was done.
+        reset: Reset,
     },
     /// A part of the stack is missing or misplaced. Emitted once per kind of warning.
     #[non_exhaustive]

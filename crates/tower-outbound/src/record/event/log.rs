@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::record::{Call, CloseReason, Connection};
+use crate::record::{Call, CloseReason, Connection, Origin, Reset};
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn event(_: &Event<'_>) {}
@@ -53,6 +53,18 @@ pub(crate) fn retired(connection: &Connection, reason: CloseReason) {
     tracing::warn!(
         target: "tower_outbound", connection = connection.id(), origin = %connection.origin(),
         reason = reason.as_str(), "automatic recovery: a connection is retired",
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn reset(_: Option<&Origin>, _: Reset) {}
+
+/// Not an event of [`event`], which is logged at debug level.
+#[cfg(feature = "tracing")]
+pub(crate) fn reset(origin: Option<&Origin>, reset: Reset) {
+    tracing::info!(
+        target: "tower_outbound", origin = origin.map(tracing::field::display), closed = reset.closed,
+        draining = reset.draining, unreached = reset.unreached, "connections are reset",
     );
 }
 

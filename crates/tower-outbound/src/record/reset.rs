@@ -1,0 +1,96 @@
+//! Resets: the connections that are open leave their pools.
+
+use std::ops::AddAssign;
+use std::sync::{PoisonError, Weak};
+
+use http::Uri;
+
+use super::origin::OriginParts;
+use super::{CloseHint, Connection, Registry};
+use crate::event::{Event, log};
+
+/// What a reset has done with the connections that were open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reset {
+    /// Connections that were idle, and close.
+    pub closed: usize,
+    /// Connections that finish what they do, and serve no other request.
+    pub draining: usize,
+    /// Connections of a client with a pool of its own that could not be reached, and stay in use: those that have served no
+    /// request yet, and those whose TLS is above this crate, as a tonic channel's. What reqwest opens is not even counted.
+    pub unreached: usize,
+}
+
+impl AddAssign for Reset {
+    fn add_assign(&mut self, other: Self) {
+        self.closed += other.closed;
+        self.draining += other.draining;
+        self.unreached += other.unreached;
+    }
+}
+
+/// A pool of this crate.
+pub(crate) trait OwnPool: Send + Sync {
+    /// Takes every connection out of use, or those to one origin.
+    fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset;
+}
+
+impl Registry {
+    /// The pool has connections of this registry.
+    pub(crate) fn add_pool(&self, pool: &Weak<dyn OwnPool>) {
+        let mut pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner);
+        if !pools.iter().any(|known| known.ptr_eq(pool)) {
+            pools.retain(|pool| pool.strong_count() > 0);
+            pools.push(pool.clone());
+        }
+    }
+
+    /// Takes every connection out of use, or those to the origin of a URI. Nothing happens if the URI names no host.
+    pub(crate) fn reset(&self, uri: Option<&Uri>) -> Reset {
+        let origin = match uri.map(|uri| self.origin_of(uri)) {
+            Some(None) => return Reset::default(),
+            origin => origin.flatten(),
+        };
+        let mut reset = Reset::default();
+        let pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for pool in pools.iter().filter_map(Weak::upgrade) {
+            reset += pool.reset(origin.as_ref().map(|origin| origin.parts()));
+        }
+        for connection in self.connections() {
+            if origin.as_ref().is_none_or(|origin| connection.origin() == origin) {
+                reset += connection.reset();
+            }
+        }
+        log::reset(origin.as_ref(), reset);
+        self.emit(&Event::Reset { origin: origin.as_ref(), reset });
+        reset
+    }
+}
+
+impl Connection {
+    /// Takes the connection out of the pool of another crate, as far as that can be reached.
+    fn reset(&self) -> Reset {
+        let mut reset = Reset::default();
+        if !self.is_tracked() || self.is_of_own_pool() {
+            return reset;
+        }
+        let handle = self.0.registry.pool_handle_of(self);
+        if let Some(handle) = &handle {
+            handle.poison();
+        }
+        // Between the records of TLS nothing can be injected. hyper takes the end of file on an unused connection for an
+        // error, which a first request may meet.
+        if (self.is_opaque() || self.protocol().is_none()) && handle.is_none() {
+            reset.unreached += 1;
+            return reset;
+        }
+        match self.retire(CloseHint::Reset) {
+            // The pool drops one whose TLS is above when it comes across it.
+            Some(busy) if busy || self.is_opaque() => reset.draining += 1,
+            Some(_) => reset.closed += 1,
+            None => {}
+        }
+        reset
+    }
+}
