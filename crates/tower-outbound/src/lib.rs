@@ -59,6 +59,7 @@
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
 //! | [`retry`], [`observe`], [`limit`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
+//! | [`operation`] | named steps of any protocol under one deadline |
 //! | [`pool`] | a client with a pool of its own, below the layers |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
 //! | `client` | `OutboundClient` |
@@ -72,6 +73,7 @@
 //! | --- | --- |
 //! | `tracing` (default) | events as structured `tracing` events, and warnings about an incomplete stack |
 //! | `client` | `OutboundClient`: the [`pool`] with TLS (rustls, ring) and every layer |
+//! | `serde` | [`operation::Report`] serialises |
 //! | `json` | `json()` on the response's body of each client |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
 //! | `tonic-channel` | `Outbound::tonic`: tonic's channel with every layer |
@@ -116,6 +118,7 @@ mod foreign;
 pub mod hyper;
 pub mod limit;
 pub mod observe;
+pub mod operation;
 pub mod outbound;
 pub mod pool;
 #[cfg(feature = "reqwest")]

@@ -45,6 +45,7 @@ const MODULES: &[&str] = &[
     "hyper",
     "limit",
     "observe",
+    "operation",
     "outbound",
     "pool",
     "reqwest",

@@ -7,6 +7,7 @@ mod defaults;
 mod grpc_deadline;
 mod head;
 pub(crate) mod http2;
+mod operation;
 mod settings;
 mod silence;
 mod write;

@@ -5,7 +5,8 @@ use http::StatusCode;
 use super::evidence::{Evidence, Level};
 use crate::error::{
     ConnectError, ConnectionEndedError, LostRequestError, NoTlsError, PhaseError, PoolConnectError,
-    PoolTimeoutError, QueueFullError, ResolveError, SendError, TcpConnectError, TimeoutError, TunnelError,
+    PoolTimeoutError, QueueFullError, ResolveError, SendError, StepError, TcpConnectError, TimeoutError,
+    TunnelError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -36,6 +37,9 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     if let Some(error) = error.downcast_ref::<ConnectionEndedError>() {
         let cause = error.cause().cloned().unwrap_or_else(|| Failure::new(Kind::ResponseEnded));
         return Some(cause.unsent());
+    }
+    if error.downcast_ref::<StepError>().is_some_and(StepError::is_timeout) {
+        return Some(Failure::new(Kind::DeadlineExceeded));
     }
     if error.is::<LostRequestError>() {
         let unsent = Some(SendState::NotSent);

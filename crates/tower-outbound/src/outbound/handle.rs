@@ -8,6 +8,7 @@ use crate::connect::{PhaseLayer, TcpConnector, Track, TrackLayer};
 use crate::fixed_body::{Collect, FixedBodyLayer, Map};
 use crate::limit::InFlightLimitLayer;
 use crate::observe::ObserveLayer;
+use crate::operation::OperationBuilder;
 use crate::record::{Connection, Registry, Reset};
 use crate::retry::RetryLayer;
 
@@ -202,6 +203,23 @@ impl Outbound {
     #[must_use]
     pub fn connect_phase_layer(&self) -> PhaseLayer {
         PhaseLayer::connect(&self.registry)
+    }
+
+    /// Declares an operation: named steps of any protocol under one deadline. Its events go to the observers of this stack.
+    ///
+    /// # Example
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_outbound::{Deadline, Outbound};
+    ///
+    /// # async fn run() {
+    /// let checkout = Outbound::new().operation("checkout").step("user").step("cart").step("order");
+    /// let operation = checkout.start(Deadline::after(Duration::from_secs(2)));
+    /// # drop(operation);
+    /// # }
+    /// ```
+    pub fn operation(&self, name: &'static str) -> OperationBuilder {
+        OperationBuilder::new(name, self.registry.observers().clone())
     }
 
     /// The open connections, in the order in which they were opened.

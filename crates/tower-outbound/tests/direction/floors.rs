@@ -18,7 +18,7 @@ const FLOORS: &str = "
     classify
     timeouts
     foreign
-    observe | limit | retry | fixed_body | pool | connect/tcp | connect/track | connect/phase
+    observe | operation | limit | retry | fixed_body | pool | connect/tcp | connect/track | connect/phase
     connect
     outbound
     client

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::{RequestHead, ResponseHead, StackWarning};
 use crate::failure::{Failure, Phase};
 use crate::record::{
-    AddressAttempt, Attempt, Call, CloseReason, Closed, Connection, Origin, Release, Reset, RetryLimit,
-    RetryReason, Setup, Use,
+    AddressAttempt, Attempt, Call, CloseReason, Closed, Connection, Operation, Origin, Release, Report,
+    Reset, RetryLimit, RetryReason, Setup, StepRun, Use,
 };
 
 /// An event of a layer, passed to each [`Observer`](super::Observer).
@@ -261,6 +261,36 @@ pub enum Event<'a> {
         origin: Option<&'a Origin>,
         /// What was done.
         reset: Reset,
+    },
+    /// An operation has started; ends with [`OperationEnded`](Self::OperationEnded).
+    #[non_exhaustive]
+    OperationStarted {
+        /// The operation.
+        operation: &'a Operation,
+    },
+    /// The future of a step was polled for the first time; ends with [`StepEnded`](Self::StepEnded).
+    #[non_exhaustive]
+    StepStarted {
+        /// The operation.
+        operation: &'a Operation,
+        /// The step.
+        step: &'a StepRun,
+    },
+    /// A step has ended; its [outcome](StepRun::outcome) is there.
+    #[non_exhaustive]
+    StepEnded {
+        /// The operation.
+        operation: &'a Operation,
+        /// The step.
+        step: &'a StepRun,
+    },
+    /// An operation was finished or dropped. Steps that have not started are not reached.
+    #[non_exhaustive]
+    OperationEnded {
+        /// The operation.
+        operation: &'a Operation,
+        /// The report.
+        report: &'a Report,
     },
     /// A part of the stack is missing or misplaced. Emitted once per kind of warning.
     #[non_exhaustive]

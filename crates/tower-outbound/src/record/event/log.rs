@@ -153,6 +153,20 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::RetryDecided { call, reason, decision: Err(limit) } => {
             debug!(target: "tower_outbound", call = call.id(), %reason, %limit, "not sent again");
         }
+        Event::StepEnded { operation, step } => {
+            debug!(
+                target: "tower_outbound", operation = operation.name(), step = step.name(), step_target = step.target(),
+                outcome = step.outcome().map(crate::record::StepOutcome::as_str),
+                seconds = step.duration().map(|duration| duration.as_secs_f64()),
+                error = step.failure().map(|failure| failure.kind().as_str()), "step ended",
+            );
+        }
+        Event::OperationEnded { report, .. } => {
+            debug!(
+                target: "tower_outbound", operation = report.operation(), outcome = report.outcome().as_str(),
+                seconds = report.total().as_secs_f64(), "operation ended",
+            );
+        }
         _ => {}
     }
 }

@@ -11,6 +11,8 @@
 //! | [`SlotWaiting`](Event::SlotWaiting) | [`SlotWaited`](Event::SlotWaited) |
 //! | [`SlotTaken`](Event::SlotTaken) | [`SlotReturned`](Event::SlotReturned) |
 //! | [`SlotsOpened`](Event::SlotsOpened) | [`SlotsClosed`](Event::SlotsClosed) |
+//! | [`OperationStarted`](Event::OperationStarted) | [`OperationEnded`](Event::OperationEnded) |
+//! | [`StepStarted`](Event::StepStarted) | [`StepEnded`](Event::StepEnded) |
 //!
 //! Every start has exactly one end: on success, on an error, on a drop at any await point, on a drop of the body at any
 //! frame, and when the inner service panics. Phases and address attempts have one event, at their end.

@@ -1,15 +1,15 @@
 //! Observers, and the protection of requests from their panics.
 
 use std::any::type_name;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, mem};
 
 use http::HeaderMap;
 
 use crate::event::Event;
-use crate::record::Attempt;
+use crate::record::{Attempt, StepRun};
 
 /// Receives the events of the layers.
 ///
@@ -41,6 +41,13 @@ pub trait Observer: Send + Sync + 'static {
     /// context.
     fn on_request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         let _ = (attempt, headers);
+    }
+
+    /// Called for each poll of the future of a step of an [`Operation`](crate::operation::Operation). Calls `poll` once, and
+    /// makes current around it what calls inside the step are to find, such as a trace context.
+    fn on_step_poll(&self, step: &StepRun, poll: &mut dyn FnMut()) {
+        let _ = step;
+        poll();
     }
 
     /// Whether [`on_event`](Self::on_event) is called for [`Event::AttemptPhase`], of which each attempt has up to six. Asked
@@ -108,11 +115,34 @@ impl Observers {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Calls `poll` once, inside of every observer.
+    pub(crate) fn poll_step(&self, step: &StepRun, poll: &mut dyn FnMut()) {
+        poll_inside_of(&self.0, step, poll);
+    }
+
     pub(crate) fn request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
         for guarded in &*self.0 {
             guarded.call(|observer| observer.on_request(attempt, headers));
         }
     }
+}
+
+/// `poll` must not panic: its panic would be taken for one of the observer.
+fn poll_inside_of(observers: &[Guarded], step: &StepRun, poll: &mut dyn FnMut()) {
+    let Some((outer, inner)) = observers.split_first() else { return poll() };
+    let mut polled = false;
+    let mut once = || {
+        if !mem::replace(&mut polled, true) {
+            poll_inside_of(inner, step, poll);
+        }
+    };
+    outer.call(|observer| observer.on_step_poll(step, &mut once));
+    // The observer is dead, panicked first, or forgot it.
+    once();
 }
 
 impl Guarded {
