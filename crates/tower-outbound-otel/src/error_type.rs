@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use opentelemetry::Value;
-use tower_outbound::Kind;
+use tower_outbound::{Failure, Kind};
 
 use crate::semconv::is_registered;
 
@@ -18,6 +18,14 @@ pub(crate) enum ErrorType {
 }
 
 impl ErrorType {
+    /// That of a step's failure: the status, if the client turned a response into an error.
+    pub(crate) fn of(failure: &Failure) -> Self {
+        match (failure.status(), failure.class()) {
+            (Some(status), None) => Self::Status(status),
+            _ => Self::Kind(failure.kind()),
+        }
+    }
+
     /// The value on metrics: a peer may invent statuses, so unregistered ones are `_OTHER`.
     pub(crate) fn bounded(self) -> Self {
         match self {

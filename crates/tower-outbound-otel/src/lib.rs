@@ -20,7 +20,9 @@
 //! | --- | --- |
 //! | `{METHOD}` or `{METHOD} {url.template}`; for gRPC `{package.Service}/{Method}`; kind CLIENT | the caller's span |
 //! | `outbound.queue`, if the attempt waited for a slot; `HTTP wait_for_connection {host}:{port}`, if no connection was at hand (untracked connections: above 1 ms); `outbound.send`, `outbound.wait`, `outbound.head` (above 1 ms), `outbound.body` | the attempt |
-//! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it or if the attempt fails with the connect; otherwise a root with a link to that attempt. Other attempts on the connection link to this span |
+//! | `HTTP connection_setup {host}:{port}` | the attempt that started the connect, if the connection serves it or if the attempt fails with the connect; otherwise a root with a link to that attempt; without an attempt, the span that was current. Other attempts on the connection link to this span |
+//! | `operation {name}` of an [`Operation`](tower_outbound::operation::Operation) | the caller's span |
+//! | `step {name}`; what is called inside is below it | the operation |
 //! | `DNS lookup {host}`, `socket connect {ip}:{port}`, `proxy tunnel {host}:{port}`, `TLS client handshake {host}` | the setup |
 //!
 //! After an upload of more than 14,600 bytes, `outbound.send` has `outbound.bound` = `lower` and `outbound.wait` has
@@ -79,9 +81,13 @@
 //! | | `outbound.call.attempts` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use |
+//! | | `outbound.operation.duration`, `outbound.operation.step.duration`, `outbound.operation.steps` |
 //!
 //! The counters of retries, failed and wasted connects have their usual series with 0 from the first request to an origin on,
 //! so that a rate sees the first retry and the first failure.
+//!
+//! `outbound.operation.steps` counts every declared step by `outbound.outcome`, also those that were not reached. The first 100
+//! steps, by operation, name, target and server, have series of their own; the targets and servers of others are `_OTHER`.
 //!
 //! The number of series is bounded: 100 pairs of host and port ([`Hosts`]), the known methods, and 100 gRPC methods or
 //! [those listed](OtelObserverBuilder::known_rpc_methods). Other values are `_OTHER`. A status that is not registered has no
@@ -136,6 +142,7 @@ pub mod late {
 mod methods;
 mod metrics;
 mod observer;
+mod operations;
 mod opt_in;
 mod options;
 mod phases;

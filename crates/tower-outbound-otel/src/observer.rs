@@ -9,11 +9,13 @@ use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
 use tower_outbound::connect::Setup;
 use tower_outbound::event::{ConnectResult, ObserverKey, RequestHead, ResponseHead};
+use tower_outbound::operation::StepRun;
 use tower_outbound::{Attempt, Call, Connection, Event, Failure, Observer, Origin, Outcome};
 
 use crate::carried::carried;
 use crate::ended::{Ended, outcome_name};
 use crate::metrics::{Recorder, SlotGauge};
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::semconv::is_error;
 use crate::span::{AttemptSink, AttemptState, CallState, Clock, Parent, SetupState, Shared, SpanTracer};
@@ -40,6 +42,7 @@ pub struct OtelObserver {
     tracer: SpanTracer,
     shared: Arc<Shared>,
     calls: ObserverKey<CallState>,
+    operations: Operations,
 }
 
 impl OtelObserver {
@@ -61,6 +64,7 @@ impl OtelObserver {
             recorder,
             shared,
             calls: ObserverKey::new(),
+            operations: Operations::default(),
         }
     }
 
@@ -141,10 +145,12 @@ impl OtelObserver {
             None if Context::is_current_telemetry_suppressed() => return,
             None => None,
         };
+        // Whoever dials without an attempt: a step of an operation.
+        let caller = starter.is_none().then(|| Context::current().span().span_context().clone());
         setup.observer_state_or_init(&self.shared.setups, || {
             let clock = starter.map_or_else(Clock::now, |starter| starter.clock);
             let span = starter.map(|starter| starter.span_context().clone());
-            SetupState::new(clock, span.zip(attempt.cloned()))
+            SetupState::new(clock, span.zip(attempt.cloned()), caller)
         });
     }
 
@@ -271,8 +277,21 @@ impl Observer for OtelObserver {
             }
             Event::SlotTaken { origin, attempt, .. } => self.slot(origin, *attempt, SlotGauge::Usage, 1),
             Event::SlotReturned { origin, attempt, .. } => self.slot(origin, *attempt, SlotGauge::Usage, -1),
+            Event::OperationStarted { operation, .. } => self.operations.started(&self.tracer, operation),
+            Event::StepStarted { operation, step, .. } => {
+                self.operations.step_started(&self.tracer, operation, step);
+            }
+            Event::StepEnded { operation, step, .. } => self.operations.step_ended(recorder, operation, step),
+            Event::OperationEnded { operation, report, .. } => {
+                self.operations.ended(recorder, operation, report);
+            }
             _ => {}
         }
+    }
+
+    fn on_step_poll(&self, step: &StepRun, poll: &mut dyn FnMut()) {
+        let _attached = self.operations.context(step).map(Context::attach);
+        poll();
     }
 
     /// The spans and metrics of phases are made from the timings.

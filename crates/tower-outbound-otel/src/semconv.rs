@@ -90,6 +90,7 @@ pub(crate) mod outbound {
         BOUND = "outbound.bound";
         CONNECTION_USES = "outbound.connection.uses";
         KEPT = "outbound.kept";
+        OPERATION = "outbound.operation";
         OUTCOME = "outbound.outcome";
         PHASE = "outbound.phase";
         PHASE_DURATION = "outbound.phase.duration";
@@ -98,6 +99,8 @@ pub(crate) mod outbound {
         RETRY_LIMIT = "outbound.retry.limit";
         RETRY_REASON = "outbound.retry.reason";
         SEND_STATE = "outbound.send_state";
+        STEP = "outbound.step";
+        STEP_TARGET = "outbound.step.target";
         TLS_ALERT = "outbound.tls.alert";
     }
 }

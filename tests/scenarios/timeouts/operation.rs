@@ -1,7 +1,7 @@
 //! HTTP calls as the steps of an operation.
 
 use outbound_tests::server::Script;
-use tower_outbound::operation::{OperationOutcome, StepOutcome};
+use tower_outbound::operation::{OperationOutcome, StepOutcome, StepReport};
 use tower_outbound::{Deadline, Failure, Kind};
 
 use super::*;
@@ -32,7 +32,7 @@ async fn operation_cuts_call_of_step_at_deadline() {
 
         let report = operation.finish();
         assert_eq!((report.outcome(), report.total()), (OperationOutcome::TimedOut, SECOND));
-        let outcomes: Vec<_> = report.steps().iter().map(|step| step.outcome()).collect();
+        let outcomes: Vec<_> = report.steps().iter().map(StepReport::outcome).collect();
         assert_eq!(outcomes, [StepOutcome::Ok, StepOutcome::TimedOut, StepOutcome::NotReached]);
         assert!(recorder.outcomes()[1].ends_with(phase), "{:?}", recorder.outcomes());
         assert_eq!(server.requests(), 2);

@@ -56,6 +56,9 @@ pub(super) struct Instruments {
     pub(super) releases: Option<Counter<u64>>,
     pub(super) call_attempts: Option<Histogram<u64>>,
     pub(super) resets: Option<Counter<u64>>,
+    pub(super) operation_duration: Option<Histogram<f64>>,
+    pub(super) operation_step_duration: Option<Histogram<f64>>,
+    pub(super) operation_steps: Option<Counter<u64>>,
 }
 
 impl Instruments {
@@ -214,6 +217,24 @@ impl Instruments {
                 "Attempts per call.",
             ),
             resets: counter(all, "outbound.resets", "{reset}", "Resets of the pools."),
+            operation_duration: seconds(
+                all,
+                "outbound.operation.duration",
+                &SECONDS,
+                "Duration of operations: named steps under one deadline.",
+            ),
+            operation_step_duration: seconds(
+                all,
+                "outbound.operation.step.duration",
+                &SECONDS,
+                "Duration of the steps of operations that ran.",
+            ),
+            operation_steps: counter(
+                all,
+                "outbound.operation.steps",
+                "{step}",
+                "Declared steps of ended operations, by outcome; not reached ones too.",
+            ),
         }
     }
 }

@@ -10,6 +10,7 @@ mod call;
 mod connect;
 mod connection;
 mod instruments;
+mod operation;
 mod origin;
 mod phase;
 mod recorder;

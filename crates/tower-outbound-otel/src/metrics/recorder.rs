@@ -7,6 +7,7 @@ use opentelemetry::metrics::Meter;
 use opentelemetry::{KeyValue, global};
 use tower_outbound::connect::{Closed, Setup};
 use tower_outbound::event::{ConnectResult, ObserverKey};
+use tower_outbound::operation::{Operation, Report, StepRun};
 use tower_outbound::outbound::Reset;
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 use tower_outbound::{Attempt, Connection, Origin};
@@ -14,6 +15,7 @@ use tower_outbound::{Attempt, Connection, Origin};
 use super::attributes::Attributes;
 use super::connection::ConnectionState;
 use super::instruments::Instruments;
+use super::operation::OperationMetrics;
 use super::origin::OriginMetrics;
 use super::slots::SlotGauge;
 use crate::ended::Ended;
@@ -33,6 +35,7 @@ pub(crate) struct Recorder {
     instruments: OnceLock<Arc<Instruments>>,
     origins: ObserverKey<OriginMetrics>,
     connections: ObserverKey<ConnectionState>,
+    operation: OperationMetrics,
 }
 
 impl Recorder {
@@ -44,6 +47,7 @@ impl Recorder {
             instruments: OnceLock::new(),
             origins: ObserverKey::new(),
             connections: ObserverKey::new(),
+            operation: OperationMetrics::default(),
         }
     }
 
@@ -166,6 +170,18 @@ impl Recorder {
     pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64) {
         if let Some(origin) = self.of(origin) {
             origin.slots.change(gauge, change);
+        }
+    }
+
+    pub(crate) fn step_ended(&self, operation: &Operation, step: &StepRun) {
+        if self.options.metrics != Metrics::Off {
+            self.operation.step_ended(self.instruments(), operation, step);
+        }
+    }
+
+    pub(crate) fn operation_ended(&self, operation: &Operation, report: &Report) {
+        if self.options.metrics != Metrics::Off {
+            self.operation.ended(self.instruments(), operation, report);
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, Tracer};
+use opentelemetry::trace::{Link, Span, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, StringValue, Value};
 use tokio::time::Instant;
 use tower_outbound::connect::{Protocol, Setup};
@@ -21,6 +21,8 @@ use crate::semconv::attribute as a;
 pub(crate) struct SetupState {
     clock: Clock,
     starter: Option<SpanContext>,
+    /// The span that was current, of a connect without an attempt.
+    caller: Option<SpanContext>,
     /// The attempt that started the connect, until the span is made.
     waiting: Mutex<Option<Attempt>>,
     claimed: AtomicBool,
@@ -35,11 +37,16 @@ pub(crate) struct SetupState {
 type Served<'a> = (&'a Connection, &'a Attempt);
 
 impl SetupState {
-    pub(crate) fn new(clock: Clock, starter: Option<(SpanContext, Attempt)>) -> Self {
+    pub(crate) fn new(
+        clock: Clock,
+        starter: Option<(SpanContext, Attempt)>,
+        caller: Option<SpanContext>,
+    ) -> Self {
         let (claimed, child_of) = (AtomicBool::new(false), AtomicU64::new(0));
         let (starter, waiting) = starter.unzip();
         let (waiting, span, address) = (Mutex::new(waiting), OnceLock::new(), OnceLock::new());
-        Self { clock, starter, waiting, claimed, child_of, span, address }
+        let caller = caller.filter(SpanContext::is_valid);
+        Self { clock, starter, caller, waiting, claimed, child_of, span, address }
     }
 
     /// The attempt that started the connect, if the connection serves it, or if it still waits on HTTP/2: another
@@ -103,7 +110,10 @@ impl SetupState {
             None => {
                 let starter = self.starter.iter().filter(|starter| starter.is_sampled()).cloned();
                 builder = builder.with_links(starter.map(Link::with_context).collect());
-                Context::new()
+                match &self.caller {
+                    Some(caller) => Context::new().with_remote_span_context(caller.clone()),
+                    None => Context::new(),
+                }
             }
         };
         let mut span = tracer.get().build_with_context(builder, &context);

@@ -6,6 +6,7 @@ mod conventions;
 mod hidden;
 mod load;
 mod metrics;
+mod operations;
 mod opt_in;
 mod parents;
 mod propagation;

@@ -11,7 +11,7 @@ use crate::event::{Event, Observers};
 use crate::failure::Failure;
 use crate::record::{Deadline, ObserverStates};
 
-/// Named steps of any protocol under one deadline; from [`OperationBuilder::start`](super::OperationBuilder::start).
+/// Named steps of any protocol under one deadline; from [`OperationBuilder::start`](crate::operation::OperationBuilder::start).
 ///
 /// [`step`](Self::step) runs a future as a declared step. [`finish`](Self::finish) returns the [`Report`] of every declared
 /// step, reached or not. An operation that is dropped is reported to the observers too.

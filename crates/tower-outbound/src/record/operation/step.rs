@@ -36,7 +36,7 @@ impl Step {
     }
 
     /// The server that the step talks to: `server.address`. Default: that of the
-    /// [operation](super::OperationBuilder::server_address).
+    /// [operation](crate::operation::OperationBuilder::server_address).
     pub fn server_address(mut self, address: impl Into<Arc<str>>) -> Self {
         self.server_address = Some(address.into());
         self
