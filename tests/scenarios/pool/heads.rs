@@ -86,3 +86,18 @@ async fn relative_uri_and_wrong_version_are_refused() {
     }
     assert_eq!(server.requests(), 0);
 }
+
+#[tokio::test]
+async fn http2_options_are_in_the_settings() {
+    let server = ScriptedServer::tcp(Script::new().read_to_end()).await.unwrap();
+    let (pool, _) = tcp(|pool| {
+        pool.http2_only(true).http2(|http2| {
+            http2.initial_stream_window_size(4 << 20);
+        })
+    });
+    let call = tokio::spawn(read!(pool, request(server.uri("/"))));
+    // SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, section 6.5.2).
+    let window = [0, 4, 0, 0x40, 0, 0];
+    server.wait_until(|log| log.iter().any(|one| one.raw.windows(6).any(|bytes| bytes == window))).await;
+    call.abort();
+}

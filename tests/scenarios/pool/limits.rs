@@ -149,3 +149,23 @@ async fn http2_opens_another_connection_when_streams_are_used_up() {
     gate.open();
     first.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn connect_after_waits_for_busy_connection_first() {
+    for (answer, connections) in [(10, 1), (30, 2)] {
+        let script = Script::new().read_request().sleep(ms(answer)).write(OK).repeat();
+        let (server, peer) = ScriptedServer::duplex(script);
+        let (pool, _) = duplex(peer, |pool| pool.connect_after(ms(20)));
+        let uri = server.uri("/");
+        // The first connect waits for nothing.
+        read!(pool, request(uri.clone())).await.unwrap();
+        let start = Instant::now();
+        let calls = (0..2).map(|_| {
+            let call = read!(pool, request(uri.clone()));
+            async move { call.await.map(|_| start.elapsed()) }
+        });
+        let ended: Vec<_> = join_all(calls).await.into_iter().map(Result::unwrap).collect();
+        let second = if connections == 1 { 2 * answer } else { 20 + answer };
+        assert_eq!((ended, server.accepted()), (vec![ms(answer), ms(second)], connections));
+    }
+}

@@ -2,6 +2,7 @@
 //! [`OutboundClient`](tower_outbound::OutboundClient) runs on the pool too.
 
 mod crowd;
+mod drain;
 mod heads;
 mod life;
 mod limits;

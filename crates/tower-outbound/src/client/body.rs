@@ -14,8 +14,8 @@ use crate::observe::ObserveBody;
 /// the others. The default is an empty body, which tonic's interceptors ask for.
 ///
 /// # Cancel safety
-/// On HTTP/1, dropping the body before its end closes the connection, unless the rest of the body is already buffered. On
-/// HTTP/2, it resets the stream.
+/// On HTTP/1, dropping the body before its end closes the connection, unless the client has the rest already;
+/// [`OutboundClient`](crate::OutboundClient) reads up to 64 KiB of the rest for 50 ms. On HTTP/2, the drop resets the stream.
 #[derive(Debug)]
 pub struct ClientBody<B>(Option<ObserveBody<InFlightLimitBody<B>>>);
 

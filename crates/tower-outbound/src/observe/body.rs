@@ -21,8 +21,8 @@ pin_project! {
     /// No buffering, and no allocation per frame.
     ///
     /// # Cancel safety
-    /// Dropping the body before its end closes an HTTP/1 connection, unless the rest is already buffered, and resets the
-    /// stream on HTTP/2. The attempt ends as cancelled in phase body. A timeout drops the client's body in the same way
+    /// Dropping the body before its end resets the stream on HTTP/2. An HTTP/1 connection closes, unless the client has the
+    /// rest already or reads the rest, as the [pool](crate::pool::PoolBody) of this crate does within bounds. The attempt ends as cancelled in phase body. A timeout drops the client's body in the same way
     /// before it returns the error, and no frame follows.
     #[derive(Debug)]
     pub struct ObserveBody<B> {

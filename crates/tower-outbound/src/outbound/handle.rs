@@ -253,6 +253,28 @@ impl Outbound {
         self.registry.reset(Some(uri))
     }
 
+    /// Takes every connection of every client out of use, as [`reset`](Self::reset), and waits until those that are busy have
+    /// finished and are closed too, for as long as the limit. Returns those that are still open then.
+    ///
+    /// Send nothing more before. Call this when the server in front has answered its last request, and shut telemetry down
+    /// afterwards.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the wait. The clients stay usable; their connections are not kept.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::time::Duration;
+    /// # async fn run(outbound: tower_outbound::Outbound) {
+    /// for connection in outbound.shutdown(Duration::from_secs(10)).await {
+    ///     println!("connection {} to {} is still open", connection.id(), connection.origin());
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, limit: Duration) -> Vec<Connection> {
+        self.registry.shutdown(limit).await
+    }
+
     /// How long an idle connection is kept.
     ///
     /// Give this value to the pool of your own client (hyper-util: `pool_idle_timeout`): the pool closes the connections

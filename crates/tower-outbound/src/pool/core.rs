@@ -1,10 +1,13 @@
 use std::fmt;
 use std::hash::BuildHasher;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::conn::Conn;
 use super::options::Options;
@@ -23,6 +26,8 @@ pub(super) struct Core<B> {
     pub(super) timers: Timers,
     hasher: DefaultHashBuilder,
     state: Mutex<ConnState<B>>,
+    /// The pool is closed, and nothing is open any more.
+    emptied: Notify,
     /// The task that closes idle connections in time.
     reaper: Mutex<Option<AbortHandle>>,
 }
@@ -42,7 +47,14 @@ impl<B> Core<B> {
     pub(super) fn new(options: Options) -> Self {
         let hasher = DefaultHashBuilder::default();
         let state = Mutex::new(State::new(options.limits, hasher.clone()));
-        Self { options, timers: Timers::default(), hasher, state, reaper: Mutex::new(None) }
+        Self {
+            options,
+            timers: Timers::default(),
+            hasher,
+            state,
+            emptied: Notify::new(),
+            reaper: Mutex::new(None),
+        }
     }
 
     /// Changes the state, and then does what the change asks for. The second argument reads the clock.
@@ -53,6 +65,7 @@ impl<B> Core<B> {
         let mut deferred = Deferred::default();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut state, Instant::now, &mut deferred);
+        let emptied = state.is_emptied();
         drop(state);
         let Deferred { wake, dropped, close, unused, .. } = deferred;
         for waker in wake {
@@ -62,7 +75,30 @@ impl<B> Core<B> {
             conn.close(why);
         }
         drop((dropped, unused));
+        if emptied {
+            self.emptied.notify_waiters();
+        }
         result
+    }
+
+    /// Closes what is idle, and from now on whatever becomes idle, until nothing is open. Returns how much is open after the
+    /// limit.
+    pub(super) async fn shutdown(&self, limit: Duration) -> usize {
+        self.with(|state, _, deferred| state.retire_all(None, Why::Reset, deferred));
+        self.close();
+        let wait = async {
+            let mut emptied = pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            if self.open() > 0 {
+                emptied.await;
+            }
+        };
+        let _ = timeout(limit, wait).await;
+        self.open()
+    }
+
+    fn open(&self) -> usize {
+        self.with(|state, _, _| state.counts().0)
     }
 
     /// Takes a connection to the origin, or joins its queue. Returns the connections too that were found dead.
@@ -110,7 +146,7 @@ impl<B> Core<B> {
         }
     }
 
-    /// Closes what is idle. The pool is gone.
+    /// Closes what is idle, and from now on whatever becomes idle.
     pub(super) fn close(&self) {
         self.with(|state, _, deferred| state.close(deferred));
         let reaper = self.reaper.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -7,20 +8,22 @@ use hyper::rt::Executor;
 use super::task::Place;
 use crate::foreign::UploadTask;
 
-/// Spawns the tasks of one HTTP/2 connection. Its place under the limit is free when all of them have ended.
-pub(super) struct ConnExecutor<B> {
-    place: Arc<Place<B>>,
+/// Spawns the tasks of one HTTP/2 connection of a [`Pool`](super::Pool). Its place under the limit is free when all of them
+/// have ended.
+#[derive(Clone)]
+pub struct PoolExecutor {
+    /// Of any request body.
+    place: Arc<dyn Any + Send + Sync>,
 }
 
-impl<B> ConnExecutor<B> {
-    pub(super) fn new(place: Arc<Place<B>>) -> Self {
+impl PoolExecutor {
+    pub(super) fn new<B: Send + 'static>(place: Arc<Place<B>>) -> Self {
         Self { place }
     }
 }
 
-impl<B, F> Executor<F> for ConnExecutor<B>
+impl<F> Executor<F> for PoolExecutor
 where
-    B: Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
@@ -32,14 +35,8 @@ where
     }
 }
 
-impl<B> Clone for ConnExecutor<B> {
-    fn clone(&self) -> Self {
-        Self { place: self.place.clone() }
-    }
-}
-
-impl<B> fmt::Debug for ConnExecutor<B> {
+impl fmt::Debug for PoolExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ConnExecutor")
+        f.write_str("PoolExecutor")
     }
 }

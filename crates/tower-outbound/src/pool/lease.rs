@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::conn::Conn;
+use super::drain::DrainLimits;
 
 /// The right of one request to use a connection. Its drop gives the connection back.
 pub(super) struct Lease<B>(Option<Arc<Conn<B>>>);
@@ -35,13 +36,26 @@ impl<B> Drop for Lease<B> {
 /// A [`Lease`] of any request.
 pub(super) struct BodyLease(Arc<dyn EndLease>);
 
+impl BodyLease {
+    /// The bounds for the rest of a body that is dropped. HTTP/2 needs no rest.
+    pub(super) fn drain_limits(&self) -> DrainLimits {
+        self.0.drain_limits()
+    }
+}
+
 trait EndLease: Send + Sync {
     fn end(&self);
+
+    fn drain_limits(&self) -> DrainLimits;
 }
 
 impl<B: Send + 'static> EndLease for Conn<B> {
     fn end(&self) {
         self.end_lease();
+    }
+
+    fn drain_limits(&self) -> DrainLimits {
+        if self.is_http2() { DrainLimits::NONE } else { self.core.options.drain }
     }
 }
 

@@ -22,6 +22,7 @@ mod body;
 mod builder;
 mod conn;
 mod core;
+mod drain;
 mod ending;
 mod executor;
 mod future;
@@ -37,6 +38,7 @@ mod wait;
 
 pub use self::body::PoolBody;
 pub use self::builder::{PoolBuilder, WhenFull};
+pub use self::executor::PoolExecutor;
 pub use self::future::PoolFuture;
 pub use self::pool::Pool;
 pub use crate::record::Reset;

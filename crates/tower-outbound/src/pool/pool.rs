@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use http_body::Body;
@@ -80,9 +81,34 @@ impl<C, B: Send> Pool<C, B> {
     pub fn reset_origin(&self, uri: &Uri) -> Reset {
         OriginParts::of(uri).map_or_else(Reset::default, |parts| self.handle.core.reset(Some(parts)))
     }
+
+    /// Closes the idle connections, and waits until those that are busy have finished and are closed too, for as long as the
+    /// limit. Returns how many are still open then.
+    ///
+    /// Send nothing more before: a later request is served, but its connection is not kept.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the wait. The pool stays closed.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_outbound::pool::Pool;
+    /// # async fn run<C>(pool: Pool<C, String>) {
+    /// let left = pool.shutdown(Duration::from_secs(10)).await;
+    /// # drop(left);
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, limit: Duration) -> usize {
+        self.handle.core.shutdown(limit).await
+    }
 }
 
 impl<B: Send> OwnPool for Core<B> {
+    fn close(&self) {
+        self.close();
+    }
+
     fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset {
         let origin = match origin {
             None => None,

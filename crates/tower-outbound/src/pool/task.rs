@@ -11,12 +11,11 @@ use hyper::client::conn::http2;
 use hyper::rt::bounds::Http2ClientConnExec;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection as Connect};
-use hyper_util::rt::TokioTimer;
 use tower_service::Service;
 
 use super::conn::{Conn, Sender};
 use super::core::Core;
-use super::executor::ConnExecutor;
+use super::executor::PoolExecutor;
 use crate::error::{BoxError, PoolConnectError};
 use crate::foreign::DriveConnection;
 use crate::record::{Attempt, AttemptScope, Connection};
@@ -139,21 +138,14 @@ where
 async fn open_http2<T, B>(
     io: T,
     place: &Arc<Place<B>>,
-) -> hyper::Result<(Sender<B>, Driver<http2::Connection<T, B, ConnExecutor<B>>>)>
+) -> hyper::Result<(Sender<B>, Driver<http2::Connection<T, B, PoolExecutor>>)>
 where
     T: Read + Write + Unpin + Send + 'static,
     B: Body + Unpin + Send + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let keep_alive = &place.core.options.keep_alive;
-    let (sender, driver) = http2::Builder::new(ConnExecutor::new(place.clone()))
-        .timer(TokioTimer::new())
-        .keep_alive_interval(keep_alive.interval())
-        .keep_alive_timeout(keep_alive.timeout)
-        .keep_alive_while_idle(keep_alive.while_idle)
-        .handshake(io)
-        .await?;
+    let (sender, driver) = place.core.options.http2(PoolExecutor::new(place.clone())).handshake(io).await?;
     Ok((Sender::Http2(sender), Box::pin(driver)))
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use arc_swap::{ArcSwap, Guard};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use http::Uri;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::origin::OriginParts;
@@ -30,6 +31,8 @@ struct Inner {
     hasher: DefaultHashBuilder,
     connections: Mutex<HashMap<u64, Open>>,
     pools: Mutex<Vec<Weak<dyn OwnPool>>>,
+    /// No connection is open any more.
+    emptied: Notify,
     warnings: Warnings,
     timers: Timers,
     attempts_seen: AtomicBool,
@@ -52,6 +55,7 @@ impl Registry {
             hasher: DefaultHashBuilder::default(),
             connections: Mutex::default(),
             pools: Mutex::default(),
+            emptied: Notify::new(),
             warnings: Warnings::default(),
             timers: Timers::default(),
             attempts_seen: AtomicBool::new(false),
@@ -135,6 +139,10 @@ impl Registry {
         &self.0.pools
     }
 
+    pub(super) fn emptied(&self) -> &Notify {
+        &self.0.emptied
+    }
+
     pub(super) fn add(&self, connection: &Connection) {
         self.see_connection();
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,8 +203,12 @@ impl Registry {
     pub(super) fn remove(&self, connection: &Connection) {
         let mut open = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = open.remove(&connection.id());
+        let emptied = open.is_empty();
         drop(open);
         drop(removed);
+        if emptied {
+            self.0.emptied.notify_waiters();
+        }
     }
 
     pub(super) fn see_attempt(&self) {

@@ -1,9 +1,12 @@
 //! Resets: the connections that are open leave their pools.
 
 use std::ops::AddAssign;
-use std::sync::{PoisonError, Weak};
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use http::Uri;
+use tokio::time::timeout;
 
 use super::origin::OriginParts;
 use super::{CloseHint, Connection, Registry};
@@ -32,6 +35,9 @@ impl AddAssign for Reset {
 
 /// A pool of this crate.
 pub(crate) trait OwnPool: Send + Sync {
+    /// Closes what is idle, and from now on whatever becomes idle.
+    fn close(&self);
+
     /// Takes every connection out of use, or those to one origin.
     fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset;
 }
@@ -53,8 +59,7 @@ impl Registry {
             origin => origin.flatten(),
         };
         let mut reset = Reset::default();
-        let pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for pool in pools.iter().filter_map(Weak::upgrade) {
+        for pool in self.own_pools() {
             reset += pool.reset(origin.as_ref().map(|origin| origin.parts()));
         }
         for connection in self.connections() {
@@ -65,6 +70,39 @@ impl Registry {
         log::reset(origin.as_ref(), reset);
         self.emit(&Event::Reset { origin: origin.as_ref(), reset });
         reset
+    }
+}
+
+/// How often connections that have become idle meanwhile leave the pools of other crates.
+const TICK: Duration = Duration::from_millis(50);
+
+impl Registry {
+    /// Takes every connection out of use, also those that are opened meanwhile, until none is open. Returns those that are open
+    /// after the limit.
+    pub(crate) async fn shutdown(&self, limit: Duration) -> Vec<Connection> {
+        let _ = self.reset(None);
+        self.own_pools().iter().for_each(|pool| pool.close());
+        let wait = async {
+            loop {
+                let mut emptied = pin!(self.emptied().notified());
+                emptied.as_mut().enable();
+                let open = self.connections();
+                if open.is_empty() {
+                    return;
+                }
+                for connection in open {
+                    let _ = connection.reset();
+                }
+                let _ = timeout(TICK, emptied).await;
+            }
+        };
+        let _ = timeout(limit, wait).await;
+        self.connections()
+    }
+
+    fn own_pools(&self) -> Vec<Arc<dyn OwnPool>> {
+        let pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner);
+        pools.iter().filter_map(Weak::upgrade).collect()
     }
 }
 

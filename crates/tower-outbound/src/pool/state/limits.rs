@@ -19,6 +19,8 @@ pub(in crate::pool) struct Limits {
     pub(in crate::pool) uses: u64,
     /// Connections are closed at a certain age.
     pub(in crate::pool) ages: bool,
+    /// How long a connect is held back while a connection may become free. Zero: not at all.
+    pub(in crate::pool) connect_after: Duration,
 }
 
 impl Limits {
@@ -35,5 +37,6 @@ impl Limits {
         idle_timeout: None,
         uses: u64::MAX,
         ages: false,
+        connect_after: Duration::ZERO,
     };
 }

@@ -34,7 +34,7 @@ pub(super) struct Link<C> {
     pub(super) since: Instant,
     /// Not used for new requests from then on.
     pub(super) retires: Option<Instant>,
-    pub(super) retired: bool,
+    pub(super) retired: Option<Why>,
     /// HTTP/1: its last request has ended for the caller, and hyper does not want another one yet.
     pub(super) settles: Option<Settles>,
     /// Its task has ended: it does not count any more, and is kept for its leases only.
@@ -98,7 +98,7 @@ impl<C> Link<C> {
             uses: 0,
             since: Instant::now(),
             retires: None,
-            retired: false,
+            retired: None,
             settles: None,
             ended: false,
         }

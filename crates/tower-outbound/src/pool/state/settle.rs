@@ -65,8 +65,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
     pub(super) fn hold_back(&self, waiter: Key) -> Option<Duration> {
         let entry = self.origins.get(self.waiters.get(waiter).origin);
         let first = std::iter::successors(entry.paired.first(), |key| self.waiters.next(*key));
-        let held = first.take(entry.settling.all).any(|key| key == waiter);
-        held.then_some(if entry.settling.sure > 0 { SURE } else { POSSIBLE })
+        let settling = first.take(entry.settling.all).any(|key| key == waiter);
+        let settling = settling.then_some(if entry.settling.sure > 0 { SURE } else { POSSIBLE });
+        let after = self.limits.connect_after;
+        let busy = (!after.is_zero() && entry.live() > 0).then_some(after);
+        settling.max(busy)
     }
 
     /// Connects of the origin are not held back any more for a connection that went elsewhere.

@@ -140,10 +140,10 @@ impl<C: Pooled, E: Clone> State<C, E> {
         let mut reset = Reset::default();
         for key in self.links.keys() {
             let link = self.links.get_mut(key);
-            if origin.is_some_and(|origin| origin != link.origin) || link.ended || link.retired {
+            if origin.is_some_and(|origin| origin != link.origin) || link.ended || link.retired.is_some() {
                 continue;
             }
-            link.retired = true;
+            link.retired = Some(why);
             match link.stage {
                 Stage::Idle => reset.closed += 1,
                 Stage::Shared if link.leases == 0 => reset.closed += 1,
@@ -166,11 +166,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
     /// Why the link may serve no further request; `None` if it may.
     pub(super) fn unfit(&self, link: Key, now: Instant) -> Option<Why> {
         let link = self.links.get(link);
+        if link.retired.is_some() {
+            return link.retired;
+        }
         if self.closed {
             return Some(Why::PoolGone);
-        }
-        if link.retired {
-            return Some(Why::Reset);
         }
         if link.uses >= self.limits.uses {
             return Some(Why::MaxUses);
@@ -205,6 +205,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
                 debug_assert!(false, "only an open link is discarded");
             }
         }
+    }
+
+    /// Whether nothing is open, and nothing will be kept.
+    pub(in crate::pool) const fn is_emptied(&self) -> bool {
+        self.closed && self.open == 0
     }
 
     /// Links that count against the limit, idle ones, and waiters.

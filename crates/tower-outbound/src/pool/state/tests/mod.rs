@@ -286,7 +286,7 @@ impl World {
                 let allowed = link.connection.as_ref().and_then(Pooled::streams).unwrap_or(0);
                 link.leases < allowed.min(state.limits.streams)
             };
-            let fit = |link: &&&Link<Fake>| !link.retired && link.uses < state.limits.uses;
+            let fit = |link: &&&Link<Fake>| link.retired.is_none() && link.uses < state.limits.uses;
             let shared = links.iter().filter(|link| link.stage == Stage::Shared).filter(fit);
             assert_eq!(shared.filter(has_stream).count(), 0, "a request waits beside a free stream");
             let limit = if state.limits.overflow { usize::MAX } else { state.limits.per_origin };
