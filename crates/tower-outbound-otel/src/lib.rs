@@ -78,7 +78,7 @@
 //! | `dns.lookup.duration` | `outbound.connection.requests`, `outbound.connection.io`, `outbound.connection.stale` |
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
-//! | | `outbound.call.attempts` |
+//! | | `outbound.call.attempts`, `outbound.deadline.elapsed` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use |
 //! | | `outbound.operation.duration`, `outbound.operation.step.duration`, `outbound.operation.steps` |

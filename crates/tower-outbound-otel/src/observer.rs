@@ -234,6 +234,16 @@ impl Observer for OtelObserver {
                     recorder.released(origin, *release);
                 }
             }
+            Event::DeadlineElapsed { call, attempt, phase, .. } => {
+                let observed = |attempt: &&Attempt| attempt.observer_state(&self.shared.attempts).is_some();
+                let origin = match attempt {
+                    Some(attempt) => Some(*attempt).filter(observed).map(Attempt::origin),
+                    None => self.origin_of(call),
+                };
+                if let Some(origin) = origin {
+                    recorder.deadline_elapsed(origin, *phase);
+                }
+            }
             Event::BackoffEnded { call, start, end, .. } => {
                 if let Some(state) = call.observer_state(&self.calls) {
                     state.waited(end.saturating_duration_since(*start));

@@ -18,7 +18,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_outbound::{BoxError, Outbound};
+use tower_outbound::{BoxError, Deadline, Outbound, RequestExt};
 use tower_outbound_otel::OtelObserver;
 
 const BACKOFF: Duration = Duration::from_millis(1);
@@ -42,6 +42,7 @@ const METRICS: [(&str, &str); 28] = [
     ("outbound.connection.io", "By"),
     ("outbound.connection.opened", "{connection}"),
     ("outbound.connection.requests", "{request}"),
+    ("outbound.deadline.elapsed", "{call}"),
     ("outbound.phase.duration", "s"),
     ("outbound.releases", "{response}"),
     ("outbound.requests", "{request}"),
@@ -180,6 +181,8 @@ async fn own_meter_provider_receives_every_metric() {
         let response = service.clone().oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
     }
+    let late = get("http://busy.example/").deadline(Deadline::after(Duration::ZERO));
+    assert!(service.oneshot(late).await.is_err());
     // A connect that fails.
     let client = Client::builder(TokioExecutor::new()).build(outbound.connector(outbound.http_connector()));
     let refused = format!("http://127.0.0.1:{}/", closed_port().unwrap().port());

@@ -56,6 +56,7 @@
 //! | folder `record`: [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
 //! | private: `error` | [`Error`] and the errors of the layers |
 //! | private: `classify` | [`Failure::of`], which knows the errors of other crates |
+//! | [`deadline`] | the deadline of a call |
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
 //! | [`retry`], [`observe`], [`limit`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
@@ -100,9 +101,13 @@ mod record;
 
 /// The records of a call and of its attempts.
 pub mod attempt {
-    pub use crate::record::{
-        Attempt, Call, Cumulative, Deadline, DeadlineScope, NoPropagation, Timings, UrlTemplate,
-    };
+    pub use crate::record::{Attempt, Call, Cumulative, NoPropagation, Timings, UrlTemplate};
+}
+
+/// Deadlines of calls.
+pub mod deadline {
+    pub use crate::error::DeadlineElapsed;
+    pub use crate::record::{Deadline, DeadlineScope, TimeSplit};
 }
 
 mod classify;

@@ -38,6 +38,7 @@ const MODULES: &[&str] = &[
     "attempt",
     "client",
     "connect",
+    "deadline",
     "docs",
     "event",
     "failure",

@@ -3,6 +3,7 @@
 mod body;
 mod connect;
 mod deadline;
+mod deadline_elapsed;
 mod defaults;
 mod grpc_deadline;
 mod head;

@@ -1,8 +1,9 @@
-//! Calls: their retries, and how many attempts they took.
+//! Calls: their retries, their deadlines, and how many attempts they took.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_outbound::Phase;
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
 
 use super::attributes::{Attributes, text};
@@ -21,6 +22,7 @@ pub(super) struct CallMetrics {
     releases: Cache<Release, Option<BoundCounter<u64>>>,
     attempts: Cache<&'static str, Option<BoundHistogram<u64>>>,
     delays: Cache<(), Option<BoundHistogram<f64>>>,
+    deadlines: Cache<Phase, Option<BoundCounter<u64>>>,
 }
 
 impl CallMetrics {
@@ -31,6 +33,7 @@ impl CallMetrics {
             releases: Cache::default(),
             attempts: Cache::default(),
             delays: Cache::default(),
+            deadlines: Cache::default(),
         };
         for reason in BY_DEFAULT {
             metrics.add(reason, None, 0);
@@ -64,6 +67,16 @@ impl CallMetrics {
         let handle = self.releases.get(release, || {
             let release = (o::RELEASE, text(release.as_str()));
             self.attributes.instruments.releases.bound(&self.attributes.outbound([release]))
+        });
+        if let Some(handle) = &*handle {
+            handle.add(1);
+        }
+    }
+
+    pub(super) fn deadline_elapsed(&self, phase: Phase) {
+        let handle = self.deadlines.get(phase, || {
+            let phase = (o::PHASE, text(phase.as_str()));
+            self.attributes.instruments.deadline_elapsed.bound(&self.attributes.outbound([phase]))
         });
         if let Some(handle) = &*handle {
             handle.add(1);

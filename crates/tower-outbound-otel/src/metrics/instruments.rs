@@ -59,6 +59,7 @@ pub(super) struct Instruments {
     pub(super) operation_duration: Option<Histogram<f64>>,
     pub(super) operation_step_duration: Option<Histogram<f64>>,
     pub(super) operation_steps: Option<Counter<u64>>,
+    pub(super) deadline_elapsed: Option<Counter<u64>>,
 }
 
 impl Instruments {
@@ -234,6 +235,12 @@ impl Instruments {
                 "outbound.operation.steps",
                 "{step}",
                 "Declared steps of ended operations, by outcome; not reached ones too.",
+            ),
+            deadline_elapsed: counter(
+                all,
+                "outbound.deadline.elapsed",
+                "{call}",
+                "Calls that their deadline cut, by phase.",
             ),
         }
     }

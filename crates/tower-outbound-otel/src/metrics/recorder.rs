@@ -10,7 +10,7 @@ use tower_outbound::event::{ConnectResult, ObserverKey};
 use tower_outbound::operation::{Operation, Report, StepRun};
 use tower_outbound::outbound::Reset;
 use tower_outbound::retry::{Release, RetryLimit, RetryReason};
-use tower_outbound::{Attempt, Connection, Origin};
+use tower_outbound::{Attempt, Connection, Origin, Phase};
 
 use super::attributes::Attributes;
 use super::connection::ConnectionState;
@@ -123,6 +123,12 @@ impl Recorder {
     pub(crate) fn released(&self, origin: &Origin, release: Release) {
         if let Some(origin) = self.of(origin) {
             origin.call.released(release);
+        }
+    }
+
+    pub(crate) fn deadline_elapsed(&self, origin: &Origin, phase: Phase) {
+        if let Some(origin) = self.of(origin) {
+            origin.call.deadline_elapsed(phase);
         }
     }
 

@@ -3,6 +3,7 @@
 mod bounds;
 mod carried;
 mod conventions;
+mod deadlines;
 mod hidden;
 mod load;
 mod metrics;

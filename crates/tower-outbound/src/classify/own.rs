@@ -4,9 +4,9 @@ use http::StatusCode;
 
 use super::evidence::{Evidence, Level};
 use crate::error::{
-    ConnectError, ConnectionEndedError, LostRequestError, NoTlsError, PhaseError, PoolConnectError,
-    PoolTimeoutError, QueueFullError, ResolveError, SendError, StepError, TcpConnectError, TimeoutError,
-    TunnelError,
+    ConnectError, ConnectionEndedError, DeadlineElapsed, LostRequestError, NoTlsError, PhaseError,
+    PoolConnectError, PoolTimeoutError, QueueFullError, ResolveError, SendError, StepError, TcpConnectError,
+    TimeoutError, TunnelError,
 };
 use crate::failure::{Detail, Failure, Kind, Phase, SendState};
 
@@ -17,6 +17,11 @@ pub(super) fn failure_of(error: Level<'_>) -> Option<Failure> {
     }
     if let Some(error) = error.downcast_ref::<TcpConnectError>() {
         return Some(error.failure().clone());
+    }
+    if let Some(error) = error.downcast_ref::<DeadlineElapsed>() {
+        let failure = Failure::new(Kind::DeadlineExceeded);
+        let failure = error.phase().map_or(failure.clone(), |phase| failure.with_phase(phase));
+        return Some(if error.had_passed() { failure.unsent() } else { failure });
     }
     if let Some(error) = error.downcast_ref::<TimeoutError>() {
         return Some(Failure::new(error.kind().kind()));

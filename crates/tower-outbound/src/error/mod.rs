@@ -1,6 +1,7 @@
 //! The errors of every layer.
 
 mod connect;
+mod deadline;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod error;
 mod history;
@@ -15,6 +16,7 @@ mod tunnel;
 mod upload;
 
 pub use self::connect::{ConnectError, PhaseError, ResolveError};
+pub use self::deadline::DeadlineElapsed;
 pub use self::error::Error;
 pub use self::history::{FailedAttempt, RetryHistory};
 pub(crate) use self::limit::{Limited, Occupancy};

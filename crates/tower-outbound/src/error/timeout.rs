@@ -20,8 +20,6 @@ pub enum TimeoutKind {
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The whole call: its [`Deadline`](crate::Deadline), or `grpc-timeout`, which ends with the response's head.
-    Deadline,
 }
 
 impl TimeoutKind {
@@ -32,7 +30,6 @@ impl TimeoutKind {
             Self::BodyIdle => Kind::BodyTimeout,
             Self::Connect => Kind::ConnectTimeout,
             Self::Tls => Kind::TlsTimeout,
-            Self::Deadline => Kind::DeadlineExceeded,
         }
     }
 
@@ -44,7 +41,6 @@ impl TimeoutKind {
             Self::BodyIdle => "the peer sent no response data",
             Self::Connect => "no connection was made",
             Self::Tls => "the TLS handshake did not end",
-            Self::Deadline => "the call did not end",
         }
     }
 }
@@ -61,18 +57,13 @@ impl TimeoutError {
         Self { kind, duration }
     }
 
-    /// Whether the attempt began after the deadline.
-    pub(crate) const fn is_past(&self) -> bool {
-        self.duration.is_zero()
-    }
-
     /// Returns which timeout has elapsed.
     #[must_use]
     pub const fn kind(&self) -> TimeoutKind {
         self.kind
     }
 
-    /// Returns the configured duration of the timeout; of a deadline, the time that the attempt had.
+    /// Returns the configured duration of the timeout.
     #[must_use]
     pub const fn duration(&self) -> Duration {
         self.duration
@@ -81,18 +72,8 @@ impl TimeoutError {
 
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_past() {
-            return f.write_str("the deadline of the call had passed");
-        }
         write!(f, "{} within {:?}", self.kind.description(), self.duration)
     }
 }
 
-impl StdError for TimeoutError {
-    /// Of a deadline: tonic's own error, from which tonic makes the status that it makes without the layers.
-    #[cfg(feature = "tonic")]
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        static EXPIRED: tonic::TimeoutExpired = tonic::TimeoutExpired(());
-        (self.kind == TimeoutKind::Deadline).then_some(&EXPIRED as _)
-    }
-}
+impl StdError for TimeoutError {}

@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, Method, Response, StatusCode, Version};
 use http_body::Body;
@@ -14,8 +15,15 @@ use crate::event::{Event, Outcome, ResponseHead};
 use crate::failure::{Failure, Kind};
 use crate::record::{Attempt, AttemptScope, CloseHint, Connection, EndCause};
 use crate::settings::Silence;
-use crate::timeouts::{AttemptTimers, CheckUp, attribute_cut, finish_lost, finish_timed_out};
+use crate::timeouts::{
+    AttemptTimers, CheckUp, attribute_cut, cut_by_deadline, finish_lost, finish_past_deadline,
+    finish_timed_out,
+};
+use crate::timer::RESOLUTION;
 use crate::util::http::NamedHeaders;
+
+/// A timer of the client that strikes this little before the deadline is for the same deadline.
+const SAME: Duration = RESOLUTION.saturating_mul(2);
 
 /// Ends the attempt when dropped.
 #[derive(Debug)]
@@ -46,6 +54,10 @@ impl Drop for Guard {
                 Outcome::Ok
             }
             None if std::thread::panicking() => cut(Kind::Other),
+            // Another timer with the same deadline was faster.
+            None if self.attempt.call().has_to_end_within(Duration::ZERO) => {
+                Outcome::Failed(cut_by_deadline(&self.attempt))
+            }
             None => Outcome::Cancelled { phase: self.attempt.response().failing_phase() },
         };
         self.attempt.response().finish(&outcome);
@@ -211,8 +223,12 @@ fn fail(error: BoxError, attempt: &Attempt) -> Error {
     if let Some(connection) = extras.get::<Connection>() {
         attempt.response().confirm_connection(connection, Instant::now());
     }
-    let failure = Failure::of(&*error).in_attempt(|| attempt.response().failing_phase());
-    let failure = attempt.attribute(failure);
+    let failure = Failure::of(&*error);
+    if failure.kind() == Kind::DeadlineExceeded && attempt.call().has_to_end_within(SAME) {
+        // tonic's own timer for the same deadline.
+        return finish_past_deadline(attempt, || {});
+    }
+    let failure = attempt.attribute(failure.in_attempt(|| attempt.response().failing_phase()));
     attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), error)
 }

@@ -93,7 +93,7 @@ fn bound_by_grpc_timeout<B>(attempt: &Attempt, request: &Request<B>) {
     let deadline =
         grpc::timeout(request.headers()).and_then(|timeout| attempt.start_time().checked_add(timeout));
     if let Some(deadline) = deadline {
-        attempt.call().end_head_by(deadline);
+        attempt.call().end_by(deadline);
     }
 }
 

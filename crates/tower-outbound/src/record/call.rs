@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::Extensions;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::ObserverStates;
 use crate::event::{Event, Outcome, log};
-use crate::failure::Phase;
-use crate::record::{Deadline, Registry, RetryReason};
+use crate::failure::{Kind, Phase};
+use crate::record::{Attempt, Deadline, Registry, RetryReason, TimeSplit};
 
 /// What the caller asked for: one or more attempts, and the pauses between them.
 ///
@@ -31,8 +31,6 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     deadline: AtomicU64,
     /// As `deadline`, of the retries alone.
     retry_deadline: AtomicU64,
-    /// As `deadline`, of the response's head.
-    head_deadline: AtomicU64,
     /// Nanoseconds that the connects of the call may still take together; `u64::MAX` without a limit.
     connect_left: AtomicU64,
     /// A layer above observe emits the start and the end.
@@ -44,10 +42,13 @@ struct Inner<T: ?Sized = dyn Send + Sync> {
     unreported: AtomicU32,
     /// The end of the call, if it waits for these.
     late_end: OnceLock<Box<Outcome>>,
-    /// The phase in which the last attempt was cancelled, and the retry reason: the position in the list plus 1.
-    cancelled_in: AtomicU8,
+    /// The phase in which the last attempt was cancelled or cut by the deadline, and the retry reason: the position in the
+    /// list plus 1.
+    cut_in: AtomicU8,
     retry: AtomicU8,
     backoff: AtomicU64,
+    /// How the attempts before the last one spent their time, of a call with a deadline.
+    earlier: Mutex<Vec<TimeSplit>>,
     observer_states: ObserverStates,
     /// State of the layer that makes the call, inline to save an allocation. Written in place, since it may be large.
     storage: T,
@@ -221,18 +222,26 @@ impl Call {
 
     /// After this instant no attempt can begin, if there is such an instant.
     pub(crate) fn attempts_end(&self) -> Option<Instant> {
-        let Inner { deadline, retry_deadline, head_deadline, .. } = &*self.0;
-        [deadline, retry_deadline, head_deadline].into_iter().filter_map(|after| self.instant(after)).min()
+        let Inner { deadline, retry_deadline, .. } = &*self.0;
+        self.instant(deadline).into_iter().chain(self.instant(retry_deadline)).min()
     }
 
-    /// The peer's deadline of the whole call: an attempt without a head ends then, and no attempt follows. A later one than
-    /// the current one has no effect.
-    pub(crate) fn end_head_by(&self, deadline: Instant) {
-        self.0.head_deadline.fetch_min(self.after_start(deadline), Ordering::AcqRel);
+    /// Whether the deadline passes within this time.
+    pub(crate) fn has_to_end_within(&self, time: Duration) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= Instant::now() + time)
     }
 
-    pub(crate) fn head_deadline(&self) -> Option<Instant> {
-        self.instant(&self.0.head_deadline)
+    /// A retry follows this attempt: keeps how it spent its time, in case the deadline strikes later.
+    pub(crate) fn keep_split(&self, attempt: &Attempt) {
+        if self.attempts_end().is_some() {
+            let split = TimeSplit::of(attempt, Instant::now());
+            self.0.earlier.lock().unwrap_or_else(PoisonError::into_inner).push(split);
+        }
+    }
+
+    /// How the attempts before a retry spent their time.
+    pub(crate) fn earlier_attempts(&self) -> Vec<TimeSplit> {
+        self.0.earlier.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A connect for the call begins, with this timeout; zero is none. Returns the timeout that leaves the connects of the
@@ -336,9 +345,14 @@ impl Call {
 
     /// An attempt of the call has ended, and its end will be emitted.
     pub(in crate::record) fn attempt_ends(&self, outcome: &Outcome) {
-        if let Outcome::Cancelled { phase } = outcome {
-            let at = Phase::ALL.iter().position(|each| each == phase).unwrap_or_default();
-            self.0.cancelled_in.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
+        let phase = match outcome {
+            Outcome::Cancelled { phase } => Some(*phase),
+            Outcome::Failed(failure) if failure.kind() == Kind::DeadlineExceeded => failure.phase(),
+            _ => None,
+        };
+        if let Some(phase) = phase {
+            let at = Phase::ALL.iter().position(|each| *each == phase).unwrap_or_default();
+            self.0.cut_in.store(u8::try_from(at + 1).unwrap_or_default(), Ordering::Release);
         }
     }
 
@@ -363,9 +377,9 @@ impl Call {
         }
     }
 
-    /// The phase in which the last attempt was cancelled.
-    pub(crate) fn cancelled_in(&self) -> Option<Phase> {
-        let at = self.0.cancelled_in.load(Ordering::Acquire).checked_sub(1)?;
+    /// The phase in which the last attempt was cancelled, or cut by the deadline.
+    pub(crate) fn cut_in(&self) -> Option<Phase> {
+        let at = self.0.cut_in.load(Ordering::Acquire).checked_sub(1)?;
         Phase::ALL.get(usize::from(at)).copied()
     }
 
@@ -381,16 +395,16 @@ impl<T: Default> Inner<T> {
             end_cause: AtomicU8::new(0),
             deadline: AtomicU64::new(u64::MAX),
             retry_deadline: AtomicU64::new(u64::MAX),
-            head_deadline: AtomicU64::new(u64::MAX),
             connect_left: AtomicU64::new(u64::MAX),
             claimed: AtomicBool::new(false),
             last: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             unreported: AtomicU32::new(0),
             late_end: OnceLock::new(),
-            cancelled_in: AtomicU8::new(0),
+            cut_in: AtomicU8::new(0),
             retry: AtomicU8::new(0),
             backoff: AtomicU64::new(0),
+            earlier: Mutex::default(),
             observer_states: ObserverStates::default(),
             storage: T::default(),
         })

@@ -26,7 +26,8 @@ const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 ///
 /// # Errors
 /// A call that the deadline cuts fails with [`Kind::DeadlineExceeded`](crate::Kind::DeadlineExceeded) in the phase that was
-/// running: before the response's head the call's future, afterwards the response's body. Once the deadline has passed,
+/// running: before the response's head the call's future, afterwards the response's body. The error's source,
+/// [`DeadlineElapsed`](crate::deadline::DeadlineElapsed), says how the time was spent. Once the deadline has passed,
 /// calls fail at once and nothing is sent. No wait for a retry begins that would end after the deadline.
 ///
 /// # Cancel safety

@@ -20,6 +20,7 @@ mod reset;
 mod retry_reason;
 mod setup;
 mod starting_setup;
+mod time_split;
 mod timings;
 mod url_template;
 
@@ -28,7 +29,7 @@ pub use self::attempt::Attempt;
 pub(crate) use self::attempt::{
     AttemptScope, AttemptStart, CallHandOver, CallScope, SuspendedCall, WeakAttempt, grpc, next_sequence,
 };
-use self::attempt::{Mark, association_reported, opened_none_since};
+use self::attempt::{Mark, association_reported, current_phase, opened_none_since};
 pub use self::call::Call;
 pub(crate) use self::call::{CallStorage, EndCause};
 use self::connection::{Association, UseEvidence};
@@ -49,5 +50,7 @@ pub use self::reset::Reset;
 pub use self::retry_reason::{Release, RetryLimit, RetryReason};
 pub use self::setup::{Setup, SetupPhase, TlsInfo};
 pub(crate) use self::starting_setup::StartingSetup;
+pub use self::time_split::TimeSplit;
+pub(crate) use self::time_split::write_phases;
 pub use self::timings::{Cumulative, Timings};
 pub use self::url_template::UrlTemplate;

@@ -9,19 +9,19 @@ use tokio::time::Instant;
 
 use super::failed_attempts::FailedAttempts;
 use super::replay::{ReplayState, RequestParts};
-use super::report::{end_dropped, end_with_response};
+use super::report::{end_dropped, end_with_response, report_deadline};
 use super::rules::{AttemptResult, BudgetKind, Delay, RetryDecision, Rules, is_idempotent, is_permanent};
 use super::shared::RetryShared;
 use super::single::SingleCall;
 use super::{Lease, LeasedBody, RetryContext, RetryOptions, Verdict};
-use crate::error::{BoxError, Error, FailedAttempt, RetryHistory};
+use crate::error::{BoxError, DeadlineElapsed, Error, FailedAttempt, RetryHistory};
 use crate::event::{Event, Outcome, ResponseHead, StackWarning};
-use crate::failure::{Failure, Phase, SendState};
+use crate::failure::{Failure, Kind, Phase, SendState};
 use crate::record::{
     Attempt, Call, CallHandOver, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup,
     Timings, grpc,
 };
-use crate::settings::RetrySettings;
+use crate::settings::{ReleaseBounds, RetrySettings};
 
 /// What a client of this crate knows of its calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,9 +129,10 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
         if !self.options.above_observe {
             request.extensions_mut().insert(self.call.clone());
         }
-        if let Some(deadline) = self.call.head_deadline() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            request.headers_mut().insert(grpc::GRPC_TIMEOUT, grpc::timeout_value(left));
+        if let (Some(deadline), Some(timeout)) =
+            (self.call.deadline(), request.headers_mut().get_mut(grpc::GRPC_TIMEOUT))
+        {
+            *timeout = grpc::timeout_value(deadline.saturating_duration_since(Instant::now()));
         }
         if let Some(name) = &self.settings.attempt_header {
             request.headers_mut().insert(name, self.failed.retries().into());
@@ -145,8 +146,18 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
 }
 
 impl<L, B: Body> RetryCall<L, B> {
-    pub(super) fn settings(&self) -> &RetrySettings {
-        &self.settings
+    /// The bounds of a release before this delay, so that the delay ends before the deadline.
+    pub(super) fn release_before(&self, delay: Duration) -> ReleaseBounds {
+        let ReleaseBounds { bytes, time } = self.settings.release;
+        let left = self.call.attempts_end().map(|end| end.saturating_duration_since(Instant::now()));
+        ReleaseBounds { bytes, time: left.map_or(time, |left| left.saturating_sub(delay).min(time)) }
+    }
+
+    /// The deadline has passed between two attempts.
+    pub(super) fn deadline_elapsed(&self) -> Error {
+        report_deadline(&self.call, self.registry());
+        let failure = Failure::new(Kind::DeadlineExceeded).with_phase(Phase::Backoff);
+        Error::new(failure, None, DeadlineElapsed::between_attempts(&self.call).into())
     }
 
     pub(super) fn registry(&self) -> &Registry {
@@ -205,13 +216,14 @@ impl<L, B: Body> RetryCall<L, B> {
         };
         let attempt = response.extensions().get::<Timings>().map(Timings::attempt);
         let (reason, delay) = self.decide(Ok(head), attempt)?;
-        self.record_attempt(FailedAttempt {
+        let failed = FailedAttempt {
             failure: None,
             status: Some(response.status()),
             connection: attempt.and_then(Attempt::connection),
             reason,
             delay,
-        });
+        };
+        self.record_attempt(failed, attempt);
         self.call.set_end_cause(EndCause::ReleasedByRetry);
         Some(delay)
     }
@@ -229,19 +241,23 @@ impl<L, B: Body> RetryCall<L, B> {
         }
         let failure = error.failure();
         let (reason, delay) = self.decide(Err(failure), error.attempt())?;
-        self.record_attempt(FailedAttempt {
+        let failed = FailedAttempt {
             failure: Some(failure.clone()),
             status: None,
             connection: error.connection(),
             reason,
             delay,
-        });
+        };
+        self.record_attempt(failed, error.attempt());
         // The cause of the failed attempt is not the cause of the call's end.
         self.call.clear_end_cause();
         Some(delay)
     }
 
-    fn record_attempt(&mut self, attempt: FailedAttempt) {
+    fn record_attempt(&mut self, attempt: FailedAttempt, of: Option<&Attempt>) {
+        if let Some(of) = of {
+            self.call.keep_split(of);
+        }
         self.phase = Phase::Backoff;
         self.call.retried(attempt.reason, attempt.delay);
         self.failed.push(attempt);

@@ -8,7 +8,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, sleep_until};
 use tower_service::Service;
 
 use super::Lease;
@@ -17,7 +17,7 @@ use super::drain::Drain;
 use super::single::SingleCall;
 use crate::error::{BoxError, Error};
 use crate::event::Event;
-use crate::record::{CallScope, SuspendedCall};
+use crate::record::{Call, CallScope, SuspendedCall};
 
 pin_project! {
     /// The future of a call, until the head of its last response.
@@ -63,8 +63,8 @@ pin_project! {
         // Without a delay: lets other tasks, and the IO driver, run first. They notice the other connections that died
         // with this one, so that the retry does not take one of those.
         Yielding { turn: Pin<Box<dyn Future<Output = ()> + Send>> },
-        // The client is polled for readiness.
-        Readying,
+        // The client is polled for readiness, until the deadline of the call.
+        Readying { until: Option<Pin<Box<Sleep>>> },
         Done,
     }
 }
@@ -117,7 +117,7 @@ where
                     match result {
                         Ok(mut response) => match call.after_response(&response) {
                             Some(delay) => {
-                                let bounds = call.settings().release;
+                                let bounds = call.release_before(delay);
                                 let version = response.version();
                                 let drain = Drain::new(response.into_body(), version, bounds);
                                 this.state.set(State::Draining { drain, delay });
@@ -151,17 +151,24 @@ where
                 }
                 StateProj::Waiting { timer } => {
                     ready!(timer.as_mut().poll(cx));
-                    this.state.set(State::Readying);
+                    this.state.set(State::Readying { until: None });
                     call.end_backoff();
                 }
                 StateProj::Yielding { turn } => {
                     ready!(turn.as_mut().poll(cx));
-                    this.state.set(State::Readying);
+                    this.state.set(State::Readying { until: None });
                 }
-                StateProj::Readying => {
-                    if let Err(error) = ready!(client.poll_ready(cx)) {
+                StateProj::Readying { until } => {
+                    let error = match client.poll_ready(cx) {
+                        Poll::Ready(result) => result.err().map(|error| Error::from_client(error.into())),
+                        Poll::Pending => {
+                            ready!(poll_deadline(until, call.call(), cx));
+                            Some(call.deadline_elapsed())
+                        }
+                    };
+                    if let Some(error) = error {
                         this.state.set(State::Done);
-                        return Poll::Ready(Err(call.fail(Error::from_client(error.into()))));
+                        return Poll::Ready(Err(call.fail(error)));
                     }
                     let request = call.next_request();
                     let future = {
@@ -174,6 +181,13 @@ where
             }
         }
     }
+}
+
+/// Waits for the deadline of the call, if it has one.
+fn poll_deadline(until: &mut Option<Pin<Box<Sleep>>>, call: &Call, cx: &mut Context<'_>) -> Poll<()> {
+    let deadline = call.deadline().filter(|_| Handle::try_current().is_ok());
+    let Some(deadline) = deadline else { return Poll::Pending };
+    until.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(cx)
 }
 
 /// Polls a call whose request is not retried.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::deadline::finish_past_deadline;
 use crate::error::{Error, TimeoutError, TimeoutKind};
 use crate::event::Outcome;
 use crate::failure::{Failure, SendState};
@@ -21,8 +22,6 @@ pub(crate) struct AttemptTimers {
     alarm: Alarm,
     /// From the start of the attempt to the deadline of the call; zero if it had passed by then.
     deadline: Option<Duration>,
-    /// The same to that of the call's head.
-    head_deadline: Option<Duration>,
     /// When the caller began to wait for the next frame.
     frame_polled_at: Option<Instant>,
 }
@@ -38,7 +37,6 @@ impl AttemptTimers {
             body_idle_is_set,
             alarm: Alarm::Off,
             deadline: attempt.call().deadline().map(left),
-            head_deadline: attempt.call().head_deadline().map(left),
             frame_polled_at: None,
         };
         this.before_head().or(this.after_head()).is_some().then_some(this)
@@ -46,8 +44,7 @@ impl AttemptTimers {
 
     /// The shortest timeout before the response's head.
     fn before_head(&self) -> Option<Duration> {
-        let deadlines = self.head_deadline.into_iter().chain(self.deadline);
-        self.timeouts.before_head().into_iter().chain(deadlines).min()
+        self.timeouts.before_head().into_iter().chain(self.deadline).min()
     }
 
     /// The shortest timeout after the response's head.
@@ -57,7 +54,7 @@ impl AttemptTimers {
 
     /// Whether the attempt began after the deadline.
     pub(crate) fn is_past_deadline(&self) -> bool {
-        self.deadline == Some(Duration::ZERO) || self.head_deadline == Some(Duration::ZERO)
+        self.deadline == Some(Duration::ZERO)
     }
 
     /// Whether the request's body has to record what the client takes.
@@ -66,9 +63,9 @@ impl AttemptTimers {
     }
 
     /// Returns the timeout that has elapsed while the response's head is awaited.
-    pub(crate) fn poll_head(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
+    pub(crate) fn poll_head(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeUp> {
         if self.is_past_deadline() {
-            return Some(TimeoutError::new(TimeoutKind::Deadline, Duration::ZERO));
+            return Some(TimeUp::Deadline);
         }
         let timeouts = &self.timeouts;
         let within = self.before_head()?;
@@ -81,15 +78,10 @@ impl AttemptTimers {
             left(
                 now,
                 [
-                    (TimeoutKind::Deadline, self.deadline.unwrap_or_default(), Some(attempt.start_time())),
-                    (
-                        TimeoutKind::Deadline,
-                        self.head_deadline.unwrap_or_default(),
-                        Some(attempt.start_time()),
-                    ),
-                    (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
-                    (TimeoutKind::WriteIdle, timeouts.write_idle, response.upload_stuck_since()),
-                    (TimeoutKind::FirstByte, timeouts.first_byte, response.awaited_since()),
+                    (None, self.deadline.unwrap_or_default(), Some(attempt.start_time())),
+                    (Some(TimeoutKind::Attempt), timeouts.attempt, Some(attempt.start_time())),
+                    (Some(TimeoutKind::WriteIdle), timeouts.write_idle, response.upload_stuck_since()),
+                    (Some(TimeoutKind::FirstByte), timeouts.first_byte, response.awaited_since()),
                 ],
             )
         })
@@ -110,7 +102,7 @@ impl AttemptTimers {
     }
 
     /// Returns the timeout that has elapsed while the caller waits for a frame.
-    pub(crate) fn poll_body(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeoutError> {
+    pub(crate) fn poll_body(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeUp> {
         let within = self.after_head()?;
         let Self { timeouts, frame_polled_at, alarm, deadline, .. } = self;
         let polled_at =
@@ -119,9 +111,9 @@ impl AttemptTimers {
             left(
                 now,
                 [
-                    (TimeoutKind::Deadline, deadline.unwrap_or_default(), Some(attempt.start_time())),
-                    (TimeoutKind::Attempt, timeouts.attempt, Some(attempt.start_time())),
-                    (TimeoutKind::BodyIdle, timeouts.body_idle, polled_at),
+                    (None, deadline.unwrap_or_default(), Some(attempt.start_time())),
+                    (Some(TimeoutKind::Attempt), timeouts.attempt, Some(attempt.start_time())),
+                    (Some(TimeoutKind::BodyIdle), timeouts.body_idle, polled_at),
                 ],
             )
         })
@@ -129,49 +121,62 @@ impl AttemptTimers {
 
     /// Restarts the idle timeout after a frame. Returns the timeout of the attempt or the call that has elapsed
     /// nevertheless.
-    pub(crate) fn on_frame(&mut self, attempt: &Attempt) -> Option<TimeoutError> {
+    pub(crate) fn on_frame(&mut self, attempt: &Attempt) -> Option<TimeUp> {
         self.frame_polled_at = None;
-        let deadline = (TimeoutKind::Deadline, self.deadline.unwrap_or_default());
-        let timeouts = [deadline, (TimeoutKind::Attempt, self.timeouts.attempt)];
+        let deadline = (None, self.deadline.unwrap_or_default());
+        let timeouts = [deadline, (Some(TimeoutKind::Attempt), self.timeouts.attempt)];
         let timeouts = timeouts.into_iter().filter(|(_, timeout)| !timeout.is_zero());
         let (kind, timeout) = timeouts.min_by_key(|(_, timeout)| *timeout)?;
         let elapsed = attempt.start_time().elapsed() >= timeout;
-        elapsed.then(|| TimeoutError::new(kind, timeout))
+        elapsed.then(|| TimeUp::new(kind, timeout))
     }
 }
 
-/// The time until the next of these timeouts elapses.
+/// Why an attempt is cut.
+#[derive(Debug)]
+pub(crate) enum TimeUp {
+    Timeout(TimeoutError),
+    /// The deadline of the call has passed.
+    Deadline,
+}
+
+impl TimeUp {
+    fn new(kind: Option<TimeoutKind>, timeout: Duration) -> Self {
+        kind.map_or(Self::Deadline, |kind| Self::Timeout(TimeoutError::new(kind, timeout)))
+    }
+}
+
+/// The time until the next of these timeouts elapses; one without a kind is the deadline.
 ///
 /// # Errors
 /// The first of them that has elapsed. `None` as its start pauses a timeout.
 fn left<const N: usize>(
     now: Instant,
-    timeouts: [(TimeoutKind, Duration, Option<Instant>); N],
-) -> Result<Duration, TimeoutError> {
+    timeouts: [(Option<TimeoutKind>, Duration, Option<Instant>); N],
+) -> Result<Duration, TimeUp> {
     let mut next = Duration::MAX;
     for (kind, timeout, since) in timeouts.into_iter().filter(|(_, timeout, _)| !timeout.is_zero()) {
         let passed = since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
         match timeout.saturating_sub(passed) {
-            Duration::ZERO => return Err(TimeoutError::new(kind, timeout)),
+            Duration::ZERO => return Err(TimeUp::new(kind, timeout)),
             left => next = next.min(left),
         }
     }
     Ok(next)
 }
 
-/// Finishes the attempt as failed by this timeout, and returns the error for the caller.
+/// Finishes the attempt as failed by this timeout or by the deadline, and returns the error for the caller.
 ///
 /// `drop_client` drops the client's future or body. Before that, the attempt must have its cause, or would be recorded as
 /// cancelled.
-pub(crate) fn finish_timed_out(
-    attempt: &Attempt,
-    timeout: TimeoutError,
-    drop_client: impl FnOnce(),
-) -> Error {
+pub(crate) fn finish_timed_out(attempt: &Attempt, time_up: TimeUp, drop_client: impl FnOnce()) -> Error {
     attempt.call().set_end_cause(EndCause::AttemptTimeout);
+    let timeout = match time_up {
+        TimeUp::Deadline => return finish_past_deadline(attempt, drop_client),
+        TimeUp::Timeout(timeout) => timeout,
+    };
     attempt.response().record_timeout(timeout.kind() == TimeoutKind::WriteIdle);
     let failure = Failure::new(timeout.kind().kind()).in_attempt(|| attempt.response().failing_phase());
-    let failure = if timeout.is_past() { failure.unsent() } else { failure };
     let failure = attribute_cut(attempt, failure, drop_client);
     attempt.response().finish(&Outcome::Failed(failure.clone()));
     Error::new(failure, Some(attempt.clone()), timeout.into())

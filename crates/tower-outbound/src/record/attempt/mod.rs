@@ -30,6 +30,7 @@ pub use self::attempt::Attempt;
 pub(crate) use self::inner::AttemptStart;
 use self::io::AttemptIo;
 pub(in crate::record) use self::marks::Mark;
+pub(in crate::record) use self::phases::current_phase;
 use self::queue::AttemptQueue;
 use self::request_body::AttemptRequestBody;
 use self::response::AttemptResponse;

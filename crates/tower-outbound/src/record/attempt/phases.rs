@@ -52,7 +52,7 @@ pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
 }
 
 /// The phase that the attempt is in, and since when.
-pub(super) fn current_phase(attempt: &Attempt) -> (Phase, Instant) {
+pub(in crate::record) fn current_phase(attempt: &Attempt) -> (Phase, Instant) {
     let inner = &*attempt.0;
     let at = |mark: &Mark| mark.get(inner.start);
     if let Some(head) = at(&inner.marks.head) {

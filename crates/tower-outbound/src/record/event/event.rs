@@ -63,6 +63,16 @@ pub enum Event<'a> {
         /// When it ended.
         end: Instant,
     },
+    /// The deadline of a call has passed and cuts the call, once. If an attempt is cut, its end follows.
+    #[non_exhaustive]
+    DeadlineElapsed {
+        /// The call.
+        call: &'a Call,
+        /// The attempt that is cut; `None` in the wait before a retry.
+        attempt: Option<&'a Attempt>,
+        /// The phase in which the deadline struck.
+        phase: Phase,
+    },
     /// An attempt has started; ends with [`AttemptEnded`](Self::AttemptEnded).
     #[non_exhaustive]
     AttemptStarted {
