@@ -56,10 +56,9 @@
 //! | folder `record`: [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
 //! | private: `error` | [`Error`] and the errors of the layers |
 //! | private: `classify` | [`Failure::of`], which knows the errors of other crates |
-//! | [`deadline`] | the deadline of a call |
 //! | [`timeouts`] | the timeouts of an attempt and of a connect |
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
-//! | [`retry`], [`observe`], [`limit`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
+//! | [`retry`], [`observe`], [`limit`], [`deadline`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
 //! | [`operation`] | named steps of any protocol under one deadline |
 //! | [`pool`] | a client with a pool of its own, below the layers |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
@@ -104,16 +103,11 @@ pub mod attempt {
     pub use crate::record::{Attempt, Call, Cumulative, NoPropagation, Timings, UrlTemplate};
 }
 
-/// Deadlines of calls.
-pub mod deadline {
-    pub use crate::error::DeadlineElapsed;
-    pub use crate::record::{Deadline, DeadlineScope, TimeSplit};
-}
-
 mod classify;
 #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
 pub mod client;
 pub mod connect;
+pub mod deadline;
 pub mod docs;
 mod error;
 mod ext;

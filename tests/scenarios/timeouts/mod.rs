@@ -4,6 +4,8 @@ mod body;
 mod connect;
 mod deadline;
 mod deadline_elapsed;
+mod deadline_headers;
+mod deadline_layer;
 mod defaults;
 mod grpc_deadline;
 mod head;

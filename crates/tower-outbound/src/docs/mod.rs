@@ -6,6 +6,7 @@
 //! | [`hyper`] | bare connections, and hyper-util's composable pools |
 //! | [`layers`] | the order of the layers, their settings, and where your own layers go |
 //! | [`recipes`] | one line of code for each wish |
+//! | [`deadlines`] | one time limit for a call, for several, and for the services below |
 //! | [`retries`] | what is retried, how often, and what happens to the connection meanwhile |
 //! | [`failures`] | each kind of failure, and what each fault leads to |
 //! | [`types`] | services that are already made, names of the types, and errors of the compiler |
@@ -16,6 +17,11 @@
 ///
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+/// One time limit for a call, for several, and for the services below.
+///
+#[doc = include_str!("deadlines.md")]
+pub mod deadlines {}
 
 /// Each kind of failure, and what each fault leads to.
 ///

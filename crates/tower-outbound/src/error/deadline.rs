@@ -54,12 +54,18 @@ impl DeadlineElapsed {
         Self::new(Some(Phase::Backoff), false, call.earlier_attempts(), Instant::now())
     }
 
+    /// The deadline cuts a request, of whose attempts nothing is known, after this time.
+    pub(crate) fn unobserved(phase: Option<Phase>, had_passed: bool, total: Duration) -> Self {
+        Self { phase, had_passed, total, attempts: Box::default() }
+    }
+
     fn new(phase: Option<Phase>, had_passed: bool, attempts: Vec<TimeSplit>, now: Instant) -> Self {
         let total = attempts.first().map(|first| now.saturating_duration_since(first.start()));
         Self { phase, had_passed, total: total.unwrap_or_default(), attempts: attempts.into() }
     }
 
-    /// The phase in which the deadline struck; `None` if no layer observes attempts.
+    /// The phase in which the deadline struck; `None` if no layer below the
+    /// [`DeadlineLayer`](crate::deadline::DeadlineLayer) observes attempts.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {
         self.phase

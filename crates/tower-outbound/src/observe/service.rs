@@ -10,10 +10,11 @@ use crate::error::{BoxError, Error};
 use crate::event::{Event, RequestHead, StackWarning};
 use crate::failure::Failure;
 use crate::foreign::request_capture;
-use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate, grpc};
-use crate::settings::{Silence, Streaming, Timeouts};
+use crate::record::{Attempt, AttemptStart, Call, CallScope, Origin, Registry, Setup, UrlTemplate};
+use crate::settings::{DeadlineHeaders, Silence, Streaming, Timeouts};
 use crate::timeouts::AttemptTimers;
 use crate::util::http::{NamedHeaders, announce_empty_body};
+use crate::util::timeout_header::{GRPC_TIMEOUT, parse_grpc};
 use crate::util::{inner_service_accessors, user_info};
 
 /// A client whose attempts are observed. Created by [`ObserveLayer`](super::ObserveLayer).
@@ -87,13 +88,22 @@ fn set_deadlines<B>(attempt: &Attempt, request: &Request<B>, timeouts: &Timeouts
 
 /// The deadline that the client announces is that of the call, retries and waits included.
 fn bound_by_grpc_timeout<B>(attempt: &Attempt, request: &Request<B>) {
-    if !attempt.is_grpc() {
-        return;
+    let value = if attempt.is_grpc() { request.headers().get(&GRPC_TIMEOUT) } else { None };
+    let Some(value) = value else { return };
+    match parse_grpc(value) {
+        Some(timeout) => {
+            let deadline = attempt.start_time().checked_add(timeout);
+            deadline.into_iter().for_each(|deadline| attempt.call().end_by(deadline));
+        }
+        None => attempt.registry().warn(StackWarning::InvalidTimeout),
     }
-    let deadline =
-        grpc::timeout(request.headers()).and_then(|timeout| attempt.start_time().checked_add(timeout));
-    if let Some(deadline) = deadline {
-        attempt.call().end_by(deadline);
+}
+
+/// Tells the peer what is left of the deadline.
+fn hand_on_deadline<B>(attempt: &Attempt, request: &mut Request<B>, headers: &DeadlineHeaders) {
+    if let Some(deadline) = attempt.call().deadline() {
+        let left = deadline.saturating_duration_since(attempt.start_time());
+        headers.write(attempt.is_grpc(), request.headers_mut(), left);
     }
 }
 
@@ -148,7 +158,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let timeouts = self.timeouts.unwrap_or_else(|| self.registry.settings().timeouts);
+        let settings = self.registry.settings();
+        let timeouts = self.timeouts.unwrap_or(settings.timeouts);
         let own = request.extensions().get::<Timeouts>();
         let timeouts = own.map_or(timeouts, |own| own.or(timeouts));
         announce_empty_body(&mut request);
@@ -156,6 +167,9 @@ where
         let attempt = self.start(&mut request, facts);
         set_deadlines(&attempt, &request, &timeouts);
         bound_by_grpc_timeout(&attempt, &request);
+        if let Some(headers) = &settings.deadline_headers {
+            hand_on_deadline(&attempt, &mut request, headers);
+        }
         let watch = AttemptTimers::new(timeouts, facts.silence, &attempt);
         user_info::move_to_header(&mut request);
         request_capture(&attempt, &mut request);

@@ -5,7 +5,7 @@ use crate::event::{Observer, ObserversBuilder};
 use crate::limit::InFlightLimitLayer;
 use crate::record::Registry;
 use crate::retry::RetryLayer;
-use crate::settings::{Settings, Timeouts};
+use crate::settings::{DeadlineHeaders, Settings, Timeouts};
 
 /// Observers and settings of an [`Outbound`]; from [`Outbound::builder`].
 ///
@@ -51,6 +51,26 @@ impl OutboundBuilder {
     /// [`RequestExt::timeouts`](crate::RequestExt::timeouts) overrides them for one request.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
+        self
+    }
+
+    /// Writes what is left of the call's deadline into the headers of each attempt, for the peer. Default: off. A
+    /// `grpc-timeout` that a gRPC request has is the deadline of its call, also without this option.
+    ///
+    /// A shorter time that the request has in the header stays.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    /// use tower_outbound::deadline::DeadlineHeaders;
+    ///
+    /// // `grpc-timeout` for gRPC, and a header of milliseconds for the rest.
+    /// let headers = DeadlineHeaders::new().http(http::HeaderName::from_static("x-timeout-ms"));
+    /// let outbound = Outbound::builder().deadline_headers(headers).build();
+    /// # let _ = outbound;
+    /// ```
+    pub fn deadline_headers(mut self, headers: DeadlineHeaders) -> Self {
+        self.settings.deadline_headers = Some(headers);
         self
     }
 

@@ -111,6 +111,14 @@ impl Deadline {
     }
 }
 
+impl Deadline {
+    /// Runs this in the scope of the deadline.
+    pub(crate) fn enter<R>(self, run: impl FnOnce() -> R) -> R {
+        let deadline = Self::current().map_or(self, |outer| outer.min(self));
+        CURRENT.sync_scope(deadline, run)
+    }
+}
+
 pin_project! {
     /// A future whose calls are under a deadline; from [`Deadline::scope`].
     ///

@@ -19,9 +19,10 @@ use crate::event::{Event, Outcome, ResponseHead, StackWarning};
 use crate::failure::{Failure, Kind, Phase, SendState};
 use crate::record::{
     Attempt, Call, CallHandOver, CallStorage, EndCause, Registry, RetryLimit, RetryReason, Reuse, Setup,
-    Timings, grpc,
+    Timings,
 };
 use crate::settings::{ReleaseBounds, RetrySettings};
+use crate::util::timeout_header::{GRPC_TIMEOUT, grpc_value};
 
 /// What a client of this crate knows of its calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,9 +131,9 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
             request.extensions_mut().insert(self.call.clone());
         }
         if let (Some(deadline), Some(timeout)) =
-            (self.call.deadline(), request.headers_mut().get_mut(grpc::GRPC_TIMEOUT))
+            (self.call.deadline(), request.headers_mut().get_mut(&GRPC_TIMEOUT))
         {
-            *timeout = grpc::timeout_value(deadline.saturating_duration_since(Instant::now()));
+            *timeout = grpc_value(deadline.saturating_duration_since(Instant::now()));
         }
         if let Some(name) = &self.settings.attempt_header {
             request.headers_mut().insert(name, self.failed.retries().into());

@@ -16,6 +16,7 @@
 //! Each default is a constant in the file of its group, with its unit and reason. A zero duration disables a timeout.
 
 mod connect;
+mod deadline_headers;
 mod in_flight;
 mod keep_alive;
 mod retry;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::connect::{CONNECT, ConnectTimeouts};
+pub use self::deadline_headers::DeadlineHeaders;
 #[cfg(test)]
 pub(crate) use self::in_flight::ACQUIRE_TIMEOUT;
 pub(crate) use self::in_flight::InFlightSettings;
@@ -47,6 +49,7 @@ pub(crate) struct Settings {
     /// Shared with each call, which keeps the retry settings that it started with.
     pub(crate) retry: Arc<RetrySettings>,
     pub(crate) in_flight: InFlightSettings,
+    pub(crate) deadline_headers: Option<DeadlineHeaders>,
 }
 
 impl Default for Settings {
@@ -57,6 +60,7 @@ impl Default for Settings {
             connect: ConnectTimeouts::new(),
             retry: Arc::default(),
             in_flight: InFlightSettings::new(),
+            deadline_headers: None,
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod list;
 mod named_enum;
 pub(crate) mod sync;
+pub(crate) mod timeout_header;
 pub(crate) mod user_info;
 
 pub(crate) use self::accessors::inner_service_accessors;

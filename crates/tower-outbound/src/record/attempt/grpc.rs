@@ -1,9 +1,8 @@
 //! Whether a request is gRPC, and the status of its response.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
 /// The last code that gRPC defines.
 const UNAUTHENTICATED: u8 = 16;
@@ -20,37 +19,6 @@ pub(crate) fn status(headers: &HeaderMap) -> Option<u8> {
         _ => None,
     });
     code.filter(|code| !digits.is_empty() && *code <= UNAUTHENTICATED)
-}
-
-/// The header with the deadline of a call.
-pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-
-/// The time in `grpc-timeout`: at most 8 digits and a unit. Anything else is no time.
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let (unit, digits) = headers.get(GRPC_TIMEOUT)?.as_bytes().split_last()?;
-    let valid = matches!(digits.len(), 1..=8) && digits.iter().all(u8::is_ascii_digit);
-    if !valid {
-        return None;
-    }
-    let amount = digits.iter().fold(0, |amount, digit| amount * 10 + u64::from(digit & 15));
-    match unit {
-        b'H' => Some(Duration::from_secs(amount * 3600)),
-        b'M' => Some(Duration::from_secs(amount * 60)),
-        b'S' => Some(Duration::from_secs(amount)),
-        b'm' => Some(Duration::from_millis(amount)),
-        b'u' => Some(Duration::from_micros(amount)),
-        b'n' => Some(Duration::from_nanos(amount)),
-        _ => None,
-    }
-}
-
-/// The value of `grpc-timeout`, in the finest unit that has room for it.
-pub(crate) fn timeout_value(time: Duration) -> HeaderValue {
-    let units = [(1, 'n'), (1_000, 'u'), (1_000_000, 'm'), (1_000_000_000, 'S')];
-    let fits = |(size, _): &(u128, char)| time.as_nanos() / size <= 99_999_999;
-    let (size, unit) = units.into_iter().find(fits).unwrap_or((3_600_000_000_000, 'H'));
-    let value = format!("{}{unit}", time.as_nanos() / size);
-    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("0n"))
 }
 
 /// The gRPC status of an attempt, in one byte.
@@ -83,6 +51,7 @@ impl GrpcStatus {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -112,32 +81,6 @@ mod tests {
             assert_eq!(status(&headers("grpc-status", value.as_bytes())), expected, "{value:?}");
         }
         assert_eq!(status(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn grpc_timeout_is_8_digits_and_a_unit() {
-        for (value, expected) in [
-            ("200m", Some(Duration::from_millis(200))),
-            ("0n", Some(Duration::ZERO)),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
-            ("7M", Some(Duration::from_secs(420))),
-            ("3S", Some(Duration::from_secs(3))),
-            ("5u", Some(Duration::from_micros(5))),
-            ("100000000n", None),
-            ("m", None),
-            ("1", None),
-            ("-1m", None),
-            ("1 m", None),
-            ("1x", None),
-            ("", None),
-        ] {
-            assert_eq!(timeout(&headers("grpc-timeout", value.as_bytes())), expected, "{value:?}");
-        }
-        for nanos in [0, 1, 99_999_999, 100_000_000, 3_600_000_000_123] {
-            let time = Duration::from_nanos(nanos);
-            let read = timeout(&HeaderMap::from_iter([(GRPC_TIMEOUT, timeout_value(time))])).unwrap();
-            assert!(read <= time && time - read <= time / 1_000_000, "{read:?} of {time:?}");
-        }
     }
 
     proptest! {

@@ -46,6 +46,15 @@ pub(crate) fn misplaced(warning: super::StackWarning) {
 }
 
 #[cfg(not(feature = "tracing"))]
+pub(crate) fn invalid_timeout(_: &str) {}
+
+/// Not the value, which may contain anything.
+#[cfg(feature = "tracing")]
+pub(crate) fn invalid_timeout(header: &str) {
+    tracing::warn!(target: "tower_outbound", header, "the timeout in a request's header is no time, and is ignored");
+}
+
+#[cfg(not(feature = "tracing"))]
 pub(crate) fn retired(_: &Connection, _: CloseReason) {}
 
 #[cfg(feature = "tracing")]

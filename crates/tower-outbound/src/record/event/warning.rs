@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A part of the stack is missing or misplaced.
+/// A part of the stack is missing or misplaced, or a request contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StackWarning {
@@ -21,6 +21,8 @@ pub enum StackWarning {
     OtherRuntime,
     /// reqwest sent a request that no layer has seen.
     Bypassed,
+    /// A gRPC request has a `grpc-timeout` that is no time. It is sent as it is, and has no deadline by it.
+    InvalidTimeout,
 }
 
 impl StackWarning {
@@ -33,6 +35,7 @@ impl StackWarning {
             Self::RetriedTwice => 16,
             Self::OtherRuntime => 32,
             Self::Bypassed => 64,
+            Self::InvalidTimeout => 128,
         }
     }
 }
@@ -66,6 +69,10 @@ impl fmt::Display for StackWarning {
             Self::Bypassed => {
                 "reqwest sent a request past the layers, so nothing is known of it: send it with `client.get(url).send()` or \
                  `client.execute(request)` instead of `client.get_ref().get(url).send()`"
+            }
+            Self::InvalidTimeout => {
+                "the `grpc-timeout` of a request is no time (at most 8 digits and one of H, M, S, m, u, n), so it is no deadline \
+                 of the call"
             }
         })
     }
