@@ -215,6 +215,8 @@ impl Record {
                 self.slots.waiting -= 1;
                 self.end_for(*attempt, "slot wait");
             }
+            Event::ConnectionWaiting { attempt, .. } => self.start("connection wait", attempt.id()),
+            Event::ConnectionWaited { attempt, .. } => self.end("connection wait", attempt.id()),
             Event::SlotTaken { attempt, .. } => {
                 self.slots.held += 1;
                 self.slots.most = self.slots.most.max(self.slots.held);

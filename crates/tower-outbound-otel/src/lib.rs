@@ -75,7 +75,7 @@
 //! | `http.client.open_connections` c | |
 //! | `http.client.active_requests` | `outbound.connection.opened` c, `outbound.connection.closed` c |
 //! | `http.client.connection.duration` | `outbound.connect.duration` c, `outbound.connect.failed`, `outbound.connect.wasted` |
-//! | `dns.lookup.duration` | `outbound.connection.requests`, `outbound.connection.io`, `outbound.connection.stale` |
+//! | `dns.lookup.duration` | `outbound.connection.requests`, `outbound.connection.io`, `outbound.connection.stale`, `outbound.connection.waiting` |
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
 //! | | `outbound.call.attempts`, `outbound.deadline.elapsed` |

@@ -275,6 +275,12 @@ impl Observer for OtelObserver {
                 self.record_unserved(connection.setup());
             }
             Event::Reset { reset, .. } => recorder.reset(reset),
+            Event::ConnectionWaiting { origin, attempt, .. } => {
+                self.slot(origin, Some(attempt), SlotGauge::WaitingForConnection, 1);
+            }
+            Event::ConnectionWaited { origin, attempt, .. } => {
+                self.slot(origin, Some(attempt), SlotGauge::WaitingForConnection, -1);
+            }
             Event::SlotsOpened { origin, limit, .. } => {
                 self.slot(origin, None, SlotGauge::Limit, signed(*limit));
             }

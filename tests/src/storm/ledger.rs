@@ -95,8 +95,8 @@ impl Observer for Ledger {
             Event::CallEnded { .. } => drop(add(calls, -1)),
             Event::BackoffStarted { .. } => drop(add(backoffs, 1)),
             Event::BackoffEnded { .. } => drop(add(backoffs, -1)),
-            Event::SlotWaiting { .. } => drop(add(waiting, 1)),
-            Event::SlotWaited { .. } => drop(add(waiting, -1)),
+            Event::SlotWaiting { .. } | Event::ConnectionWaiting { .. } => drop(add(waiting, 1)),
+            Event::SlotWaited { .. } | Event::ConnectionWaited { .. } => drop(add(waiting, -1)),
             Event::SlotTaken { .. } => drop(add(slots, 1)),
             Event::SlotReturned { .. } => drop(add(slots, -1)),
             Event::AttemptStarted { attempt, request, .. } => {

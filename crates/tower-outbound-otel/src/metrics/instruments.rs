@@ -44,6 +44,7 @@ pub(super) struct Instruments {
     pub(super) connect_failed: Option<Counter<u64>>,
     pub(super) connect_wasted: Option<Counter<u64>>,
     pub(super) connection_stale: Option<Counter<u64>>,
+    pub(super) connection_waiting: Option<UpDownCounter<i64>>,
     pub(super) phase_duration: Option<Histogram<f64>>,
     pub(super) slot_limit: Option<UpDownCounter<i64>>,
     pub(super) slot_usage: Option<UpDownCounter<i64>>,
@@ -169,6 +170,12 @@ impl Instruments {
                 "outbound.connection.stale",
                 "{connection}",
                 "Pooled connections that were dead when an attempt was to use them.",
+            ),
+            connection_waiting: up_down(
+                all,
+                "outbound.connection.waiting",
+                "{connection}",
+                "Requests waiting for a connection of the pool.",
             ),
             phase_duration: seconds(
                 all,

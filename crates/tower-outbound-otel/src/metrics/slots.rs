@@ -1,4 +1,4 @@
-//! The slots of a limit.
+//! What is limited: the slots of requests in flight, and the connections of a pool.
 
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ pub(crate) enum SlotGauge {
     Limit,
     Usage,
     Waiting,
+    /// For a connection.
+    WaitingForConnection,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,7 @@ impl SlotMetrics {
                 SlotGauge::Limit => &instruments.slot_limit,
                 SlotGauge::Usage => &instruments.slot_usage,
                 SlotGauge::Waiting => &instruments.slot_waiting,
+                SlotGauge::WaitingForConnection => &instruments.connection_waiting,
             };
             instrument.bound(&self.attributes.outbound([]))
         });

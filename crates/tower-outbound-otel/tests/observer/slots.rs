@@ -5,8 +5,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use opentelemetry::Context;
+use outbound_tests::server::{Script, ScriptedServer};
 use tower::{Layer, ServiceExt};
 use tower_outbound::outbound::OutboundBuilder;
+use tower_outbound::pool::Pool;
 use tower_outbound::{BoxError, Outbound, Phase};
 
 use crate::support::*;
@@ -116,4 +118,24 @@ async fn slot_gauges_count_in_flight_layer_without_attempt_layer() {
     assert_eq!((gauge(&rig, "outbound.slot.limit"), usage), (3.0, 1.0));
     drop(response);
     assert_eq!(gauge(&rig, "outbound.slot.usage"), 0.0);
+}
+
+/// The first request has the only connection, which its unread body keeps.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_connection_of_pool_is_gauged_then_zero() {
+    let rig = Rig::new();
+    let outbound = limited(&rig, |builder| builder);
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length: 70000\r\n\r\n";
+    let (server, peer) = ScriptedServer::duplex(Script::new().read_request().write(ok).read_to_end());
+    let pool = Pool::builder().max_connections_per_origin(1).build(outbound.connector(peer));
+    let service = outbound.attempt_layer().layer(pool);
+    let held = service.clone().oneshot(get("http://a.example/")).await.unwrap();
+    assert_eq!(gauge(&rig, "outbound.connection.waiting"), 0.0);
+    let mut waiting = Box::pin(service.oneshot(get("http://a.example/")));
+    wait(waiting.as_mut()).await;
+    assert_eq!(gauge(&rig, "outbound.connection.waiting"), 1.0);
+    assert_eq!(rig.metrics()["outbound.connection.waiting"].0, "{connection}");
+    drop(waiting);
+    assert_eq!(gauge(&rig, "outbound.connection.waiting"), 0.0);
+    drop((held, server));
 }

@@ -34,7 +34,7 @@ impl Wait {
     /// `attempt` is that of the request.
     pub(super) fn new<B>(core: &Core<B>, waiter: Key, attempt: Option<Attempt>) -> Self {
         if let Some(attempt) = &attempt {
-            attempt.response().waits_in_pool(true);
+            attempt.response().waits_in_pool();
         }
         let timeout = Timeout::new(core.options.acquire_timeout);
         Self { waiter, since: Instant::now(), attempt, timeout, patience: Patience::Unasked }
@@ -72,9 +72,17 @@ impl Wait {
     }
 
     /// A connection gets the request.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.response().waited_in_pool(true);
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
         if let Some(attempt) = &self.attempt {
-            attempt.response().waits_in_pool(false);
+            attempt.response().waited_in_pool(false);
         }
     }
 }

@@ -42,8 +42,17 @@ impl AttemptResponse<'_> {
     }
 
     /// Our pool has the request, and no connection of it has. `false`: one gets it now.
-    pub(crate) fn waits_in_pool(self, waits: bool) {
-        self.0.0.write.set_in_pool_queue(waits);
+    pub(crate) fn waits_in_pool(self) {
+        let attempt = self.0;
+        attempt.0.write.set_in_pool_queue(true);
+        attempt.0.registry.emit(&Event::ConnectionWaiting { origin: attempt.origin(), attempt });
+    }
+
+    /// The wait has ended. `granted`: the request has a connection.
+    pub(crate) fn waited_in_pool(self, granted: bool) {
+        let attempt = self.0;
+        attempt.0.write.set_in_pool_queue(!granted);
+        attempt.0.registry.emit(&Event::ConnectionWaited { origin: attempt.origin(), attempt, granted });
     }
 
     /// Our pool has taken the request back from a connection, which will not take it any more. If it has not done so before,

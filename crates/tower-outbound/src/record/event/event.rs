@@ -213,6 +213,26 @@ pub enum Event<'a> {
         /// The reason and the state at the close.
         closed: &'a Closed,
     },
+    /// A request waits for a connection of the [pool](crate::pool) of this crate: for a connect, or for one that comes free.
+    /// Ends with [`ConnectionWaited`](Self::ConnectionWaited).
+    #[non_exhaustive]
+    ConnectionWaiting {
+        /// The origin of the request.
+        origin: &'a Origin,
+        /// The attempt.
+        attempt: &'a Attempt,
+    },
+    /// A request does not wait for a connection any more.
+    #[non_exhaustive]
+    ConnectionWaited {
+        /// The origin of the request.
+        origin: &'a Origin,
+        /// The attempt.
+        attempt: &'a Attempt,
+        /// Whether the request got a connection. Otherwise the connect failed, the wait timed out, or the caller dropped the
+        /// future.
+        granted: bool,
+    },
     /// An in-flight limit begins to track an origin; ends with [`SlotsClosed`](Self::SlotsClosed).
     #[non_exhaustive]
     SlotsOpened {
