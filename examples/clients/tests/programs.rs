@@ -4,14 +4,15 @@ use std::path::Path;
 use std::{env, fs};
 
 use outbound_tests::program::{OK, assert_refused, assert_reuse_http1, assert_reuse_http2, run};
-use outbound_tests::server::{Script, ScriptedServer};
+use outbound_tests::server::{Script, ScriptedServer, closed_port};
 
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("outbound_client", env!("CARGO_BIN_EXE_outbound_client")),
     ("hyper_http1", env!("CARGO_BIN_EXE_hyper_http1")),
     ("hyper_http2", env!("CARGO_BIN_EXE_hyper_http2")),
     ("client_pool", env!("CARGO_BIN_EXE_client_pool")),
     ("authentication", env!("CARGO_BIN_EXE_authentication")),
+    ("operation", env!("CARGO_BIN_EXE_operation")),
 ];
 
 /// The programs of the guides that are packages of their own.
@@ -74,11 +75,34 @@ async fn authentication_retry_token_kept_above_and_fresh_below_retry() {
     }
 }
 
+/// The second service does not answer.
+#[tokio::test]
+async fn operation_report_names_call_that_hit_limit() {
+    let users = ScriptedServer::tcp(Script::answering(OK)).await.unwrap();
+    let orders = ScriptedServer::tcp(Script::new().read_request().hang()).await.unwrap();
+    let mut command = std::process::Command::new(program("operation"));
+    command.args([users.uri("/7").to_string(), orders.uri("/7").to_string()]).env("NO_PROXY", "*");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.starts_with("checkout: timed_out in cart after 2.0"), "{stdout}");
+    let outcomes: Vec<_> =
+        stdout.lines().skip(2).map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(outcomes, ["ok", "timed_out", "not_reached"], "{stdout}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, "deadline_exceeded: the deadline passed in step cart\n");
+    assert_eq!((users.requests(), orders.requests()), (1, 1));
+}
+
 #[tokio::test]
 async fn programs_print_failure_kind_on_refused_connection() {
-    for (_, path) in PROGRAMS {
+    for (_, path) in PROGRAMS.iter().filter(|(name, _)| *name != "operation") {
         assert_refused(path).await;
     }
+    let refused = format!("http://{}/", closed_port().unwrap()).parse().unwrap();
+    let output = run(program("operation"), &refused).await;
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("connection_refused: "));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("checkout: failed after "));
 }
 
 #[test]

@@ -5,6 +5,8 @@ pub mod checks;
 mod collector;
 mod daemon;
 mod dnsmasq;
+#[cfg(unix)]
+mod dovecot;
 mod envoy;
 mod haproxy;
 mod nginx;
@@ -14,6 +16,8 @@ mod rotel;
 pub use collector::{Collector, Entrance};
 pub use daemon::Daemon;
 pub use dnsmasq::Dnsmasq;
+#[cfg(unix)]
+pub use dovecot::Dovecot;
 pub use envoy::Envoy;
 pub use haproxy::Haproxy;
 pub use nginx::{Access, Nginx, NginxConfig};
@@ -41,6 +45,9 @@ pub const ENVOY: Peer = Peer { name: "envoy", program: "envoy" };
 
 /// dnsmasq, a name server.
 pub const DNSMASQ: Peer = Peer { name: "dnsmasq", program: "dnsmasq" };
+
+/// dovecot, an IMAP server.
+pub const DOVECOT: Peer = Peer { name: "dovecot", program: "dovecot" };
 
 /// The OpenTelemetry Collector.
 pub const COLLECTOR: Peer = Peer { name: "collector", program: "otelcol-peer" };

@@ -7,6 +7,7 @@
 //! | [`layers`] | the order of the layers, their settings, and where your own layers go |
 //! | [`recipes`] | one line of code for each wish |
 //! | [`deadlines`] | one time limit for a call, for several, and for the services below |
+//! | [`operations`] | several calls, of any protocol, under one time limit |
 //! | [`retries`] | what is retried, how often, and what happens to the connection meanwhile |
 //! | [`failures`] | each kind of failure, and what each fault leads to |
 //! | [`types`] | services that are already made, names of the types, and errors of the compiler |
@@ -42,6 +43,11 @@ pub mod layers {}
 ///
 #[doc = include_str!("on_call.md")]
 pub mod on_call {}
+
+/// Several calls, of any protocol, under one time limit.
+///
+#[doc = include_str!("operations.md")]
+pub mod operations {}
 
 /// What a request costs, beside others; what costs what, and how to turn it off.
 ///
