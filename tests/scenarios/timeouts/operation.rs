@@ -34,7 +34,8 @@ async fn operation_cuts_call_of_step_at_deadline() {
         assert_eq!((report.outcome(), report.total()), (OperationOutcome::TimedOut, SECOND));
         let outcomes: Vec<_> = report.steps().iter().map(StepReport::outcome).collect();
         assert_eq!(outcomes, [StepOutcome::Ok, StepOutcome::TimedOut, StepOutcome::NotReached]);
-        assert!(recorder.outcomes()[1].ends_with(phase), "{:?}", recorder.outcomes());
+        // Not `cancelled`, although the step drops the call.
+        assert_eq!(recorder.outcomes(), ["ok".to_owned(), format!("deadline_exceeded in {phase}")]);
         assert_eq!(server.requests(), 2);
         drop((client, outbound, error, server));
         nothing_left(&recorder).await;
