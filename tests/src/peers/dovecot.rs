@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -36,12 +37,16 @@ impl Dovecot {
         fs::write(path.join("key.pem"), certs.key_pem())?;
         let mail = path.join("mail");
         fs::create_dir(&mail)?;
-        let user = fs::metadata(&mail)?.uid();
-        let owner = if user == 0 { NOBODY } else { user };
-        chown(&mail, Some(owner), Some(owner))
-            .or_else(|error| if user == 0 { Err(error) } else { Ok(()) })?;
-        let group = fs::metadata(&mail)?.gid();
-        fs::write(path.join("dovecot.conf"), configuration(path, [imap, imaps], [owner, group]))?;
+        let is_root = fs::metadata(&mail)?.uid() == 0;
+        if is_root {
+            chown(&mail, Some(NOBODY), Some(NOBODY))?;
+        }
+        let owner = fs::metadata(&mail)?;
+        let mut lines = configuration(path, [imap, imaps], [owner.uid(), owner.gid()]);
+        if !is_root {
+            lines += &without_root()?;
+        }
+        fs::write(path.join("dovecot.conf"), lines)?;
         let daemon = Daemon::start(DOVECOT, directory, imap, &["-F", "-c", "dovecot.conf"]).await?;
         Ok(Dovecot { daemon, imaps })
     }
@@ -119,4 +124,26 @@ service imap-login {{
 }}
 "#
     )
+}
+
+/// Every process is this user's, and none changes its root.
+fn without_root() -> io::Result<String> {
+    let name = |option| -> io::Result<String> {
+        let output = Command::new("id").arg(option).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let (user, group) = (name("-un")?, name("-gn")?);
+    Ok(format!(
+        r#"
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+}}
+"#
+    ))
 }

@@ -1,6 +1,7 @@
 //! Operations over futures of the clock: the paused clock measures them exactly.
 
 mod events;
+mod random;
 mod report;
 mod steps;
 
@@ -77,7 +78,7 @@ pub(crate) fn observed() -> (OperationBuilder, Arc<Mutex<Vec<String>>>) {
     (with_mail_steps(outbound.operation("mail")), lines)
 }
 
-fn on(target: Option<&str>) -> String {
+pub(crate) fn on(target: Option<&str>) -> String {
     target.map(|target| format!(" {target}")).unwrap_or_default()
 }
 
