@@ -16,7 +16,7 @@ thread_local! {
 
 struct Driven {
     connection: Connection,
-    /// The attempt whose request body the connection has polled last, and has not dropped.
+    /// The attempt whose request body the connection has begun to poll last, and has not dropped.
     upload: Option<Attempt>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn driven_connection() -> Option<Connection> {
     DRIVEN.try_with(|driven| driven.borrow().as_ref().map(|driven| driven.connection.clone())).ok().flatten()
 }
 
-/// The body of the attempt's request was polled, maybe by the task of an HTTP/2 connection.
+/// The body of the attempt's request is polled for the first time, maybe by the task of an HTTP/2 connection.
 pub(super) fn body_polled(attempt: &Attempt) {
     let _ = DRIVEN.try_with(|driven| {
         let mut driven = driven.borrow_mut();

@@ -72,10 +72,9 @@ impl<B: Body> Body for HandOffBody<B> {
         let this = self.project();
         if !std::mem::replace(this.polled, true) {
             this.attempt.request_body().polled_first();
+            body_polled(this.attempt);
         }
-        let polled = this.inner.poll_frame(cx);
-        body_polled(this.attempt);
-        polled
+        this.inner.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -19,18 +19,20 @@ pin_project! {
     /// # Cancel safety
     /// Dropping it drops the task inside: h2 resets the stream, unless its response is still in use.
     #[derive(Debug)]
-    pub(crate) struct UploadTask<F> {
+    pub(crate) struct UploadTask<F, K = ()> {
+        // Dropped before what it keeps.
         #[pin]
         inner: F,
+        kept: K,
         attempt: Option<Attempt>,
         grace: Grace,
     }
 }
 
-impl<F> UploadTask<F> {
-    /// Wraps a task that is being spawned.
-    pub(crate) fn new(inner: F) -> Self {
-        Self { inner, attempt: take_upload(), grace: Grace::default() }
+impl<F, K> UploadTask<F, K> {
+    /// Wraps a task that is being spawned. `kept` is dropped after the task.
+    pub(crate) fn new(inner: F, kept: K) -> Self {
+        Self { inner, kept, attempt: take_upload(), grace: Grace::default() }
     }
 }
 
@@ -40,12 +42,12 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl UploadTask<Task> {
     /// Wraps the task if it sends a body.
     pub(crate) fn boxed(task: Task) -> Task {
-        let this = Self::new(task);
+        let this = Self::new(task, ());
         if this.attempt.is_some() { Box::pin(this) } else { this.inner }
     }
 }
 
-impl<F: Future<Output = ()>> Future for UploadTask<F> {
+impl<F: Future<Output = ()>, K> Future for UploadTask<F, K> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

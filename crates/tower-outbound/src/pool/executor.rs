@@ -27,11 +27,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        let (place, task) = (self.place.clone(), UploadTask::new(task));
-        tokio::spawn(async move {
-            let _place = place;
-            task.await;
-        });
+        tokio::spawn(UploadTask::new(task, self.place.clone()));
     }
 }
 
