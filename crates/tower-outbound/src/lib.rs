@@ -60,6 +60,7 @@
 //! | private: `foreign` | what exists only because the pool belongs to another crate |
 //! | [`retry`], [`observe`], [`limit`], [`deadline`], [`fixed_body`], [`connect`] | a layer each, which do not know each other; `connect` has those below the pool |
 //! | [`operation`] | named steps of any protocol under one deadline |
+//! | [`reload`] | a client that is replaced while it is in use |
 //! | [`pool`] | a client with a pool of its own, below the layers |
 //! | [`outbound`] | the handle, its builder, and the order of the layers |
 //! | `client` | `OutboundClient` |
@@ -120,6 +121,7 @@ pub mod observe;
 pub mod operation;
 pub mod outbound;
 pub mod pool;
+pub mod reload;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;

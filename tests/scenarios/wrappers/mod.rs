@@ -4,6 +4,7 @@ mod auto_traits;
 mod bodies;
 mod io;
 mod readiness;
+mod reloadable;
 mod shared;
 
 use std::task::{Context, Waker};

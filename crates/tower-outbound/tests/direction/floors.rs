@@ -18,7 +18,7 @@ const FLOORS: &str = "
     classify
     timeouts
     foreign
-    deadline | observe | operation | limit | retry | fixed_body | pool | connect/tcp | connect/track | connect/phase
+    deadline | observe | operation | limit | retry | fixed_body | reload | pool | connect/tcp | connect/track | connect/phase
     connect
     outbound
     client
