@@ -49,6 +49,7 @@ const MODULES: &[&str] = &[
     "operation",
     "outbound",
     "pool",
+    "reload",
     "reqwest",
     "retry",
     "timeouts",
