@@ -3,9 +3,12 @@
 mod body;
 mod connect;
 mod deadline;
+mod deadline_chain;
 mod deadline_elapsed;
 mod deadline_headers;
 mod deadline_layer;
+mod deadline_races;
+mod deadline_stalls;
 mod defaults;
 mod grpc_deadline;
 mod head;

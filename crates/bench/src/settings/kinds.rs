@@ -40,6 +40,10 @@ pub(crate) enum Observe {
     Nothing,
     /// Nothing, and retries are off.
     NothingOnce,
+    /// Nothing, and each call has a deadline; with a header, each request says what is left.
+    Deadline {
+        header: bool,
+    },
     /// Every default metric, without a tracer.
     Metrics,
     /// The metrics of `Metrics::Core`.

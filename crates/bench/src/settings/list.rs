@@ -38,7 +38,7 @@ const PEERS: [(&str, Client, Observe, Traffic); 2] = [
 ];
 
 /// What the guard leaves out: the code of others changes with their versions only, and 3 MiB take long.
-const FURTHER: [(&str, Client, Observe, Traffic); 21] = [
+const FURTHER: [(&str, Client, Observe, Traffic); 24] = [
     ("raw", Client::Raw, Observe::Nothing, Traffic::Warm),
     ("lean", Client::Lean, Observe::Nothing, Traffic::Warm),
     ("lean_hand_metrics", Client::HandLean, Observe::Metrics, Traffic::Warm),
@@ -52,6 +52,9 @@ const FURTHER: [(&str, Client, Observe, Traffic); 21] = [
     ("reqwest_middleware_traces_100", Client::ReqwestMiddleware, TRACES, Traffic::Warm),
     ("peer_reqwest_middleware", Client::ReqwestMiddleware, Observe::Otlp, Traffic::Warm),
     ("none_without_retries", Client::Outbound, Observe::NothingOnce, Traffic::Warm),
+    ("none_deadline", Client::Outbound, Observe::Deadline { header: false }, Traffic::Warm),
+    ("none_deadline_header", Client::Outbound, Observe::Deadline { header: true }, Traffic::Warm),
+    ("layers_none_deadline", Client::Layers, Observe::Deadline { header: false }, Traffic::Warm),
     ("metrics_core", Client::Outbound, Observe::CoreMetrics, Traffic::Warm),
     ("pipeline_http", Client::Outbound, OVER_HTTP, Traffic::Warm),
     ("pipeline_http_gzip", Client::Outbound, OVER_HTTP_GZIP, Traffic::Warm),

@@ -1,6 +1,11 @@
 //! What our layers report to.
 
+use std::time::Duration;
+
+use http::HeaderName;
 use tower_outbound::Outbound;
+use tower_outbound::deadline::DeadlineHeaders;
+use tower_outbound::timeouts::Timeouts;
 use tower_outbound_otel::{Metrics, OtelObserver, Phases};
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry};
 
@@ -15,6 +20,12 @@ pub(crate) fn outbound(observe: Observe, to: &Addresses) -> (Outbound, Flush) {
         Observe::Nothing => return (Outbound::new(), Flush::nothing()),
         Observe::NothingOnce => {
             return (Outbound::builder().retry(|retry| retry.max_retries(0)).build(), Flush::nothing());
+        }
+        Observe::Deadline { header } => {
+            let outbound = Outbound::builder().timeouts(Timeouts::new().call(Duration::from_secs(10)));
+            let headers = DeadlineHeaders::new().http(HeaderName::from_static("x-timeout-ms"));
+            let outbound = if header { outbound.deadline_headers(headers) } else { outbound };
+            return (outbound.build(), Flush::nothing());
         }
         Observe::Metrics | Observe::CoreMetrics => {
             let metrics = if observe == Observe::Metrics { Metrics::All } else { Metrics::Core };

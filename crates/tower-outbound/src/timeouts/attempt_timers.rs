@@ -11,7 +11,7 @@ use crate::event::Outcome;
 use crate::failure::{Failure, SendState};
 use crate::record::{Attempt, AttemptScope, EndCause};
 use crate::settings::{AttemptTimeouts, Silence, Timeouts};
-use crate::timer::{Alarm, RESOLUTION};
+use crate::timer::{Alarm, RESOLUTION, Turns};
 
 /// The timeouts of one attempt, which share one timer.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct AttemptTimers {
     deadline: Option<Duration>,
     /// When the caller began to wait for the next frame.
     frame_polled_at: Option<Instant>,
+    /// The deadline has passed: a reset that arrived before it may not have been read yet.
+    last_turns: Option<Turns>,
 }
 
 impl AttemptTimers {
@@ -38,6 +40,7 @@ impl AttemptTimers {
             alarm: Alarm::Off,
             deadline: attempt.call().deadline().map(left),
             frame_polled_at: None,
+            last_turns: None,
         };
         this.before_head().or(this.after_head()).is_some().then_some(this)
     }
@@ -69,7 +72,7 @@ impl AttemptTimers {
         }
         let timeouts = &self.timeouts;
         let within = self.before_head()?;
-        self.alarm.poll(attempt.registry().timers(), cx, within, |now| {
+        let time_up = self.alarm.poll(attempt.registry().timers(), cx, within, |now| {
             // Nothing has elapsed when the attempt has just begun.
             if within > RESOLUTION && now.saturating_duration_since(attempt.start_time()) < RESOLUTION {
                 return Ok(within);
@@ -84,7 +87,17 @@ impl AttemptTimers {
                     (Some(TimeoutKind::FirstByte), timeouts.first_byte, response.awaited_since()),
                 ],
             )
-        })
+        })?;
+        self.after_last_turns(time_up, cx)
+    }
+
+    /// A reset that arrived before the deadline is a reset: what has arrived is read first.
+    fn after_last_turns(&mut self, time_up: TimeUp, cx: &mut Context<'_>) -> Option<TimeUp> {
+        if let TimeUp::Deadline = time_up {
+            let turns = self.last_turns.get_or_insert_with(Turns::new);
+            return turns.poll(cx).is_ready().then_some(time_up);
+        }
+        Some(time_up)
     }
 
     /// Ends the timeouts that end with the response's head; those of the body follow. `None` if there are none.
@@ -104,10 +117,10 @@ impl AttemptTimers {
     /// Returns the timeout that has elapsed while the caller waits for a frame.
     pub(crate) fn poll_body(&mut self, attempt: &Attempt, cx: &mut Context<'_>) -> Option<TimeUp> {
         let within = self.after_head()?;
-        let Self { timeouts, frame_polled_at, alarm, deadline, .. } = self;
+        let Self { timeouts, frame_polled_at, alarm, deadline, .. } = &mut *self;
         let polled_at =
             (!timeouts.body_idle.is_zero()).then(|| *frame_polled_at.get_or_insert_with(Instant::now));
-        alarm.poll(attempt.registry().timers(), cx, within, |now| {
+        let time_up = alarm.poll(attempt.registry().timers(), cx, within, |now| {
             left(
                 now,
                 [
@@ -116,7 +129,8 @@ impl AttemptTimers {
                     (Some(TimeoutKind::BodyIdle), timeouts.body_idle, polled_at),
                 ],
             )
-        })
+        })?;
+        self.after_last_turns(time_up, cx)
     }
 
     /// Restarts the idle timeout after a frame. Returns the timeout of the attempt or the call that has elapsed

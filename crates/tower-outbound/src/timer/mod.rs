@@ -14,8 +14,10 @@ mod queue;
 mod tests;
 mod timeout;
 mod timers;
+mod turns;
 
 pub(crate) use self::alarm::{Alarm, RESOLUTION};
 pub(crate) use self::grace::{GRACE, Grace};
 pub(crate) use self::timeout::Timeout;
 pub(crate) use self::timers::Timers;
+pub(crate) use self::turns::Turns;
