@@ -86,6 +86,7 @@ async fn exports_every_span_and_metric(rotel: &Rotel, protocol: OtlpProtocol, en
         "outbound.connection.io",
         "outbound.connection.opened",
         "outbound.connection.requests",
+        "outbound.connection.waiting",
         "outbound.phase.duration",
         "outbound.requests",
         "outbound.retries",
