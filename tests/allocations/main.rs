@@ -17,6 +17,7 @@ use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
 use tower_outbound::Outbound;
+use tower_outbound::deadline::DeadlineHeaders;
 use tower_outbound::timeouts::Timeouts;
 
 const WARM_UP: u64 = 50;
@@ -104,6 +105,22 @@ fn allocations_without_observer_are_four_at_most() {
     let (bare, layered) = (bare(address), layered(&Outbound::new(), address));
     println!("allocations per request: bare {bare:.2}, layered without an observer {layered:.2}");
     assert!(layered - bare <= LAYERED as f64 + 0.05, "bare {bare}, layered {layered}");
+}
+
+/// A deadline is a number in the call and shares the timer of the timeouts. A body that comes late has a timer of its own; a
+/// header is two allocations.
+#[test]
+fn allocations_deadline_adds_one_at_most_its_header_two_more() {
+    let (one, many) = (serve(b"response", 1), serve(&[b'x'; 2_000], 100));
+    let limit = || Outbound::builder().timeouts(Timeouts::new().call(Duration::from_secs(100)));
+    let headers = DeadlineHeaders::new().http(http::HeaderName::from_static("x-timeout-ms"));
+    for (address, body) in [(one, "1 frame"), (many, "100 frames")] {
+        let without = layered(&Outbound::new(), address);
+        let with = layered(&limit().build(), address) - without;
+        let header = layered(&limit().deadline_headers(headers.clone()).build(), address) - without;
+        println!("allocations of a deadline, {body}: {with:.2}; with a header: {header:.2}");
+        assert!(with <= 1.05 && header <= 3.05, "{body}: {with}, with a header {header}");
+    }
 }
 
 /// A client that responds without a connection.

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
+use tower_outbound::deadline::{DeadlineHeaders, IncomingDeadlineLayer};
 use tower_outbound::tonic::TonicChannel;
 use tower_outbound::{Class, OutboundClient, UrlTemplate};
 
@@ -43,7 +44,9 @@ pub(crate) fn serve(
 ) -> JoinHandle<()> {
     let prices = PricesClient::new(client.outbound().tonic(upstream::uri(prices)).connect_lazy());
     let clients = Clients { http: client, stock: format!("{stock}{STOCK}"), prices };
-    let server = Server::builder().add_service(TwinServer::new(Traced { clients, tracer }));
+    // A caller's `grpc-timeout` is the deadline of the calls below.
+    let deadline = IncomingDeadlineLayer::new(DeadlineHeaders::new());
+    let server = Server::builder().layer(deadline).add_service(TwinServer::new(Traced { clients, tracer }));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tokio::spawn(async move {
         let _ = server.serve_with_incoming_shutdown(incoming, stop).await;
