@@ -8,7 +8,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use outbound_tests::certs::Certs;
 use outbound_tests::server::{DuplexConnector, DuplexIo, Script};
 use tower::{Service, service_fn};
-use tower_outbound::connect::{PhaseLayer, PhaseTimer};
+use tower_outbound::connect::{PhaseLayer, PhaseTimer, TunnelConnector};
 use tower_outbound::deadline::DeadlineElapsed;
 use tower_outbound::pool::Pool;
 use tower_outbound::retry::{RetryContext, Verdict};
@@ -176,6 +176,32 @@ async fn deadline_in_each_phase_is_named_and_leaves_nothing() {
         }
     }
     println!("{table}");
+}
+
+/// A proxy that does not answer CONNECT.
+#[tokio::test(start_paused = true)]
+async fn deadline_in_tunnel_is_named_and_leaves_nothing() {
+    for own_pool in [true, false] {
+        let (server, peer) = ScriptedServer::duplex(Script::new().read_head().hang());
+        let recorder = Recorder::new();
+        let outbound = Outbound::builder().observer(recorder.clone()).build();
+        let tunnel = TunnelConnector::new(server.uri(""), peer.delay(ms(10)));
+        let connector = outbound.connector(tunnel);
+        let stall = Stall::at(Phase::Tunnel, Script::new());
+        let (error, took) = if own_pool {
+            let service = outbound.layer().layer(Pool::builder().build(connector));
+            stalled(&stall, service, &server).await
+        } else {
+            stalled(&stall, stack(&outbound, connector, false), &server).await
+        };
+        let failure = error.failure();
+        assert_eq!((failure.kind(), failure.phase()), (Kind::DeadlineExceeded, Some(Phase::Tunnel)));
+        assert!(took.abs_diff(LIMIT) <= TOLERANCE, "{took:?}");
+        let elapsed: &DeadlineElapsed = error.source().unwrap().downcast_ref().unwrap();
+        assert!(elapsed.spent(Phase::Tunnel).abs_diff(LIMIT - ms(10)) <= TOLERANCE, "{elapsed}");
+        drop((outbound, error, server));
+        nothing_left(&recorder).await;
+    }
 }
 
 const ALL: [Phase; 10] = [
