@@ -47,11 +47,12 @@
 //! # Modules
 //!
 //! A module may use the modules in the rows above its own row, and no others. `tests/direction` checks that. The folders
-//! `record`, `settings`, `timer` and `util` are private.
+//! `record`, `timer` and `util` are private.
 //!
 //! | modules | content |
 //! | --- | --- |
-//! | private: `util`, `timer`, `settings` | helpers; the shared timers; every option with its default |
+//! | private: `util`, `timer` | helpers; the shared timers |
+//! | `settings` | every option with its default; from files and the environment |
 //! | [`failure`] | the kind, phase and send state of a failure |
 //! | folder `record`: [`attempt`], [`event`] | the records: call, attempt, connection, origin; events and observers |
 //! | private: `error` | [`Error`] and the errors of the layers |
@@ -74,6 +75,7 @@
 //! | --- | --- |
 //! | `tracing` (default) | events as structured `tracing` events, and warnings about an incomplete stack |
 //! | `client` | `OutboundClient`: the [`pool`] with TLS (rustls, ring) and every layer |
+//! | `settings` | `settings`: options from the environment and a TOML file, and their change while the service runs |
 //! | `serde` | [`operation::Report`] serialises |
 //! | `json` | `json()` on the response's body of each client |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |
@@ -126,7 +128,11 @@ pub mod reload;
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod reqwest;
 pub mod retry;
+#[cfg(not(feature = "settings"))]
 mod settings;
+#[cfg(feature = "settings")]
+#[cfg_attr(docsrs, doc(cfg(feature = "settings")))]
+pub mod settings;
 pub mod timeouts;
 mod timer;
 #[cfg(feature = "tonic-channel")]

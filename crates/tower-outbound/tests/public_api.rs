@@ -52,6 +52,7 @@ const MODULES: &[&str] = &[
     "reload",
     "reqwest",
     "retry",
+    "settings",
     "timeouts",
     "tonic",
 ];

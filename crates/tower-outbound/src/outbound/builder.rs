@@ -5,7 +5,7 @@ use crate::event::{Observer, ObserversBuilder};
 use crate::limit::InFlightLimitLayer;
 use crate::record::Registry;
 use crate::retry::RetryLayer;
-use crate::settings::{DeadlineHeaders, Settings, Timeouts};
+use crate::settings::{DeadlineHeaders, StackSettings, Timeouts};
 
 /// Observers and settings of an [`Outbound`]; from [`Outbound::builder`].
 ///
@@ -26,7 +26,7 @@ use crate::settings::{DeadlineHeaders, Settings, Timeouts};
 #[must_use = "a builder does nothing until `build`"]
 pub struct OutboundBuilder {
     observers: ObserversBuilder,
-    settings: Settings,
+    settings: StackSettings,
     retry: RetryLayer,
 }
 
@@ -178,10 +178,10 @@ impl OutboundBuilder {
 impl Default for OutboundBuilder {
     fn default() -> Self {
         // `build` replaces this registry by the stack's own.
-        let detached = Registry::new(ObserversBuilder::default().build(), Settings::default());
+        let detached = Registry::new(ObserversBuilder::default().build(), StackSettings::default());
         Self {
             observers: ObserversBuilder::default(),
-            settings: Settings::default(),
+            settings: StackSettings::default(),
             retry: RetryLayer::new(detached),
         }
     }

@@ -15,7 +15,7 @@ use super::origin::OriginParts;
 use super::origins::Origins;
 use super::{Connection, Origin, OwnPool, PoolHandle, opened_none_since};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
-use crate::settings::Settings;
+use crate::settings::StackSettings;
 use crate::timer::Timers;
 
 /// What the layers of one stack share: origins, open connections, observers.
@@ -26,7 +26,7 @@ pub(crate) struct Registry(Arc<Inner>);
 
 struct Inner {
     observers: Observers,
-    settings: ArcSwap<Settings>,
+    settings: ArcSwap<StackSettings>,
     origins: RwLock<Origins>,
     hasher: DefaultHashBuilder,
     connections: Mutex<HashMap<u64, Open>>,
@@ -47,7 +47,7 @@ struct Open {
 }
 
 impl Registry {
-    pub(crate) fn new(observers: Observers, settings: Settings) -> Self {
+    pub(crate) fn new(observers: Observers, settings: StackSettings) -> Self {
         Self(Arc::new(Inner {
             observers,
             settings: ArcSwap::from_pointee(settings),
@@ -97,13 +97,13 @@ impl Registry {
     }
 
     /// The current settings.
-    pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
+    pub(crate) fn settings(&self) -> Guard<Arc<StackSettings>> {
         self.0.settings.load()
     }
 
     /// Replaces the settings. Layers read them at the next request or connect.
     #[cfg(test)]
-    pub(crate) fn store_settings(&self, settings: Settings) {
+    pub(crate) fn store_settings(&self, settings: StackSettings) {
         self.0.settings.store(Arc::new(settings));
     }
 
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     fn registry() -> Registry {
-        Registry::new(Observers::default(), Settings::default())
+        Registry::new(Observers::default(), StackSettings::default())
     }
 
     #[test]

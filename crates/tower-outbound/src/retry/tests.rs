@@ -15,10 +15,10 @@ use super::*;
 use crate::BoxError;
 use crate::event::ObserversBuilder;
 use crate::record::Registry;
-use crate::settings::Settings;
+use crate::settings::StackSettings;
 
 fn registry() -> Registry {
-    Registry::new(ObserversBuilder::default().build(), Settings::default())
+    Registry::new(ObserversBuilder::default().build(), StackSettings::default())
 }
 
 #[test]

@@ -1,40 +1,98 @@
-//! The options of an [`Outbound`](crate::Outbound) that are data, each with its default.
+//! [`Settings`]: the options of an [`Outbound`](crate::Outbound) and of its pool that are data, from code, the environment, a
+//! file and defaults.
 //!
-//! # Live configuration
-//! All layers of an `Outbound` share one [`Settings`] value, in an `arc_swap::ArcSwap` of the registry, and read it for
-//! each request and each connect. Live configuration will be one store of a new value: requests that start after the
-//! store follow the new settings, and requests in flight keep theirs (each call holds the retry settings that it
-//! started with).
+//! ```
+//! use std::time::Duration;
+//! use tower_outbound::settings::{Settings, Sources};
 //!
-//! Two values are copied when something is built, so a store does not reach the copy: the connect timeout (in a
-//! `TcpConnector`, and in tonic's endpoint), and the idle timeout (in a client's pool). A layer with an option of its own has a copy of the settings of its group, and does not follow a
-//! store either.
+//! let code = Settings::new().connect_timeout(Duration::from_secs(2));
+//! let settings = Sources::new().file("/etc/shop/outbound.toml").code(code).load();
+//! println!("{settings}");
+//! ```
 //!
-//! Code that an application passes in (observers, a retry policy, a resolver) is not data: it stays with its layer.
+//! # Weight
+//! Code wins over the environment, which wins over the file, which wins over the default.
+//! [`Sources::file_over_environment`] turns environment and file round.
 //!
-//! # Defaults
-//! Each default is a constant in the file of its group, with its unit and reason. A zero duration disables a timeout.
+//! # The file
+//! TOML. A key is a table and a name; durations and sizes are written as people write them:
+//!
+//! ```toml
+//! [timeouts]
+//! first_byte = "5s"
+//!
+//! [pool]
+//! max_connections_per_origin = 20
+//!
+//! [retry]
+//! status = [429, 503]
+//! replay_up_to = "256KiB"
+//! ```
+//!
+//! # Broken values
+//! A value that is not valid never stops the service: a warning names the key, the value, its source and what is used
+//! instead, and an unknown key names the nearest known one. At start the next source counts that has a valid value; on a
+//! reload the value in force. [`Settings::warnings`] has them too. Zero is never broken where it has a meaning. A variable
+//! that is empty counts as unset.
+//!
+//! # Keys
+//! Every value may be zero, which the table explains; the minimum is that of any other value. Numbers and sizes go up to
+//! 2<sup>32</sup> - 1, durations to 365 days.
+//!
+#![doc = include_str!("keys/table.md")]
+//!
+//! # Libraries
+//! figment holds the values of file and environment, because it knows where each came from; the `config` crate knows the
+//! file only, and asks for a newer Rust than this crate.
+
+// For maintainers. All layers of an `Outbound` share one `StackSettings` value, in an `arc_swap::ArcSwap` of the registry, and
+// read it for each request and each connect. A change is one store of a new value: requests that start after the store
+// follow it, and requests in flight keep theirs (each call holds the retry settings that it started with).
+//
+// Two values are copied when something is built, so a store does not reach the copy: the connect timeout (in a
+// `TcpConnector`, and in tonic's endpoint), and the idle timeout (in the pool of another crate). A layer with an option of
+// its own has a copy of the settings of its group, and does not follow a store either.
+//
+// Code that an application passes in (observers, a retry policy, a resolver) is not data: it stays with its layer. Each
+// default is a constant in the file of its group, with its unit and reason.
 
 mod connect;
 mod deadline_headers;
 mod in_flight;
 mod keep_alive;
+#[cfg(feature = "settings")]
+mod keys;
+mod pool;
+#[cfg(feature = "settings")]
+mod resolved;
 mod retry;
 mod retry_budget;
+#[cfg(feature = "settings")]
+mod sources;
 mod timeouts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::connect::{CONNECT, ConnectTimeouts};
+#[doc(hidden)] // in `deadline`
 pub use self::deadline_headers::DeadlineHeaders;
 #[cfg(test)]
 pub(crate) use self::in_flight::ACQUIRE_TIMEOUT;
 pub(crate) use self::in_flight::InFlightSettings;
 pub(crate) use self::keep_alive::KeepAlive;
+pub(crate) use self::pool::PoolSettings;
+#[doc(hidden)] // `pool::WhenFull`
+pub use self::pool::WhenFull;
+#[cfg(feature = "settings")]
+pub use self::resolved::{Entry, Settings};
 pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
+#[doc(hidden)] // `retry::RetryBudget`
 pub use self::retry_budget::RetryBudget;
+#[cfg(feature = "settings")]
+pub use self::sources::{FileError, Source, Sources, Warning};
 pub(crate) use self::timeouts::{AttemptTimeouts, Silence};
+#[doc(hidden)] // in `timeouts`
 pub use self::timeouts::{Streaming, Timeouts};
 
 /// Idle timeout: below the 60 to 75 s that are common for servers, so that this side closes first.
@@ -42,7 +100,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The options of an `Outbound` that are data.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct StackSettings {
     pub(crate) idle_timeout: Duration,
     pub(crate) timeouts: Timeouts,
     pub(crate) connect: ConnectTimeouts,
@@ -50,9 +108,10 @@ pub(crate) struct Settings {
     pub(crate) retry: Arc<RetrySettings>,
     pub(crate) in_flight: InFlightSettings,
     pub(crate) deadline_headers: Option<DeadlineHeaders>,
+    pub(crate) pool: PoolSettings,
 }
 
-impl Default for Settings {
+impl Default for StackSettings {
     fn default() -> Self {
         Self {
             idle_timeout: IDLE_TIMEOUT,
@@ -61,6 +120,7 @@ impl Default for Settings {
             retry: Arc::default(),
             in_flight: InFlightSettings::new(),
             deadline_headers: None,
+            pool: PoolSettings::new(),
         }
     }
 }

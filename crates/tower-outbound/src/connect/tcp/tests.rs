@@ -67,7 +67,7 @@ impl Rig {
             }
         });
         let observers = observers.build();
-        let registry = Registry::new(Observers::default(), crate::settings::Settings::default());
+        let registry = Registry::new(Observers::default(), crate::settings::StackSettings::default());
         let setup = Setup::start(registry.origin(&"http://a.example/".parse().unwrap()), None, observers);
         Self { begun: Instant::now(), setup, reported, starts: Arc::default(), alive: Arc::new(()) }
     }

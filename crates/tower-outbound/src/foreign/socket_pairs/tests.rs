@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::event::Observers;
 use crate::record::{Registry, Setup};
-use crate::settings::Settings;
+use crate::settings::StackSettings;
 
 fn pair(port: u16) -> Pair {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -13,7 +13,7 @@ fn pair(port: u16) -> Pair {
 }
 
 fn registry() -> Registry {
-    Registry::new(Observers::default(), Settings::default())
+    Registry::new(Observers::default(), StackSettings::default())
 }
 
 fn connection(registry: &Registry, port: u16, reserved: bool) -> Connection {

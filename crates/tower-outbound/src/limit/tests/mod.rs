@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use crate::event::ObserversBuilder;
 use crate::record::Registry;
-use crate::settings::{InFlightSettings, Settings};
+use crate::settings::{InFlightSettings, StackSettings};
 
 fn registry() -> Registry {
-    Registry::new(ObserversBuilder::default().build(), Settings::default())
+    Registry::new(ObserversBuilder::default().build(), StackSettings::default())
 }
 
 /// Zero is no limit of slots.

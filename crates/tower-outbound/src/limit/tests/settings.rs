@@ -17,7 +17,7 @@ use super::{CountingWaker, in_flight};
 use crate::error::{BoxError, PoolTimeoutError, QueueFullError};
 use crate::event::{Event, ObserversBuilder};
 use crate::record::Registry;
-use crate::settings::{InFlightSettings, Settings};
+use crate::settings::{InFlightSettings, StackSettings};
 
 type Reply = Response<InFlightLimitBody<String>>;
 type Call = Pin<Box<dyn Future<Output = Result<Reply, BoxError>> + Send>>;
@@ -29,8 +29,8 @@ struct Stack {
     reported: Arc<Mutex<usize>>,
 }
 
-fn settings(in_flight: InFlightSettings) -> Settings {
-    Settings { in_flight, ..Settings::default() }
+fn settings(in_flight: InFlightSettings) -> StackSettings {
+    StackSettings { in_flight, ..StackSettings::default() }
 }
 
 impl Stack {

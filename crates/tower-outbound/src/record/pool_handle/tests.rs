@@ -18,7 +18,7 @@ async fn suspect_connection_is_idle_http1_to_same_dead_peer() {
     const URI: &str = "http://peer.test/";
     const PEER: &str = "192.0.2.1:80";
     pause();
-    let registry = Registry::new(Observers::default(), crate::settings::Settings::default());
+    let registry = Registry::new(Observers::default(), crate::settings::StackSettings::default());
     let [dead, idle, heard, busy, http2] = [(); 5].map(|()| open(&registry, URI, PEER));
     let elsewhere = open(&registry, URI, "192.0.2.2:80");
     let other = open(&registry, "http://other.test/", PEER);

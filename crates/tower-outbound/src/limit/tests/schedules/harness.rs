@@ -14,7 +14,7 @@ use super::ledger::{Caller, Ledger};
 use crate::error::QueueFullError;
 use crate::event::{Event, ObserversBuilder};
 use crate::record::{Origin, Registry};
-use crate::settings::{InFlightSettings, Settings};
+use crate::settings::{InFlightSettings, StackSettings};
 
 /// How the wait of a caller ends.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl Harness {
                 ledger.lock().unwrap().observe(event);
             }
         });
-        let registry = Registry::new(observers.build(), Settings::default());
+        let registry = Registry::new(observers.build(), StackSettings::default());
         let origin = |at| registry.origin(&format!("http://peer.test:{}/", at + 1).parse().unwrap());
         let origins = (0..origins).map(origin).collect();
         let limiter = Arc::new(Limiter::new(registry, Some(settings)));

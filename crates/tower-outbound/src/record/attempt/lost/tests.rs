@@ -8,7 +8,7 @@ use tokio::time::advance;
 use super::*;
 use crate::event::{ConnectResult, Observers, Outcome};
 use crate::record::{AttemptStart, Protocol, Registry, Setup};
-use crate::settings::Settings;
+use crate::settings::StackSettings;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +18,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { registry: Registry::new(Observers::default(), Settings::default()) }
+        Self { registry: Registry::new(Observers::default(), StackSettings::default()) }
     }
 
     /// An attempt whose request reqwest has.

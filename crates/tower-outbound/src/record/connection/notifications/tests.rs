@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::event::ObserversBuilder;
 use crate::record::{AttemptStart, IoEnd, Protocol, Registry, Setup, UseEvidence};
-use crate::settings::Settings;
+use crate::settings::StackSettings;
 
 #[tokio::test]
 async fn association_reported_before_close_and_never_after() {
@@ -21,7 +21,7 @@ async fn association_reported_before_close_and_never_after() {
                 _ => return,
             });
         });
-        let registry = Registry::new(observers.build(), Settings::default());
+        let registry = Registry::new(observers.build(), StackSettings::default());
         let uri = Uri::from_static("http://peer.test/");
         let origin = registry.origin(&uri);
         let attempt = AttemptStart {

@@ -1,0 +1,231 @@
+//! The rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::HeaderName;
+
+use super::field::Field;
+use super::key::{Key, Kind};
+use crate::settings::{Settings, Silence, StackSettings, WhenFull};
+
+/// Where an option is.
+struct Place<T> {
+    get: fn(&StackSettings) -> T,
+    set: fn(&mut StackSettings, T),
+}
+
+macro_rules! at {
+    ($($field:ident).+) => {
+        Place { get: |stack| stack.$($field).+, set: |stack, value| stack.$($field).+ = value }
+    };
+}
+
+macro_rules! retry {
+    ($($field:ident).+) => {
+        Place {
+            get: |stack| stack.retry.$($field).+.clone(),
+            set: |stack, value| Arc::make_mut(&mut stack.retry).$($field).+ = value,
+        }
+    };
+}
+
+macro_rules! timeout {
+    ($field:ident) => {
+        Place {
+            get: |stack| stack.timeouts.resolve(Silence::Fault).$field,
+            set: |stack, value| stack.timeouts = stack.timeouts.$field(value),
+        }
+    };
+}
+
+const CALL: Place<Duration> = Place {
+    get: |stack| stack.timeouts.of_call().unwrap_or_default(),
+    set: |stack, value| stack.timeouts = stack.timeouts.call(value),
+};
+
+/// As `RetryLayer::connect_only`. The row of `max_retries` comes later.
+const CONNECT_ONLY: Place<bool> = Place {
+    get: |stack| stack.retry.connect_only,
+    set: |stack, value| {
+        let retry = Arc::make_mut(&mut stack.retry);
+        retry.connect_only = value;
+        if value {
+            retry.max_retries = 1;
+        }
+    },
+};
+
+macro_rules! keys {
+    ($($method:ident($type:ty) $name:literal $kind:ident $doc:literal zero $zero:literal at $place:expr;)+) => {
+        pub(in crate::settings) const KEYS: &[Key] = &[$({
+            const PLACE: Place<$type> = $place;
+            Key {
+                name: $name,
+                kind: Kind::$kind,
+                #[cfg(test)]
+                zero: $zero,
+                #[cfg(test)]
+                doc: $doc,
+                get: |stack| (PLACE.get)(stack).to_value(Kind::$kind),
+                set: |stack, value| {
+                    if let Some(value) = <$type>::from_value(value) {
+                        (PLACE.set)(stack, value);
+                    }
+                },
+            }
+        }),+];
+
+        /// An option that is set by code wins over environment and file.
+        impl Settings {
+            $(
+                #[doc = concat!("`", $name, "`: ", $doc, " Zero: ", $zero, ".")]
+                pub fn $method(self, value: $type) -> Self {
+                    self.by_code($name, value.to_value(Kind::$kind))
+                }
+            )+
+        }
+    };
+}
+
+keys! {
+    connect_timeout(Duration) "connect.timeout" Duration
+        "Timeout of a connect: DNS, TCP, tunnel and TLS together."
+        zero "no timeout" at at!(connect.connect);
+    tls_timeout(Duration) "connect.tls_timeout" Duration
+        "Timeout of the TLS handshake alone."
+        zero "no timeout" at at!(connect.tls);
+    retire_silent_after(u32) "connect.retire_silent_after" Count
+        "After how many attempts in a row that time out while nothing is read an HTTP/2 connection is retired."
+        zero "never" at at!(connect.silent_attempts);
+    call_timeout(Duration) "timeouts.call" Duration
+        "Timeout of a call: all attempts, and the waits between them."
+        zero "no timeout" at CALL;
+    attempt_timeout(Duration) "timeouts.attempt" Duration
+        "Timeout of an attempt, to the end of its response's body."
+        zero "no timeout" at timeout!(attempt);
+    first_byte_timeout(Duration) "timeouts.first_byte" Duration
+        "Timeout from the end of the request to the response's head."
+        zero "no timeout" at timeout!(first_byte);
+    write_idle_timeout(Duration) "timeouts.write_idle" Duration
+        "Timeout of an upload without progress."
+        zero "no timeout" at timeout!(write_idle);
+    body_idle_timeout(Duration) "timeouts.body_idle" Duration
+        "Timeout of a download without progress."
+        zero "no timeout" at timeout!(body_idle);
+    retry_connect_only(bool) "retry.connect_only" Switch
+        "Retries only what got no connection, or a reused one that was dead before a byte was sent; once, unless `retry.max_retries` is set."
+        zero "off" at CONNECT_ONLY;
+    max_retries(u32) "retry.max_retries" Count
+        "Retries of a call."
+        zero "no retries" at retry!(max_retries);
+    retry_idempotent(bool) "retry.idempotent" Switch
+        "Retries idempotent requests also if a reused connection died after they were sent."
+        zero "off" at retry!(idempotent);
+    retry_status(Vec<StatusCode>) "retry.status" Statuses
+        "Retries also after these statuses."
+        zero "none" at retry!(statuses);
+    retry_grpc(bool) "retry.grpc" Switch
+        "Retries also after the gRPC status `UNAVAILABLE`."
+        zero "off" at retry!(grpc);
+    replay_up_to(usize) "retry.replay_up_to" Size
+        "How much of a request's body is stored."
+        zero "nothing is stored" at retry!(replay_up_to);
+    longest_wait(Duration) "retry.longest_wait" Duration
+        "The longest delay that a peer may ask for."
+        zero "no wait" at retry!(longest_wait);
+    backoff_base(Duration) "retry.backoff_base" Duration
+        "Bound of the first backoff."
+        zero "no delay" at retry!(backoff_base);
+    connect_backoff(Duration) "retry.connect_backoff" Duration
+        "Bound of the first backoff after a failed connect."
+        zero "no delay" at retry!(connect_backoff);
+    backoff_cap(Duration) "retry.backoff_cap" Duration
+        "Bound of every backoff."
+        zero "no delay" at retry!(backoff_cap);
+    release_up_to(usize) "retry.release_up_to" Size
+        "How much of a failed response is drained before the backoff."
+        zero "not drained" at retry!(release.bytes);
+    release_timeout(Duration) "retry.release_timeout" Duration
+        "How long a failed response is drained before the backoff."
+        zero "not drained" at retry!(release.time);
+    budget_share(f64) "retry.budget_share" Share
+        "Share of the calls that may be retried."
+        zero "none" at retry!(budget.share);
+    budget_per_second(u32) "retry.budget_per_second" Count
+        "Retries per second that are allowed whatever the number of calls."
+        zero "none" at retry!(budget.per_second);
+    connect_budget_share(f64) "retry.connect_budget_share" Share
+        "Share of the calls that may be retried after a failed connect."
+        zero "none" at retry!(connect_budget.share);
+    connect_budget_per_second(u32) "retry.connect_budget_per_second" Count
+        "The same per second, whatever the number of calls."
+        zero "none" at retry!(connect_budget.per_second);
+    attempt_header(Option<HeaderName>) "retry.attempt_header" Header
+        "The header that has the number of earlier attempts."
+        zero "none" at retry!(attempt_header);
+    max_in_flight_per_origin(usize) "in_flight.max_per_origin" Count
+        "Requests to one origin that are in flight."
+        zero "no limit" at at!(in_flight.max_in_flight_per_origin);
+    max_in_flight(usize) "in_flight.max" Count
+        "Requests to all origins that are in flight."
+        zero "no limit" at at!(in_flight.max_in_flight);
+    max_queued(usize) "in_flight.max_queued" Count
+        "Requests to one origin that wait for a slot."
+        zero "none waits" at at!(in_flight.max_queued);
+    slot_timeout(Duration) "in_flight.acquire_timeout" Duration
+        "How long a request waits for a slot."
+        zero "no timeout" at at!(in_flight.acquire_timeout);
+    max_connections_per_origin(usize) "pool.max_connections_per_origin" Count
+        "Connections of one origin, connects included."
+        zero "no limit" at at!(pool.max_connections_per_origin);
+    max_connections(usize) "pool.max_connections" Count
+        "Connections of all origins, connects included."
+        zero "no limit" at at!(pool.max_connections);
+    max_idle_per_origin(usize) "pool.max_idle_per_origin" Count
+        "Idle HTTP/1 connections of one origin that are kept."
+        zero "none is kept" at at!(pool.max_idle_per_origin);
+    max_idle(usize) "pool.max_idle" Count
+        "Idle HTTP/1 connections of all origins that are kept."
+        zero "no limit" at at!(pool.max_idle);
+    idle_timeout(Duration) "pool.idle_timeout" Duration
+        "How long an idle connection is kept."
+        zero "no timeout" at at!(idle_timeout);
+    acquire_timeout(Duration) "pool.acquire_timeout" Duration
+        "How long a request waits for a connection."
+        zero "no timeout" at at!(pool.acquire_timeout);
+    connect_after(Duration) "pool.connect_after" Duration
+        "How long a request waits for a busy connection before it opens another one."
+        zero "no wait" at at!(pool.connect_after);
+    max_waiting(usize) "pool.max_waiting" Count
+        "Requests of one origin that wait without a connect of their own."
+        zero "none waits" at at!(pool.max_waiting);
+    max_streams(usize) "pool.max_streams" Count
+        "Streams of one HTTP/2 connection."
+        zero "the peer's limit" at at!(pool.max_streams);
+    max_age(Duration) "pool.max_age" Duration
+        "The age from which a connection serves no further request."
+        zero "any age" at at!(pool.max_age);
+    max_uses(u64) "pool.max_uses" Count
+        "How many requests a connection serves."
+        zero "no limit" at at!(pool.max_uses);
+    when_full(WhenFull) "pool.when_full" WhenFull
+        "What happens to a request at the limit of connections."
+        zero "not valid" at at!(pool.when_full);
+    drain_up_to(u64) "pool.drain_up_to" Size
+        "How much of a dropped body is read to keep its HTTP/1 connection."
+        zero "not read" at at!(pool.drain_bytes);
+    drain_timeout(Duration) "pool.drain_timeout" Duration
+        "How long a dropped body is read to keep its HTTP/1 connection."
+        zero "not read" at at!(pool.drain_time);
+    keep_alive_interval(Duration) "http2.keep_alive_interval" Duration
+        "After how long without a frame an HTTP/2 connection sends a PING."
+        zero "no PINGs" at at!(pool.keep_alive.interval);
+    keep_alive_timeout(Duration) "http2.keep_alive_timeout" Duration
+        "How long the peer may take to answer a PING."
+        zero "no PINGs" at at!(pool.keep_alive.timeout);
+    keep_alive_while_idle(bool) "http2.keep_alive_while_idle" Switch
+        "Sends PINGs also while no stream is open."
+        zero "off" at at!(pool.keep_alive.while_idle);
+}
