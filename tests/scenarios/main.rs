@@ -20,6 +20,7 @@ mod pool;
 mod promises;
 mod reset;
 mod retry;
+mod settings;
 mod shutdown;
 mod silent;
 mod streams;

@@ -81,6 +81,7 @@
 //! | | `outbound.call.attempts`, `outbound.deadline.elapsed` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use |
+//! | | `outbound.config.reload`: `outbound.outcome` is `error` if the file cannot be read or parsed |
 //! | | `outbound.operation.duration`, `outbound.operation.step.duration`, `outbound.operation.steps` |
 //!
 //! The counters of retries, failed and wasted connects have their usual series with 0 from the first request to an origin on,

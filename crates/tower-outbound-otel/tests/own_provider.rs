@@ -18,6 +18,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use outbound_tests::gate::Gate;
 use outbound_tests::server::{Script, ScriptedServer, closed_port};
 use tower::{Layer, ServiceExt, service_fn};
+use tower_outbound::settings::Sources;
 use tower_outbound::{BoxError, Deadline, Outbound, RequestExt};
 use tower_outbound_otel::OtelObserver;
 
@@ -35,6 +36,7 @@ const METRICS: [(&str, &str); 29] = [
     ("http.client.response.body.size", "By"),
     ("outbound.body.duration", "s"),
     ("outbound.call.attempts", "{request}"),
+    ("outbound.config.reload", "{reload}"),
     ("outbound.connect.duration", "s"),
     ("outbound.connect.failed", "{attempt}"),
     ("outbound.connect.wasted", "{attempt}"),
@@ -191,6 +193,7 @@ async fn own_meter_provider_receives_every_metric() {
         tokio::task::yield_now().await;
     }
     outbound.reset();
+    outbound.reload(&Sources::new().variables([("OUTBOUND_RETRY_MAX_RETRIES", "2")])).unwrap();
     meters.force_flush().unwrap();
 
     let exported = exported(&exporter);

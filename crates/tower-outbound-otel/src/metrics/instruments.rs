@@ -57,6 +57,7 @@ pub(super) struct Instruments {
     pub(super) releases: Option<Counter<u64>>,
     pub(super) call_attempts: Option<Histogram<u64>>,
     pub(super) resets: Option<Counter<u64>>,
+    pub(super) config_reload: Option<Counter<u64>>,
     pub(super) operation_duration: Option<Histogram<f64>>,
     pub(super) operation_step_duration: Option<Histogram<f64>>,
     pub(super) operation_steps: Option<Counter<u64>>,
@@ -225,6 +226,7 @@ impl Instruments {
                 "Attempts per call.",
             ),
             resets: counter(all, "outbound.resets", "{reset}", "Resets of the pools."),
+            config_reload: counter(all, "outbound.config.reload", "{reload}", "Reloads of the settings."),
             operation_duration: seconds(
                 all,
                 "outbound.operation.duration",

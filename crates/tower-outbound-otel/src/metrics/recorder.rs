@@ -173,6 +173,16 @@ impl Recorder {
         }
     }
 
+    pub(crate) fn reloaded(&self, ok: bool) {
+        if self.options.metrics == Metrics::Off {
+            return;
+        }
+        if let Some(reloads) = &self.instruments().config_reload {
+            let outcome = if ok { "ok" } else { "error" };
+            reloads.add(1, &[KeyValue::new(o::OUTCOME, outcome)]);
+        }
+    }
+
     pub(crate) fn slots(&self, origin: &Origin, gauge: SlotGauge, change: i64) {
         if let Some(origin) = self.of(origin) {
             origin.slots.change(gauge, change);

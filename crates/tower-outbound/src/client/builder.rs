@@ -9,7 +9,7 @@ use super::shared::SharedConnector;
 use super::{OutboundClient, TlsProvider};
 use crate::connect::TcpConnector;
 use crate::outbound::Outbound;
-use crate::pool::{Pool, PoolBuilder};
+use crate::pool::PoolBuilder;
 
 /// Options of an [`OutboundClient`]; from [`Outbound::client_builder`](crate::Outbound::client_builder).
 ///
@@ -45,6 +45,7 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(super) fn new(outbound: Outbound) -> Self {
         let tcp = outbound.http_connector();
+        let pool = PoolBuilder::new(outbound.registry().settings().of_pool());
         Self {
             outbound,
             tcp,
@@ -53,7 +54,7 @@ impl ClientBuilder {
             added: Vec::new(),
             tls: None,
             http2_only: false,
-            pool: Pool::builder(),
+            pool,
         }
     }
 
@@ -120,9 +121,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The options of the pool: limits of connections and of the wait for one, age, uses, HTTP/1.
-    /// [`http2_only`](Self::http2_only) and [`OutboundBuilder::idle_timeout`](crate::outbound::OutboundBuilder::idle_timeout)
-    /// are set elsewhere.
+    /// The options of the pool: limits of connections and of the wait for one, age, uses, HTTP/1. They begin with those of
+    /// the `Outbound`. [`http2_only`](Self::http2_only) is set elsewhere.
     ///
     /// # Example
     /// ```
@@ -183,8 +183,7 @@ impl ClientBuilder {
             false => https.enable_all_versions().wrap_connector(self.tcp),
         };
         let connector = SharedConnector::new(self.outbound.track_layer().layer(https));
-        let pool = self.pool.http2_only(self.http2_only).idle_timeout(self.outbound.idle_timeout());
-        let pool = pool.build(connector);
+        let pool = self.pool.http2_only(self.http2_only).build(connector);
         let service = self.outbound.layer().layer(pool).above_observe();
         OutboundClient { service, outbound: self.outbound }
     }

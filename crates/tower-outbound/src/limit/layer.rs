@@ -47,6 +47,12 @@ impl InFlightLimitLayer {
         Self { limiter: Arc::new(Limiter::new(registry, None)) }
     }
 
+    /// Grants the slots that other limits allow now.
+    #[cfg(feature = "settings")]
+    pub(crate) fn refresh(&self) {
+        self.limiter.refresh();
+    }
+
     /// Makes a layer with settings and slots of its own.
     fn with_settings(self, change: impl FnOnce(&mut InFlightSettings)) -> Self {
         let mut settings = self.limiter.settings();

@@ -60,6 +60,12 @@ impl Limiter {
         true
     }
 
+    /// Takes the limits in force now.
+    #[cfg(feature = "settings")]
+    pub(super) fn refresh(&self) {
+        drop(self.lock());
+    }
+
     /// Takes a slot if one is free.
     pub(super) fn try_acquire(self: &Arc<Self>, holder: Holder) -> Result<Permit, Holder> {
         let (origin, change) = self.lock().try_acquire(&holder.origin);

@@ -28,9 +28,31 @@ pub struct OutboundBuilder {
     observers: ObserversBuilder,
     settings: StackSettings,
     retry: RetryLayer,
+    #[cfg(feature = "settings")]
+    given: Option<crate::settings::Settings>,
 }
 
 impl OutboundBuilder {
+    /// Settings from a file and the environment, with the options of the clients' pools. Default: none.
+    ///
+    /// What the other methods of this builder set is set by code, and wins over file and environment, also later in
+    /// [`Outbound::apply`]. `build` logs every value with its source at level INFO.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    /// use tower_outbound::settings::Sources;
+    ///
+    /// let outbound = Outbound::builder().settings(Sources::new().load()).build();
+    /// println!("{}", outbound.settings());
+    /// ```
+    #[cfg(feature = "settings")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "settings")))]
+    pub fn settings(mut self, settings: crate::settings::Settings) -> Self {
+        self.given = Some(settings);
+        self
+    }
+
     /// Adds an observer. Observers are called in the order in which they are added.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(observer);
@@ -43,6 +65,7 @@ impl OutboundBuilder {
     /// reqwest has an idle timeout of its own.
     pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
         self.settings.idle_timeout = idle_timeout;
+        self.settings.by_code(&["pool.idle_timeout"]);
         self
     }
 
@@ -51,6 +74,7 @@ impl OutboundBuilder {
     /// [`RequestExt::timeouts`](crate::RequestExt::timeouts) overrides them for one request.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
+        self.settings.by_code(&timeouts.keys());
         self
     }
 
@@ -79,6 +103,7 @@ impl OutboundBuilder {
     /// See [`TrackLayer::connect_timeout`](crate::connect::TrackLayer::connect_timeout).
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.settings.connect.connect = connect_timeout;
+        self.settings.by_code(&["connect.timeout"]);
         self
     }
 
@@ -87,6 +112,7 @@ impl OutboundBuilder {
     /// See [`TrackLayer::tls_timeout`](crate::connect::TrackLayer::tls_timeout).
     pub fn tls_timeout(mut self, tls_timeout: Duration) -> Self {
         self.settings.connect.tls = tls_timeout;
+        self.settings.by_code(&["connect.tls_timeout"]);
         self
     }
 
@@ -125,6 +151,7 @@ impl OutboundBuilder {
     /// ```
     pub fn retire_silent_after(mut self, attempts: u32) -> Self {
         self.settings.connect.silent_attempts = attempts;
+        self.settings.by_code(&["connect.retire_silent_after"]);
         self
     }
 
@@ -134,6 +161,7 @@ impl OutboundBuilder {
     /// More requests wait for a slot: see [`InFlightLimitLayer`].
     pub fn max_in_flight_per_origin(mut self, max_in_flight: usize) -> Self {
         self.settings.in_flight.max_in_flight_per_origin = max_in_flight;
+        self.settings.by_code(&["in_flight.max_per_origin"]);
         self
     }
 
@@ -142,6 +170,7 @@ impl OutboundBuilder {
     /// Origins whose requests wait get slots in turns.
     pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
         self.settings.in_flight.max_in_flight = max_in_flight;
+        self.settings.by_code(&["in_flight.max"]);
         self
     }
 
@@ -150,6 +179,7 @@ impl OutboundBuilder {
     /// Above the number, a request fails at once with a [`QueueFullError`](crate::limit::QueueFullError).
     pub fn max_queued(mut self, max_queued: usize) -> Self {
         self.settings.in_flight.max_queued = max_queued;
+        self.settings.by_code(&["in_flight.max_queued"]);
         self
     }
 
@@ -158,19 +188,26 @@ impl OutboundBuilder {
     /// After that, the request fails with a [`PoolTimeoutError`](crate::limit::PoolTimeoutError).
     pub fn acquire_timeout(mut self, acquire_timeout: Duration) -> Self {
         self.settings.in_flight.acquire_timeout = acquire_timeout;
+        self.settings.by_code(&["in_flight.acquire_timeout"]);
         self
     }
 
     /// Builds the stack.
     #[must_use]
     pub fn build(self) -> Outbound {
-        let Self { observers, mut settings, retry } = self;
+        let Self { observers, mut settings, retry, .. } = self;
+        #[cfg(feature = "settings")]
+        let given = self.given;
         settings.retry = retry.settings();
+        #[cfg(feature = "settings")]
+        let (live, settings) = super::live::Live::new(settings, given);
         let registry = Registry::new(observers.build(), settings);
         Outbound {
             retry: retry.attach(registry.clone()),
             in_flight: InFlightLimitLayer::new(registry.clone()),
             registry,
+            #[cfg(feature = "settings")]
+            live,
         }
     }
 }
@@ -183,6 +220,8 @@ impl Default for OutboundBuilder {
             observers: ObserversBuilder::default(),
             settings: StackSettings::default(),
             retry: RetryLayer::new(detached),
+            #[cfg(feature = "settings")]
+            given: None,
         }
     }
 }

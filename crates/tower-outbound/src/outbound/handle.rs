@@ -39,6 +39,8 @@ pub struct Outbound {
     pub(super) registry: Registry,
     pub(super) retry: RetryLayer,
     pub(super) in_flight: InFlightLimitLayer,
+    #[cfg(feature = "settings")]
+    pub(super) live: std::sync::Arc<super::live::Live>,
 }
 
 impl Outbound {
@@ -196,7 +198,7 @@ impl Outbound {
     /// takes other resolvers.
     #[must_use]
     pub fn http_connector(&self) -> TcpConnector {
-        TcpConnector::new().connect_timeout(self.registry.settings().connect.connect)
+        TcpConnector::new().follow(self.registry.clone())
     }
 
     /// Reports each connect of a connector that cannot be tracked, without its phases.
@@ -284,7 +286,7 @@ impl Outbound {
         self.registry.settings().idle_timeout
     }
 
-    #[cfg(any(feature = "reqwest", feature = "tonic-channel"))]
+    #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }

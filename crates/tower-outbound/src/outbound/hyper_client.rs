@@ -9,7 +9,6 @@ use tower_layer::Layer;
 use super::Outbound;
 use crate::connect::Track;
 use crate::foreign::DriveExecutor;
-use crate::settings::KeepAlive;
 
 impl Outbound {
     /// hyper-util's client over a connector, which it tracks: do not call [`connector`](Self::connector) as well.
@@ -36,7 +35,7 @@ impl Outbound {
         B: Body + Send,
         B::Data: Send,
     {
-        let keep_alive = KeepAlive::new();
+        let keep_alive = self.registry.settings().pool.keep_alive;
         let executor = DriveExecutor::new(TokioExecutor::new());
         let connector = self.track_layer().executor(&executor).layer(connector);
         Client::builder(executor)

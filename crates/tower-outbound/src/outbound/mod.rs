@@ -4,6 +4,8 @@ mod builder;
 mod handle;
 mod hyper_client;
 mod layer;
+#[cfg(feature = "settings")]
+mod live;
 mod names;
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,19 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::conn::Conn;
-use super::options::Options;
+use super::options::{Options, retires};
 use super::reaper;
-use super::state::{Deferred, Served, State, Why};
+use super::state::{Deferred, Limits, Served, State, Why};
 use crate::error::{PoolConnectError, QueueFullError};
 use crate::record::{Origin, OriginParts, Protocol};
+use crate::settings::PoolSettings;
 use crate::timer::Timers;
 use crate::util::list::Key;
 
@@ -23,6 +25,10 @@ pub(super) type ConnState<B> = State<Arc<Conn<B>>, PoolConnectError>;
 /// The state of a pool behind its lock.
 pub(super) struct Core<B> {
     pub(super) options: Options,
+    /// In force now.
+    settings: ArcSwap<PoolSettings>,
+    /// Wakes the task that closes idle connections, after other settings were stored.
+    pub(super) changed: Arc<Notify>,
     pub(super) timers: Timers,
     hasher: DefaultHashBuilder,
     state: Mutex<ConnState<B>>,
@@ -46,8 +52,10 @@ pub(super) enum Checkout<B> {
 impl<B> Core<B> {
     pub(super) fn new(options: Options) -> Self {
         let hasher = DefaultHashBuilder::default();
-        let state = Mutex::new(State::new(options.limits, hasher.clone()));
+        let state = Mutex::new(State::new(Limits::from(&options.settings), hasher.clone()));
         Self {
+            settings: ArcSwap::from_pointee(options.settings),
+            changed: Arc::new(Notify::new()),
             options,
             timers: Timers::default(),
             hasher,
@@ -55,6 +63,24 @@ impl<B> Core<B> {
             emptied: Notify::new(),
             reaper: Mutex::new(None),
         }
+    }
+
+    /// The settings in force.
+    pub(super) fn settings(&self) -> Guard<Arc<PoolSettings>> {
+        self.settings.load()
+    }
+
+    /// Takes other settings: what the code has set in the pool's builder stays. More connections than the limits allow now
+    /// finish what they do.
+    pub(super) fn apply(&self, settings: &PoolSettings) {
+        let mut settings = *settings;
+        self.options.changes.iter().for_each(|change| change(&mut settings));
+        self.settings.store(Arc::new(settings));
+        let retires = |opened| retires(settings.max_age, opened);
+        self.with(|state, now, deferred| {
+            state.set_limits(Limits::from(&settings), retires, now(), deferred);
+        });
+        self.changed.notify_one();
     }
 
     /// Changes the state, and then does what the change asks for. The second argument reads the clock.

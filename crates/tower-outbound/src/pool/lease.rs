@@ -55,7 +55,11 @@ impl<B: Send + 'static> EndLease for Conn<B> {
     }
 
     fn drain_limits(&self) -> DrainLimits {
-        if self.is_http2() { DrainLimits::NONE } else { self.core.options.drain }
+        if self.is_http2() {
+            return DrainLimits::NONE;
+        }
+        let settings = self.core.settings();
+        DrainLimits { bytes: settings.drain_bytes, time: settings.drain_time }
     }
 }
 

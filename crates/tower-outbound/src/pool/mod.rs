@@ -37,8 +37,9 @@ mod task;
 mod wait;
 
 pub use self::body::PoolBody;
-pub use self::builder::{PoolBuilder, WhenFull};
+pub use self::builder::PoolBuilder;
 pub use self::executor::PoolExecutor;
 pub use self::future::PoolFuture;
 pub use self::pool::Pool;
 pub use crate::record::Reset;
+pub use crate::settings::WhenFull;

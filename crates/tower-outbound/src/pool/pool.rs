@@ -15,6 +15,7 @@ use super::state::Why;
 use super::{PoolBody, PoolBuilder, PoolFuture};
 use crate::error::BoxError;
 use crate::record::{OriginParts, OwnPool, Reset};
+use crate::settings::PoolSettings;
 
 /// A client with a bounded pool of HTTP/1 and HTTP/2 connections.
 ///
@@ -119,12 +120,16 @@ impl<B: Send> OwnPool for Core<B> {
         };
         self.with(|state, _, deferred| state.retire_all(origin, Why::Reset, deferred))
     }
+
+    fn apply(&self, settings: &PoolSettings) {
+        self.apply(settings);
+    }
 }
 
 impl Pool<(), ()> {
     /// The options of a pool.
     pub fn builder() -> PoolBuilder {
-        PoolBuilder::new()
+        PoolBuilder::new(PoolSettings::new())
     }
 }
 

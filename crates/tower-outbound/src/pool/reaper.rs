@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::core::Core;
 
@@ -22,14 +22,20 @@ impl<B> Drop for Turn<B> {
 /// Starts the task on the current runtime. It ends with the last connection; the pool aborts it when it is dropped.
 pub(super) fn start<B: Send + 'static>(core: &Arc<Core<B>>) -> AbortHandle {
     let turn = Turn(Arc::downgrade(core));
-    // One look for many connections: none is kept for more than a twentieth longer than its timeout.
-    let pause = core.options.limits.idle_timeout.map_or(Duration::from_secs(1), |timeout| timeout / 20);
+    let changed = core.changed.clone();
     let task = tokio::spawn(async move {
         loop {
             let now = Instant::now();
-            let next = turn.0.upgrade().and_then(|core| core.with(|state, _, d| state.expire(now, d)));
+            let next = turn.0.upgrade().and_then(|core| {
+                let next = core.with(|state, _, deferred| state.expire(now, deferred))?;
+                // One look for many connections: none is kept for more than a twentieth longer than its timeout.
+                let timeout = core.settings().idle_timeout;
+                let pause = if timeout.is_zero() { Duration::from_secs(1) } else { timeout / 20 };
+                Some(next.max(now + pause))
+            });
             let Some(next) = next else { break };
-            tokio::time::sleep_until(next.max(now + pause)).await;
+            // Other settings may mean an earlier look.
+            let _ = timeout_at(next, changed.notified()).await;
         }
     });
     task.abort_handle()

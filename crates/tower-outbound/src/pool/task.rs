@@ -16,6 +16,7 @@ use tower_service::Service;
 use super::conn::{Conn, Sender};
 use super::core::Core;
 use super::executor::PoolExecutor;
+use super::options::retires;
 use crate::error::{BoxError, PoolConnectError};
 use crate::foreign::DriveConnection;
 use crate::record::{Attempt, AttemptScope, Connection};
@@ -145,7 +146,9 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let (sender, driver) = place.core.options.http2(PoolExecutor::new(place.clone())).handshake(io).await?;
+    let keep_alive = place.core.settings().keep_alive;
+    let http2 = place.core.options.http2(keep_alive, PoolExecutor::new(place.clone()));
+    let (sender, driver) = http2.handshake(io).await?;
     Ok((Sender::Http2(sender), Box::pin(driver)))
 }
 
@@ -190,9 +193,10 @@ async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
     let _ = place.conn.set(conn.clone());
     conn.announce();
     place.core.start_reaper();
-    let retires = place.core.options.retires();
     place.core.with(|state, now, deferred| {
-        state.connected(place.link, conn.clone(), retires, now(), deferred);
+        let now = now();
+        let retires = retires(place.core.settings().max_age, now);
+        state.connected(place.link, conn.clone(), retires, now, deferred);
     });
     // The error goes to the request on the connection too.
     let ended = poll_fn(|cx| {

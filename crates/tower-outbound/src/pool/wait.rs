@@ -36,7 +36,7 @@ impl Wait {
         if let Some(attempt) = &attempt {
             attempt.response().waits_in_pool();
         }
-        let timeout = Timeout::new(core.options.acquire_timeout);
+        let timeout = Timeout::new(core.settings().acquire_timeout);
         Self { waiter, since: Instant::now(), attempt, timeout, patience: Patience::Unasked }
     }
 

@@ -102,7 +102,7 @@ impl Registry {
     }
 
     /// Replaces the settings. Layers read them at the next request or connect.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "settings"))]
     pub(crate) fn store_settings(&self, settings: StackSettings) {
         self.0.settings.store(Arc::new(settings));
     }

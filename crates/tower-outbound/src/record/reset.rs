@@ -11,6 +11,9 @@ use tokio::time::timeout;
 use super::origin::OriginParts;
 use super::{CloseHint, Connection, Registry};
 use crate::event::{Event, log};
+use crate::settings::PoolSettings;
+#[cfg(feature = "settings")]
+use crate::settings::StackSettings;
 
 /// What a reset has done with the connections that were open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,18 +41,41 @@ pub(crate) trait OwnPool: Send + Sync {
     /// Closes what is idle, and from now on whatever becomes idle.
     fn close(&self);
 
+    /// Takes other limits and timeouts.
+    fn apply(&self, settings: &PoolSettings);
+
     /// Takes every connection out of use, or those to one origin.
     fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset;
 }
 
 impl Registry {
-    /// The pool has connections of this registry.
+    /// The pool has connections of this registry, and follows its settings from now on.
     pub(crate) fn add_pool(&self, pool: &Weak<dyn OwnPool>) {
         let mut pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner);
-        if !pools.iter().any(|known| known.ptr_eq(pool)) {
-            pools.retain(|pool| pool.strong_count() > 0);
-            pools.push(pool.clone());
+        if pools.iter().any(|known| known.ptr_eq(pool)) {
+            return;
         }
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(pool.clone());
+        drop(pools);
+        if let Some(pool) = pool.upgrade() {
+            pool.apply(&self.settings().of_pool());
+        }
+    }
+
+    /// The settings were read again.
+    #[cfg(feature = "settings")]
+    pub(crate) fn reloaded(&self, error: Option<&crate::settings::FileError>) {
+        log::reloaded(error);
+        self.emit(&Event::Reloaded { error: error.map(|error| error as _) });
+    }
+
+    /// Takes other settings, and gives the pools theirs. Requests follow them from the next one on.
+    #[cfg(feature = "settings")]
+    pub(crate) fn apply(&self, settings: StackSettings) {
+        let of_pool = settings.of_pool();
+        self.store_settings(settings);
+        self.own_pools().iter().for_each(|pool| pool.apply(&of_pool));
     }
 
     /// Takes every connection out of use, or those to the origin of a URI. Nothing happens if the URI names no host.

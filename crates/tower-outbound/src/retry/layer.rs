@@ -71,8 +71,14 @@ impl<L> RetryLayer<L> {
         self.shared.settings()
     }
 
-    fn set(self, change: impl FnOnce(&mut RetrySettings)) -> Self {
-        self.change(|shared| shared.set(change))
+    /// `keys`: of the settings that are changed.
+    fn set(self, keys: &[&'static str], change: impl FnOnce(&mut RetrySettings)) -> Self {
+        self.change(|shared| {
+            shared.set(|settings| {
+                change(settings);
+                settings.by_code(keys);
+            });
+        })
     }
 
     /// Changes this layer alone: state that other layers or services share is forked first.
@@ -102,7 +108,7 @@ impl<L> RetryLayer<L> {
     /// # let _ = outbound;
     /// ```
     pub fn connect_only(self) -> Self {
-        self.set(|settings| {
+        self.set(&["retry.connect_only", "retry.max_retries"], |settings| {
             settings.connect_only = true;
             settings.max_retries = 1;
         })
@@ -113,14 +119,14 @@ impl<L> RetryLayer<L> {
     /// Immediate retries after a dead reused connection do not count, except with
     /// [`connect_only`](Self::connect_only). The number of open connections bounds those: usually one is enough.
     pub fn max_retries(self, max_retries: u32) -> Self {
-        self.set(|settings| settings.max_retries = max_retries)
+        self.set(&["retry.max_retries"], |settings| settings.max_retries = max_retries)
     }
 
     /// Retries an idempotent request also if it was sent on a reused connection that then died. Default: off.
     ///
     /// Idempotent are the methods of RFC 9110, section 9.2.2, and requests with an `Idempotency-Key`.
     pub fn idempotent(self) -> Self {
-        self.set(|settings| settings.idempotent = true)
+        self.set(&["retry.idempotent"], |settings| settings.idempotent = true)
     }
 
     /// Retries also after a response with one of these status codes, whatever the request's method. Default: none.
@@ -129,14 +135,14 @@ impl<L> RetryLayer<L> {
     /// that asks for more than [`longest_wait`](Self::longest_wait), or for a delay beyond the call's deadline, is
     /// returned to the caller.
     pub fn status(self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
-        self.set(|settings| settings.statuses = statuses.into_iter().collect())
+        self.set(&["retry.status"], |settings| settings.statuses = statuses.into_iter().collect())
     }
 
     /// Retries also after a gRPC response that has trailers only and the status `UNAVAILABLE`. Default: off.
     ///
     /// `grpc-retry-pushback-ms` sets the delay, or forbids the retry.
     pub fn grpc(self) -> Self {
-        self.set(|settings| settings.grpc = true)
+        self.set(&["retry.grpc"], |settings| settings.grpc = true)
     }
 
     /// Maximum size in bytes of the stored request body. Default: 64 KiB. Zero stores nothing.
@@ -144,7 +150,7 @@ impl<L> RetryLayer<L> {
     /// A body that the client never polled is retried whatever its size. Data is stored as clones: a clone of `Bytes`
     /// is a reference count.
     pub fn replay_up_to(self, bytes: usize) -> Self {
-        self.set(|settings| settings.replay_up_to = bytes)
+        self.set(&["retry.replay_up_to"], |settings| settings.replay_up_to = bytes)
     }
 
     /// The delay before a retry is random between zero and a bound. The bound is `base` for the first retry, doubles
@@ -153,7 +159,7 @@ impl<L> RetryLayer<L> {
     ///
     /// A retry after a dead reused connection has no delay.
     pub fn backoff(self, base: Duration, cap: Duration) -> Self {
-        self.set(|settings| {
+        self.set(&["retry.backoff_base", "retry.connect_backoff", "retry.backoff_cap"], |settings| {
             (settings.backoff_base, settings.connect_backoff, settings.backoff_cap) = (base, base, cap);
         })
     }
@@ -165,7 +171,7 @@ impl<L> RetryLayer<L> {
 
     /// The longest delay that a peer or a policy may ask for. Default: 30 s.
     pub fn longest_wait(self, longest_wait: Duration) -> Self {
-        self.set(|settings| settings.longest_wait = longest_wait)
+        self.set(&["retry.longest_wait"], |settings| settings.longest_wait = longest_wait)
     }
 
     /// Bounds of draining a failed response before the backoff, so that its connection can be reused. Defaults: 64 KiB
@@ -173,12 +179,16 @@ impl<L> RetryLayer<L> {
     ///
     /// A response beyond the bounds is dropped: that closes an HTTP/1 connection, and resets an HTTP/2 stream.
     pub fn release_within(self, bytes: usize, time: Duration) -> Self {
-        self.set(|settings| settings.release = ReleaseBounds { bytes, time })
+        self.set(&["retry.release_up_to", "retry.release_timeout"], |settings| {
+            settings.release = ReleaseBounds { bytes, time }
+        })
     }
 
     /// The budget for retries after a failed connect, per origin. Default: [`RetryBudget::new`].
     pub fn connect_budget(self, budget: RetryBudget) -> Self {
-        self.set(|settings| settings.connect_budget = budget)
+        self.set(&["retry.connect_budget_share", "retry.connect_budget_per_second"], |settings| {
+            settings.connect_budget = budget
+        })
     }
 
     /// The budget for all other retries, per origin. Default: [`RetryBudget::new`].
@@ -186,13 +196,13 @@ impl<L> RetryLayer<L> {
     /// Free are retries after a dead reused connection, and the first retry of a call that the peer reported as not
     /// processed.
     pub fn budget(self, budget: RetryBudget) -> Self {
-        self.set(|settings| settings.budget = budget)
+        self.set(&["retry.budget_share", "retry.budget_per_second"], |settings| settings.budget = budget)
     }
 
     /// Sends the number of earlier attempts in this header, on retries only (gRPC: `grpc-previous-rpc-attempts`).
     /// Default: no header.
     pub fn attempt_header(self, name: HeaderName) -> Self {
-        self.set(|settings| settings.attempt_header = Some(name))
+        self.set(&["retry.attempt_header"], |settings| settings.attempt_header = Some(name))
     }
 
     /// Overrides the layer's own decisions. Default: no policy.

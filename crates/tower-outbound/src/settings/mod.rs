@@ -109,6 +109,28 @@ pub(crate) struct StackSettings {
     pub(crate) in_flight: InFlightSettings,
     pub(crate) deadline_headers: Option<DeadlineHeaders>,
     pub(crate) pool: PoolSettings,
+    /// The keys that the code has set.
+    #[cfg(feature = "settings")]
+    pub(crate) code: Vec<&'static str>,
+}
+
+impl StackSettings {
+    /// The code has set these keys: they hold over what other sources have.
+    #[cfg_attr(
+        not(feature = "settings"),
+        expect(clippy::unused_self, reason = "nothing is to be remembered")
+    )]
+    pub(crate) fn by_code(&mut self, keys: &[&'static str]) {
+        #[cfg(feature = "settings")]
+        self.code.extend(keys);
+        #[cfg(not(feature = "settings"))]
+        let _ = keys;
+    }
+
+    /// The settings of a pool of the stack.
+    pub(crate) fn of_pool(&self) -> PoolSettings {
+        PoolSettings { idle_timeout: self.idle_timeout, ..self.pool }
+    }
 }
 
 impl Default for StackSettings {
@@ -121,6 +143,8 @@ impl Default for StackSettings {
             in_flight: InFlightSettings::new(),
             deadline_headers: None,
             pool: PoolSettings::new(),
+            #[cfg(feature = "settings")]
+            code: Vec::new(),
         }
     }
 }

@@ -114,6 +114,44 @@ impl Settings {
         }
     }
 
+    /// These settings over those of a builder, whose code wins over every other source.
+    pub(crate) fn over(&self, code: &StackSettings) -> Self {
+        let sources = vec![Source::Default; KEYS.len()];
+        let mut settings = Self { stack: code.clone(), sources, warnings: self.warnings.clone() };
+        for (index, key) in KEYS.iter().enumerate() {
+            let by_code = code.code.iter().chain(&code.retry.code).any(|name| *name == key.name);
+            if by_code && !self.is_by_code(index) {
+                settings.set(index, (key.get)(code), Source::Code);
+            } else {
+                settings.copy(index, self);
+            }
+        }
+        settings
+    }
+
+    pub(crate) fn stack(&self) -> &StackSettings {
+        &self.stack
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    pub(crate) fn log_all(&self) {}
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn log_all(&self) {
+        let all: Vec<_> = self.entries().map(|entry| entry.to_string()).collect();
+        tracing::info!(target: "tower_outbound", settings = all.join("; "), "the settings in force");
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    pub(crate) fn log_changes(&self, _: &Self) {}
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn log_changes(&self, before: &Self) {
+        let pairs = before.entries().zip(self.entries()).filter(|(before, now)| before != now);
+        let changed: Vec<_> = pairs.map(|(before, now)| format!("{now}, was {}", before.value())).collect();
+        tracing::info!(target: "tower_outbound", changed = changed.join("; "), "settings are applied");
+    }
+
     pub(super) fn is_by_code(&self, index: usize) -> bool {
         self.sources[index] == Source::Code
     }

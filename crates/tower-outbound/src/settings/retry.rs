@@ -47,6 +47,23 @@ pub(crate) struct RetrySettings {
     pub(crate) connect_budget: RetryBudget,
     pub(crate) budget: RetryBudget,
     pub(crate) attempt_header: Option<HeaderName>,
+    /// The keys that the code has set.
+    #[cfg(feature = "settings")]
+    pub(crate) code: Vec<&'static str>,
+}
+
+impl RetrySettings {
+    /// The code has set these keys: they hold over what other sources have.
+    #[cfg_attr(
+        not(feature = "settings"),
+        expect(clippy::unused_self, reason = "nothing is to be remembered")
+    )]
+    pub(crate) fn by_code(&mut self, keys: &[&'static str]) {
+        #[cfg(feature = "settings")]
+        self.code.extend(keys);
+        #[cfg(not(feature = "settings"))]
+        let _ = keys;
+    }
 }
 
 /// Bounds of draining a failed response.
@@ -73,6 +90,8 @@ impl Default for RetrySettings {
             connect_budget: RetryBudget::new(),
             budget: RetryBudget::new(),
             attempt_header: None,
+            #[cfg(feature = "settings")]
+            code: Vec::new(),
         }
     }
 }

@@ -154,6 +154,18 @@ impl Timeouts {
         }
     }
 
+    /// The keys of the timeouts that are set.
+    pub(crate) fn keys(&self) -> Vec<&'static str> {
+        let keys = [
+            ("timeouts.call", self.call),
+            ("timeouts.attempt", self.attempt),
+            ("timeouts.first_byte", self.first_byte),
+            ("timeouts.write_idle", self.write_idle),
+            ("timeouts.body_idle", self.body_idle),
+        ];
+        keys.into_iter().filter_map(|(key, timeout)| timeout.map(|_| key)).collect()
+    }
+
     /// Whether these timeouts set the one of the response's body.
     pub(crate) const fn sets_body_idle(&self) -> bool {
         self.body_idle.is_some()

@@ -20,7 +20,7 @@ use super::target::Target;
 use super::{TcpConnecting, TcpIo};
 use crate::error::{BoxError, TcpConnectError};
 use crate::failure::{Failure, Phase};
-use crate::record::Setup;
+use crate::record::{Registry, Setup};
 
 /// Resolves a host and connects to the first of its addresses that answers (RFC 8305, Happy Eyeballs 2).
 ///
@@ -85,6 +85,8 @@ use crate::record::Setup;
 #[derive(Clone)]
 pub struct TcpConnector {
     options: Arc<TcpOptions>,
+    /// Whose connect timeout it takes; `None` if it has one of its own.
+    registry: Option<Registry>,
     resolver: Resolver,
     /// Whether the resolver sorts addresses by reachability (RFC 6724).
     sorts: bool,
@@ -97,6 +99,7 @@ impl TcpConnector {
     pub fn new() -> Self {
         Self {
             options: Arc::default(),
+            registry: None,
             resolver: Resolver::new(GaiResolver::new()),
             sorts: true,
             failed: Arc::default(),
@@ -124,7 +127,8 @@ impl TcpConnector {
     /// A [`TrackLayer`](crate::connect::TrackLayer) above has a timeout of its own, which includes TLS.
     /// [`OutboundBuilder::connect_timeout`](crate::outbound::OutboundBuilder::connect_timeout) sets both.
     #[must_use]
-    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.registry = None;
         self.with(|options| options.connect_timeout = connect_timeout)
     }
 
@@ -225,6 +229,24 @@ impl TcpConnector {
     #[must_use]
     pub fn tcp_user_timeout(self, time: Duration) -> Self {
         self.with(|options| options.tcp_user_timeout = time)
+    }
+
+    /// Takes the connect timeout of a stack.
+    pub(crate) fn follow(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// A copy for one connect, with the timeout in force.
+    fn for_connect(&self) -> Self {
+        let mut connector = self.clone();
+        if let Some(registry) = connector.registry.take() {
+            let timeout = registry.settings().connect.connect;
+            if timeout != connector.options.connect_timeout {
+                Arc::make_mut(&mut connector.options).connect_timeout = timeout;
+            }
+        }
+        connector
     }
 
     fn with(mut self, set: impl FnOnce(&mut TcpOptions)) -> Self {
@@ -330,9 +352,10 @@ impl Service<Uri> for TcpConnector {
     }
 
     fn call(&mut self, uri: Uri) -> TcpConnecting {
-        let timeout = Some(self.options.connect_timeout).filter(|timeout| !timeout.is_zero());
+        let connector = self.for_connect();
+        let timeout = Some(connector.options.connect_timeout).filter(|timeout| !timeout.is_zero());
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let connecting = self.clone().connect(uri, deadline, Setup::current());
+        let connecting = connector.connect(uri, deadline, Setup::current());
         TcpConnecting::new(async { connecting.await.map(TcpIo::new) })
     }
 }

@@ -124,6 +124,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
         if let Some(waiter) = entry.first_waiter() {
             self.links.get_mut(key).stage = Stage::Busy;
             self.serve(waiter, key, source, deferred);
+        } else if let Some(why) = self.links.get(key).retired {
+            self.discard(key, why, deferred);
         } else if self.is_surplus(key) {
             self.discard(key, Why::Surplus, deferred);
         } else {
@@ -134,7 +136,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
     /// Whether the connection is above the limits, which only `overflow` allows.
     fn is_surplus(&self, key: Key) -> bool {
         let entry = self.origins.get(self.links.get(key).origin);
-        entry.open - entry.closing > self.limits.per_origin
+        entry.kept() > self.limits.per_origin || self.open - self.closing - self.draining > self.limits.total
     }
 
     /// Gives streams to the oldest waiters.

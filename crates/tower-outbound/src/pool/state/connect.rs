@@ -21,7 +21,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
         let shared = connection.streams().is_some();
         let link = self.links.get_mut(key);
         link.connection = Some(connection);
-        (link.retires, link.since) = (retires, now);
+        (link.retires, link.since, link.opened) = (retires, now, now);
         let (origin, owner) = (link.origin, link.owner.take());
         if owner.is_none() {
             self.unlink_orphan(origin, key);

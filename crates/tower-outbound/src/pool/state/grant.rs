@@ -85,6 +85,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
 
     /// Removes a link that is not open and belongs to no waiter.
     pub(super) fn drop_connect(&mut self, link: Key, deferred: &mut Deferred<C>) {
+        self.drained(link);
         let link = self.links.remove(link);
         let entry = self.origins.get_mut(link.origin);
         entry.open -= 1;

@@ -67,8 +67,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
 
     /// Whether a task is to be started that closes idle connections in time: at most one runs.
     pub(in crate::pool) fn wants_reaper(&mut self) -> bool {
-        let ends = self.limits.idle_timeout.is_some() || self.limits.ages;
-        ends && !self.closed && !std::mem::replace(&mut self.reaping, true)
+        // Also without a timeout: the limits may change.
+        !self.closed && !std::mem::replace(&mut self.reaping, true)
     }
 
     /// Closes what is idle for too long, or too old. Returns when to look again; `None` without connections: the task ends.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::settings::{PoolSettings, WhenFull};
+
 /// The limits in force. `usize::MAX` and `None` are no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pool) struct Limits {
@@ -17,8 +19,6 @@ pub(in crate::pool) struct Limits {
     pub(in crate::pool) overflow: bool,
     pub(in crate::pool) idle_timeout: Option<Duration>,
     pub(in crate::pool) uses: u64,
-    /// Connections are closed at a certain age.
-    pub(in crate::pool) ages: bool,
     /// How long a connect is held back while a connection may become free. Zero: not at all.
     pub(in crate::pool) connect_after: Duration,
 }
@@ -36,7 +36,28 @@ impl Limits {
         overflow: false,
         idle_timeout: None,
         uses: u64::MAX,
-        ages: false,
         connect_after: Duration::ZERO,
     };
+}
+
+/// A number of which 0 is no limit.
+fn or_none(limit: usize) -> usize {
+    if limit == 0 { usize::MAX } else { limit }
+}
+
+impl From<&PoolSettings> for Limits {
+    fn from(settings: &PoolSettings) -> Self {
+        Self {
+            per_origin: or_none(settings.max_connections_per_origin),
+            total: or_none(settings.max_connections),
+            idle_per_origin: settings.max_idle_per_origin,
+            idle_total: or_none(settings.max_idle),
+            waiting: settings.max_waiting,
+            streams: or_none(settings.max_streams),
+            overflow: settings.when_full == WhenFull::Overflow,
+            idle_timeout: Some(settings.idle_timeout).filter(|timeout| !timeout.is_zero()),
+            uses: if settings.max_uses == 0 { u64::MAX } else { settings.max_uses },
+            connect_after: settings.connect_after,
+        }
+    }
 }

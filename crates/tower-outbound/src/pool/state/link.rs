@@ -32,6 +32,8 @@ pub(super) struct Link<C> {
     pub(super) uses: u64,
     /// Since when it is idle, or open.
     pub(super) since: Instant,
+    /// Since when it is open; before that, since when it is wanted.
+    pub(super) opened: Instant,
     /// Not used for new requests from then on.
     pub(super) retires: Option<Instant>,
     pub(super) retired: Option<Why>,
@@ -89,6 +91,7 @@ pub(in crate::pool) enum Source {
 
 impl<C> Link<C> {
     pub(super) fn reserved(origin: Key) -> Self {
+        let now = Instant::now();
         Self {
             origin,
             stage: Stage::Reserved,
@@ -96,7 +99,8 @@ impl<C> Link<C> {
             owner: None,
             leases: 0,
             uses: 0,
-            since: Instant::now(),
+            since: now,
+            opened: now,
             retires: None,
             retired: None,
             settles: None,
@@ -116,7 +120,7 @@ pub(in crate::pool) enum Why {
     MaxUses,
     /// Retired by a reset.
     Reset,
-    /// More than the limits keep, or room for another origin.
+    /// More than the limits allow, or room for another origin.
     Surplus,
     /// The pool is gone.
     PoolGone,

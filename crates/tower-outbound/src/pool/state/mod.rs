@@ -24,6 +24,7 @@
 //! Invariants between two calls: no request waits beside a connection that could serve it; no place is free that a queued
 //! request of an origin may use. So a request that finds a free connection overtakes no other.
 
+mod change;
 mod checkout;
 mod connect;
 mod deferred;

@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) connecting: usize,
     /// Of these, the ones that are closing.
     pub(super) closing: usize,
+    /// Of these, the ones that finish what they do, and do not close yet.
+    pub(super) draining: usize,
     pub(super) settling: Settling,
     /// HTTP/1 links without a request, the newest at the end.
     pub(super) idle: List,
@@ -44,6 +46,7 @@ impl Entry {
             open: 0,
             connecting: 0,
             closing: 0,
+            draining: 0,
             settling: Settling::NONE,
             idle: List::new(),
             idle_len: 0,
@@ -62,6 +65,11 @@ impl Entry {
     /// Connections that can serve, now or later.
     pub(super) const fn live(&self) -> usize {
         self.open - self.connecting - self.closing
+    }
+
+    /// Links that serve, or will.
+    pub(super) const fn kept(&self) -> usize {
+        self.open - self.closing - self.draining
     }
 
     /// Whether a queued waiter may begin to connect, as far as this origin is concerned. Where the protocol is not known,

@@ -21,6 +21,8 @@ pub(in crate::pool) struct State<C, E> {
     pub(super) open: usize,
     /// Of these, the ones that are closing.
     pub(super) closing: usize,
+    /// Of these, the ones that finish what they do, and do not close yet.
+    pub(super) draining: usize,
     /// HTTP/1 links without a request.
     pub(super) idle: usize,
     pub(super) origins: Slab<Entry>,
@@ -44,6 +46,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
             limits,
             open: 0,
             closing: 0,
+            draining: 0,
             idle: 0,
             origins: Slab::new(),
             table: HashTable::new(),
@@ -143,18 +146,38 @@ impl<C: Pooled, E: Clone> State<C, E> {
             if origin.is_some_and(|origin| origin != link.origin) || link.ended || link.retired.is_some() {
                 continue;
             }
-            link.retired = Some(why);
             match link.stage {
                 Stage::Idle => reset.closed += 1,
                 Stage::Shared if link.leases == 0 => reset.closed += 1,
                 Stage::Busy | Stage::Shared => reset.draining += 1,
-                Stage::Reserved | Stage::Connecting | Stage::Closing => continue,
+                Stage::Reserved | Stage::Connecting | Stage::Closing => {}
             }
-            if link.leases == 0 {
-                self.discard(key, why, deferred);
-            }
+            self.retire(key, why, deferred);
         }
         reset
+    }
+
+    /// The link finishes what it does, and serves no other request. One that is not open yet serves the request that it is
+    /// opened for.
+    pub(super) fn retire(&mut self, key: Key, why: Why, deferred: &mut Deferred<C>) {
+        let link = self.links.get_mut(key);
+        if link.ended || link.stage == Stage::Closing || link.retired.replace(why).is_some() {
+            return;
+        }
+        self.draining += 1;
+        self.origins.get_mut(link.origin).draining += 1;
+        if matches!(link.stage, Stage::Idle | Stage::Busy | Stage::Shared) && link.leases == 0 {
+            self.discard(key, why, deferred);
+        }
+    }
+
+    /// The link is not among those that drain any more.
+    pub(super) fn drained(&mut self, key: Key) {
+        let link = self.links.get(key);
+        if link.retired.is_some() {
+            self.draining -= 1;
+            self.origins.get_mut(link.origin).draining -= 1;
+        }
     }
 
     /// Closes what is idle, and from now on whatever becomes idle.
@@ -189,6 +212,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
             return;
         }
         let (before, origin) = (std::mem::replace(&mut link.stage, Stage::Closing), link.origin);
+        self.drained(key);
+        let link = self.links.get_mut(key);
         deferred.close.extend(link.connection.take().map(|connection| (connection, why)));
         let entry = self.origins.get_mut(origin);
         entry.closing += 1;

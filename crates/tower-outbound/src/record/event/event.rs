@@ -292,6 +292,12 @@ pub enum Event<'a> {
         /// What was done.
         reset: Reset,
     },
+    /// The settings were read again by `Outbound::reload`, or on a signal.
+    #[non_exhaustive]
+    Reloaded {
+        /// Why the file could not be used; `None` if the settings were applied.
+        error: Option<&'a (dyn std::error::Error + Send + Sync + 'static)>,
+    },
     /// An operation has started; ends with [`OperationEnded`](Self::OperationEnded).
     #[non_exhaustive]
     OperationStarted {

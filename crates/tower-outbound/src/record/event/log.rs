@@ -77,6 +77,18 @@ pub(crate) fn reset(origin: Option<&Origin>, reset: Reset) {
     );
 }
 
+#[cfg(all(feature = "settings", not(feature = "tracing")))]
+pub(crate) fn reloaded(_: Option<&crate::settings::FileError>) {}
+
+/// Not an event of [`event`], which is logged at debug level.
+#[cfg(all(feature = "settings", feature = "tracing"))]
+pub(crate) fn reloaded(error: Option<&crate::settings::FileError>) {
+    match error {
+        None => tracing::info!(target: "tower_outbound", "the settings were read again"),
+        Some(error) => tracing::warn!(target: "tower_outbound", "the settings stay as they are: {error}"),
+    }
+}
+
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn socket_option(_: &str, _: &std::io::Error) {}
 

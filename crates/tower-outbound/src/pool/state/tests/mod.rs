@@ -75,6 +75,8 @@ struct World {
     /// Closed connections whose task has not ended.
     closing: Vec<Key>,
     closed: Vec<Why>,
+    /// Connections that count: of all origins, and of each host. More than the limits may be there after a change of them.
+    before: std::cell::Cell<(usize, [usize; 3])>,
 }
 
 const HOSTS: [&str; 3] = ["a.test", "b.test", "c.test"];
@@ -94,6 +96,7 @@ impl World {
             held: Vec::new(),
             closing: Vec::new(),
             closed: Vec::new(),
+            before: std::cell::Cell::default(),
         }
     }
 
@@ -248,6 +251,11 @@ impl World {
         self.change(|state, deferred| state.retire_all(None, Why::Reset, deferred));
     }
 
+    fn set_limits(&mut self, limits: Limits) {
+        let now = self.now;
+        self.change(|state, deferred| state.set_limits(limits, |_| None, now, deferred));
+    }
+
     fn open_links(&self) -> Vec<Key> {
         let open = |key: &Key| {
             let link = self.state.links.get(*key);
@@ -262,7 +270,12 @@ impl World {
         let counts = |key: &Key| !state.links.get(*key).ended;
         let open: Vec<_> = state.links.keys().into_iter().filter(counts).collect();
         assert_eq!(open.len(), state.open, "open");
-        assert!(state.limits.overflow || state.open <= state.limits.total, "total");
+        let (open_before, mut of_host) = self.before.get();
+        let allowed =
+            |limit: usize, before: usize| if state.limits.overflow { usize::MAX } else { limit.max(before) };
+        assert!(state.open <= allowed(state.limits.total, open_before), "total");
+        let kept = state.open - state.closing - state.draining;
+        assert!(state.limits.overflow || kept <= state.limits.total, "kept in total");
         let mut room_wanted = false;
         for origin in state.origins.keys() {
             let entry = state.origins.get(origin);
@@ -276,7 +289,12 @@ impl World {
             let settling = state.links.keys().into_iter().map(|key| state.links.get(key));
             let settling = settling.filter(|link| link.origin == origin && link.settles.is_some());
             assert_eq!(settling.count(), entry.settling.all);
-            assert!(state.limits.overflow || entry.open <= state.limits.per_origin, "per origin");
+            let host = HOSTS.iter().position(|host| *host == entry.origin.host()).unwrap();
+            assert!(entry.open <= allowed(state.limits.per_origin, of_host[host]), "per origin");
+            assert!(state.limits.overflow || entry.kept() <= state.limits.per_origin, "kept for the origin");
+            let drains = |link: &&&Link<Fake>| link.retired.is_some() && link.stage != Stage::Closing;
+            assert_eq!(links.iter().filter(drains).count(), entry.draining);
+            of_host[host] = entry.open;
             assert!(entry.idle_len <= state.limits.idle_per_origin, "idle");
             if entry.first_waiter().is_none() {
                 continue;
@@ -292,6 +310,7 @@ impl World {
             let limit = if state.limits.overflow { usize::MAX } else { state.limits.per_origin };
             room_wanted |= entry.queued_len > 0 && entry.may_connect(limit);
         }
+        self.before.set((state.open, of_host));
         let room = state.limits.overflow || state.open < state.limits.total;
         assert_eq!(
             open.iter().filter(|key| state.links.get(**key).stage == Stage::Closing).count(),

@@ -16,6 +16,7 @@ enum Step {
     Dies(usize),
     Passes(u64),
     Reset,
+    Limits(Limits),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -32,6 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any.prop_map(Step::Dies),
         1 => (1..20_u64).prop_map(Step::Passes),
         1 => Just(Step::Reset),
+        1 => limits().prop_map(Step::Limits),
     ]
 }
 
@@ -90,6 +92,7 @@ fn state_keeps_its_invariants_in_any_order() {
                 }
                 Step::Passes(seconds) => world.passes(Duration::from_secs(seconds)),
                 Step::Reset => world.reset(),
+                Step::Limits(limits) => world.set_limits(limits),
                 _ => {}
             }
         }

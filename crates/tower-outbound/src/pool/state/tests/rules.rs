@@ -242,3 +242,72 @@ fn connect_held_back_begins_when_patience_ends() {
     world.loses_patience(0);
     assert_eq!(world.connecting.len(), 1);
 }
+
+#[test]
+fn smaller_limit_closes_idle_first_and_drains_busy() {
+    let mut world = World::new(Limits { per_origin: 4, ..Limits::NONE }, Some(Protocol::Http1));
+    for _ in 0..4 {
+        world.request(0);
+        world.connected(0, None);
+    }
+    world.end_lease(0);
+    world.set_limits(Limits { per_origin: 2, ..Limits::NONE });
+    assert_eq!(world.closed, [Why::Surplus], "the idle one");
+    assert_eq!(world.leases.len(), 3, "no busy one");
+    assert_eq!(world.request(0), Fate::Waits);
+    world.close_ends(0);
+    assert!(world.connecting.is_empty(), "three are open, and two allowed");
+    let retired = |world: &World, at: usize| world.state.links.get(world.leases[at]).retired.is_some();
+    let drains = (0..3).find(|at| retired(&world, *at)).unwrap();
+    world.end_lease(drains);
+    assert_eq!(world.closed, [Why::Surplus; 2], "the waiting request does not get it");
+    world.end_lease(0);
+    assert!(matches!(world.answered[0].1, Fate::Served { number: 2, .. }), "but one that stays");
+}
+
+#[test]
+fn larger_limit_lets_waiting_requests_connect_at_once() {
+    let mut world = World::new(Limits { per_origin: 1, total: 1, ..Limits::NONE }, Some(Protocol::Http1));
+    for _ in 0..4 {
+        world.request(0);
+    }
+    world.set_limits(Limits { per_origin: 3, total: 2, ..Limits::NONE });
+    assert_eq!(world.connecting.len(), 2);
+    world.set_limits(Limits { per_origin: 3, ..Limits::NONE });
+    assert_eq!(world.connecting.len(), 3);
+}
+
+#[test]
+fn smaller_limit_drains_shared_connections() {
+    let mut world = World::new(Limits { per_origin: 2, streams: 1, ..Limits::NONE }, Some(Protocol::Http2));
+    world.request(0);
+    world.connected(0, Some(10));
+    world.request(0);
+    world.connected(0, Some(10));
+    world.set_limits(Limits { per_origin: 1, streams: 2, ..Limits::NONE });
+    assert_eq!(world.closed, [], "both are busy");
+    let Fate::Served { link, number: 2 } = world.request(0) else { panic!("more streams are allowed") };
+    assert_eq!(world.request(0), Fate::Waits, "the other one takes no more");
+    let drains = world.leases.iter().position(|lease| *lease != link).unwrap();
+    world.end_lease(drains);
+    assert_eq!(world.closed, [Why::Surplus]);
+}
+
+#[test]
+fn smaller_idle_limits_close_the_oldest() {
+    let mut world = World::new(Limits::NONE, Some(Protocol::Http1));
+    for host in [0, 0, 1] {
+        world.request(host);
+        world.connected(0, None);
+    }
+    let oldest = world.leases[0];
+    for _ in 0..3 {
+        world.passes(Duration::from_secs(1));
+        world.end_lease(0);
+    }
+    world.set_limits(Limits { idle_per_origin: 1, ..Limits::NONE });
+    assert_eq!((world.closed.len(), world.closing[0] == oldest), (1, true));
+    world.set_limits(Limits { idle_total: 1, ..Limits::NONE });
+    assert_eq!(world.closed, [Why::Surplus; 2]);
+    assert_eq!(world.state.counts().1, 1);
+}
