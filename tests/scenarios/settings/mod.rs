@@ -3,6 +3,8 @@
 mod live;
 mod load;
 mod log;
+#[cfg(unix)]
+mod sighup;
 mod sources;
 
 use std::fs;

@@ -200,7 +200,7 @@ impl OutboundBuilder {
         let given = self.given;
         settings.retry = retry.settings();
         #[cfg(feature = "settings")]
-        let (live, settings) = super::live::Live::new(settings, given);
+        let (live, settings) = super::live::Live::new(settings, given.as_ref());
         let registry = Registry::new(observers.build(), settings);
         Outbound {
             retry: retry.attach(registry.clone()),

@@ -14,8 +14,8 @@ pub(super) struct Live {
 
 impl Live {
     /// Returns the settings that the stack begins with too.
-    pub(super) fn new(code: StackSettings, given: Option<Settings>) -> (Arc<Self>, StackSettings) {
-        let settings = given.clone().unwrap_or_default().over(&code);
+    pub(super) fn new(code: StackSettings, given: Option<&Settings>) -> (Arc<Self>, StackSettings) {
+        let settings = given.cloned().unwrap_or_default().over(&code);
         if given.is_some() {
             settings.log_all();
         }

@@ -7,6 +7,8 @@ mod layer;
 #[cfg(feature = "settings")]
 mod live;
 mod names;
+#[cfg(all(feature = "settings", unix))]
+mod sighup;
 #[cfg(test)]
 mod tests;
 mod transport;

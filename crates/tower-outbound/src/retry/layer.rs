@@ -187,7 +187,7 @@ impl<L> RetryLayer<L> {
     /// The budget for retries after a failed connect, per origin. Default: [`RetryBudget::new`].
     pub fn connect_budget(self, budget: RetryBudget) -> Self {
         self.set(&["retry.connect_budget_share", "retry.connect_budget_per_second"], |settings| {
-            settings.connect_budget = budget
+            settings.connect_budget = budget;
         })
     }
 
