@@ -34,24 +34,6 @@ fn settings_keys_and_variables_are_unique() {
 }
 
 #[test]
-fn settings_key_reads_back_what_it_set() {
-    for key in KEYS {
-        let mut stack = StackSettings::default();
-        let text = super::super::sources::testing::valid(key.name);
-        let value = key.parse(text).unwrap();
-        assert_ne!((key.get)(&stack), value, "{}: not the default", key.name);
-        (key.set)(&mut stack, value.clone());
-        assert_eq!((key.get)(&stack), value, "{}", key.name);
-        for other in KEYS.iter().filter(|other| other.name != key.name) {
-            // The one that implies another.
-            let implied = (key.name, other.name) == ("retry.connect_only", "retry.max_retries");
-            let is_default = (other.get)(&stack) == (other.get)(&StackSettings::default());
-            assert_eq!(is_default, !implied, "{} changes {}", key.name, other.name);
-        }
-    }
-}
-
-#[test]
 fn settings_default_as_shown_is_valid_and_the_same() {
     for entry in Settings::new().entries() {
         let key = &KEYS[Key::named(entry.key()).unwrap()];

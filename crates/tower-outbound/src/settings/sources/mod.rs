@@ -7,10 +7,6 @@ mod serde;
 mod source;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod sources;
-#[cfg(test)]
-pub(super) mod testing;
-#[cfg(test)]
-mod tests;
 mod warning;
 
 pub use self::file::FileError;

@@ -2,106 +2,70 @@
 
 use std::fmt::Write as _;
 
-use super::testing::{takes_words, valid, wrong_unit, zero};
-use super::*;
-use crate::settings::Settings;
-use crate::settings::keys::{KEYS, Key};
+use tower_outbound::settings::{Settings, Source, Sources};
 
-/// A file of its own for each test.
-struct File(std::path::PathBuf);
-
-impl File {
-    fn new(text: &str) -> Self {
-        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("outbound-settings-{}-{count}.toml", std::process::id());
-        let file = Self(std::env::temp_dir().join(name));
-        file.write(text);
-        file
-    }
-
-    fn write(&self, text: &str) {
-        std::fs::write(&self.0, text).unwrap();
-    }
-
-    fn source(&self) -> Source {
-        Source::File(self.0.clone())
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use super::valid::{takes_words, valid, wrong_unit, zero};
+use super::{File, keys, none, variable};
 
 /// `text` for each key, as a TOML string.
-fn file_with(text: impl Fn(&Key) -> Option<String>) -> String {
+fn file_with(text: impl Fn(&str) -> Option<String>) -> String {
     let mut file = String::new();
-    for key in KEYS {
+    for key in keys() {
         if let Some(text) = text(key) {
-            writeln!(file, "{} = {text}", key.name).unwrap();
+            writeln!(file, "{} = {text}", key).unwrap();
         }
     }
     file
 }
 
-fn variables_with(text: impl Fn(&Key) -> Option<String>) -> Vec<(String, String)> {
-    KEYS.iter().filter_map(|key| Some((key.variable(), text(key)?))).collect()
-}
-
-fn none() -> [(String, String); 0] {
-    []
+fn variables_with(text: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    keys().into_iter().filter_map(|key| Some((variable(key), text(key)?))).collect()
 }
 
 /// What is written, and what the key then shows; `None` if it is broken.
-type Case = (&'static str, fn(&Key) -> String, fn(&Key) -> Option<String>);
+type Case = (&'static str, fn(&str) -> String, fn(&str) -> Option<String>);
 
-fn word(key: &Key, text: &str) -> Option<String> {
-    takes_words(key.name).then(|| text.to_owned())
+fn word(key: &str, text: &str) -> Option<String> {
+    takes_words(key).then(|| text.to_owned())
 }
 
 const TWO_TO_64: &str = "18446744073709551616";
 
 const CASES: &[Case] = &[
-    ("valid", |key| valid(key.name).to_owned(), |key| Some(valid(key.name).to_owned())),
-    ("blanks", |key| format!("  {}\t", valid(key.name)), |key| Some(valid(key.name).to_owned())),
+    ("valid", |key| valid(key).to_owned(), |key| Some(valid(key).to_owned())),
+    ("blanks", |key| format!("  {}\t", valid(key)), |key| Some(valid(key).to_owned())),
     ("abc", |_| "abc".to_owned(), |key| word(key, "abc")),
     ("1.5", |_| "1.5".to_owned(), |key| word(key, "1.5")),
-    ("zero", |_| "0".to_owned(), |key| zero(key.name).map(str::to_owned)),
+    ("zero", |_| "0".to_owned(), |key| zero(key).map(str::to_owned)),
     ("-1", |_| "-1".to_owned(), |key| word(key, "-1")),
     ("2^64", |_| TWO_TO_64.to_owned(), |key| word(key, TWO_TO_64)),
-    (
-        "wrong unit",
-        |key| wrong_unit(key.name).to_owned(),
-        |key| word(key, &wrong_unit(key.name).to_lowercase()),
-    ),
+    ("wrong unit", |key| wrong_unit(key).to_owned(), |key| word(key, &wrong_unit(key).to_lowercase())),
 ];
 
 /// Checks every key of the settings: the value, or the one of `instead` and a warning that says all.
-fn check(settings: &Settings, case: &Case, source: impl Fn(&Key) -> Source, instead: &Settings) {
+fn check(settings: &Settings, case: &Case, source: impl Fn(&str) -> Source, instead: &Settings) {
     let (name, written, shown) = case;
-    for key in KEYS {
-        let entry = settings.get(key.name).unwrap();
-        let warning = settings.warnings().iter().find(|warning| warning.key() == Some(key.name));
+    for key in keys() {
+        let entry = settings.get(key).unwrap();
+        let warning = settings.warnings().iter().find(|warning| warning.key() == Some(key));
         match shown(key) {
             Some(shown) => {
-                assert_eq!((entry.value(), entry.source()), (&*shown, &source(key)), "{name}: {}", key.name);
+                assert_eq!((entry.value(), entry.source()), (&*shown, &source(key)), "{name}: {}", key);
                 assert_eq!(warning, None, "{name}");
             }
             None => {
-                let before = instead.get(key.name).unwrap();
+                let before = instead.get(key).unwrap();
                 // The default of one key depends on another one.
-                let implied = key.name == "retry.max_retries"
+                let implied = key == "retry.max_retries"
                     && settings.get("retry.connect_only").unwrap().value() == "true";
                 if !implied {
                     assert_eq!(entry, before, "{name}");
                 }
-                let warning = warning.unwrap_or_else(|| panic!("{name}: {} has no warning", key.name));
+                let warning = warning.unwrap_or_else(|| panic!("{name}: {} has no warning", key));
                 let used = format!("{} ({})", entry.value(), entry.source());
                 let expected = (Some(&*written(key)), &source(key), Some(&*used));
                 let found = (warning.value(), warning.source(), warning.used());
-                assert_eq!(found, expected, "{name}: {}", key.name);
+                assert_eq!(found, expected, "{name}: {}", key);
                 assert!(!warning.reason().is_empty());
             }
         }
@@ -113,7 +77,7 @@ fn settings_from_environment_each_key_and_case_at_start() {
     for case in CASES {
         let variables = variables_with(|key| Some((case.1)(key)));
         let settings = Sources::new().variables(variables).load();
-        check(&settings, case, |key| Source::Environment(key.variable()), &Settings::new());
+        check(&settings, case, |key| Source::Environment(variable(key)), &Settings::new());
     }
 }
 
@@ -128,17 +92,17 @@ fn settings_from_file_each_key_and_case_at_start() {
 
 #[test]
 fn settings_from_environment_each_key_and_case_on_reload() {
-    let in_force = Sources::new().variables(variables_with(|key| Some(valid(key.name).to_owned()))).load();
+    let in_force = Sources::new().variables(variables_with(|key| Some(valid(key).to_owned()))).load();
     for case in CASES {
         let variables = variables_with(|key| Some((case.1)(key)));
         let settings = Sources::new().variables(variables).reload(&in_force).unwrap();
-        check(&settings, case, |key| Source::Environment(key.variable()), &in_force);
+        check(&settings, case, |key| Source::Environment(variable(key)), &in_force);
     }
 }
 
 #[test]
 fn settings_from_file_each_key_and_case_on_reload() {
-    let file = File::new(&file_with(|key| Some(format!("{:?}", valid(key.name)))));
+    let file = File::new(&file_with(|key| Some(format!("{:?}", valid(key)))));
     let sources = Sources::new().variables(none()).file(&file.0);
     let in_force = sources.load();
     assert_eq!(in_force.warnings(), []);
@@ -173,8 +137,8 @@ fn settings_empty_variable_counts_as_unset() {
 fn settings_empty_in_file_is_broken() {
     let file = File::new(&file_with(|_| Some("\"\"".to_owned())));
     let settings = Sources::new().variables(none()).file(&file.0).load();
-    let lists = KEYS.iter().filter(|key| key.name == "retry.status").count();
-    assert_eq!(settings.warnings().len(), KEYS.len() - lists, "an empty list is none");
+    let lists = keys().into_iter().filter(|key| *key == "retry.status").count();
+    assert_eq!(settings.warnings().len(), keys().len() - lists, "an empty list is none");
 }
 
 #[test]
@@ -267,7 +231,7 @@ fn settings_file_unreadable_or_no_toml_is_warning_or_error() {
 
 #[test]
 fn settings_serde_round_trip_keeps_values() {
-    let settings = Sources::new().variables(variables_with(|key| Some(valid(key.name).to_owned()))).load();
+    let settings = Sources::new().variables(variables_with(|key| Some(valid(key).to_owned()))).load();
     let json = serde_json::to_string(&settings).unwrap();
     let back: Settings = serde_json::from_str(&json).unwrap();
     let values = |settings: &Settings| {

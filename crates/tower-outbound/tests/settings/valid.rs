@@ -1,7 +1,7 @@
 //! What is valid for a key, and what is not.
 
-/// A valid value that is not the default, as [`Settings`](crate::settings::Settings) show it.
-pub(in crate::settings) fn valid(key: &str) -> &'static str {
+/// A valid value that is not the default, as `Settings` show it.
+pub(crate) fn valid(key: &str) -> &'static str {
     match key {
         "retry.status" => "429,503",
         "retry.attempt_header" => "x-attempt",
@@ -19,7 +19,7 @@ pub(in crate::settings) fn valid(key: &str) -> &'static str {
 }
 
 /// Limits of connections and requests.
-pub(in crate::settings) fn is_number(key: &str) -> bool {
+pub(crate) fn is_number(key: &str) -> bool {
     let (table, name) = key.split_once('.').unwrap();
     match table {
         "in_flight" => name != "acquire_timeout",
@@ -38,7 +38,7 @@ pub(in crate::settings) fn is_number(key: &str) -> bool {
 }
 
 /// How the key shows zero; `None` where zero has no meaning.
-pub(super) fn zero(key: &str) -> Option<&'static str> {
+pub(crate) fn zero(key: &str) -> Option<&'static str> {
     match key {
         "retry.status" | "retry.attempt_header" => Some("none"),
         "retry.connect_only" | "retry.idempotent" | "retry.grpc" | "http2.keep_alive_while_idle" => {
@@ -50,11 +50,11 @@ pub(super) fn zero(key: &str) -> Option<&'static str> {
 }
 
 /// A unit of another kind of value.
-pub(super) fn wrong_unit(key: &str) -> &'static str {
+pub(crate) fn wrong_unit(key: &str) -> &'static str {
     if valid(key) == "7s" { "7KiB" } else { "7s" }
 }
 
 /// Whether the key takes any word: every text without a blank is the name of a header.
-pub(super) fn takes_words(key: &str) -> bool {
+pub(crate) fn takes_words(key: &str) -> bool {
     key == "retry.attempt_header"
 }
