@@ -26,7 +26,7 @@ const BACKOFF: Duration = Duration::from_millis(1);
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Every metric of this crate. A metric that is missing here, or is not recorded, fails the test.
-const METRICS: [(&str, &str); 29] = [
+const METRICS: [(&str, &str); 30] = [
     ("dns.lookup.duration", "s"),
     ("http.client.active_requests", "{request}"),
     ("http.client.connection.duration", "s"),

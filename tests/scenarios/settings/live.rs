@@ -54,6 +54,22 @@ async fn apply_larger_limit_lets_waiting_requests_connect() {
 }
 
 #[tokio::test]
+async fn apply_before_first_connection_limits_first_burst() {
+    let gate = Gate::new();
+    let server = ScriptedServer::tcp(held(&gate)).await.unwrap();
+    let outbound = Outbound::new();
+    let client = outbound.client();
+    outbound.apply(&Settings::new().max_connections_per_origin(2));
+    let calls: Vec<_> = (0..4).map(|_| read!(client, server.uri("/"))).collect();
+    asked(&server, 2).await;
+    gate.open();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
 async fn apply_smaller_limit_drains_busy_connections() {
     let gate = Gate::new();
     let server = ScriptedServer::tcp(held(&gate)).await.unwrap();

@@ -184,6 +184,7 @@ impl ClientBuilder {
         };
         let connector = SharedConnector::new(self.outbound.track_layer().layer(https));
         let pool = self.pool.http2_only(self.http2_only).build(connector);
+        pool.follow(self.outbound.registry());
         let service = self.outbound.layer().layer(pool).above_observe();
         OutboundClient { service, outbound: self.outbound }
     }

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "client")]
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use super::options::Options;
 use super::state::Why;
 use super::{PoolBody, PoolBuilder, PoolFuture};
 use crate::error::BoxError;
+#[cfg(feature = "client")]
+use crate::record::Registry;
 use crate::record::{OriginParts, OwnPool, Reset};
 use crate::settings::PoolSettings;
 
@@ -65,6 +69,14 @@ impl<C, B> Drop for Handle<C, B> {
 impl<C, B> Pool<C, B> {
     pub(super) fn new(connector: C, options: Options) -> Self {
         Self { handle: Arc::new(Handle { connector, core: Arc::new(Core::new(options)) }) }
+    }
+}
+
+#[cfg(feature = "client")]
+impl<C, B: Send + 'static> Pool<C, B> {
+    /// Follows the settings of a stack from now on, and not only from its first connection on.
+    pub(crate) fn follow(&self, registry: &Registry) {
+        registry.add_pool(&(Arc::downgrade(&self.handle.core) as Weak<dyn OwnPool>));
     }
 }
 
