@@ -165,12 +165,14 @@ async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> 
         "\nServing on http://{gateway} until ctrl-c.\n{sides}  below each: {}\n  /twin/{{item}} → the twin",
         upstream::PATHS.join(" ")
     );
+    // Before the text: whoever reads it may send a signal at once.
+    let [mut interrupt, mut terminate] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     say(cli, &text);
-    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+    Ok(())
 }
 
 /// Flushes more than once: a span ends when its body is dropped, shortly after the caller has the last byte.
