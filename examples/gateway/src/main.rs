@@ -165,7 +165,7 @@ async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> 
         "\nServing on http://{gateway} until ctrl-c.\n{sides}  below each: {}\n  /twin/{{item}} → the twin",
         upstream::PATHS.join(" ")
     );
-    // Before the text: whoever reads it may send a signal at once.
+    // Install the handlers before the output: a reader of the output may send a signal at once.
     let [mut interrupt, mut terminate] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     say(cli, &text);
     tokio::select! {

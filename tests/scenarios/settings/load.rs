@@ -14,7 +14,7 @@ const CALLERS: usize = 50;
 /// Far beyond what a change takes.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// Calls until it is told to stop.
+/// Sends requests until `stop` is set.
 #[derive(Default)]
 struct Load {
     stop: AtomicBool,

@@ -60,7 +60,7 @@ fn sighup_reloads_and_keeps_settings_if_file_is_broken() {
 
 /// The process that gets the signals.
 #[tokio::test]
-#[ignore = "for the test above"]
+#[ignore = "runs as the child process of the test above, which sends it the signals"]
 async fn reloads_until_max_idle_is_9() {
     let path = std::env::var_os(FILE).expect("the test above sets it");
     let none: [(String, String); 0] = [];

@@ -152,7 +152,7 @@ async fn operation_step_is_parent_of_calls_inside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn operation_failed_step_has_error_type_and_best_effort_is_no_error() {
+async fn operation_takes_error_of_step_unless_it_is_best_effort() {
     let rig = Rig::new();
     let refused = || async { Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)) };
     let declared = rig.outbound().operation("mail").step("connect").best_effort("logout");

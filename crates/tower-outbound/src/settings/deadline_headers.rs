@@ -19,8 +19,8 @@ use crate::util::timeout_header::{GRPC_TIMEOUT, grpc_value, millis_value, parse_
 /// | gRPC (by its `content-type`) | `grpc-timeout` | at most 8 digits and a unit: `H`, `M`, `S`, `m`, `u`, `n` |
 /// | other | that of [`http`](Self::http), if it is set | whole milliseconds, 1 to 9,999,999,999 |
 ///
-/// HTTP has no standard header. Envoy tells the service `x-envoy-expected-rq-timeout-ms`, and takes
-/// `x-envoy-upstream-rq-timeout-ms`; both are whole milliseconds. grpc-gateway takes `grpc-timeout` in gRPC's format on any
+/// HTTP has no standard header for a deadline. Envoy sends `x-envoy-expected-rq-timeout-ms` to the service, and reads
+/// `x-envoy-upstream-rq-timeout-ms` from the client; both are whole milliseconds. grpc-gateway takes `grpc-timeout` in gRPC's format on any
 /// request: with that name, the format is gRPC's here too.
 ///
 /// # Example
