@@ -40,6 +40,15 @@ struct Rig {
     _server: ScriptedServer,
 }
 
+/// Opens connections, one after the other, of which each serves a request for 70 ms and ends.
+async fn changing(rig: &Rig) {
+    loop {
+        let stack = crate::support::stack(&rig.outbound, rig.connector.clone());
+        let served = stack.oneshot(get());
+        assert!(timeout(Duration::from_millis(70), served).await.is_err(), "the peer hangs");
+    }
+}
+
 /// A client may have a request for long.
 const NO_TIMEOUT: Timeouts = Timeouts::new().first_byte(Duration::ZERO);
 
@@ -182,6 +191,33 @@ async fn lost_request_beside_others_fails_after_half_a_minute() {
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(7) && took < Duration::from_secs(10), "{took:?}");
     other.abort();
+}
+
+async fn while_changing(rig: &Rig, sent: impl Future<Output = Answer>) -> Option<Answer> {
+    let sent = timeout(TEN_MINUTES, sent);
+    tokio::select! {
+        answer = sent => answer.ok(),
+        () = changing(rig) => unreachable!(),
+    }
+}
+
+/// Each connection ends before the request is known to be lost.
+#[tokio::test(start_paused = true)]
+async fn lost_request_fails_while_connections_come_and_go() {
+    let rig = Rig::new(0);
+    let start = Instant::now();
+    let answer = while_changing(&rig, rig.send(nothing)).await.expect("an end");
+    let took = start.elapsed();
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(answer.unwrap_err().failure().send_state(), Some(SendState::NotSent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_of_old_connection_is_not_lost_beside_new_ones() {
+    let rig = Rig::new(0);
+    let old = rig.open().await;
+    assert!(while_changing(&rig, rig.send(nothing)).await.is_none());
+    drop(old);
 }
 
 #[tokio::test(start_paused = true)]

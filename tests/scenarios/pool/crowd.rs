@@ -22,10 +22,6 @@ fn callers_of_few_connections_come_in_order_and_leave_nothing() {
 fn resets_under_load_fail_no_request() {
     for (pool, number) in [(PoolOf::This, 150), (PoolOf::HyperUtil, 12)] {
         for protocol in Protocol::ALL {
-            // The known fault of `Outbound::reset`.
-            if (pool, protocol) == (PoolOf::HyperUtil, Protocol::Http2Tls) {
-                continue;
-            }
             let report = outside(move || resets(pool, protocol, number).unwrap());
             println!("{report}");
             assert!(report.is_right(), "{report}");

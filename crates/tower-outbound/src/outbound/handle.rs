@@ -237,9 +237,6 @@ impl Outbound {
     /// HTTP/1 connections close within 50 ms; a request that the pool hands to one of them meanwhile fails as not sent, and
     /// is retried. [`Reset::unreached`] counts the connections that stay in use.
     ///
-    /// Known fault: in hyper-util's pool, over HTTP/2 with TLS and under full load, about one reset in 1,000 leaves the
-    /// requests in flight unanswered until a timeout ends them.
-    ///
     /// # Example
     /// ```
     /// use tower_outbound::Outbound;

@@ -61,6 +61,11 @@ impl OriginChanges {
         changes.setup_ended = Some(at);
     }
 
+    /// Whether a setup runs.
+    pub(super) fn sets_up(&self) -> bool {
+        self.changes().setups > 0
+    }
+
     pub(super) fn connection_ended(&self, at: Instant) {
         self.changes().connection_ended = Some(at);
     }

@@ -2,8 +2,8 @@
 //!
 //! hyper hands requests to a connection through a queue. A connection that ends in the very moment in which a request
 //! enters the queue leaves it there (tokio counts a message before it pushes it, and the receiver that is dropped in
-//! between does not see it), and the client waits for ever. Only what did not happen shows this: no connection asks for
-//! the request, though one has ended, and none is being opened.
+//! between does not see it), and the client waits for ever. Requests that enter the queue behind it are lost with it. Only
+//! what did not happen shows this: no connection asks for the request, though one has ended, and none is being opened.
 
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
@@ -39,6 +39,9 @@ pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
     if inner.write.has_redirect_client() {
         return lost_by_untracked(attempt);
     }
+    if let Some(since) = lost_where_connections_change(attempt) {
+        return Some(since);
+    }
     let (ended, quiet) = attempt.origin().changes().last_end()?;
     if ended < accepted_since(attempt) {
         return None;
@@ -53,6 +56,28 @@ pub(super) fn lost_since(attempt: &Attempt) -> Option<Instant> {
         Wait::ForStream => None,
         Wait::Possible => Some(quiet + UNPROVED),
         Wait::Impossible => Some(quiet),
+    }
+}
+
+/// The same where connections end and others open all the time. When a request that was sent later is served while no
+/// connection is being opened, a connection that is open then has this request, or one that has ended. If all of them have
+/// ended, the request is lost.
+fn lost_where_connections_change(attempt: &Attempt) -> Option<Instant> {
+    let inner = &*attempt.0;
+    let (origin, overtaken) = (attempt.origin(), inner.marks.overtaken.get(inner.start));
+    let of_others_or = |holds: &dyn Fn(&Connection) -> bool| {
+        inner.registry.all_connections(|connection| connection.origin() != origin || holds(connection))
+    };
+    let connects_since = |at| inner.serving().setups.iter().any(|setup| setup.start_time() > at);
+    match overtaken.filter(|at| !connects_since(*at)) {
+        Some(at) => of_others_or(&|connection| connection.opened() > at).then_some(at),
+        None => {
+            let later = accepted_since(attempt) + LATER;
+            if !of_others_or(&|connection| !connection.served_since(later)) && !origin.changes().sets_up() {
+                inner.marks.overtaken.set(inner.start, Instant::now());
+            }
+            None
+        }
     }
 }
 

@@ -50,6 +50,8 @@ pub(in crate::record) struct Marks {
     pub(in crate::record) queued: Mark,
     /// The attempt has a slot.
     pub(in crate::record) slot: Mark,
+    /// A request that was sent later was served first.
+    pub(in crate::record) overtaken: Mark,
     /// The client accepted the request: it asked for the body.
     pub(in crate::record) accepted: Mark,
     /// The first write of the request.
