@@ -103,5 +103,5 @@ async fn log_of_information_has_a_reset_with_its_report() {
     Outbound::new().reset_origin(&"https://a.example/x".parse().unwrap());
     let text = lines.text();
     assert!(text.contains(" INFO tower_outbound: connections are reset origin=https://a.example"), "{text}");
-    assert!(text.trim_end().ends_with("closed=0 draining=0 unreached=0"), "{text}");
+    assert!(text.trim_end().ends_with("closed=0 draining=0 cut=0 unreached=0"), "{text}");
 }

@@ -18,6 +18,7 @@ mod lost;
 mod phases;
 mod pool;
 mod promises;
+mod recovery;
 mod reset;
 mod retry;
 mod settings;

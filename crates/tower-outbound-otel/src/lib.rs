@@ -80,7 +80,7 @@
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
 //! | | `outbound.call.attempts`, `outbound.deadline.elapsed` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
-//! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use |
+//! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use, `recovery` if it came by itself |
 //! | | `outbound.config.reload`: `outbound.outcome` is `error` if the file cannot be read or parsed |
 //! | | `outbound.operation.duration`, `outbound.operation.step.duration`, `outbound.operation.steps` |
 //!

@@ -275,6 +275,7 @@ impl Observer for OtelObserver {
                 self.record_unserved(connection.setup());
             }
             Event::Reset { reset, .. } => recorder.reset(reset),
+            Event::Recovered { .. } => recorder.recovered(),
             Event::Reloaded { error, .. } => recorder.reloaded(error.is_none()),
             Event::ConnectionWaiting { origin, attempt, .. } => {
                 self.slot(origin, Some(attempt), SlotGauge::WaitingForConnection, 1);

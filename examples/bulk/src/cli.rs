@@ -19,6 +19,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value = "30", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: Duration,
 
+    /// Measure something else: all pooled connections go silent at once. Throughput over six seconds with recovery, with a
+    /// call of `reset()`, and with neither.
+    #[arg(long, conflicts_with = "seconds")]
+    pub(crate) break_pool: bool,
+
     /// Print the report as JSON, and nothing else, to stdout.
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,7 +3,10 @@
 //! 64 workers share 4 connections to a server that answers every tenth request with 429 and `Retry-After: 1`. Three
 //! stacks run in turn. They release the 429 before the wait (the retry layer of tower-outbound), hold it during the
 //! wait, or drop it unread (tower's `Retry`).
+//!
+//! `--break-pool` shows what becomes of a pool whose connections all go silent at once.
 
+mod break_pool;
 mod cli;
 mod load;
 mod progress;
@@ -13,8 +16,11 @@ mod stacks;
 mod watch;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 use crate::cli::Cli;
 use crate::report::{Json, Report};
@@ -36,19 +42,28 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    if cli.break_pool {
+        let report = break_pool::Report::measure().await?;
+        return print(cli, &report, &report);
+    }
     let report = Report {
         released: Run::of("released", cli.seconds, released::client).await?,
         held: Run::of("held", cli.seconds, held::client).await?,
         dropped: Run::of("dropped", cli.seconds, dropped::client).await?,
     };
+    print(cli, &report, &Json::new(&report))?;
+    for warning in report.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
+}
+
+fn print(cli: &Cli, text: &impl Display, json: &impl Serialize) -> Result<(), Box<dyn Error>> {
     // A closed pipe (`| head`) is an error; `println!` would panic.
     let mut out = io::stdout().lock();
     match cli.json {
-        true => writeln!(out, "{}", serde_json::to_string_pretty(&Json::new(&report))?)?,
-        false => write!(out, "{report}")?,
-    }
-    for warning in report.warnings() {
-        eprintln!("warning: {warning}");
+        true => writeln!(out, "{}", serde_json::to_string_pretty(json)?)?,
+        false => write!(out, "{text}")?,
     }
     Ok(())
 }

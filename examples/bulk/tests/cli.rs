@@ -83,3 +83,22 @@ fn release_before_backoff_run_serves_more_than_held() {
         assert!(per_s > 0.0 && per_s <= requests, "it took a second at least: {report}");
     }
 }
+
+#[test]
+fn break_pool_is_back_in_time_within_its_limit() {
+    let output = bulk(&["--break-pool", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (recovery, reset, neither) = (&report["recovery"], &report["reset"], &report["neither"]);
+    let acquire_timeout = report["acquire_timeout_s"].as_f64().unwrap();
+    let seconds = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{report}"));
+    assert!(seconds(&recovery["back_after_break_s"]) <= acquire_timeout + 1.0, "{report}");
+    assert!(seconds(&reset["back_after_call_s"]) <= 1.0, "{report}");
+    assert!(neither["back_after_break_s"].is_null(), "{report}");
+    for (run, cut) in [(recovery, 8), (reset, 8), (neither, 0)] {
+        assert_eq!((&run["cut"], &run["failed_otherwise"]), (&cut.into(), &0.into()), "{report}");
+        assert_eq!(run["connections_at_most"], 8, "{report}");
+        assert_eq!(run["connections_opened"], 8 + cut, "{report}");
+        assert_eq!(run["answers"].as_array().unwrap().len(), 60, "{report}");
+    }
+}

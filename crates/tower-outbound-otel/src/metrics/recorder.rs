@@ -164,11 +164,18 @@ impl Recorder {
     }
 
     pub(crate) fn reset(&self, reset: &Reset) {
+        self.count_reset(if reset.unreached == 0 { "ok" } else { "error" });
+    }
+
+    pub(crate) fn recovered(&self) {
+        self.count_reset("recovery");
+    }
+
+    fn count_reset(&self, outcome: &'static str) {
         if self.options.metrics == Metrics::Off {
             return;
         }
         if let Some(resets) = &self.instruments().resets {
-            let outcome = if reset.unreached == 0 { "ok" } else { "error" };
             resets.add(1, &[KeyValue::new(o::OUTCOME, outcome)]);
         }
     }

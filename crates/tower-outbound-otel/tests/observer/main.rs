@@ -11,6 +11,7 @@ mod operations;
 mod opt_in;
 mod parents;
 mod propagation;
+mod resets;
 mod retries;
 mod rpc;
 mod setups;

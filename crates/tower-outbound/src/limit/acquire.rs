@@ -84,6 +84,7 @@ impl Acquire {
             Ok(waiter) => {
                 let queued = Queued { waiter, since: Instant::now() };
                 self.queued = Some(queued);
+                self.limiter.registry().waits_for_slot(origin, true);
                 self.limiter.registry().emit(&Event::SlotWaiting { origin, attempt: attempt.as_ref() });
                 Ok(Err(queued))
             }
@@ -104,6 +105,7 @@ impl Acquire {
         self.report_waited(false);
         self.limiter.finish(deferred);
         let origin = self.holder.origin.clone();
+        self.limiter.registry().acquire_timed_out(&origin, queued.since);
         Err(PoolTimeoutError::new(origin, occupancy, queued.since.elapsed()).into())
     }
 
@@ -116,6 +118,7 @@ impl Acquire {
 
     fn report_waited(&self, granted: bool) {
         let Holder { origin, attempt } = &self.holder;
+        self.limiter.registry().waits_for_slot(origin, false);
         self.limiter.registry().emit(&Event::SlotWaited { origin, attempt: attempt.as_ref(), granted });
     }
 }

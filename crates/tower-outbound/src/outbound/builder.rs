@@ -155,6 +155,33 @@ impl OutboundBuilder {
         self
     }
 
+    /// Resets an origin after this number of requests in a row that have waited for a connection or a slot until the acquire
+    /// timeout, while nothing was received on any of its connections. Default: zero, never.
+    ///
+    /// It is a [`reset_origin`](Outbound::reset_origin) at which requests that are not answered fail, since their connections
+    /// close: the requests that wait get new ones. At most one in [`recover_interval`](Self::recover_interval). It is an event
+    /// ([`Event::Recovered`](crate::Event::Recovered)), and a line in the log at level WARN. It needs the observe layer.
+    ///
+    /// # Example
+    /// ```
+    /// use tower_outbound::Outbound;
+    ///
+    /// let outbound = Outbound::builder().recover_after(3).build();
+    /// # let _ = outbound;
+    /// ```
+    pub fn recover_after(mut self, timeouts: u32) -> Self {
+        self.settings.recovery.after = timeouts;
+        self.settings.by_code(&["recovery.after"]);
+        self
+    }
+
+    /// The shortest time between two automatic resets of an origin. Default: 30 s. Zero: none.
+    pub fn recover_interval(mut self, interval: Duration) -> Self {
+        self.settings.recovery.interval = interval;
+        self.settings.by_code(&["recovery.interval"]);
+        self
+    }
+
     /// The number of requests to one origin that may be in flight, each until the end of its response's body. Default:
     /// no limit. Zero is no limit.
     ///

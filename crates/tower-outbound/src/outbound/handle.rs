@@ -230,8 +230,15 @@ impl Outbound {
         self.registry.connections()
     }
 
-    /// Takes every connection of every client out of use: idle ones close now, the others when what they do is finished. No
-    /// request fails because of it. New requests get new connections, whose names are resolved anew.
+    /// Takes every connection of every client out of use: idle ones close now, the others when what they do is finished. New
+    /// requests get new connections within the limits, whose names are resolved anew. No request fails because of it, with one
+    /// exception:
+    ///
+    /// A connection that finishes what it does keeps its place, since the limits hold. So where requests wait for a place or a
+    /// slot at a limit, and nothing was received on any connection of the origin for 5 s (`pool.silent_after`; at the call, or
+    /// later), the pools of this crate close the connections whose requests have no answer. These requests fail as
+    /// [`ConnectionAborted`](crate::Kind::ConnectionAborted), with what was sent of them. On HTTP/1, a
+    /// response that has begun is never cut.
     ///
     /// The pools of this crate do so at once. In a client with a pool of its own, HTTP/2 connections get a GOAWAY, and idle
     /// HTTP/1 connections close within 50 ms; a request that the pool hands to one of them meanwhile fails as not sent, and

@@ -180,6 +180,14 @@ impl PoolBuilder {
         self.set(move |settings| settings.keep_alive.while_idle = while_idle)
     }
 
+    /// For how long nothing may have been received from an origin, when a reset cuts its requests that are not answered.
+    /// Default: 5 s. Zero: it cuts none.
+    ///
+    /// See [`Pool::reset`].
+    pub fn silent_after(self, silence: Duration) -> Self {
+        self.set(move |settings| settings.silent_after = silence)
+    }
+
     /// Builds a pool over a connector.
     #[must_use]
     pub fn build<C, B>(self, connector: C) -> Pool<C, B> {

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::Connected;
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::core::Core;
-use super::state::{Pooled, Settles, Why};
+use super::state::{Pooled, Settles, Traffic, Why};
 use crate::error::PoolConnectError;
 use crate::failure::Failure;
 use crate::record::{CloseHint, Connection, OwnPool, PoolHandle};
@@ -57,6 +57,8 @@ pub(super) struct Conn<B> {
     poisoned: AtomicBool,
     /// hyper is being polled, and may take a request (HTTP/2).
     polling: AtomicBool,
+    /// What drives the connection.
+    task: OnceLock<Waker>,
 }
 
 /// A poll of hyper that is under way.
@@ -116,6 +118,7 @@ impl<B> Conn<B> {
             end_waiter: Mutex::new(None),
             poisoned: AtomicBool::new(false),
             polling: AtomicBool::new(false),
+            task: OnceLock::new(),
         }
     }
 
@@ -318,6 +321,23 @@ fn reuse<B: 'static>(
     }
 }
 
+impl<B> Conn<B> {
+    /// The task that drives the connection.
+    pub(super) fn set_task(&self, cx: &Context<'_>) {
+        let _ = self.task.get_or_init(|| cx.waker().clone());
+    }
+
+    /// Ends the connection, although its requests are not answered: they fail.
+    pub(super) fn cut(&self) {
+        if let Some(record) = &self.record {
+            record.cut();
+        }
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+    }
+}
+
 impl<B> Pooled for Arc<Conn<B>> {
     fn is_usable(&self) -> bool {
         !self.poisoned.load(Ordering::Acquire) && self.is_ready()
@@ -329,6 +349,15 @@ impl<B> Pooled for Arc<Conn<B>> {
 
     fn streams(&self) -> Option<usize> {
         self.http2.then(|| self.streams.load(Ordering::Acquire))
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        let record = self.record.as_ref()?;
+        Some(Traffic {
+            heard: record.heard(),
+            unanswered: record.unanswered_since(),
+            slot_wanted: record.origin().has_slot_waiters(),
+        })
     }
 }
 

@@ -136,7 +136,8 @@ impl<B> Core<B> {
             (false, _) => None,
         };
         let hash = self.hasher.hash_one(parts);
-        self.with(|state, now, deferred| {
+        let mut look = false;
+        let found = self.with(|state, now, deferred| {
             let origin = state.origin(hash, parts, protocol);
             let found = state.checkout(origin, now(), deferred);
             let dead = deferred.close.iter().filter(|(_, why)| *why == Why::Unusable);
@@ -145,13 +146,21 @@ impl<B> Core<B> {
                 return (Checkout::Served(served), dead);
             }
             let joined = match state.join(origin, deferred) {
-                Ok(waiter) => Checkout::Waiting(waiter),
+                Ok(waiter) => {
+                    // What drains may be silent.
+                    look = state.has_draining();
+                    Checkout::Waiting(waiter)
+                }
                 Err(occupancy) => {
                     Checkout::Full(QueueFullError::new(state.origin_of(origin).clone(), occupancy))
                 }
             };
             (joined, dead)
-        })
+        });
+        if look {
+            self.changed.notify_one();
+        }
+        found
     }
 
     /// The record of an origin that was asked for.

@@ -164,10 +164,13 @@ where
             return Poll::Pending;
         }
         let origin = core.origin(target.parts()).map(|(_, origin)| origin);
-        let (waiter, since) = (wait.waiter, wait.since);
+        let (waiter, since, attempt) = (wait.waiter, wait.since, wait.attempt.clone());
         self.stage = Stage::Done;
         let occupancy = self.core().with(|state, now, deferred| state.cancel(waiter, now(), deferred));
         let origin = origin.expect("it waits for the origin");
+        if let Some(attempt) = attempt {
+            attempt.response().acquire_timed_out(since);
+        }
         Poll::Ready(Err(PoolTimeoutError::new(origin, occupancy, since.elapsed()).into()))
     }
 

@@ -32,6 +32,7 @@ mod options;
 mod pool;
 mod reaper;
 mod request;
+mod reset;
 mod state;
 mod task;
 mod wait;

@@ -13,7 +13,6 @@ use tower_service::Service;
 
 use super::core::Core;
 use super::options::Options;
-use super::state::Why;
 use super::{PoolBody, PoolBuilder, PoolFuture};
 use crate::error::BoxError;
 #[cfg(feature = "client")]
@@ -81,8 +80,14 @@ impl<C, B: Send + 'static> Pool<C, B> {
 }
 
 impl<C, B: Send> Pool<C, B> {
-    /// Takes every connection out of use: idle ones close now, the others when what they do is finished. No request fails
-    /// because of it, and new requests get new connections.
+    /// Takes every connection out of use: idle ones close now, the others when what they do is finished. New requests get new
+    /// connections within the limits. No request fails because of it, with one exception:
+    ///
+    /// A connection that finishes what it does keeps its place. So where requests wait for a place at a limit, and nothing was
+    /// received on any connection of the origin for [`silent_after`](PoolBuilder::silent_after) (at the call, or later), the
+    /// connections whose requests have no answer close. These requests fail as
+    /// [`ConnectionAborted`](crate::Kind::ConnectionAborted). On HTTP/1, a
+    /// response that has begun is never cut.
     ///
     /// [`Outbound::reset`](crate::Outbound::reset) does the same to every client of an `Outbound`.
     #[expect(clippy::must_use_candidate, reason = "what is done counts, not the report")]
@@ -114,27 +119,6 @@ impl<C, B: Send> Pool<C, B> {
     /// ```
     pub async fn shutdown(&self, limit: Duration) -> usize {
         self.handle.core.shutdown(limit).await
-    }
-}
-
-impl<B: Send> OwnPool for Core<B> {
-    fn close(&self) {
-        self.close();
-    }
-
-    fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset {
-        let origin = match origin {
-            None => None,
-            Some(parts) => match self.origin(parts) {
-                Some((key, _)) => Some(key),
-                None => return Reset::default(),
-            },
-        };
-        self.with(|state, _, deferred| state.retire_all(origin, Why::Reset, deferred))
-    }
-
-    fn apply(&self, settings: &PoolSettings) {
-        self.apply(settings);
     }
 }
 

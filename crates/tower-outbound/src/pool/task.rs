@@ -199,6 +199,11 @@ async fn drive<B: Send + 'static, F: Future<Output = hyper::Result<()>>>(
         state.connected(place.link, conn.clone(), retires, now, deferred);
     });
     // The error goes to the request on the connection too.
+    poll_fn(|cx| {
+        conn.set_task(cx);
+        Poll::Ready(())
+    })
+    .await;
     let ended = poll_fn(|cx| {
         let polling = conn.begin_poll();
         let polled = driver.as_mut().poll(cx);

@@ -17,7 +17,7 @@ use crate::util::list::Key;
 pub(super) struct Wait {
     pub(super) waiter: Key,
     pub(super) since: Instant,
-    attempt: Option<Attempt>,
+    pub(super) attempt: Option<Attempt>,
     timeout: Timeout,
     patience: Patience,
 }

@@ -15,6 +15,7 @@ mod origin;
 mod origin_changes;
 mod origins;
 mod pool_handle;
+mod recovery;
 mod registry;
 mod reset;
 mod retry_reason;

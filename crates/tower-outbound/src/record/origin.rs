@@ -1,12 +1,13 @@
 //! The origin: the key of limits and of the registry.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
 
 use super::origin_changes::OriginChanges;
+use super::recovery::SilentTimeouts;
 use crate::record::ObserverStates;
 use crate::util::Authority;
 use crate::util::http::{HostPort, default_port};
@@ -25,6 +26,9 @@ struct Inner {
     /// Attempts that go on.
     attempts: AtomicU64,
     captures_wanted: AtomicU32,
+    /// Requests that wait for a slot.
+    slot_waiters: AtomicU32,
+    silent_timeouts: Mutex<SilentTimeouts>,
     changes: OriginChanges,
     observer_states: ObserverStates,
 }
@@ -59,6 +63,8 @@ impl Origin {
             attempts: AtomicU64::new(0),
             // For the first connection.
             captures_wanted: AtomicU32::new(1),
+            slot_waiters: AtomicU32::new(0),
+            silent_timeouts: Mutex::default(),
             changes: OriginChanges::default(),
             observer_states: ObserverStates::default(),
         }))
@@ -132,6 +138,24 @@ impl Origin {
         // A load first: nearly always the count is 0.
         wanted.load(Ordering::Relaxed) > 0
             && wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    pub(super) fn count_slot_waiter(&self, waits: bool) {
+        let waiters = &self.0.slot_waiters;
+        let _ = if waits {
+            waiters.fetch_add(1, Ordering::Relaxed)
+        } else {
+            waiters.fetch_sub(1, Ordering::Relaxed)
+        };
+    }
+
+    /// Whether a request waits for a slot.
+    pub(crate) fn has_slot_waiters(&self) -> bool {
+        self.0.slot_waiters.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn silent_timeouts(&self) -> MutexGuard<'_, SilentTimeouts> {
+        self.0.silent_timeouts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has lately changed among the connections.

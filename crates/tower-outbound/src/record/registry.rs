@@ -37,6 +37,7 @@ struct Inner {
     timers: Timers,
     attempts_seen: AtomicBool,
     connections_seen: AtomicBool,
+    reset_seen: AtomicBool,
 }
 
 /// An open connection.
@@ -60,6 +61,7 @@ impl Registry {
             timers: Timers::default(),
             attempts_seen: AtomicBool::new(false),
             connections_seen: AtomicBool::new(false),
+            reset_seen: AtomicBool::new(false),
         }))
     }
 
@@ -220,6 +222,15 @@ impl Registry {
 
     pub(super) fn has_seen_attempt(&self) -> bool {
         self.0.attempts_seen.load(Ordering::Relaxed)
+    }
+
+    /// Connections are taken out of use.
+    pub(super) fn see_reset(&self) {
+        self.0.reset_seen.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_seen_reset(&self) -> bool {
+        self.0.reset_seen.load(Ordering::Relaxed)
     }
 
     /// A connection was opened that is tracked or known to be untracked.

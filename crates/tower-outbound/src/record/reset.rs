@@ -23,6 +23,9 @@ pub struct Reset {
     pub closed: usize,
     /// Connections that finish what they do, and serve no other request.
     pub draining: usize,
+    /// Connections that were closed although requests waited for their answers: their origin was silent, and other requests
+    /// needed their places. See [`Outbound::reset`](crate::Outbound::reset).
+    pub cut: usize,
     /// Connections of a client with a pool of its own that could not be reached, and stay in use: those that have served no
     /// request yet, and those whose TLS is above this crate, as a tonic channel's. What reqwest opens is not even counted.
     pub unreached: usize,
@@ -32,6 +35,7 @@ impl AddAssign for Reset {
     fn add_assign(&mut self, other: Self) {
         self.closed += other.closed;
         self.draining += other.draining;
+        self.cut += other.cut;
         self.unreached += other.unreached;
     }
 }
@@ -46,6 +50,12 @@ pub(crate) trait OwnPool: Send + Sync {
 
     /// Takes every connection out of use, or those to one origin.
     fn reset(&self, origin: Option<OriginParts<'_>>) -> Reset;
+
+    /// The same for an origin that has been silent for this long: connections that owe an answer are cut.
+    fn recover(&self, origin: OriginParts<'_>, silence: Duration) -> Reset;
+
+    /// A request waits for a slot, after a reset: silent connections are looked at.
+    fn look(&self);
 }
 
 impl Registry {
@@ -84,6 +94,7 @@ impl Registry {
             Some(None) => return Reset::default(),
             origin => origin.flatten(),
         };
+        self.see_reset();
         let mut reset = Reset::default();
         for pool in self.own_pools() {
             reset += pool.reset(origin.as_ref().map(|origin| origin.parts()));
@@ -126,7 +137,7 @@ impl Registry {
         self.connections()
     }
 
-    fn own_pools(&self) -> Vec<Arc<dyn OwnPool>> {
+    pub(super) fn own_pools(&self) -> Vec<Arc<dyn OwnPool>> {
         let pools = self.pools().lock().unwrap_or_else(PoisonError::into_inner);
         pools.iter().filter_map(Weak::upgrade).collect()
     }
@@ -134,7 +145,7 @@ impl Registry {
 
 impl Connection {
     /// Takes the connection out of the pool of another crate, as far as that can be reached.
-    fn reset(&self) -> Reset {
+    pub(super) fn reset(&self) -> Reset {
         let mut reset = Reset::default();
         if !self.is_tracked() || self.is_of_own_pool() {
             return reset;

@@ -63,6 +63,7 @@ mod keep_alive;
 #[cfg(feature = "settings")]
 mod keys;
 mod pool;
+mod recovery;
 #[cfg(feature = "settings")]
 mod resolved;
 mod retry;
@@ -84,6 +85,7 @@ pub(crate) use self::keep_alive::KeepAlive;
 pub(crate) use self::pool::PoolSettings;
 #[doc(hidden)] // `pool::WhenFull`
 pub use self::pool::WhenFull;
+pub(crate) use self::recovery::RecoverySettings;
 #[cfg(feature = "settings")]
 pub use self::resolved::{Entry, Settings};
 pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
@@ -109,6 +111,7 @@ pub(crate) struct StackSettings {
     pub(crate) in_flight: InFlightSettings,
     pub(crate) deadline_headers: Option<DeadlineHeaders>,
     pub(crate) pool: PoolSettings,
+    pub(crate) recovery: RecoverySettings,
     /// The keys that the code has set.
     #[cfg(feature = "settings")]
     pub(crate) code: Vec<&'static str>,
@@ -143,6 +146,7 @@ impl Default for StackSettings {
             in_flight: InFlightSettings::new(),
             deadline_headers: None,
             pool: PoolSettings::new(),
+            recovery: RecoverySettings::new(),
             #[cfg(feature = "settings")]
             code: Vec::new(),
         }

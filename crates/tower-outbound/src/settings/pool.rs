@@ -17,6 +17,9 @@ const ACQUIRE: Duration = Duration::from_secs(30);
 const DRAIN_BYTES: u64 = 64 << 10;
 const DRAIN_TIME: Duration = Duration::from_millis(50);
 
+/// Silence after which a reset may cut a request: longer than most answers take.
+const SILENT: Duration = Duration::from_secs(5);
+
 /// What happens to a request when the connections of its origin are used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
@@ -45,6 +48,8 @@ pub(crate) struct PoolSettings {
     pub(crate) drain_bytes: u64,
     pub(crate) drain_time: Duration,
     pub(crate) keep_alive: KeepAlive,
+    /// How long an origin is silent before a reset cuts its requests, where others wait.
+    pub(crate) silent_after: Duration,
 }
 
 impl PoolSettings {
@@ -65,6 +70,7 @@ impl PoolSettings {
             drain_bytes: DRAIN_BYTES,
             drain_time: DRAIN_TIME,
             keep_alive: KeepAlive::new(),
+            silent_after: SILENT,
         }
     }
 }

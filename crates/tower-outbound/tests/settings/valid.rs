@@ -10,6 +10,7 @@ pub(crate) fn valid(key: &str) -> &'static str {
         "pool.when_full" => "overflow",
         "retry.connect_only" | "retry.idempotent" | "retry.grpc" | "http2.keep_alive_while_idle" => "true",
         "connect.retire_silent_after"
+        | "recovery.after"
         | "retry.max_retries"
         | "retry.budget_per_second"
         | "retry.connect_budget_per_second" => "7",

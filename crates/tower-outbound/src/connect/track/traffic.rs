@@ -253,6 +253,7 @@ impl Traffic {
     ) -> Poll<io::Result<()>> {
         let Self { connection, content, idle, .. } = self;
         let result = match content {
+            Content::Http2(_) if connection.io().is_cut() => Poll::Ready(Err(cut_error())),
             Content::Http2(http2) => {
                 if http2.goes_on(connection) && idle.poll(connection, cx) && http2.may_retire() {
                     connection.io().retire_idle();
@@ -267,7 +268,10 @@ impl Traffic {
                 if self.closing { Poll::Ready(Ok(())) } else { Poll::Pending }
             }
             // hyper takes the end of file on an unused connection for an error, which a first request may meet.
-            Content::Unknown | Content::Opaque | Content::Http1(_) => Poll::Pending,
+            Content::Unknown | Content::Opaque | Content::Http1(_) => match connection.io().is_cut() {
+                true => Poll::Ready(Err(cut_error())),
+                false => Poll::Pending,
+            },
         };
         if let Poll::Ready(Err(error)) = &result {
             self.failed(error);
@@ -319,6 +323,14 @@ impl Traffic {
         }
         self.connection.io().open_no_stream();
     }
+}
+
+/// The error of a read on a connection that a reset has ended, although the peer owes an answer.
+fn cut_error() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "the connection was reset: its origin was silent, and other requests waited (see `pool.silent_after`)",
+    )
 }
 
 impl Drop for Traffic {

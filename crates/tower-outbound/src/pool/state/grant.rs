@@ -15,7 +15,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
         entry.queued_len > 0 && entry.may_connect(limit)
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.limits.overflow || self.open < self.limits.total
     }
 

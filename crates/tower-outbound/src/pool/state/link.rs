@@ -15,6 +15,20 @@ pub(in crate::pool) trait Pooled: Clone {
 
     /// The most streams that the peer allows now; `None` on HTTP/1.
     fn streams(&self) -> Option<usize>;
+
+    /// What was last sent and received; `None` if that is not known.
+    fn traffic(&self) -> Option<Traffic>;
+}
+
+/// What was last sent and received on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pool) struct Traffic {
+    /// When something was received, or the connection was opened.
+    pub(in crate::pool) heard: Instant,
+    /// Since when neither side has sent anything, if the peer owes an answer.
+    pub(in crate::pool) unanswered: Option<Instant>,
+    /// Requests wait for a slot to the origin.
+    pub(in crate::pool) slot_wanted: bool,
 }
 
 /// A connection, or a connect, that counts against the limits until its task has ended.

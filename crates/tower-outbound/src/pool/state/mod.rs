@@ -34,6 +34,7 @@ mod limits;
 mod link;
 mod origin;
 mod settle;
+mod silent;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod state;
 #[cfg(test)]
@@ -42,7 +43,7 @@ mod waiter;
 
 pub(super) use self::deferred::Deferred;
 pub(super) use self::limits::Limits;
-pub(super) use self::link::{Pooled, Served, Why};
+pub(super) use self::link::{Pooled, Served, Traffic, Why};
 pub(super) use self::settle::Settles;
 pub(super) use self::state::State;
 pub(super) use self::waiter::Polled;

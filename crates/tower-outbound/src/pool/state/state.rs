@@ -232,6 +232,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
         }
     }
 
+    /// Whether connections finish what they do.
+    pub(in crate::pool) const fn has_draining(&self) -> bool {
+        self.draining > 0
+    }
+
     /// Whether nothing is open, and nothing will be kept.
     pub(in crate::pool) const fn is_emptied(&self) -> bool {
         self.closed && self.open == 0

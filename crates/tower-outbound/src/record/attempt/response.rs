@@ -137,6 +137,11 @@ impl AttemptResponse<'_> {
         self.0.0.released.store(true, Ordering::Release);
     }
 
+    /// The attempt has waited for a connection of its pool, in vain, since then.
+    pub(crate) fn acquire_timed_out(self, since: Instant) {
+        self.0.0.registry.acquire_timed_out(self.0.origin(), since);
+    }
+
     /// The phase in which a failure or a cancellation hits now; that of the setup while one runs for the attempt.
     pub(crate) fn failing_phase(self) -> Phase {
         failing_phase(self.0)

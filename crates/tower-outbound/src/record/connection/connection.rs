@@ -42,6 +42,8 @@ pub(in crate::record) struct ConnectionInner {
     /// After how many silent timeouts in a row the connection is retired; 0 is never.
     pub(super) retire_silent_after: u32,
     pub(super) retired: Retirement,
+    /// A reset has ended it, although the peer owes an answer.
+    pub(super) cut: AtomicBool,
     /// Why the IO failed, if it did.
     pub(super) io_failure: OnceLock<Failure>,
     /// A pool of this crate has the connection, and closes it when it is idle for too long.
@@ -136,6 +138,7 @@ impl Connection {
             opaque: AtomicBool::new(false),
             retire_silent_after,
             retired: Retirement::default(),
+            cut: AtomicBool::new(false),
             io_failure: OnceLock::new(),
             pooled: AtomicBool::new(false),
             captured: AtomicBool::new(false),

@@ -1,6 +1,9 @@
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 
-use super::{CloseHint, Connection, Retired};
+use tokio::time::Instant;
+
+use super::{CloseHint, Connection, ConnectionIo, Retired};
 
 /// Tells a silent connection from a slow one: counts the timeouts between reads.
 #[derive(Debug, Default)]
@@ -35,6 +38,31 @@ impl Silence {
 }
 
 impl Connection {
+    /// When the last byte was read, or the connection was opened.
+    pub(crate) fn heard(&self) -> Instant {
+        self.last_read().unwrap_or(self.0.opened)
+    }
+
+    /// When something was last written, if the peer owes an answer to it. On HTTP/2, where it sends other frames too, the
+    /// caller knows of requests in flight.
+    pub(crate) fn unanswered_since(&self) -> Option<Instant> {
+        let (read, written) = (self.last_read(), self.last_write());
+        if self.is_http2() {
+            return written.max(read);
+        }
+        written.filter(|written| read.is_none_or(|read| *written > read))
+    }
+
+    /// Its reads fail from now on, unless the peer has begun to answer. On HTTP/1 the caller wakes the task that reads.
+    pub(crate) fn cut(&self) {
+        let mut lifecycle = self.lifecycle();
+        lifecycle.hint(CloseHint::Reset);
+        let reader = lifecycle.silence.reader();
+        drop(lifecycle);
+        self.0.cut.store(true, Ordering::Release);
+        reader.into_iter().for_each(Waker::wake);
+    }
+
     /// A timeout ends an attempt on this connection, and nothing was read since the attempt began.
     ///
     /// An HTTP/1 connection closes with the attempt. An HTTP/2 connection would go on to swallow requests, so it is
@@ -63,6 +91,13 @@ impl Connection {
             reader.wake();
         }
         self.flush_notifications(self.lifecycle());
+    }
+}
+
+impl ConnectionIo<'_> {
+    /// Whether the connection was cut; one load.
+    pub(crate) fn is_cut(self) -> bool {
+        self.0.0.cut.load(Ordering::Acquire)
     }
 }
 

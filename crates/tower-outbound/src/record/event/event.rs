@@ -292,6 +292,19 @@ pub enum Event<'a> {
         /// What was done.
         reset: Reset,
     },
+    /// An origin was reset because requests waited in vain while its connections were silent: see
+    /// [`OutboundBuilder::recover_after`](crate::outbound::OutboundBuilder::recover_after).
+    #[non_exhaustive]
+    Recovered {
+        /// The origin.
+        origin: &'a Origin,
+        /// How many waits in a row had timed out.
+        timeouts: u32,
+        /// How long nothing had been received.
+        silent_for: Duration,
+        /// What was done.
+        reset: Reset,
+    },
     /// The settings were read again by `Outbound::reload`, or on a signal.
     #[non_exhaustive]
     Reloaded {

@@ -73,7 +73,20 @@ pub(crate) fn reset(_: Option<&Origin>, _: Reset) {}
 pub(crate) fn reset(origin: Option<&Origin>, reset: Reset) {
     tracing::info!(
         target: "tower_outbound", origin = origin.map(tracing::field::display), closed = reset.closed,
-        draining = reset.draining, unreached = reset.unreached, "connections are reset",
+        draining = reset.draining, cut = reset.cut, unreached = reset.unreached, "connections are reset",
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn recovered(_: &Origin, _: u32, _: std::time::Duration, _: Reset) {}
+
+/// Not an event of [`event`]: a subscriber that takes warnings only must have it.
+#[cfg(feature = "tracing")]
+pub(crate) fn recovered(origin: &Origin, timeouts: u32, silent_for: std::time::Duration, reset: Reset) {
+    tracing::warn!(
+        target: "tower_outbound", %origin, timeouts, silent_seconds = silent_for.as_secs_f64(), closed = reset.closed,
+        draining = reset.draining, cut = reset.cut,
+        "automatic recovery: connections are reset, since requests waited for them in vain",
     );
 }
 

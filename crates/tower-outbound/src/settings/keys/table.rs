@@ -219,6 +219,15 @@ keys! {
     drain_timeout(Duration) "pool.drain_timeout" Duration
         "How long a dropped body is read to keep its HTTP/1 connection."
         zero "not read" at at!(pool.drain_time);
+    silent_after(Duration) "pool.silent_after" Duration
+        "For how long no connection of an origin has received anything, when a reset cuts its unanswered requests so that others get their places."
+        zero "none is cut" at at!(pool.silent_after);
+    recover_after(u32) "recovery.after" Count
+        "After how many timeouts of requests that wait for a connection or a slot, in a row and while nothing is received, an origin is reset."
+        zero "never" at at!(recovery.after);
+    recover_interval(Duration) "recovery.interval" Duration
+        "The shortest time between two such resets of an origin."
+        zero "none" at at!(recovery.interval);
     keep_alive_interval(Duration) "http2.keep_alive_interval" Duration
         "After how long without a frame an HTTP/2 connection sends a PING."
         zero "no PINGs" at at!(pool.keep_alive.interval);

@@ -13,7 +13,7 @@ use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
 use super::link::{Link, Stage};
-use super::{Deferred, Limits, Polled, Pooled, Served, Settles, State, Why};
+use super::{Deferred, Limits, Polled, Pooled, Served, Settles, State, Traffic, Why};
 use crate::record::{OriginParts, Protocol};
 use crate::util::list::Key;
 
@@ -35,6 +35,10 @@ impl Pooled for Fake {
 
     fn streams(&self) -> Option<usize> {
         self.streams
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        None
     }
 }
 
