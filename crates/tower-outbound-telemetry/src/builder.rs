@@ -2,13 +2,14 @@ use std::fmt;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::MeterProviderBuilder;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{SpanExporter, SpanProcessor};
 use tower_outbound::OutboundClient;
 use tower_outbound_otel::keep::Keep;
 
 use crate::export::Given;
-use crate::pipeline::{AddProcessor, Pipeline, PipelineOptions};
+use crate::pipeline::{AddProcessor, AddReader, Pipeline, PipelineOptions};
 use crate::settings::{Choices, LONGEST_TIMEOUT, Lookup, OtlpProtocol, SHUTDOWN_TIMEOUT, Settings};
 use crate::{Telemetry, TelemetryError};
 
@@ -42,6 +43,7 @@ pub struct TelemetryBuilder {
     client: Option<OutboundClient>,
     given: Given,
     processors: Vec<AddProcessor>,
+    readers: Vec<AddReader>,
     keep: Option<Keep>,
 }
 
@@ -56,6 +58,7 @@ impl TelemetryBuilder {
             client: None,
             given: Given::default(),
             processors: Vec::new(),
+            readers: Vec::new(),
             keep: None,
         }
     }
@@ -201,6 +204,29 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Adds to the meter provider, beside the export: a reader, such as that of a page for Prometheus, or views.
+    ///
+    /// With it the meter provider is there also if the variables name no exporter of metrics; not with `OTEL_SDK_DISABLED`.
+    ///
+    /// # Example
+    /// ```
+    /// use opentelemetry_sdk::metrics::{PeriodicReader, in_memory_exporter::InMemoryMetricExporter};
+    /// use tower_outbound_telemetry::Telemetry;
+    ///
+    /// let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).build();
+    /// let builder = Telemetry::builder("shop").without_globals();
+    /// let telemetry = builder.metrics_with(|provider| provider.with_reader(reader)).build()?;
+    /// # drop(telemetry);
+    /// # Ok::<_, tower_outbound_telemetry::TelemetryError>(())
+    /// ```
+    pub fn metrics_with(
+        mut self,
+        options: impl FnOnce(MeterProviderBuilder) -> MeterProviderBuilder + Send + 'static,
+    ) -> Self {
+        self.readers.push(Box::new(options));
+        self
+    }
+
     /// Exports attempts of traces that are not sampled: see [`Keep`] for the limits. In effect for the observers of
     /// [`Telemetry::observer`].
     ///
@@ -235,6 +261,7 @@ impl TelemetryBuilder {
             client: self.client,
             given: self.given,
             processors: self.processors,
+            readers: self.readers,
             keep: self.keep,
         };
         Pipeline::build(&settings, options).map(Telemetry::new)

@@ -8,7 +8,7 @@ use opentelemetry::{InstrumentationScope, global};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, InstrumentKind, PeriodicReader, SdkMeterProvider, Stream,
+    Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 use opentelemetry_sdk::trace::{SdkTracerProvider, ShouldSample, SpanProcessor, TracerProviderBuilder};
 use tokio::time::Instant;
@@ -82,6 +82,9 @@ pub(crate) struct Pipeline {
 /// Adds a processor to a provider.
 pub(crate) type AddProcessor = Box<dyn FnOnce(TracerProviderBuilder) -> TracerProviderBuilder + Send>;
 
+/// Adds a reader to a provider, or views.
+pub(crate) type AddReader = Box<dyn FnOnce(MeterProviderBuilder) -> MeterProviderBuilder + Send>;
+
 /// Options without a variable.
 pub(crate) struct PipelineOptions {
     /// Whether to set the global providers and the propagator.
@@ -91,6 +94,7 @@ pub(crate) struct PipelineOptions {
     pub(crate) client: Option<OutboundClient>,
     pub(crate) given: Given,
     pub(crate) processors: Vec<AddProcessor>,
+    pub(crate) readers: Vec<AddReader>,
     pub(crate) keep: Option<Keep>,
 }
 
@@ -102,7 +106,7 @@ impl Pipeline {
         let mut pipeline = Self::default();
         (pipeline.timeout, pipeline.client) = (options.shutdown_timeout, options.client);
         pipeline.keep = options.keep;
-        pipeline.providers(settings, options.given, options.processors)?;
+        pipeline.providers(settings, options.given, options.processors, options.readers)?;
         pipeline.warnings.splice(0..0, settings.warnings.iter().cloned());
         if options.subscriber {
             let filter = settings.log_filter.as_deref();
@@ -129,6 +133,7 @@ impl Pipeline {
         settings: &Settings,
         mut given: Given,
         processors: Vec<AddProcessor>,
+        readers: Vec<AddReader>,
     ) -> Result<(), TelemetryError> {
         let resource = settings.resource();
         self.given = given.names();
@@ -139,8 +144,8 @@ impl Pipeline {
         if traces.is_on() {
             self.traces = Some(self.tracer_provider(settings, &mut given, processors, &resource)?);
         }
-        if metrics.is_on() {
-            self.metrics = Some(self.meter_provider(settings, &mut given, resource)?);
+        if metrics.is_on() || (!readers.is_empty() && !settings.disabled) {
+            self.metrics = Some(self.meter_provider(settings, &mut given, readers, resource)?);
         }
         Ok(())
     }
@@ -189,6 +194,7 @@ impl Pipeline {
         &mut self,
         settings: &Settings,
         given: &mut Given,
+        readers: Vec<AddReader>,
         resource: Resource,
     ) -> Result<SdkMeterProvider, TelemetryError> {
         let mut provider = SdkMeterProvider::builder()
@@ -206,7 +212,7 @@ impl Pipeline {
             let stats = settings.metrics.otlp.is_none().then(|| Arc::clone(&self.stats));
             provider = provider.with_reader(crate::console::metrics(settings.metric_interval, stats));
         }
-        let provider = provider.build();
+        let provider = readers.into_iter().fold(provider, |provider, add| add(provider)).build();
         if let Some(export) = &settings.metrics.otlp {
             let traces = settings.traces.otlp.as_ref();
             let own = SelfMetrics {

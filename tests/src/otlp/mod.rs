@@ -4,6 +4,7 @@
 
 mod front;
 mod grpc;
+pub mod hosts;
 mod http;
 mod metric;
 mod receiver;

@@ -25,6 +25,8 @@ const INSTANCE_ID: &str = "service.instance.id";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) service: String,
+    /// Nothing at all is recorded.
+    pub(crate) disabled: bool,
     /// The resource's attributes that the environment replaces: a random `service.instance.id`, and those of the code.
     pub(crate) given: Vec<KeyValue>,
     /// The environment's attributes, without `service.name`.
@@ -62,7 +64,8 @@ impl Settings {
 
     pub(crate) fn resolve(choices: &Choices, lookup: &Lookup) -> Self {
         let mut reader = Reader::new(lookup);
-        let (traces, metrics) = if reader.flag(&["OTEL_SDK_DISABLED"]) {
+        let disabled = reader.flag(&["OTEL_SDK_DISABLED"]);
+        let (traces, metrics) = if disabled {
             (Destinations::default(), Destinations::default())
         } else {
             (reader.destinations(&TRACES, choices), reader.destinations(&METRICS, choices))
@@ -70,6 +73,7 @@ impl Settings {
         let (service, resource) = reader.service_and_resource(&choices.service);
         let settings = Self {
             service,
+            disabled,
             given: [instance()].into_iter().chain(choices.resource.iter().cloned()).collect(),
             resource,
             traces,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use outbound_tests::otlp::hosts::{Host, HostReport};
 use serde::Serialize;
 
 use super::Report;
@@ -13,26 +14,8 @@ pub(crate) struct Json<'a> {
     /// Null if another receiver has them.
     traces: Option<usize>,
     spans: Option<usize>,
-    hosts: Vec<Host<'a>>,
+    hosts: Vec<HostReport>,
     metrics: BTreeSet<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Host<'a> {
-    host: &'a str,
-    port: u16,
-    role: Option<&'static str>,
-    scheme: &'a str,
-    requests: u64,
-    /// Null if the client does not expose which connection served.
-    reuse_rate: Option<f64>,
-    connections: u64,
-    connect_p50_s: Option<f64>,
-    connect_p99_s: Option<f64>,
-    ttfb_p50_s: Option<f64>,
-    ttfb_p99_s: Option<f64>,
-    body_p50_s: Option<f64>,
-    body_p99_s: Option<f64>,
 }
 
 impl<'a> Json<'a> {
@@ -42,28 +25,10 @@ impl<'a> Json<'a> {
             source,
             traces: report.map(|report| report.traces),
             spans: report.map(|report| report.spans.len()),
-            hosts: report.map(|report| report.hosts.iter().map(host).collect()).unwrap_or_default(),
+            hosts: report.map(|report| report.hosts.iter().map(Host::report).collect()).unwrap_or_default(),
             metrics: report
                 .map(|report| report.metrics.iter().map(String::as_str).collect())
                 .unwrap_or_default(),
         }
-    }
-}
-
-fn host(host: &super::Host) -> Host<'_> {
-    Host {
-        host: &host.host,
-        port: host.port,
-        role: host.role,
-        scheme: &host.scheme,
-        requests: host.requests as u64,
-        reuse_rate: host.reuse_rate(),
-        connections: host.connections as u64,
-        connect_p50_s: host.connect.p50,
-        connect_p99_s: host.connect.p99,
-        ttfb_p50_s: host.ttfb.p50,
-        ttfb_p99_s: host.ttfb.p99,
-        body_p50_s: host.body.p50,
-        body_p99_s: host.body.p99,
     }
 }

@@ -1,6 +1,5 @@
 //! The report, made only of what the receiver received.
 
-mod hosts;
 mod json;
 mod table;
 mod traces;
@@ -9,12 +8,12 @@ mod waterfall;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
-use std::net::SocketAddr;
 
+pub(crate) use outbound_tests::otlp::hosts::Role;
+use outbound_tests::otlp::hosts::{self, Host};
 use outbound_tests::otlp::{Receiver, Span, SpanKind};
 use tower_outbound_telemetry::console::Waterfall;
 
-use self::hosts::Host;
 pub(crate) use self::json::Json;
 use self::table::Table;
 pub(crate) use self::table::frameless;
@@ -40,9 +39,6 @@ pub(crate) struct Report {
     hosts: Vec<Host>,
     metrics: BTreeSet<String>,
 }
-
-/// The address of a host and its role in the run.
-pub(crate) type Role = (SocketAddr, &'static str);
 
 impl Report {
     /// Reads the receiver.

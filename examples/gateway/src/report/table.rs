@@ -3,8 +3,8 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, TableComponent};
+use outbound_tests::otlp::hosts::{Host, Percentiles};
 
-use super::hosts::{Host, Percentiles};
 use super::unit::bound;
 
 const HEADER: [&str; 9] = [

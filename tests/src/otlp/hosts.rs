@@ -1,49 +1,107 @@
-//! The metrics of each host.
+//! What the `outbound.*` metrics say of each host, for the reports of demonstrations.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use outbound_tests::otlp::{Metric, Point, Value};
+use serde::Serialize;
 
-use super::Role;
+use super::{Metric, Point, Value};
+
+/// The address of a host and its role in the run.
+pub type Role = (SocketAddr, &'static str);
 
 /// The metrics of one host.
 #[derive(Debug, Default)]
-pub(super) struct Host {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) scheme: String,
+pub struct Host {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `http` or `https`.
+    pub scheme: String,
     /// Its role in the run, if the address does not show it.
-    pub(super) role: Option<&'static str>,
-    pub(super) requests: f64,
-    pub(super) reused: f64,
-    pub(super) unknown: f64,
-    pub(super) errors: f64,
-    pub(super) connections: f64,
+    pub role: Option<&'static str>,
+    /// Attempts.
+    pub requests: f64,
+    /// Those on a connection that had served before.
+    pub reused: f64,
+    /// Those whose connection is not known.
+    pub unknown: f64,
+    /// Those that have failed.
+    pub errors: f64,
+    /// Connections that were opened.
+    pub connections: f64,
     /// Connects that were overtaken by another connection.
-    pub(super) wasted: f64,
+    pub wasted: f64,
     /// Close reason and count, the most frequent first.
-    pub(super) closed: Vec<(String, f64)>,
-    pub(super) connect: Percentiles,
-    pub(super) ttfb: Percentiles,
-    pub(super) body: Percentiles,
+    pub closed: Vec<(String, f64)>,
+    /// Of connects that have not failed.
+    pub connect: Percentiles,
+    /// From the start of an attempt to the first byte of its response.
+    pub ttfb: Percentiles,
+    /// From there to the end of the body.
+    pub body: Percentiles,
 }
 
 /// Upper bounds in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Percentiles {
-    pub(super) p50: Option<f64>,
-    pub(super) p99: Option<f64>,
+pub struct Percentiles {
+    /// Half are below.
+    pub p50: Option<f64>,
+    /// 99 % are below.
+    pub p99: Option<f64>,
+}
+
+/// A host as JSON has it. Times are in seconds, and are upper bounds of histogram buckets.
+#[derive(Debug, Serialize)]
+pub struct HostReport {
+    host: String,
+    port: u16,
+    role: Option<&'static str>,
+    scheme: String,
+    requests: u64,
+    /// Null if the client does not expose which connection served.
+    reuse_rate: Option<f64>,
+    connections: u64,
+    connect_p50_s: Option<f64>,
+    connect_p99_s: Option<f64>,
+    ttfb_p50_s: Option<f64>,
+    ttfb_p99_s: Option<f64>,
+    body_p50_s: Option<f64>,
+    body_p99_s: Option<f64>,
 }
 
 impl Host {
     /// Share of requests on a reused connection. `None` if the client does not expose which connection served.
-    pub(super) fn reuse_rate(&self) -> Option<f64> {
+    #[must_use]
+    pub fn reuse_rate(&self) -> Option<f64> {
         (self.requests > self.unknown).then(|| self.reused / self.requests)
+    }
+
+    /// Its part of a report.
+    #[must_use]
+    pub fn report(&self) -> HostReport {
+        HostReport {
+            host: self.host.clone(),
+            port: self.port,
+            role: self.role,
+            scheme: self.scheme.clone(),
+            requests: self.requests as u64,
+            reuse_rate: self.reuse_rate(),
+            connections: self.connections as u64,
+            connect_p50_s: self.connect.p50,
+            connect_p99_s: self.connect.p99,
+            ttfb_p50_s: self.ttfb.p50,
+            ttfb_p99_s: self.ttfb.p99,
+            body_p50_s: self.body.p50,
+            body_p99_s: self.body.p99,
+        }
     }
 }
 
 /// All hosts with requests, by name; those with a role last.
-pub(super) fn of(metrics: &[Metric], roles: &[Role]) -> Vec<Host> {
+#[must_use]
+pub fn of(metrics: &[Metric], roles: &[Role]) -> Vec<Host> {
     let requests = points(metrics, "outbound.requests");
     let mut keys: Vec<_> = requests.iter().filter_map(key).collect();
     keys.sort_unstable();
