@@ -2,6 +2,7 @@
 
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::PeriodicReader;
+use opentelemetry_sdk::metrics::data::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_sdk::metrics::in_memory_exporter::InMemoryMetricExporter;
 use outbound_tests::otlp::Receiver;
 use tower_outbound_telemetry::{OtlpProtocol, Telemetry, TelemetryBuilder};
@@ -27,8 +28,8 @@ fn count(telemetry: &Telemetry) {
 
 fn names(exporter: &InMemoryMetricExporter) -> Vec<String> {
     let finished = exporter.get_finished_metrics().unwrap();
-    let scopes = finished.iter().flat_map(|resource| resource.scope_metrics());
-    scopes.flat_map(|scope| scope.metrics()).map(|metric| metric.name().to_owned()).collect()
+    let scopes = finished.iter().flat_map(ResourceMetrics::scope_metrics);
+    scopes.flat_map(ScopeMetrics::metrics).map(|metric| metric.name().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
