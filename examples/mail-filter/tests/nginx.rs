@@ -21,7 +21,7 @@ const BURSTS: usize = 1_000;
 /// Messages of a burst, at most.
 const BURST: usize = 40;
 /// Between two bursts.
-const PAUSE: Duration = Duration::from_millis(8);
+const PAUSE: Duration = Duration::from_millis(4);
 /// nginx has closed every connection by then.
 const AFTER: Duration = Duration::from_millis(3_500);
 
@@ -75,7 +75,7 @@ async fn run(idle_timeout: &str) -> Left {
         while let Some(decision) = calls.join_next().await {
             assert_eq!(decision.unwrap().verdict, Verdict::Accept);
         }
-        if burst % 10 == 0 {
+        if burst % 50 == 0 {
             most = most.max(close_wait(port));
         }
         sleep(PAUSE).await;
@@ -83,7 +83,7 @@ async fn run(idle_timeout: &str) -> Left {
     let end = Instant::now() + AFTER;
     while Instant::now() < end {
         most = most.max(close_wait(port));
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(100)).await;
     }
     let after = close_wait(port);
     let accesses = nginx.log();
