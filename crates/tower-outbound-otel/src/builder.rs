@@ -13,7 +13,7 @@ use crate::methods::{self, Methods};
 use crate::metrics::Recorder;
 use crate::observer::OtelObserver;
 use crate::opt_in::{OptIn, SpanAttribute};
-use crate::options::{MetricLabel, Metrics, Options, Phases};
+use crate::options::{Caps, MetricLabel, Metrics, Options, Phases};
 use crate::propagate::Propagate;
 use crate::redact::{Redact, RedactPath, RedactQuery};
 use crate::rpc::RpcMethods;
@@ -65,6 +65,7 @@ impl Default for OtelObserverBuilder {
                 propagate: Propagate::everywhere(),
                 redact: Redact { query: RedactQuery::Sensitive, path: RedactPath::Nothing, whole: false },
                 keep: None,
+                caps: Caps::default(),
             },
             hosts: Hosts::default(),
             tracer: OnceLock::new(),

@@ -84,6 +84,9 @@
 //! | | `outbound.config.reload`: `outbound.outcome` is `error` if the file cannot be read or parsed |
 //! | | `outbound.operation.duration`, `outbound.operation.step.duration`, `outbound.operation.steps` |
 //!
+//! The settings of the stack cap the set while the service runs: `telemetry.metrics`, and `telemetry.phases` for spans
+//! ([`Observer::on_detail`](tower_outbound::Observer::on_detail)). What goes up and down is counted in any case.
+//!
 //! The counters of retries, failed and wasted connects have their usual series with 0 from the first request to an origin on,
 //! so that a rate sees the first retry and the first failure.
 //!

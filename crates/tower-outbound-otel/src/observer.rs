@@ -8,7 +8,7 @@ use opentelemetry::global::BoxedTracer;
 use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
 use tower_outbound::connect::Setup;
-use tower_outbound::event::{ConnectResult, ObserverKey, RequestHead, ResponseHead};
+use tower_outbound::event::{ConnectResult, Detail, ObserverKey, RequestHead, ResponseHead};
 use tower_outbound::operation::StepRun;
 use tower_outbound::{Attempt, Call, Connection, Event, Failure, Observer, Origin, Outcome};
 
@@ -258,7 +258,7 @@ impl Observer for OtelObserver {
             Event::ConnectWasted { setup, .. } if setup.observer_state(&self.shared.setups).is_some() => {
                 recorder.connect_wasted(setup);
             }
-            Event::ConnectionOpened { connection, .. } if self.is_observed(connection) => {
+            Event::ConnectionOpened { connection, late, .. } if *late || self.is_observed(connection) => {
                 recorder.connection_opened(connection);
             }
             Event::ConnectionAssigned { connection, attempt, .. } => {
@@ -310,6 +310,10 @@ impl Observer for OtelObserver {
     fn on_step_poll(&self, step: &StepRun, poll: &mut dyn FnMut()) {
         let _attached = self.operations.context(step).map(Context::attach);
         poll();
+    }
+
+    fn on_detail(&self, detail: &Detail) {
+        self.options.caps.set(detail);
     }
 
     /// The spans and metrics of phases are made from the timings.

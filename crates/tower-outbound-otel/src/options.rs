@@ -1,5 +1,9 @@
 //! The options of an observer.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tower_outbound::event::{Detail, MetricDetail, PhaseDetail};
+
 use crate::keep::Keep;
 use crate::methods::Methods;
 use crate::opt_in::OptIn;
@@ -58,9 +62,52 @@ pub(crate) struct Options {
     pub(crate) propagate: Propagate,
     pub(crate) redact: Redact,
     pub(crate) keep: Option<Keep>,
+    pub(crate) caps: Caps,
+}
+
+/// What the settings of the stack allow now.
+#[derive(Debug, Default)]
+pub(crate) struct Caps {
+    phases: AtomicU8,
+    metrics: AtomicU8,
+}
+
+impl Caps {
+    pub(crate) fn set(&self, detail: &Detail) {
+        let phases = match detail.phases {
+            PhaseDetail::Off => 2,
+            PhaseDetail::Events => 1,
+            _ => 0,
+        };
+        let metrics = match detail.metrics {
+            MetricDetail::Off => 2,
+            MetricDetail::Core => 1,
+            _ => 0,
+        };
+        self.phases.store(phases, Ordering::Relaxed);
+        self.metrics.store(metrics, Ordering::Relaxed);
+    }
 }
 
 impl Options {
+    /// How phases are recorded now.
+    pub(crate) fn phases_now(&self) -> Phases {
+        match (self.caps.phases.load(Ordering::Relaxed), self.phases) {
+            (0, phases) => phases,
+            (1, Phases::Spans | Phases::Events) => Phases::Events,
+            _ => Phases::Off,
+        }
+    }
+
+    /// Which metrics are recorded now; `None` if it is what the observer was built with.
+    pub(crate) fn capped_metrics(&self) -> Option<Metrics> {
+        match (self.caps.metrics.load(Ordering::Relaxed), self.metrics) {
+            (0, _) | (_, Metrics::Off) | (1, Metrics::Core) => None,
+            (1, Metrics::All) => Some(Metrics::Core),
+            _ => Some(Metrics::Off),
+        }
+    }
+
     pub(crate) fn has(&self, label: MetricLabel) -> bool {
         self.labels.contains(&label)
     }

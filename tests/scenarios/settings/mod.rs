@@ -6,6 +6,7 @@ mod log;
 #[cfg(unix)]
 mod sighup;
 mod sources;
+mod switches;
 
 use std::fs;
 use std::path::PathBuf;

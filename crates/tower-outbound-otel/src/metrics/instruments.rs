@@ -1,5 +1,7 @@
 //! Every instrument, with its unit and buckets.
 
+use std::sync::Arc;
+
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
 use super::rpc_series::RpcSeries;
@@ -28,7 +30,7 @@ const BYTES: [f64; 10] =
 pub(super) struct Instruments {
     pub(super) request_duration: Option<Histogram<f64>>,
     pub(super) rpc_call_duration: Option<Histogram<f64>>,
-    pub(super) rpc_series: RpcSeries,
+    pub(super) rpc_series: Arc<RpcSeries>,
     pub(super) active_requests: Option<UpDownCounter<i64>>,
     pub(super) open_connections: Option<UpDownCounter<i64>>,
     pub(super) connection_duration: Option<Histogram<f64>>,
@@ -98,7 +100,7 @@ impl Instruments {
                 &REQUEST_SECONDS,
                 "Measures the duration of an outgoing Remote Procedure Call (RPC).",
             ),
-            rpc_series: RpcSeries::default(),
+            rpc_series: Arc::default(),
             active_requests: up_down(all, m::ACTIVE_REQUESTS, "{request}", "Number of active HTTP requests."),
             open_connections: up_down(
                 core,
@@ -251,6 +253,49 @@ impl Instruments {
                 "{call}",
                 "Calls that their deadline cut, by phase.",
             ),
+        }
+    }
+
+    /// The same instruments, with fewer metrics: the core, or none. What goes up and down stays: it must come to 0.
+    pub(super) fn capped(&self, metrics: Metrics) -> Self {
+        let core = metrics == Metrics::Core;
+        Self {
+            rpc_series: Arc::clone(&self.rpc_series),
+            request_duration: self.request_duration.clone().filter(|_| core),
+            rpc_call_duration: self.rpc_call_duration.clone().filter(|_| core),
+            active_requests: self.active_requests.clone(),
+            open_connections: self.open_connections.clone(),
+            connection_duration: None,
+            request_body_size: self.request_body_size.clone().filter(|_| core),
+            response_body_size: self.response_body_size.clone().filter(|_| core),
+            dns_lookup_duration: None,
+            requests: self.requests.clone().filter(|_| core),
+            connection_opened: self.connection_opened.clone().filter(|_| core),
+            connection_closed: self.connection_closed.clone().filter(|_| core),
+            connection_requests: None,
+            connection_io: None,
+            connect_duration: self.connect_duration.clone().filter(|_| core),
+            connect_failed: None,
+            connect_wasted: None,
+            connection_stale: None,
+            connection_waiting: self.connection_waiting.clone(),
+            phase_duration: None,
+            slot_limit: self.slot_limit.clone(),
+            slot_usage: self.slot_usage.clone(),
+            slot_waiting: self.slot_waiting.clone(),
+            ttfb_duration: self.ttfb_duration.clone().filter(|_| core),
+            body_duration: self.body_duration.clone().filter(|_| core),
+            retries: self.retries.clone().filter(|_| core),
+            retry_given_up: None,
+            retry_delay: None,
+            releases: None,
+            call_attempts: None,
+            resets: None,
+            config_reload: None,
+            operation_duration: None,
+            operation_step_duration: None,
+            operation_steps: None,
+            deadline_elapsed: None,
         }
     }
 }

@@ -33,9 +33,22 @@ pub(crate) struct Recorder {
     /// `None`: the global one, looked up at the first record.
     meter: Option<Meter>,
     instruments: OnceLock<Arc<Instruments>>,
+    /// Those of a smaller set of metrics: the core, and none.
+    capped_instruments: [OnceLock<Arc<Instruments>>; 2],
     origins: ObserverKey<OriginMetrics>,
+    capped: ObserverKey<Capped>,
     connections: ObserverKey<ConnectionState>,
     operation: OperationMetrics,
+}
+
+/// The metrics of an origin while the settings allow fewer than the observer has: the core, and none.
+#[derive(Debug, Default)]
+struct Capped([OnceLock<OriginMetrics>; 2]);
+
+impl Capped {
+    fn of(&self, metrics: Metrics) -> &OnceLock<OriginMetrics> {
+        &self.0[usize::from(metrics == Metrics::Off)]
+    }
 }
 
 impl Recorder {
@@ -45,7 +58,9 @@ impl Recorder {
             admission,
             meter,
             instruments: OnceLock::new(),
+            capped_instruments: Default::default(),
             origins: ObserverKey::new(),
+            capped: ObserverKey::new(),
             connections: ObserverKey::new(),
             operation: OperationMetrics::default(),
         }
@@ -60,15 +75,41 @@ impl Recorder {
         if self.options.metrics == Metrics::Off {
             return None;
         }
+        if let Some(metrics) = self.options.capped_metrics() {
+            let capped = origin.observer_state_or_init(&self.capped, Capped::default);
+            return Some(
+                capped.of(metrics).get_or_init(|| self.made(origin, self.capped_instruments(metrics))),
+            );
+        }
         if let Some(known) = origin.observer_state(&self.origins) {
             return Some(known);
         }
-        let made = OriginMetrics::new(Attributes {
-            instruments: Arc::clone(self.instruments()),
+        let made = self.made(origin, self.instruments());
+        Some(origin.observer_state_or_init(&self.origins, || made))
+    }
+
+    fn made(&self, origin: &Origin, instruments: &Arc<Instruments>) -> OriginMetrics {
+        OriginMetrics::new(Attributes {
+            instruments: Arc::clone(instruments),
             options: Arc::clone(&self.options),
             labels: self.admission.labels(origin),
-        });
-        Some(origin.observer_state_or_init(&self.origins, || made))
+        })
+    }
+
+    /// Those that the settings allow now; `None` if metrics are off.
+    fn instruments_now(&self) -> Option<&Arc<Instruments>> {
+        if self.options.metrics == Metrics::Off {
+            return None;
+        }
+        Some(match self.options.capped_metrics() {
+            None => self.instruments(),
+            Some(metrics) => self.capped_instruments(metrics),
+        })
+    }
+
+    fn capped_instruments(&self, metrics: Metrics) -> &Arc<Instruments> {
+        let cell = &self.capped_instruments[usize::from(metrics == Metrics::Off)];
+        cell.get_or_init(|| Arc::new(self.instruments().capped(metrics)))
     }
 
     /// Made outside of the cell: views are application code, and making an instrument twice is harmless.
@@ -172,19 +213,13 @@ impl Recorder {
     }
 
     fn count_reset(&self, outcome: &'static str) {
-        if self.options.metrics == Metrics::Off {
-            return;
-        }
-        if let Some(resets) = &self.instruments().resets {
+        if let Some(resets) = self.instruments_now().and_then(|now| now.resets.as_ref()) {
             resets.add(1, &[KeyValue::new(o::OUTCOME, outcome)]);
         }
     }
 
     pub(crate) fn reloaded(&self, ok: bool) {
-        if self.options.metrics == Metrics::Off {
-            return;
-        }
-        if let Some(reloads) = &self.instruments().config_reload {
+        if let Some(reloads) = self.instruments_now().and_then(|now| now.config_reload.as_ref()) {
             let outcome = if ok { "ok" } else { "error" };
             reloads.add(1, &[KeyValue::new(o::OUTCOME, outcome)]);
         }
@@ -197,14 +232,14 @@ impl Recorder {
     }
 
     pub(crate) fn step_ended(&self, operation: &Operation, step: &StepRun) {
-        if self.options.metrics != Metrics::Off {
-            self.operation.step_ended(self.instruments(), operation, step);
+        if let Some(instruments) = self.instruments_now() {
+            self.operation.step_ended(instruments, operation, step);
         }
     }
 
     pub(crate) fn operation_ended(&self, operation: &Operation, report: &Report) {
-        if self.options.metrics != Metrics::Off {
-            self.operation.ended(self.instruments(), operation, report);
+        if let Some(instruments) = self.instruments_now() {
+            self.operation.ended(instruments, operation, report);
         }
     }
 

@@ -170,6 +170,7 @@ impl AttemptState {
             }
             (LiveSpan::Later(attributes), Some(sink)) => {
                 let failed = !matches!(ended.outcome, Outcome::Ok);
+                let phases = options.phases_now();
                 sink.end(EndedAttempt {
                     shared: Arc::clone(&tracer.shared),
                     attempt: ended.attempt.clone(),
@@ -178,7 +179,8 @@ impl AttemptState {
                     attributes,
                     link,
                     kept,
-                    phases: match options.phases {
+                    as_events: phases == Phases::Events,
+                    phases: match phases {
                         Phases::Spans | Phases::Events => phases_with_span(ended),
                         Phases::Off => PhaseSpans::default(),
                     },
@@ -213,7 +215,7 @@ impl AttemptState {
         if ended.error_type().is_some() {
             span.set_status(ended.error_status());
         }
-        match options.phases {
+        match options.phases_now() {
             Phases::Spans => phase_spans(tracer.get(), self.clock, &context, ended, kept),
             Phases::Events => {
                 for phase in phases_with_span(ended).into_iter().flatten() {

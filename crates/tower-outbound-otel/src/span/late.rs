@@ -16,7 +16,7 @@ use super::attempt_attributes::{end_attributes, push_start_attributes};
 use super::attempt_phases::{phase_attributes, phase_event, phase_failure, phase_name};
 use super::setup::SetupState;
 use crate::ended::Ended;
-use crate::options::{Options, Phases};
+use crate::options::Options;
 use crate::phases::PhaseSpans;
 use crate::semconv::outbound as o;
 
@@ -60,6 +60,8 @@ pub struct EndedAttempt {
     /// The setup of its connection.
     pub(super) link: Option<SpanContext>,
     pub(super) kept: Option<&'static str>,
+    /// The phases are events.
+    pub(super) as_events: bool,
     /// Those that have a span or an event.
     pub(super) phases: PhaseSpans,
 }
@@ -88,10 +90,7 @@ impl EndedAttempt {
     /// How many spans it has.
     #[must_use]
     pub fn spans(&self) -> usize {
-        match self.shared.options.phases {
-            Phases::Spans => 1 + self.phases.iter().flatten().count(),
-            Phases::Events | Phases::Off => 1,
-        }
+        if self.as_events { 1 } else { 1 + self.phases.iter().flatten().count() }
     }
 
     /// Makes its spans: those of the phases first, as a tracer would end them. The attributes of each are in `scratch`.
@@ -103,13 +102,13 @@ impl EndedAttempt {
     ) {
         let Self { shared, attempt, phases, kept, .. } = self;
         let Some(state) = attempt.observer_state(&shared.attempts) else { return };
-        let (options, context) = (&*shared.options, state.span_context());
+        let context = state.span_context();
         let ended = Ended::new(attempt, self.outcome.as_deref().unwrap_or(&Outcome::Ok), self.end);
         let at = state.clock.nanoseconds();
         let mut events = Vec::new();
         for phase in phases.iter().copied().flatten() {
             let (start, end) = (at(phase.start), at(phase.end));
-            if options.phases == Phases::Events {
+            if self.as_events {
                 let (name, attributes) = phase_event(&ended, phase);
                 events.push(Event::new(name, UNIX_EPOCH + Duration::from_nanos(end), attributes, 0));
                 continue;

@@ -124,7 +124,7 @@ impl SetupState {
         if let Some(failure) = failure {
             span.set_status(Status::error(failure.to_string()));
         }
-        match tracer.options.phases {
+        match tracer.options.phases_now() {
             Phases::Spans => phase_spans(tracer.get(), self, setup, &span, &context),
             Phases::Events => phase_events(&mut span, self, setup),
             Phases::Off => {}

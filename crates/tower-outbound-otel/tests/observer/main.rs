@@ -18,4 +18,5 @@ mod setups;
 mod slots;
 mod spans;
 mod support;
+mod switches;
 mod tls;

@@ -383,6 +383,10 @@ impl Call {
         Phase::ALL.get(usize::from(at)).copied()
     }
 
+    pub(in crate::record) fn states(&self) -> &ObserverStates {
+        &self.0.observer_states
+    }
+
     observer_state!();
 }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// An observer's key to its state in the records ([`Attempt`](crate::Attempt), [`Call`](crate::Call),
 /// [`Connection`](crate::Connection), [`Setup`](crate::connect::Setup), [`Origin`](crate::Origin)).
@@ -41,9 +41,24 @@ impl<T> fmt::Debug for ObserverKey<T> {
 pub(crate) struct ObserverStates {
     cell: OnceLock<(u64, Box<dyn Any + Send + Sync>)>,
     next: OnceLock<Box<ObserverStates>>,
+    /// The record began while nothing was observed: observers get none of its events.
+    unobserved: AtomicBool,
 }
 
 impl ObserverStates {
+    pub(crate) fn set_unobserved(&self) {
+        self.unobserved.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_unobserved(&self) -> bool {
+        self.unobserved.load(Ordering::Relaxed)
+    }
+
+    /// Observers get the events of the record from now on. Returns whether they did not before.
+    pub(crate) fn set_observed(&self) -> bool {
+        self.unobserved.swap(false, Ordering::Relaxed)
+    }
+
     pub(crate) fn get<T: Any>(&self, key: &ObserverKey<T>) -> Option<&T> {
         let mut at = self;
         loop {

@@ -49,6 +49,7 @@ struct Open {
 
 impl Registry {
     pub(crate) fn new(observers: Observers, settings: StackSettings) -> Self {
+        observers.switch(&settings.telemetry);
         Self(Arc::new(Inner {
             observers,
             settings: ArcSwap::from_pointee(settings),

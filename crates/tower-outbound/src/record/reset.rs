@@ -83,8 +83,11 @@ impl Registry {
     /// Takes other settings, and gives the pools theirs. Requests follow them from the next one on.
     #[cfg(feature = "settings")]
     pub(crate) fn apply(&self, settings: StackSettings) {
-        let of_pool = settings.of_pool();
+        let (of_pool, telemetry) = (settings.of_pool(), settings.telemetry);
         self.store_settings(settings);
+        if self.observers().switch(&telemetry) {
+            self.connections().iter().for_each(Connection::tell_late);
+        }
         self.own_pools().iter().for_each(|pool| pool.apply(&of_pool));
     }
 

@@ -108,6 +108,8 @@ impl Setup {
             attempt.origin().request_capture();
         }
         setup.origin().changes().setup_started();
+        // As if the client connected by itself.
+        let attempt = attempt.filter(|attempt| !attempt.states().is_unobserved());
         setup.0.observers.emit(&Event::ConnectStarted { setup: &setup, attempt });
         setup
     }
@@ -247,6 +249,10 @@ impl Setup {
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.0.tls.get()
+    }
+
+    pub(in crate::record) fn states(&self) -> &ObserverStates {
+        &self.0.observer_states
     }
 
     observer_state!();

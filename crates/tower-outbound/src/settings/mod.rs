@@ -70,6 +70,7 @@ mod retry;
 mod retry_budget;
 #[cfg(feature = "settings")]
 mod sources;
+mod telemetry;
 mod timeouts;
 
 use std::sync::Arc;
@@ -93,6 +94,9 @@ pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
 pub use self::retry_budget::RetryBudget;
 #[cfg(feature = "settings")]
 pub use self::sources::{FileError, Source, Sources, Warning};
+pub(crate) use self::telemetry::TelemetrySettings;
+#[doc(hidden)] // in `event`
+pub use self::telemetry::{Detail, MetricDetail, PhaseDetail};
 pub(crate) use self::timeouts::{AttemptTimeouts, Silence};
 #[doc(hidden)] // in `timeouts`
 pub use self::timeouts::{Streaming, Timeouts};
@@ -112,6 +116,7 @@ pub(crate) struct StackSettings {
     pub(crate) deadline_headers: Option<DeadlineHeaders>,
     pub(crate) pool: PoolSettings,
     pub(crate) recovery: RecoverySettings,
+    pub(crate) telemetry: TelemetrySettings,
     /// The keys that the code has set.
     #[cfg(feature = "settings")]
     pub(crate) code: Vec<&'static str>,
@@ -147,6 +152,7 @@ impl Default for StackSettings {
             deadline_headers: None,
             pool: PoolSettings::new(),
             recovery: RecoverySettings::new(),
+            telemetry: TelemetrySettings::new(),
             #[cfg(feature = "settings")]
             code: Vec::new(),
         }

@@ -8,6 +8,9 @@ pub(crate) fn valid(key: &str) -> &'static str {
         "retry.budget_share" | "retry.connect_budget_share" => "0.5",
         "retry.replay_up_to" | "retry.release_up_to" | "pool.drain_up_to" => "128KiB",
         "pool.when_full" => "overflow",
+        "telemetry.observe" => "false",
+        "telemetry.phases" => "events",
+        "telemetry.metrics" => "core",
         "retry.connect_only" | "retry.idempotent" | "retry.grpc" | "http2.keep_alive_while_idle" => "true",
         "connect.retire_silent_after"
         | "recovery.after"
@@ -46,6 +49,8 @@ pub(crate) fn zero(key: &str) -> Option<&'static str> {
             Some("false")
         }
         "pool.when_full" => None,
+        "telemetry.observe" => Some("false"),
+        "telemetry.phases" | "telemetry.metrics" => Some("off"),
         _ => Some("0"),
     }
 }

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use super::inner::{AttemptInner, uri_address};
 use super::{AttemptIo, AttemptQueue, AttemptRequestBody, AttemptResponse, AttemptScope, CallScope};
 use crate::failure::Failure;
-use crate::record::{Call, Connection, Origin, Registry, Reuse, Setup, Timings, UrlTemplate, Use};
+use crate::record::{
+    Call, Connection, ObserverStates, Origin, Registry, Reuse, Setup, Timings, UrlTemplate, Use,
+};
 
 /// One sending of a request, and its response to the end of the body.
 ///
@@ -164,6 +166,10 @@ impl Attempt {
     #[must_use]
     pub fn connection_was_silent(&self) -> bool {
         self.0.silent.load(Ordering::Acquire)
+    }
+
+    pub(in crate::record) fn states(&self) -> &ObserverStates {
+        &self.0.observer_states
     }
 
     observer_state!();

@@ -93,8 +93,11 @@ impl Connection {
     ) -> Self {
         let tracking = Tracking { tracked: true, first_use_reserved: false, retire_silent_after };
         let connection = Self::record(registry, setup, (local, peer), protocol, tracking, at);
+        if connection.setup().states().is_unobserved() {
+            connection.states().set_unobserved();
+        }
         registry.add(&connection);
-        registry.emit(&Event::ConnectionOpened { connection: &connection });
+        registry.emit(&Event::ConnectionOpened { connection: &connection, late: false });
         connection
     }
 
@@ -268,6 +271,10 @@ impl Connection {
     #[must_use]
     pub fn last_write(&self) -> Option<Instant> {
         self.0.last_write.get(self.0.opened)
+    }
+
+    pub(in crate::record) fn states(&self) -> &ObserverStates {
+        &self.0.observer_states
     }
 
     observer_state!();

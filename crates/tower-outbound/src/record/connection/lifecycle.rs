@@ -367,7 +367,10 @@ mod tests {
         let reason = |note| match note {
             Notification::Retired(reason) => Some(reason),
             Notification::Closed(closed) => Some(closed.reason()),
-            Notification::Active | Notification::Assigned(..) | Notification::Idle => None,
+            Notification::Active
+            | Notification::Late { .. }
+            | Notification::Assigned(..)
+            | Notification::Idle => None,
         };
         lifecycle.notifications.drain().filter_map(reason).collect()
     }

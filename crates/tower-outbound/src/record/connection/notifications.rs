@@ -13,6 +13,10 @@ use crate::record::{Attempt, association_reported};
 #[derive(Debug)]
 pub(super) enum Notification {
     Active,
+    /// Observers are to be told of the connection, which is active or idle.
+    Late {
+        active: bool,
+    },
     Assigned(Attempt, Use),
     Idle,
     Retired(CloseReason),
@@ -39,6 +43,18 @@ impl Notifications {
 }
 
 impl Connection {
+    /// Observers are told of the connection, if it was opened while nothing was observed.
+    #[cfg(feature = "settings")]
+    pub(in crate::record) fn tell_late(&self) {
+        let mut lifecycle = self.lifecycle();
+        if lifecycle.is_closed() {
+            return;
+        }
+        let active = lifecycle.in_flight > 0;
+        lifecycle.notifications.push(Notification::Late { active });
+        self.flush_notifications(lifecycle);
+    }
+
     /// Emits what is queued. The thread that comes first also emits what others queue meanwhile.
     pub(super) fn flush_notifications<'a>(&'a self, mut lifecycle: MutexGuard<'a, Lifecycle>) {
         if lifecycle.notifications.flushing {
@@ -60,6 +76,14 @@ impl Connection {
             Notification::Assigned(attempt, usage) => {
                 registry.emit(&Event::ConnectionAssigned { connection: self, attempt, usage });
                 association_reported(attempt);
+            }
+            Notification::Late { active } => {
+                if self.states().set_observed() {
+                    registry.emit(&Event::ConnectionOpened { connection: self, late: true });
+                    if *active {
+                        registry.emit(&Event::ConnectionActive { connection: self });
+                    }
+                }
             }
             Notification::Idle => registry.emit(&Event::ConnectionIdle { connection: self }),
             Notification::Retired(reason) => {

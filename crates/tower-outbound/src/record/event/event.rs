@@ -163,6 +163,8 @@ pub enum Event<'a> {
     ConnectionOpened {
         /// The connection, which is idle.
         connection: &'a Connection,
+        /// It was opened earlier, while nothing was observed (`telemetry.observe`).
+        late: bool,
     },
     /// A connection serves an attempt. Not emitted for a connection that has closed in the meantime.
     #[non_exhaustive]

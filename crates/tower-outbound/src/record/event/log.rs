@@ -172,7 +172,7 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::ConnectEnded { setup, result: ConnectResult::Failed(failure) } => {
             debug!(target: "tower_outbound", origin = %setup.origin(), error = failure.kind().as_str(), "connect failed");
         }
-        Event::ConnectionOpened { connection } => {
+        Event::ConnectionOpened { connection, late: false } => {
             debug!(target: "tower_outbound", connection = connection.id(), origin = %connection.origin(), "connection opened");
         }
         Event::ConnectionClosed { connection, closed } => {

@@ -22,6 +22,7 @@
 
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]
 mod event;
+mod gate;
 pub(crate) mod log;
 mod observer;
 mod request;
@@ -34,3 +35,4 @@ pub use self::request::{RequestHead, ResponseHead};
 pub use self::warning::StackWarning;
 pub(crate) use self::warning::Warnings;
 pub use super::ObserverKey;
+pub use crate::settings::{Detail, MetricDetail, PhaseDetail};

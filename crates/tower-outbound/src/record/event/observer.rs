@@ -8,8 +8,10 @@ use std::{fmt, mem};
 
 use http::HeaderMap;
 
+use super::gate::Gate;
 use crate::event::Event;
 use crate::record::{Attempt, StepRun};
+use crate::settings::{Detail, TelemetrySettings};
 
 /// Receives the events of the layers.
 ///
@@ -58,6 +60,11 @@ pub trait Observer: Send + Sync + 'static {
     fn wants_attempt_phases(&self) -> bool {
         true
     }
+
+    /// How much is to be recorded from now on, at most. Called when the stack is built, and when its settings change.
+    fn on_detail(&self, detail: &Detail) {
+        let _ = detail;
+    }
 }
 
 impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
@@ -68,7 +75,10 @@ impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
 
 /// The observers of a stack. Each event goes to all of them.
 #[derive(Clone, Default)]
-pub(crate) struct Observers(Arc<[Guarded]>);
+pub(crate) struct Observers {
+    list: Arc<[Guarded]>,
+    gate: Arc<Gate>,
+}
 
 struct Guarded {
     observer: Arc<dyn Observer>,
@@ -80,7 +90,7 @@ struct Guarded {
 impl Observers {
     /// Whether any observer or the log receives events.
     pub(crate) fn are_listening(&self) -> bool {
-        !self.0.is_empty() || super::log::is_on()
+        !self.list.is_empty() || super::log::is_on()
     }
 
     #[inline]
@@ -95,14 +105,24 @@ impl Observers {
         if super::log::is_on() || matches!(event, Event::CallEnded { .. }) {
             super::log::event(event);
         }
-        for guarded in &*self.0 {
-            guarded.call(|observer| observer.on_event(event));
+        if !self.list.is_empty() && self.gate.passes(event) {
+            for guarded in &*self.list {
+                guarded.call(|observer| observer.on_event(event));
+            }
         }
+    }
+
+    /// Takes the switches of the settings. Returns whether observers get what starts again.
+    pub(crate) fn switch(&self, settings: &TelemetrySettings) -> bool {
+        for guarded in &*self.list {
+            guarded.call(|observer| observer.on_detail(&settings.detail));
+        }
+        self.gate.set(settings.observe) && settings.observe
     }
 
     /// Whether any observer or the log receives the phases of attempts.
     pub(crate) fn want_attempt_phases(&self) -> bool {
-        super::log::shows_phases() || self.0.iter().any(|guarded| guarded.wants_attempt_phases)
+        super::log::shows_phases() || self.list.iter().any(|guarded| guarded.wants_attempt_phases)
     }
 
     /// Emits a phase of an attempt.
@@ -110,22 +130,29 @@ impl Observers {
         if super::log::shows_phases() {
             super::log::event(event);
         }
-        for guarded in self.0.iter().filter(|guarded| guarded.wants_attempt_phases) {
+        let wanting = self.list.iter().filter(|guarded| guarded.wants_attempt_phases);
+        if self.list.is_empty() || !self.gate.passes(event) {
+            return;
+        }
+        for guarded in wanting {
             guarded.call(|observer| observer.on_event(event));
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// Calls `poll` once, inside of every observer.
     pub(crate) fn poll_step(&self, step: &StepRun, poll: &mut dyn FnMut()) {
-        poll_inside_of(&self.0, step, poll);
+        poll_inside_of(&self.list, step, poll);
     }
 
     pub(crate) fn request(&self, attempt: &Attempt, headers: &mut HeaderMap) {
-        for guarded in &*self.0 {
+        if attempt.states().is_unobserved() {
+            return;
+        }
+        for guarded in &*self.list {
             guarded.call(|observer| observer.on_request(attempt, headers));
         }
     }
@@ -161,7 +188,7 @@ impl Guarded {
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|guarded| guarded.name)).finish()
+        f.debug_list().entries(self.list.iter().map(|guarded| guarded.name)).finish()
     }
 }
 
@@ -177,7 +204,7 @@ impl ObserversBuilder {
     }
 
     pub(crate) fn build(self) -> Observers {
-        Observers(self.0.into())
+        Observers { list: self.0.into(), gate: Arc::default() }
     }
 }
 

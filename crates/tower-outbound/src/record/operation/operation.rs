@@ -170,6 +170,10 @@ impl Operation {
         &self.0.steps
     }
 
+    pub(in crate::record) fn states(&self) -> &ObserverStates {
+        &self.0.observer_states
+    }
+
     observer_state!();
 }
 

@@ -7,7 +7,7 @@ use http::header::HeaderName;
 
 use super::Value;
 use super::key::Kind;
-use crate::settings::WhenFull;
+use crate::settings::{MetricDetail, PhaseDetail, WhenFull};
 
 /// The type of an option.
 pub(super) trait Field: Sized {
@@ -40,6 +40,8 @@ field!(bool, Switch);
 field!(Vec<StatusCode>, Statuses);
 field!(Option<HeaderName>, Header);
 field!(WhenFull, WhenFull);
+field!(PhaseDetail, Phases);
+field!(MetricDetail, Metrics);
 
 macro_rules! number {
     ($($type:ty),+) => {$(

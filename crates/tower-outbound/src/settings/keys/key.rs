@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Statuses,
     Header,
     WhenFull,
+    Phases,
+    Metrics,
 }
 
 /// One option.
@@ -66,6 +68,8 @@ impl Kind {
             Self::Statuses => ("list of statuses", "100"),
             Self::Header => ("header name", ""),
             Self::WhenFull => ("`wait` or `overflow`", ""),
+            Self::Phases => ("`spans`, `events` or `off`", ""),
+            Self::Metrics => ("`all`, `core` or `off`", ""),
         }
     }
 }

@@ -8,7 +8,7 @@ use http::header::HeaderName;
 
 use super::Value;
 use super::key::Kind;
-use crate::settings::WhenFull;
+use crate::settings::{MetricDetail, PhaseDetail, WhenFull};
 
 /// The resolution of the timers.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -29,6 +29,8 @@ pub(super) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Statuses => statuses(text).map(Value::Statuses),
         Kind::Header => header(text).map(Value::Header),
         Kind::WhenFull => when_full(text).map(Value::WhenFull),
+        Kind::Phases => phases(text).map(Value::Phases),
+        Kind::Metrics => metrics(text).map(Value::Metrics),
     }
 }
 
@@ -108,5 +110,23 @@ fn when_full(text: &str) -> Result<WhenFull, String> {
         "wait" => Ok(WhenFull::Wait),
         "overflow" => Ok(WhenFull::Overflow),
         _ => Err("neither wait nor overflow".to_owned()),
+    }
+}
+
+fn phases(text: &str) -> Result<PhaseDetail, String> {
+    match text {
+        "spans" => Ok(PhaseDetail::Spans),
+        "events" => Ok(PhaseDetail::Events),
+        "off" | "0" => Ok(PhaseDetail::Off),
+        _ => Err("neither spans nor events nor off".to_owned()),
+    }
+}
+
+fn metrics(text: &str) -> Result<MetricDetail, String> {
+    match text {
+        "all" => Ok(MetricDetail::All),
+        "core" => Ok(MetricDetail::Core),
+        "off" | "0" => Ok(MetricDetail::Off),
+        _ => Err("neither all nor core nor off".to_owned()),
     }
 }

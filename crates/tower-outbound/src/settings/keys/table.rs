@@ -8,7 +8,7 @@ use http::header::HeaderName;
 
 use super::field::Field;
 use super::key::{Key, Kind};
-use crate::settings::{Settings, Silence, StackSettings, WhenFull};
+use crate::settings::{MetricDetail, PhaseDetail, Settings, Silence, StackSettings, WhenFull};
 
 /// Where an option is.
 struct Place<T> {
@@ -237,4 +237,13 @@ keys! {
     keep_alive_while_idle(bool) "http2.keep_alive_while_idle" Switch
         "Sends PINGs also while no stream is open."
         zero "off" at at!(pool.keep_alive.while_idle);
+    observe(bool) "telemetry.observe" Switch
+        "Whether observers get what starts: calls, attempts, connects and operations. Without, there are no spans, no metrics and no trace context."
+        zero "nothing is observed" at at!(telemetry.observe);
+    phases(PhaseDetail) "telemetry.phases" Phases
+        "How an observer records phases, at most."
+        zero "off" at at!(telemetry.detail.phases);
+    metrics(MetricDetail) "telemetry.metrics" Metrics
+        "Which metrics an observer records, at most. Numbers of what is open stay right."
+        zero "off" at at!(telemetry.detail.metrics);
 }

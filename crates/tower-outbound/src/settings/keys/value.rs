@@ -4,7 +4,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::HeaderName;
 
-use crate::settings::WhenFull;
+use crate::settings::{MetricDetail, PhaseDetail, WhenFull};
 
 /// The value of an option.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(in crate::settings) enum Value {
     Statuses(Vec<StatusCode>),
     Header(Option<HeaderName>),
     WhenFull(WhenFull),
+    Phases(PhaseDetail),
+    Metrics(MetricDetail),
 }
 
 const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
@@ -42,6 +44,11 @@ impl fmt::Display for Value {
             Self::Header(name) => f.write_str(name.as_ref().map_or("none", HeaderName::as_str)),
             Self::WhenFull(WhenFull::Wait) => f.write_str("wait"),
             Self::WhenFull(WhenFull::Overflow) => f.write_str("overflow"),
+            Self::Phases(PhaseDetail::Off) | Self::Metrics(MetricDetail::Off) => f.write_str("off"),
+            Self::Phases(PhaseDetail::Events) => f.write_str("events"),
+            Self::Phases(PhaseDetail::Spans) => f.write_str("spans"),
+            Self::Metrics(MetricDetail::Core) => f.write_str("core"),
+            Self::Metrics(MetricDetail::All) => f.write_str("all"),
         }
     }
 }
