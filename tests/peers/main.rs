@@ -6,6 +6,7 @@
 mod faults;
 mod keep_alive;
 mod nginx;
+mod page;
 mod retry;
 mod rotel;
 mod rotel_export;
@@ -13,7 +14,7 @@ mod rotel_faults;
 
 use outbound_tests::cells::Program;
 use outbound_tests::peers::checks::{self, Check};
-use outbound_tests::peers::{NGINX, ROTEL};
+use outbound_tests::peers::{CHROMIUM, NGINX, ROTEL};
 
 fn main() -> std::process::ExitCode {
     let mut checks = vec![
@@ -23,6 +24,8 @@ fn main() -> std::process::ExitCode {
         Check::new("keep_alive_requests_closes_after_three_requests", NGINX, keep_alive::three_requests),
         Check::new("expect_continue_uploads_are_one_use_each", NGINX, keep_alive::expect_continue),
         Check::new("goaway_after_two_requests_loses_no_request", NGINX, keep_alive::goaway),
+        Check::new("page_agrees_with_connections_and_peer", CHROMIUM, page::agrees),
+        Check::new("page_open_under_load_counts_every_request", CHROMIUM, page::under_load),
         Check::new("export_over_grpc_is_complete", ROTEL, rotel_export::over_grpc),
         Check::new("export_over_http_is_complete", ROTEL, rotel_export::over_http),
         Check::new("export_fault_loses_what_is_reported_over_grpc", ROTEL, rotel_faults::over_grpc),

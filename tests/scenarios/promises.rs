@@ -14,7 +14,8 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("telemetry_faults", "telemetry_faults/main.rs"),
 ];
 /// Crates whose integration tests `PROMISES.md` may name.
-const CRATES: [&str; 3] = ["tower-outbound", "tower-outbound-otel", "tower-outbound-telemetry"];
+const CRATES: [&str; 4] =
+    ["tower-outbound", "tower-outbound-otel", "tower-outbound-page", "tower-outbound-telemetry"];
 
 struct Row {
     promise: String,

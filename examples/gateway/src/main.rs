@@ -31,7 +31,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tower_outbound::Outbound;
+use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound_otel::MetricLabel;
+use tower_outbound_page::Page;
 use tower_outbound_telemetry::Telemetry;
 
 use crate::cli::Cli;
@@ -76,14 +78,17 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let (destination, services) = telemetry::start().await?;
     let upstream = Upstream::start().await?;
     let prices = Restartable::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), prices::routes).await?;
-    let client = outbound(&services.gateway).client_builder().tls_config(upstream.trust()).build();
+    let page = Page::new();
+    let outbound_of_gateway = outbound(&services.gateway).observer(page.clone()).build();
+    let client = outbound_of_gateway.client_builder().tls_config(upstream.trust()).build();
     let twin = OfTwin {
-        client: outbound(&services.twin).client(),
+        client: outbound(&services.twin).build().client(),
         prices: prices.address(),
         tracer: services::tracer(&services.twin, services::TWIN),
     };
     let sides = [("/plain", upstream.plain()), ("/tls", upstream.secure())];
-    let servers = Servers::start(listener, &client, &sides, twin).await?;
+    let servers = Servers::start(listener, &client, &sides, twin, page.service(&outbound_of_gateway)).await?;
+    say(cli, &format!("What the gateway sees now: http://{}{}", servers.gateway, service::PAGE));
 
     let progress = progress::bar(cli.json);
     let caller = Caller::new(servers.gateway, services::tracer(&services.caller, services::CALLER));
@@ -118,10 +123,10 @@ fn say(cli: &Cli, text: &str) {
 }
 
 /// The client side of a service.
-fn outbound(telemetry: &Telemetry) -> Outbound {
+fn outbound(telemetry: &Telemetry) -> OutboundBuilder {
     // All hosts have the same name here, so the metrics need the port.
     let observer = telemetry.observer().metric_label(MetricLabel::OutboundPort).build();
-    Outbound::builder().observer(observer).build()
+    Outbound::builder().observer(observer)
 }
 
 fn print(

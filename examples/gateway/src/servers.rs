@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower_outbound::OutboundClient;
+use tower_outbound_page::PageService;
 
 use crate::rpc::twin_client::TwinClient;
 use crate::service::Side;
@@ -43,6 +44,7 @@ impl Servers {
         client: &OutboundClient,
         sides: &[Side],
         twin: OfTwin,
+        page: PageService,
     ) -> io::Result<Servers> {
         let below = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (gateway, twin_address) = (listener.local_addr()?, below.local_addr()?);
@@ -50,7 +52,7 @@ impl Servers {
         let below = twin::serve(below, twin, &sides[0].1, ended(stopped));
 
         let twin = TwinClient::new(client.outbound().tonic(upstream::uri(twin_address)).connect_lazy());
-        let router = service::router(client.clone(), sides, twin);
+        let router = service::router(client.clone(), sides, twin).route_service(service::PAGE, page);
         let listener = listener.tap_io(|tcp| {
             // With Nagle's algorithm, small responses wait for the caller's delayed acknowledgement.
             let _ = tcp.set_nodelay(true);

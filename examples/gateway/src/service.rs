@@ -27,6 +27,9 @@ use crate::upstream;
 /// An HTTP upstream: its path prefix, such as `/plain`, and its origin.
 pub(crate) type Side = (&'static str, String);
 
+/// Where the live page is. Its requests have no span.
+pub(crate) const PAGE: &str = "/debug/outbound";
+
 /// The paths of each upstream below its prefix, and the twin's quotes below `/twin`.
 pub(crate) fn router(client: OutboundClient, sides: &[Side], twin: TwinClient<TonicChannel>) -> Router {
     let trace = TraceLayer::new_for_http()

@@ -46,6 +46,9 @@ pub const ENVOY: Peer = Peer { name: "envoy", program: "envoy" };
 /// dnsmasq, a name server.
 pub const DNSMASQ: Peer = Peer { name: "dnsmasq", program: "dnsmasq" };
 
+/// Chromium, a browser.
+pub const CHROMIUM: Peer = Peer { name: "chromium", program: "chromium" };
+
 /// dovecot, an IMAP server.
 pub const DOVECOT: Peer = Peer { name: "dovecot", program: "dovecot" };
 

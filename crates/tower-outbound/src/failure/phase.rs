@@ -32,5 +32,5 @@ named_enum! {
 
     /// The name of the phase in spans and metrics.
     pub const fn as_str(self);
-    pub(crate) const ALL;
+    pub const ALL;
 }

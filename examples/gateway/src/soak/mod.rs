@@ -21,6 +21,7 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 use tower_outbound::Outbound;
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound_otel::{MetricLabel, Phases};
+use tower_outbound_page::Page;
 use tower_outbound_telemetry::OtlpProtocol;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -32,6 +33,7 @@ use self::report::{Report, Sample, Sums};
 use self::upstreams::{Upstream, ledger};
 use crate::cli::Cli;
 use crate::servers::{OfTwin, Servers};
+use crate::service::PAGE;
 use crate::services::Services;
 use crate::traffic::Caller;
 use crate::{progress, services};
@@ -91,9 +93,11 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     )?;
 
     let mut upstreams = [Upstream::http().await?, Upstream::grpc().await?];
+    let page = Page::new();
     let outbounds = [services::GATEWAY, services::TWIN].map(|name| {
         let observer = services.of(name).observer().metric_label(MetricLabel::OutboundPort);
         let builder = Outbound::builder().observer(observer.phases(Phases::Off).build());
+        let builder = if name == services::GATEWAY { builder.observer(page.clone()) } else { builder };
         OwnBackend::copy_metrics(own.as_ref(), name, builder)
             .timeouts(Timeouts::new().attempt(ATTEMPT))
             .build()
@@ -104,7 +108,8 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
         tracer: services::tracer(&services.twin, services::TWIN),
     };
     let sides = [("/plain", format!("http://{}", upstreams[0].address()))];
-    let servers = Servers::start(listener, &outbounds[0].client(), &sides, twin).await?;
+    let servers =
+        Servers::start(listener, &outbounds[0].client(), &sides, twin, page.service(&outbounds[0])).await?;
     let (gateway, twin) = (servers.gateway, servers.twin);
 
     let mut books = Books { twin_port: twin.port(), ..Books::default() };
@@ -118,7 +123,7 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let progress = bar(cli);
     let mut take = interval(TAKE);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    eprintln!("Under load until ctrl-c, for {} s at most: http://{gateway}", cli.seconds().as_secs());
+    eprintln!("Under load until ctrl-c, for {} s at most: http://{gateway}{}", cli.seconds().as_secs(), PAGE);
     loop {
         tokio::select! {
             _ = take.tick() => {
