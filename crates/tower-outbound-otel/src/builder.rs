@@ -125,6 +125,23 @@ impl OtelObserverBuilder {
         self
     }
 
+    /// Records what a server says of itself: the `dur` of this metric in the `Server-Timing` header of the response, such as
+    /// `total;dur=12.3`, in the metric and span attribute `outbound.server.duration` (seconds). Default: off.
+    ///
+    /// The phase `wait` minus this duration is transit and queueing. The value is the server's: nothing checks it. A response
+    /// without the metric, or without a valid `dur`, records nothing. Source: <https://www.w3.org/TR/server-timing/>.
+    ///
+    /// # Example
+    /// ```
+    /// # use tower_outbound_otel::OtelObserver;
+    /// let observer = OtelObserver::builder().server_timing("total").build();
+    /// # let _ = observer;
+    /// ```
+    pub fn server_timing(mut self, metric: &str) -> Self {
+        self.options.opt_in.server_timing(metric);
+        self
+    }
+
     /// Adds an optional attribute to attempt spans. Call it once per attribute.
     pub fn span_attribute(mut self, attribute: SpanAttribute) -> Self {
         self.options.opt_in.attribute(attribute);

@@ -66,7 +66,8 @@
 //!
 //! # Metrics
 //!
-//! Metrics marked c are [`Metrics::Core`]. Body sizes are an [option](OtelObserverBuilder::body_sizes).
+//! Metrics marked c are [`Metrics::Core`]. Body sizes and `outbound.server.duration` are options
+//! ([`body_sizes`](OtelObserverBuilder::body_sizes), [`server_timing`](OtelObserverBuilder::server_timing)).
 //!
 //! | convention | this crate |
 //! | --- | --- |
@@ -78,6 +79,7 @@
 //! | `dns.lookup.duration` | `outbound.connection.requests`, `outbound.connection.io`, `outbound.connection.stale`, `outbound.connection.waiting` |
 //! | `http.client.request.body.size`, `http.client.response.body.size` | `outbound.phase.duration` |
 //! | | `outbound.retries` c, `outbound.retry.given_up`, `outbound.retry.delay`, `outbound.releases` |
+//! | | `outbound.server.duration`; `outbound.phase.duration` of `wait` minus it is transit and queueing |
 //! | | `outbound.call.attempts`, `outbound.deadline.elapsed` |
 //! | | `outbound.slot.limit`, `outbound.slot.usage`, `outbound.slot.waiting` |
 //! | | `outbound.resets`: `outbound.outcome` is `error` if connections stay in use, `recovery` if it came by itself |
@@ -154,6 +156,7 @@ mod propagate;
 mod redact;
 mod rpc;
 mod semconv;
+mod server_timing;
 mod span;
 mod target;
 

@@ -97,6 +97,9 @@ impl OtelObserver {
             call.responded(is_error(response.status));
         }
         state.head(response, &self.tracer);
+        if let Some(server) = self.options.opt_in.server_duration(response.headers) {
+            self.recorder.server(attempt, server);
+        }
         // The status of an RPC is in its trailers.
         if self.options.end_at_head && !attempt.is_grpc() {
             let head = attempt.timings().cumulative().head;

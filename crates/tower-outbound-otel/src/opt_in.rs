@@ -1,6 +1,7 @@
 //! Optional attributes of attempt spans.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
@@ -9,7 +10,8 @@ use tower_outbound::Attempt;
 use tower_outbound::event::RequestHead;
 
 use crate::redact::REDACTED;
-use crate::semconv::attribute as a;
+use crate::semconv::{attribute as a, outbound as o};
+use crate::server_timing;
 
 /// Headers whose values are always hidden.
 const SECRET: [HeaderName; 4] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE];
@@ -34,6 +36,8 @@ pub(crate) struct OptIn {
     attributes: Vec<SpanAttribute>,
     request_headers: Vec<(HeaderName, Key)>,
     response_headers: Vec<(HeaderName, Key)>,
+    /// The metric of `Server-Timing`.
+    server_timing: Option<Box<str>>,
 }
 
 impl OptIn {
@@ -51,6 +55,20 @@ impl OptIn {
         add(&mut self.response_headers, "http.response.header", name);
     }
 
+    pub(crate) fn server_timing(&mut self, metric: &str) {
+        self.server_timing = Some(metric.into());
+    }
+
+    /// Whether the duration that a server says of itself is recorded.
+    pub(crate) fn wants_server_duration(&self) -> bool {
+        self.server_timing.is_some()
+    }
+
+    /// That duration, if it is to be recorded and the server says it.
+    pub(crate) fn server_duration(&self, response: &HeaderMap) -> Option<Duration> {
+        server_timing::duration_of(self.server_timing.as_deref()?, response)
+    }
+
     fn has(&self, attribute: SpanAttribute) -> bool {
         self.attributes.contains(&attribute)
     }
@@ -66,14 +84,17 @@ impl OptIn {
         attributes
     }
 
-    /// Whether any response header is recorded.
+    /// Whether the response's head has anything to record.
     pub(crate) fn wants_head(&self) -> bool {
-        !self.response_headers.is_empty()
+        !self.response_headers.is_empty() || self.wants_server_duration()
     }
 
     /// Attributes of the response's head.
     pub(crate) fn at_head(&self, response: &HeaderMap) -> Vec<KeyValue> {
-        headers(&self.response_headers, response)
+        let mut attributes = headers(&self.response_headers, response);
+        let server = self.server_duration(response);
+        attributes.extend(server.map(|server| KeyValue::new(o::SERVER_DURATION, server.as_secs_f64())));
+        attributes
     }
 
     /// Attributes known at the end.

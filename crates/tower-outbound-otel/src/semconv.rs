@@ -86,6 +86,7 @@ pub(crate) mod outbound {
         CONNECTION_ID = "outbound.connection.id";
         CONNECTION_IDLE_TIME = "outbound.connection.idle_time";
         CONNECTION_REUSE = "outbound.connection.reuse";
+        SERVER_DURATION = "outbound.server.duration";
         CONNECTION_SETUP_PAID = "outbound.connection.setup_paid";
         BOUND = "outbound.bound";
         CONNECTION_USES = "outbound.connection.uses";

@@ -1,6 +1,7 @@
 //! Attempts.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use opentelemetry::{KeyValue, Value};
 use tower_outbound::{Attempt, Failure, Kind, Reuse, UrlTemplate};
@@ -20,6 +21,7 @@ pub(super) struct AttemptMetrics {
     attributes: Arc<Attributes>,
     active: Cache<(MethodId, Option<UrlTemplate>), Option<BoundUpDownCounter<i64>>>,
     ended: Cache<AttemptKey, AttemptHandles>,
+    server: Cache<Reuse, Option<BoundHistogram<f64>>>,
 }
 
 /// Everything that varies between the attempts of one origin.
@@ -47,7 +49,7 @@ struct AttemptHandles {
 
 impl AttemptMetrics {
     pub(super) fn new(attributes: Arc<Attributes>) -> Self {
-        Self { attributes, active: Cache::default(), ended: Cache::default() }
+        Self { attributes, active: Cache::default(), ended: Cache::default(), server: Cache::default() }
     }
 
     pub(super) fn active(&self, attempt: &Attempt, method: MethodId, change: i64) {
@@ -60,6 +62,18 @@ impl AttemptMetrics {
         });
         if let Some(handle) = &*handle {
             handle.add(change);
+        }
+    }
+
+    /// Records what the server says of itself.
+    pub(super) fn server(&self, attempt: &Attempt, took: Duration) {
+        let reuse = attempt.reuse();
+        let handle = self.server.get(&reuse, || {
+            let reuse = (o::CONNECTION_REUSE, text(reuse.as_str()));
+            self.attributes.instruments.server_duration.bound(&self.attributes.outbound([reuse]))
+        });
+        if let Some(handle) = &*handle {
+            handle.record(took.as_secs_f64());
         }
     }
 

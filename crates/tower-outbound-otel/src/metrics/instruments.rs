@@ -6,7 +6,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
 use super::rpc_series::RpcSeries;
 use crate::options::{Metrics, Options};
-use crate::semconv::metric as m;
+use crate::semconv::{metric as m, outbound as o};
 
 /// The conventions', for `http.client.request.duration`, `rpc.client.call.duration` and `dns.lookup.duration`.
 const REQUEST_SECONDS: [f64; 14] =
@@ -52,6 +52,7 @@ pub(super) struct Instruments {
     pub(super) slot_usage: Option<UpDownCounter<i64>>,
     pub(super) slot_waiting: Option<UpDownCounter<i64>>,
     pub(super) ttfb_duration: Option<Histogram<f64>>,
+    pub(super) server_duration: Option<Histogram<f64>>,
     pub(super) body_duration: Option<Histogram<f64>>,
     pub(super) retries: Option<Counter<u64>>,
     pub(super) retry_given_up: Option<Counter<u64>>,
@@ -189,6 +190,12 @@ impl Instruments {
             slot_limit: up_down(all, "outbound.slot.limit", "{request}", "Limit of requests in flight."),
             slot_usage: up_down(all, "outbound.slot.usage", "{request}", "Requests in flight under a limit."),
             slot_waiting: up_down(all, "outbound.slot.waiting", "{request}", "Requests waiting for a slot."),
+            server_duration: seconds(
+                core && options.opt_in.wants_server_duration(),
+                o::SERVER_DURATION,
+                &SECONDS,
+                "What the server says of itself in Server-Timing.",
+            ),
             ttfb_duration: seconds(
                 core,
                 "outbound.ttfb.duration",
@@ -283,6 +290,7 @@ impl Instruments {
             slot_limit: self.slot_limit.clone(),
             slot_usage: self.slot_usage.clone(),
             slot_waiting: self.slot_waiting.clone(),
+            server_duration: self.server_duration.clone().filter(|_| core),
             ttfb_duration: self.ttfb_duration.clone().filter(|_| core),
             body_duration: self.body_duration.clone().filter(|_| core),
             retries: self.retries.clone().filter(|_| core),

@@ -135,6 +135,13 @@ impl Recorder {
         }
     }
 
+    /// What the server says of itself.
+    pub(crate) fn server(&self, attempt: &Attempt, took: Duration) {
+        if let Some(origin) = self.of(attempt.origin()) {
+            origin.attempt.server(attempt, took);
+        }
+    }
+
     /// `span_ended` is false if the span ended at the head: its duration is recorded already.
     pub(crate) fn attempt_ended(
         &self,

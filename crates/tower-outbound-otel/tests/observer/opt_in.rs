@@ -28,6 +28,27 @@ async fn span_with(with: impl Fn(OtelObserverBuilder) -> OtelObserverBuilder) ->
     span.attributes.into_iter().map(|pair| (pair.key.to_string(), pair.value)).collect()
 }
 
+/// Of three servers, one says how long it took.
+#[tokio::test]
+async fn server_timing_recorded_only_where_server_says_it() {
+    let rig = Rig::new();
+    let observer = rig.observer().server_timing("total").build();
+    let outbound = Outbound::builder().observer(observer).build();
+    for header in ["server-timing: db;dur=1, total;dur=250", "server-timing: total;dur=fast", "x: y"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{header}\r\ncontent-length: 0\r\n\r\n");
+        let server = ScriptedServer::tcp(Script::answering(answer)).await.unwrap();
+        assert_eq!(attempt(&client(&outbound), get(server.uri("/"))).await, Some(200));
+    }
+    let spans = rig.spans().into_iter().filter(|span| span.name == "GET");
+    let recorded: Vec<_> = spans.flat_map(|span| span.attributes).collect();
+    let recorded: Vec<_> =
+        recorded.into_iter().filter(|pair| pair.key.as_str() == "outbound.server.duration").collect();
+    assert_eq!(recorded.iter().map(|pair| pair.value.clone()).collect::<Vec<_>>(), [Value::F64(0.25)]);
+    let series = rig.series("outbound.server.duration");
+    let series: Vec<_> = series.iter().map(|one| (one.value, one.sum)).collect();
+    assert_eq!(series, [(1.0, 0.25)]);
+}
+
 fn strings<const N: usize>(values: [&'static str; N]) -> Value {
     Value::Array(Array::String(values.map(Into::into).into()))
 }
