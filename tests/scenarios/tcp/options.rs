@@ -12,7 +12,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tower::ServiceExt as _;
 use tower_outbound::connect::TcpConnector;
-use tower_outbound::{Failure, Kind};
+use tower_outbound::settings::Settings;
+use tower_outbound::{Failure, Kind, Outbound};
 
 use crate::log::Lines;
 
@@ -184,4 +185,61 @@ fn tcp_option_on_clone_leaves_original_unchanged() {
     let clone = original.clone().nodelay(false);
     assert_ne!(format!("{clone:?}"), before);
     assert_eq!(format!("{original:?}"), before);
+}
+
+#[tokio::test]
+async fn tcp_settings_reach_next_socket_and_leave_what_code_has_set() {
+    let (_listener, open) = open(Ipv4Addr::LOCALHOST);
+    let outbound =
+        Outbound::builder().settings(Settings::new().tcp_keepalive(Duration::from_secs(40))).build();
+    let followed = outbound.http_connector().resolver(resolver([open]));
+    let by_code = followed.clone().nodelay(true).keepalive_retries(9);
+    let at_start = followed.clone().oneshot(peer()).await.unwrap();
+    assert_eq!(SockRef::from(at_start.inner()).tcp_keepalive_time().unwrap(), Duration::from_secs(40));
+
+    let settings = Settings::new()
+        .tcp_nodelay(false)
+        .tcp_keepalive(Duration::from_secs(61))
+        .tcp_keepalive_interval(Duration::from_secs(7))
+        .tcp_keepalive_retries(4)
+        .tcp_user_timeout(Duration::from_millis(4321))
+        .local_address(vec![Ipv4Addr::new(127, 0, 0, 3).into()])
+        .interface(cfg!(target_os = "linux").then(|| "lo".to_owned()))
+        .reuse_address(true)
+        .send_buffer_size(64 * 1024)
+        .recv_buffer_size(64 * 1024);
+    outbound.apply(&settings);
+    for (tcp, nodelay, retries) in [(&followed, false, 4), (&by_code, true, 9)] {
+        let io = tcp.clone().oneshot(peer()).await.unwrap();
+        let socket = SockRef::from(io.inner());
+        assert_eq!(
+            (socket.tcp_nodelay().unwrap(), socket.tcp_keepalive_retries().unwrap()),
+            (nodelay, retries)
+        );
+        assert!(socket.reuse_address().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(61));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
+        assert_eq!(io.inner().local_addr().unwrap().ip(), Ipv4Addr::new(127, 0, 0, 3));
+        #[cfg(target_os = "linux")]
+        {
+            let sizes = (socket.send_buffer_size().unwrap(), socket.recv_buffer_size().unwrap());
+            assert_eq!(sizes, (128 * 1024, 128 * 1024));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_millis(4321)));
+            assert_eq!(socket.device().unwrap().as_deref(), Some(&b"lo"[..]));
+        }
+    }
+
+    // The system's values.
+    let zeros = Settings::new()
+        .tcp_keepalive(Duration::from_secs(61))
+        .tcp_keepalive_interval(Duration::ZERO)
+        .tcp_keepalive_retries(0)
+        .tcp_user_timeout(Duration::ZERO);
+    outbound.apply(&zeros);
+    let io = followed.oneshot(peer()).await.unwrap();
+    let socket = SockRef::from(io.inner());
+    assert!(socket.tcp_keepalive_interval().unwrap() > Duration::from_secs(15));
+    assert!(socket.tcp_keepalive_retries().unwrap() > 3);
+    #[cfg(target_os = "linux")]
+    assert_eq!(socket.tcp_user_timeout().unwrap(), None);
 }

@@ -16,6 +16,7 @@ use tower_outbound::connect::{Protocol, TrackedIo, WithoutInfo};
 use tower_outbound::{Connection, Outbound};
 
 use super::context;
+use crate::log::Lines;
 use crate::support::recorded;
 
 /// The result of one read.
@@ -200,6 +201,26 @@ async fn tracked_io_forwards_errors() {
     drop(io);
     recorder.settled().await;
     assert_eq!(recorder.close_reasons(), ["error"]);
+}
+
+#[tokio::test]
+async fn tracked_io_error_while_closing_is_in_the_log() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_env_filter("off,tower_outbound=debug").with_ansi(false);
+    let _guard = tracing::subscriber::set_default(subscriber.with_writer(lines.clone()).finish());
+    for error in [None, Some(io::ErrorKind::BrokenPipe)] {
+        let mock = MockIo { write_error: error, ..MockIo::default() };
+        let (mut io, ..) = tracked(&mock).await;
+        let id = io.connection().id();
+        let _ = Pin::new(&mut io).poll_shutdown(&mut context());
+        drop(io);
+        let log = lines.text();
+        let logged = |line: &&str| {
+            let parts = ["DEBUG", "error while closing", &format!("connection={id} "), "error=broken pipe"];
+            parts.iter().all(|part| line.contains(part))
+        };
+        assert_eq!(log.lines().filter(logged).count(), usize::from(error.is_some()), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -194,8 +194,8 @@ impl Outbound {
 
     /// Resolver and TCP, for below TLS. It reports each address that it tries.
     ///
-    /// The timeout is that of [`connect_timeout`](OutboundBuilder::connect_timeout). [`TcpConnector`] has options and
-    /// takes other resolvers.
+    /// The timeout is that of [`connect_timeout`](OutboundBuilder::connect_timeout), and the options of sockets are those of the
+    /// settings (`tcp.*`), except for what is set here. [`TcpConnector`] has options and takes other resolvers.
     #[must_use]
     pub fn http_connector(&self) -> TcpConnector {
         TcpConnector::new().follow(self.registry.clone())

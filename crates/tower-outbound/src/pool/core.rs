@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::conn::Conn;
 use super::options::{Options, retires};
 use super::reaper;
-use super::state::{Deferred, Limits, Served, State, Why};
+use super::state::{Deferred, Home, Limits, Served, State, Why};
 use crate::error::{PoolConnectError, QueueFullError};
 use crate::record::{Origin, OriginParts, Protocol};
 use crate::settings::PoolSettings;
@@ -38,8 +38,14 @@ pub(super) struct Core<B> {
     reaper: Mutex<Option<AbortHandle>>,
 }
 
-/// Connections that were found dead.
-pub(super) type Dead<B> = Vec<Arc<Conn<B>>>;
+/// What a request finds, and what it comes across.
+pub(super) struct Found<B> {
+    pub(super) checkout: Checkout<B>,
+    /// Connections that were found dead.
+    pub(super) dead: Vec<Arc<Conn<B>>>,
+    /// No task closes idle connections in time.
+    pub(super) lacks_reaper: bool,
+}
 
 /// What a request finds.
 pub(super) enum Checkout<B> {
@@ -127,8 +133,8 @@ impl<B> Core<B> {
         self.with(|state, _, _| state.counts().0)
     }
 
-    /// Takes a connection to the origin, or joins its queue. Returns the connections too that were found dead.
-    pub(super) fn checkout(&self, parts: OriginParts<'_>) -> (Checkout<B>, Dead<B>) {
+    /// Takes a connection to the origin, or joins its queue. `home`: where the request is.
+    pub(super) fn checkout(&self, parts: OriginParts<'_>, home: Home) -> Found<B> {
         // Over plain text, the protocol is known before the first connect.
         let protocol = match (self.options.http2_only, parts.scheme) {
             (true, _) => Some(Protocol::Http2),
@@ -139,13 +145,14 @@ impl<B> Core<B> {
         let mut look = false;
         let found = self.with(|state, now, deferred| {
             let origin = state.origin(hash, parts, protocol);
-            let found = state.checkout(origin, now(), deferred);
+            let found = state.checkout(origin, home, now(), deferred);
             let dead = deferred.close.iter().filter(|(_, why)| *why == Why::Unusable);
             let dead = dead.map(|(conn, _)| conn.clone()).collect();
+            let lacks_reaper = state.lacks_reaper();
             if let Some(served) = found {
-                return (Checkout::Served(served), dead);
+                return Found { checkout: Checkout::Served(served), dead, lacks_reaper };
             }
-            let joined = match state.join(origin, deferred) {
+            let checkout = match state.join(origin, home, deferred) {
                 Ok(waiter) => {
                     // What drains may be silent.
                     look = state.has_draining();
@@ -155,7 +162,7 @@ impl<B> Core<B> {
                     Checkout::Full(QueueFullError::new(state.origin_of(origin).clone(), occupancy))
                 }
             };
-            (joined, dead)
+            Found { checkout, dead, lacks_reaper }
         });
         if look {
             self.changed.notify_one();

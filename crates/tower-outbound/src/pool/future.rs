@@ -13,8 +13,9 @@ use tower_service::Service;
 
 use super::PoolBody;
 use super::conn::{Conn, Sending};
-use super::core::{Checkout, Core};
+use super::core::{Checkout, Core, Found};
 use super::ending::Ending;
+use super::home;
 use super::lease::Lease;
 use super::pool::Handle;
 use super::request::Target;
@@ -91,7 +92,11 @@ where
 
     /// Takes a connection, or joins the queue.
     fn acquire(&mut self) -> Result<(), BoxError> {
-        let (checkout, dead) = self.core().checkout(self.target().parts());
+        let found = self.core().checkout(self.target().parts(), home::current());
+        let Found { checkout, dead, lacks_reaper } = found;
+        if lacks_reaper {
+            self.core().start_reaper();
+        }
         for conn in dead {
             skip(&conn);
         }

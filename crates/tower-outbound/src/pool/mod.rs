@@ -26,6 +26,7 @@ mod drain;
 mod ending;
 mod executor;
 mod future;
+mod home;
 mod lease;
 mod options;
 #[expect(clippy::module_inception, reason = "the folder is named after its main type")]

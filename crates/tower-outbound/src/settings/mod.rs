@@ -70,6 +70,7 @@ mod retry;
 mod retry_budget;
 #[cfg(feature = "settings")]
 mod sources;
+mod tcp;
 mod telemetry;
 mod timeouts;
 
@@ -94,6 +95,9 @@ pub(crate) use self::retry::{ReleaseBounds, RetrySettings};
 pub use self::retry_budget::RetryBudget;
 #[cfg(feature = "settings")]
 pub use self::sources::{FileError, Source, Sources, Warning};
+#[cfg(feature = "settings")]
+pub(crate) use self::tcp::LocalAddresses;
+pub(crate) use self::tcp::TcpSettings;
 pub(crate) use self::telemetry::TelemetrySettings;
 #[doc(hidden)] // in `event`
 pub use self::telemetry::{Detail, MetricDetail, PhaseDetail};
@@ -116,6 +120,8 @@ pub(crate) struct StackSettings {
     pub(crate) deadline_headers: Option<DeadlineHeaders>,
     pub(crate) pool: PoolSettings,
     pub(crate) recovery: RecoverySettings,
+    /// Shared with the connectors.
+    pub(crate) tcp: Arc<TcpSettings>,
     pub(crate) telemetry: TelemetrySettings,
     /// The keys that the code has set.
     #[cfg(feature = "settings")]
@@ -152,6 +158,7 @@ impl Default for StackSettings {
             deadline_headers: None,
             pool: PoolSettings::new(),
             recovery: RecoverySettings::new(),
+            tcp: Arc::default(),
             telemetry: TelemetrySettings::new(),
             #[cfg(feature = "settings")]
             code: Vec::new(),

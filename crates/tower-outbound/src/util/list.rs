@@ -143,6 +143,11 @@ impl<T> Slab<T> {
         Some(self.node(key).next).filter(|next| *next != NONE)
     }
 
+    /// The value before this one in its list.
+    pub(crate) fn previous(&self, key: Key) -> Option<Key> {
+        Some(self.node(key).previous).filter(|previous| *previous != NONE)
+    }
+
     pub(crate) fn pop_front(&mut self, list: &mut List) -> Option<Key> {
         let first = list.first()?;
         self.unlink(list, first);

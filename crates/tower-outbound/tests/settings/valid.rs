@@ -6,7 +6,15 @@ pub(crate) fn valid(key: &str) -> &'static str {
         "retry.status" => "429,503",
         "retry.attempt_header" => "x-attempt",
         "retry.budget_share" | "retry.connect_budget_share" => "0.5",
-        "retry.replay_up_to" | "retry.release_up_to" | "pool.drain_up_to" => "128KiB",
+        "retry.replay_up_to"
+        | "retry.release_up_to"
+        | "pool.drain_up_to"
+        | "tcp.send_buffer_size"
+        | "tcp.recv_buffer_size" => "128KiB",
+        "tcp.local_address" => "192.0.2.7,2001:db8::7",
+        "tcp.interface" => "eth0.5",
+        "tcp.nodelay" => "false",
+        "tcp.reuse_address" => "true",
         "pool.when_full" => "overflow",
         "telemetry.observe" => "false",
         "telemetry.phases" => "events",
@@ -14,6 +22,7 @@ pub(crate) fn valid(key: &str) -> &'static str {
         "retry.connect_only" | "retry.idempotent" | "retry.grpc" | "http2.keep_alive_while_idle" => "true",
         "connect.retire_silent_after"
         | "recovery.after"
+        | "tcp.keepalive_retries"
         | "retry.max_retries"
         | "retry.budget_per_second"
         | "retry.connect_budget_per_second" => "7",
@@ -44,7 +53,8 @@ pub(crate) fn is_number(key: &str) -> bool {
 /// How the key shows zero; `None` where zero has no meaning.
 pub(crate) fn zero(key: &str) -> Option<&'static str> {
     match key {
-        "retry.status" | "retry.attempt_header" => Some("none"),
+        "retry.status" | "retry.attempt_header" | "tcp.local_address" | "tcp.interface" => Some("none"),
+        "tcp.nodelay" | "tcp.reuse_address" => Some("false"),
         "retry.connect_only" | "retry.idempotent" | "retry.grpc" | "http2.keep_alive_while_idle" => {
             Some("false")
         }
@@ -60,7 +70,7 @@ pub(crate) fn wrong_unit(key: &str) -> &'static str {
     if valid(key) == "7s" { "7KiB" } else { "7s" }
 }
 
-/// Whether the key takes any word: every text without a blank is the name of a header.
+/// Whether the key takes any word: every text without a blank is the name of a header, or may be that of an interface.
 pub(crate) fn takes_words(key: &str) -> bool {
-    key == "retry.attempt_header"
+    matches!(key, "retry.attempt_header" | "tcp.interface")
 }

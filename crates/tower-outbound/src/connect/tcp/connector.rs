@@ -21,6 +21,7 @@ use super::{TcpConnecting, TcpIo};
 use crate::error::{BoxError, TcpConnectError};
 use crate::failure::{Failure, Phase};
 use crate::record::{Registry, Setup};
+use crate::settings::TcpSettings;
 
 /// Resolves a host and connects to the first of its addresses that answers (RFC 8305, Happy Eyeballs 2).
 ///
@@ -85,8 +86,10 @@ use crate::record::{Registry, Setup};
 #[derive(Clone)]
 pub struct TcpConnector {
     options: Arc<TcpOptions>,
-    /// Whose connect timeout it takes; `None` if it has one of its own.
+    /// Whose settings it takes.
     registry: Option<Registry>,
+    /// The connect timeout is its own.
+    own_timeout: bool,
     resolver: Resolver,
     /// Whether the resolver sorts addresses by reachability (RFC 6724).
     sorts: bool,
@@ -100,6 +103,7 @@ impl TcpConnector {
         Self {
             options: Arc::default(),
             registry: None,
+            own_timeout: false,
             resolver: Resolver::new(GaiResolver::new()),
             sorts: true,
             failed: Arc::default(),
@@ -128,7 +132,7 @@ impl TcpConnector {
     /// [`OutboundBuilder::connect_timeout`](crate::outbound::OutboundBuilder::connect_timeout) sets both.
     #[must_use]
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
-        self.registry = None;
+        self.own_timeout = true;
         self.with(|options| options.connect_timeout = connect_timeout)
     }
 
@@ -137,7 +141,7 @@ impl TcpConnector {
     /// Values below 10 ms count as 10 ms. Zero: the next address is tried only when the current one has failed.
     #[must_use]
     pub fn attempt_delay(self, attempt_delay: Duration) -> Self {
-        self.with(|options| options.attempt_delay = attempt_delay)
+        self.set(move |tcp| tcp.attempt_delay = attempt_delay)
     }
 
     /// Sets the family that is tried first. Default: as resolved with the system's resolver, IPv6 with any other.
@@ -155,7 +159,7 @@ impl TcpConnector {
     /// Sets `TCP_NODELAY`. Default: on.
     #[must_use]
     pub fn nodelay(self, nodelay: bool) -> Self {
-        self.with(|options| options.nodelay = nodelay)
+        self.set(move |tcp| tcp.nodelay = nodelay)
     }
 
     /// Sets the idle time before the first probe of `SO_KEEPALIVE`, in whole seconds. Default: 15 s. Zero: no probes.
@@ -163,27 +167,28 @@ impl TcpConnector {
     /// Probes find a peer that is gone while a request waits for its answer, and on an idle connection.
     #[must_use]
     pub fn keepalive(self, time: Duration) -> Self {
-        self.with(|options| options.keepalive = time)
+        self.set(move |tcp| tcp.keepalive = time)
     }
 
-    /// Sets the time between two probes of [`keepalive`](Self::keepalive). Default: 15 s. Ignored where unsupported.
+    /// Sets the time between two probes of [`keepalive`](Self::keepalive). Default: 15 s. Zero: the system's. Ignored where
+    /// unsupported.
     #[must_use]
     pub fn keepalive_interval(self, interval: Duration) -> Self {
-        self.with(|options| options.keepalive_interval = interval)
+        self.set(move |tcp| tcp.keepalive_interval = interval)
     }
 
     /// Sets the number of unanswered probes of [`keepalive`](Self::keepalive) after which the connection is dropped. Default:
     /// 3. Ignored where unsupported. On Linux, [`tcp_user_timeout`](Self::tcp_user_timeout) replaces it.
     #[must_use]
     pub fn keepalive_retries(self, retries: u32) -> Self {
-        self.with(|options| options.keepalive_retries = retries)
+        self.set(move |tcp| tcp.keepalive_retries = retries)
     }
 
     /// Binds sockets to this address. Only addresses of its family are tried.
     #[must_use]
     pub fn local_address(self, local: IpAddr) -> Self {
-        self.with(|options| {
-            (options.local_ipv4, options.local_ipv6) = match local {
+        self.set(move |tcp| {
+            (tcp.local.ipv4, tcp.local.ipv6) = match local {
                 IpAddr::V4(local) => (Some(local), None),
                 IpAddr::V6(local) => (None, Some(local)),
             };
@@ -193,32 +198,33 @@ impl TcpConnector {
     /// Binds sockets to these addresses, each for its family.
     #[must_use]
     pub fn local_addresses(self, ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Self {
-        self.with(|options| (options.local_ipv4, options.local_ipv6) = (Some(ipv4), Some(ipv6)))
+        self.set(move |tcp| (tcp.local.ipv4, tcp.local.ipv6) = (Some(ipv4), Some(ipv6)))
     }
 
     /// Sets `SO_REUSEADDR`. Default: off.
     #[must_use]
     pub fn reuse_address(self, reuse_address: bool) -> Self {
-        self.with(|options| options.reuse_address = reuse_address)
+        self.set(move |tcp| tcp.reuse_address = reuse_address)
     }
 
-    /// Sets `SO_SNDBUF` in bytes; Linux doubles the value. Default: the system's.
+    /// Sets `SO_SNDBUF` in bytes; Linux doubles the value. Default: zero, the system's.
     #[must_use]
     pub fn send_buffer_size(self, bytes: usize) -> Self {
-        self.with(|options| options.send_buffer_size = Some(bytes))
+        self.set(move |tcp| tcp.send_buffer_size = bytes)
     }
 
-    /// Sets `SO_RCVBUF` in bytes; Linux doubles the value. Default: the system's.
+    /// Sets `SO_RCVBUF` in bytes; Linux doubles the value. Default: zero, the system's.
     #[must_use]
     pub fn recv_buffer_size(self, bytes: usize) -> Self {
-        self.with(|options| options.recv_buffer_size = Some(bytes))
+        self.set(move |tcp| tcp.recv_buffer_size = bytes)
     }
 
     /// Binds sockets to this network interface (`SO_BINDTODEVICE`).
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     #[must_use]
     pub fn interface(self, name: impl Into<String>) -> Self {
-        self.with(|options| options.interface = Some(name.into()))
+        let name = name.into();
+        self.set(move |tcp| tcp.interface = Some(name.clone()))
     }
 
     /// Sets `TCP_USER_TIMEOUT` (RFC 5482), in whole milliseconds. Default: 30 s. Zero leaves it to the system: many minutes.
@@ -228,25 +234,38 @@ impl TcpConnector {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     #[must_use]
     pub fn tcp_user_timeout(self, time: Duration) -> Self {
-        self.with(|options| options.tcp_user_timeout = time)
+        self.set(move |tcp| tcp.user_timeout = time)
     }
 
-    /// Takes the connect timeout of a stack.
+    /// Takes the connect timeout and the options of sockets of a stack, except for what the code sets here.
     pub(crate) fn follow(mut self, registry: Registry) -> Self {
+        self.with_settings(&registry);
         self.registry = Some(registry);
         self
     }
 
-    /// A copy for one connect, with the timeout in force.
+    fn with_settings(&mut self, registry: &Registry) {
+        let settings = registry.settings();
+        let timeout = settings.connect.connect;
+        if !self.own_timeout && timeout != self.options.connect_timeout {
+            Arc::make_mut(&mut self.options).connect_timeout = timeout;
+        }
+        if !self.options.are_of(&settings.tcp) {
+            Arc::make_mut(&mut self.options).follow(&settings.tcp);
+        }
+    }
+
+    /// A copy for one connect, with the settings in force.
     fn for_connect(&self) -> Self {
         let mut connector = self.clone();
         if let Some(registry) = connector.registry.take() {
-            let timeout = registry.settings().connect.connect;
-            if timeout != connector.options.connect_timeout {
-                Arc::make_mut(&mut connector.options).connect_timeout = timeout;
-            }
+            connector.with_settings(&registry);
         }
         connector
+    }
+
+    fn set(self, change: impl Fn(&mut TcpSettings) + Send + Sync + 'static) -> Self {
+        self.with(|options| options.change(change))
     }
 
     fn with(mut self, set: impl FnOnce(&mut TcpOptions)) -> Self {

@@ -13,79 +13,83 @@ use tokio::net::TcpSocket;
 
 use super::FirstFamily;
 use crate::event::log;
-use crate::settings::CONNECT;
+use crate::settings::{CONNECT, TcpSettings};
 
-/// Recommended delay between attempts (RFC 8305, section 8).
-pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Minimum delay between attempts (RFC 8305, section 8).
 pub(super) const MIN_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
-/// Idle time before a keep-alive probe, and between probes: finds a peer that is gone within 45 s.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Unanswered probes after which the connection is dropped.
-const KEEPALIVE_RETRIES: u32 = 3;
-/// How long sent bytes may stay unacknowledged: several retransmissions.
-#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sets an option by code.
+pub(super) type Change = Arc<dyn Fn(&mut TcpSettings) + Send + Sync>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct TcpOptions {
     pub(super) connect_timeout: Duration,
-    pub(super) attempt_delay: Duration,
     pub(super) first_family: Option<FirstFamily>,
     pub(super) enforce_http: bool,
-    pub(super) nodelay: bool,
-    /// Zero: no probes.
-    pub(super) keepalive: Duration,
-    pub(super) keepalive_interval: Duration,
-    pub(super) keepalive_retries: u32,
-    pub(super) local_ipv4: Option<Ipv4Addr>,
-    pub(super) local_ipv6: Option<Ipv6Addr>,
-    pub(super) reuse_address: bool,
-    pub(super) send_buffer_size: Option<usize>,
-    pub(super) recv_buffer_size: Option<usize>,
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    pub(super) interface: Option<String>,
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    pub(super) tcp_user_timeout: Duration,
+    /// Changes included.
+    pub(super) tcp: Arc<TcpSettings>,
+    /// What `tcp` was made from.
+    base: Arc<TcpSettings>,
+    /// What the code has set, in its order.
+    changes: Vec<Change>,
     /// One bit per option whose failure was logged, so that each is logged once.
     logged: Arc<AtomicU8>,
 }
 
 impl Default for TcpOptions {
     fn default() -> Self {
+        let tcp = Arc::<TcpSettings>::default();
         Self {
             connect_timeout: CONNECT,
-            attempt_delay: ATTEMPT_DELAY,
             first_family: None,
             enforce_http: false,
-            nodelay: true,
-            keepalive: KEEPALIVE,
-            keepalive_interval: KEEPALIVE,
-            keepalive_retries: KEEPALIVE_RETRIES,
-            local_ipv4: None,
-            local_ipv6: None,
-            reuse_address: false,
-            send_buffer_size: None,
-            recv_buffer_size: None,
-            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-            interface: None,
-            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-            tcp_user_timeout: USER_TIMEOUT,
+            base: tcp.clone(),
+            tcp,
+            changes: Vec::new(),
             logged: Arc::default(),
         }
     }
 }
 
+impl fmt::Debug for TcpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpOptions")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("first_family", &self.first_family)
+            .field("enforce_http", &self.enforce_http)
+            .field("tcp", &self.tcp)
+            .finish_non_exhaustive()
+    }
+}
+
 impl TcpOptions {
+    /// An option that the code sets: it holds over what settings have.
+    pub(super) fn change(&mut self, change: impl Fn(&mut TcpSettings) + Send + Sync + 'static) {
+        change(Arc::make_mut(&mut self.tcp));
+        self.changes.push(Arc::new(change));
+    }
+
+    /// Whether these are the settings that the options were made from.
+    pub(super) fn are_of(&self, settings: &Arc<TcpSettings>) -> bool {
+        Arc::ptr_eq(&self.base, settings)
+    }
+
+    /// Takes other settings.
+    pub(super) fn follow(&mut self, settings: &Arc<TcpSettings>) {
+        (self.base, self.tcp) = (settings.clone(), settings.clone());
+        for change in &self.changes {
+            change(Arc::make_mut(&mut self.tcp));
+        }
+    }
+
     /// The delay between attempts; `None` if addresses are tried one at a time.
     pub(super) fn delay(&self) -> Option<Duration> {
-        (!self.attempt_delay.is_zero()).then(|| self.attempt_delay.max(MIN_ATTEMPT_DELAY))
+        is_on(self.tcp.attempt_delay).map(|delay| delay.max(MIN_ATTEMPT_DELAY))
     }
 
     /// Whether the local addresses allow this family. A local address of one family excludes the other.
     pub(super) fn allows(&self, address: &SocketAddr) -> bool {
-        match (self.local_ipv4, self.local_ipv6) {
+        match (self.tcp.local.ipv4, self.tcp.local.ipv6) {
             (Some(_), None) => address.is_ipv4(),
             (None, Some(_)) => address.is_ipv6(),
             _ => true,
@@ -103,17 +107,21 @@ impl TcpOptions {
 
     /// Sets the options without which a connection still works. Failures are logged.
     fn set_optional(&self, socket: &Socket) {
+        let tcp = &*self.tcp;
         let tried = [
-            ("nodelay", self.nodelay.then(|| socket.set_tcp_nodelay(true))),
+            ("nodelay", tcp.nodelay.then(|| socket.set_tcp_nodelay(true))),
             ("keepalive", self.keepalive().map(|keepalive| socket.set_tcp_keepalive(&keepalive))),
-            ("reuse_address", self.reuse_address.then(|| socket.set_reuse_address(true))),
-            ("send_buffer_size", self.send_buffer_size.map(|size| socket.set_send_buffer_size(size))),
-            ("recv_buffer_size", self.recv_buffer_size.map(|size| socket.set_recv_buffer_size(size))),
-            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+            ("reuse_address", tcp.reuse_address.then(|| socket.set_reuse_address(true))),
             (
-                "tcp_user_timeout",
-                is_on(self.tcp_user_timeout).map(|time| socket.set_tcp_user_timeout(Some(time))),
+                "send_buffer_size",
+                set_size(tcp.send_buffer_size).map(|size| socket.set_send_buffer_size(size)),
             ),
+            (
+                "recv_buffer_size",
+                set_size(tcp.recv_buffer_size).map(|size| socket.set_recv_buffer_size(size)),
+            ),
+            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+            ("tcp_user_timeout", is_on(tcp.user_timeout).map(|time| socket.set_tcp_user_timeout(Some(time)))),
         ];
         let failed = tried.into_iter().enumerate().filter_map(|(at, (option, result))| {
             let error = result?.err()?;
@@ -127,21 +135,29 @@ impl TcpOptions {
     }
 
     fn keepalive(&self) -> Option<TcpKeepalive> {
-        let keepalive = TcpKeepalive::new().with_time(is_on(self.keepalive)?);
+        let tcp = &*self.tcp;
+        let mut keepalive = TcpKeepalive::new().with_time(is_on(tcp.keepalive)?);
         // socket2 has neither on these systems.
         #[cfg(not(any(target_os = "openbsd", target_os = "redox", target_os = "haiku", windows)))]
-        let keepalive = keepalive.with_interval(self.keepalive_interval).with_retries(self.keepalive_retries);
+        {
+            if let Some(interval) = is_on(tcp.keepalive_interval) {
+                keepalive = keepalive.with_interval(interval);
+            }
+            if tcp.keepalive_retries > 0 {
+                keepalive = keepalive.with_retries(tcp.keepalive_retries);
+            }
+        }
         Some(keepalive)
     }
 
     /// Binds the socket. A failure fails the connect, since the application relies on the local address or interface.
     fn bind(&self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        if let Some(interface) = &self.interface {
+        if let Some(interface) = &self.tcp.interface {
             let unusable = |source| OptionError::new("interface", interface, source);
             socket.bind_device(Some(interface.as_bytes())).map_err(unusable)?;
         }
-        let local: SocketAddr = match (address, self.local_ipv4, self.local_ipv6) {
+        let local: SocketAddr = match (address, self.tcp.local.ipv4, self.tcp.local.ipv6) {
             (SocketAddr::V4(_), Some(local), _) => (local, 0).into(),
             (SocketAddr::V6(_), _, Some(local)) => (local, 0).into(),
             // Windows connects only bound sockets.
@@ -151,6 +167,11 @@ impl TcpOptions {
         };
         socket.bind(&local.into()).map_err(|source| OptionError::new("local_address", local.ip(), source))
     }
+}
+
+/// Zero is the system's.
+fn set_size(bytes: usize) -> Option<usize> {
+    (bytes > 0).then_some(bytes)
 }
 
 fn is_on(time: Duration) -> Option<Duration> {
@@ -190,8 +211,11 @@ mod tests {
 
     #[test]
     fn attempt_delay_is_at_least_10_ms_and_zero_is_none() {
-        let delay =
-            |ms| TcpOptions { attempt_delay: Duration::from_millis(ms), ..TcpOptions::default() }.delay();
+        let delay = |ms| {
+            let mut options = TcpOptions::default();
+            options.change(move |tcp| tcp.attempt_delay = Duration::from_millis(ms));
+            options.delay()
+        };
         assert_eq!(TcpOptions::default().delay(), Some(Duration::from_millis(250)));
         assert_eq!(
             [delay(0), delay(1), delay(10), delay(2000)],

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
 use super::write_fault::{ReadEnd, WriteFault};
+use crate::event::log;
 use crate::record::Connection;
 
 /// Wraps tokio's IO traits: only there a wrapper sees what a read has filled.
@@ -172,6 +173,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Meter<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flush(cx, AsyncWrite::poll_shutdown)
+        let result = self.flush(cx, AsyncWrite::poll_shutdown);
+        if let Poll::Ready(Err(error)) = &result {
+            log::error_while_closing(self.connection(), error);
+        }
+        result
     }
 }

@@ -49,6 +49,9 @@ impl<C: Pooled, E: Clone> State<C, E> {
             self.consider(origin);
         }
         self.grant(deferred);
+        for origin in self.origins.keys() {
+            self.make_way(origin, deferred);
+        }
     }
 
     /// Retires as many connections, of one origin or of all: those that are free for the longest time, then those that

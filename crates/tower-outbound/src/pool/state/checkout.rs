@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::link::{Grant, Served, Source, Stage, Why};
+use super::link::{Grant, Home, Served, Source, Stage, Why};
 use super::{Deferred, Pooled, State};
 use crate::util::list::Key;
 
@@ -12,10 +12,17 @@ impl<C: Pooled, E: Clone> State<C, E> {
     pub(in crate::pool) fn checkout(
         &mut self,
         origin: Key,
+        home: Home,
         now: Instant,
         deferred: &mut Deferred<C>,
     ) -> Option<Served<C>> {
-        while let Some(link) = self.origins.get(origin).idle.last() {
+        self.see(home);
+        let mut next = self.origins.get(origin).idle.last();
+        while let Some(link) = next {
+            next = self.links.previous(link);
+            if self.is_foreign(link, home) {
+                continue;
+            }
             if let Some(why) = self.unfit_or_expired(link, now) {
                 self.discard(link, why, deferred);
                 continue;
@@ -23,18 +30,27 @@ impl<C: Pooled, E: Clone> State<C, E> {
             let since = self.take_idle(link);
             return Some(self.lease(link, Some(since), Source::Free));
         }
-        let link = self.least_used(origin, now, deferred)?;
+        let link = self.least_used(origin, home, now, deferred)?;
         let used = self.links.get(link);
         let since = (used.leases == 0).then_some(used.since);
         Some(self.lease(link, since, Source::Free))
     }
 
     /// The HTTP/2 connection with the fewest streams that may have another one.
-    fn least_used(&mut self, origin: Key, now: Instant, deferred: &mut Deferred<C>) -> Option<Key> {
+    fn least_used(
+        &mut self,
+        origin: Key,
+        home: Home,
+        now: Instant,
+        deferred: &mut Deferred<C>,
+    ) -> Option<Key> {
         let mut best: Option<(usize, Key)> = None;
         let mut next = self.origins.get(origin).shared.first();
         while let Some(link) = next {
             next = self.links.next(link);
+            if self.is_foreign(link, home) {
+                continue;
+            }
             let leases = self.links.get(link).leases;
             if let Some(why) = self.unfit_or_expired(link, now) {
                 // The requests that have it may not be sent yet.
@@ -106,7 +122,10 @@ impl<C: Pooled, E: Clone> State<C, E> {
         }
         self.feed(key, Source::Returned, now, deferred);
         if self.links.get(key).leases == 0 {
-            self.links.get_mut(key).since = now;
+            let link = self.links.get_mut(key);
+            link.since = now;
+            let origin = link.origin;
+            self.make_way(origin, deferred);
             self.make_room(deferred);
         }
     }
@@ -120,8 +139,10 @@ impl<C: Pooled, E: Clone> State<C, E> {
 
     /// Gives a free HTTP/1 connection to the oldest waiter, or keeps it.
     pub(super) fn offer(&mut self, key: Key, source: Source, now: Instant, deferred: &mut Deferred<C>) {
-        let entry = self.origins.get(self.links.get(key).origin);
-        if let Some(waiter) = entry.first_waiter() {
+        let waiter = self.first_waiter_for(key);
+        if self.makes_way(key) {
+            self.discard(key, Why::Surplus, deferred);
+        } else if let Some(waiter) = waiter {
             self.links.get_mut(key).stage = Stage::Busy;
             self.serve(waiter, key, source, deferred);
         } else if let Some(why) = self.links.get(key).retired {
@@ -141,9 +162,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
 
     /// Gives streams to the oldest waiters.
     pub(super) fn feed(&mut self, key: Key, source: Source, now: Instant, deferred: &mut Deferred<C>) {
-        let origin = self.links.get(key).origin;
         while self.links.get(key).leases < self.streams_of(key) && self.unfit(key, now).is_none() {
-            let Some(waiter) = self.origins.get(origin).first_waiter() else { return };
+            let Some(waiter) = self.first_waiter_for(key) else { return };
             self.serve(waiter, key, source, deferred);
         }
     }

@@ -50,6 +50,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
         }
         if self.links.get(key).stage == Stage::Shared {
             self.feed(key, Source::OtherConnect, now, deferred);
+            self.make_way(origin, deferred);
         }
         // What the connect has found out may let others connect.
         self.consider(origin);
@@ -80,6 +81,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
         self.open -= 1;
         self.consider(origin);
         self.grant(deferred);
+        self.make_way(origin, deferred);
         if unused {
             self.links.remove(key);
             self.release(origin);
@@ -102,7 +104,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
         if entry.live() == 0 {
             entry.failing = true;
             if entry.connecting == 1 {
-                while let Some(waiter) = self.origins.get(origin).queued.first() {
+                // Those of another runtime connect by themselves.
+                while let Some(waiter) = self.first_queued_for(key) {
                     debug_assert_eq!(self.waiters.get(waiter).queue, Queue::Queued);
                     self.fail(waiter, cause.clone(), deferred);
                 }

@@ -41,6 +41,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
             self.pair(waiter, link);
             deferred.wake.extend(self.waiters.get_mut(waiter).waker.take());
             self.consider(origin);
+            self.make_way(origin, deferred);
         }
         self.make_room(deferred);
     }
@@ -70,8 +71,9 @@ impl<C: Pooled, E: Clone> State<C, E> {
     /// waiter.
     pub(super) fn disown(&mut self, link: Key, deferred: &mut Deferred<C>) {
         let (origin, stage) = (self.links.get(link).origin, self.links.get(link).stage);
+        let queued = self.first_queued_for(link);
         let entry = self.origins.get_mut(origin);
-        match (entry.queued.first(), stage) {
+        match (queued, stage) {
             (Some(waiter), _) => {
                 self.pair(waiter, link);
                 if stage == Stage::Reserved {
@@ -116,7 +118,9 @@ impl<C: Pooled, E: Clone> State<C, E> {
                 coming -= 1;
                 continue;
             }
-            let others = self.origins.keys().into_iter().filter(|other| *other != origin);
+            // Its own free connections are on other runtimes.
+            let several = self.several_homes;
+            let others = self.origins.keys().into_iter().filter(|other| several || *other != origin);
             let oldest = others.filter_map(|other| {
                 let link = self.oldest_free(other)?;
                 Some((self.links.get(link).since, link))
@@ -127,7 +131,7 @@ impl<C: Pooled, E: Clone> State<C, E> {
     }
 
     /// The connection of the origin that no request uses for the longest time.
-    fn oldest_free(&self, origin: Key) -> Option<Key> {
+    pub(super) fn oldest_free(&self, origin: Key) -> Option<Key> {
         let entry = self.origins.get(origin);
         let mut oldest = entry.idle.first();
         let mut next = entry.shared.first();

@@ -71,6 +71,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
         !self.closed && !std::mem::replace(&mut self.reaping, true)
     }
 
+    /// Whether connections are open whose idle timeout nobody looks at: the runtime of the task is gone.
+    pub(in crate::pool) const fn lacks_reaper(&self) -> bool {
+        !self.reaping && !self.closed && self.open > 0
+    }
+
     /// Closes what is idle for too long, or too old. Returns when to look again; `None` without connections: the task ends.
     pub(in crate::pool) fn expire(&mut self, now: Instant, deferred: &mut Deferred<C>) -> Option<Instant> {
         let keys = self.links.keys();

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::time::Instant;
 
 use super::Settles;
 use crate::util::list::Key;
+
+/// The runtime that a request is on, and a connection: `None` outside of any.
+pub(in crate::pool) type Home = Option<runtime::Id>;
 
 /// A connection as the state sees it. Clones are handles to one connection.
 pub(in crate::pool) trait Pooled: Clone {
@@ -38,6 +42,8 @@ pub(super) struct Link<C> {
     pub(super) stage: Stage,
     /// `None` before it is open, and once it closes.
     pub(super) connection: Option<C>,
+    /// Where its task is, once it connects.
+    pub(super) home: Home,
     /// The waiter that it is opened for.
     pub(super) owner: Option<Key>,
     /// Requests that use it now.
@@ -110,6 +116,7 @@ impl<C> Link<C> {
             origin,
             stage: Stage::Reserved,
             connection: None,
+            home: None,
             owner: None,
             leases: 0,
             uses: 0,

@@ -19,6 +19,8 @@
 //! connection to the waiter it was opened for. If that waiter has gone or was served, the next queued one adopts the
 //! connect, or it is an *orphan* until one arrives.
 //!
+//! A connection serves requests of one runtime: see `home`.
+//!
 //! A waiter may hold its connect back for a moment: see `settle`.
 //!
 //! Invariants between two calls: no request waits beside a connection that could serve it; no place is free that a queued
@@ -29,6 +31,7 @@ mod checkout;
 mod connect;
 mod deferred;
 mod grant;
+mod home;
 mod idle;
 mod limits;
 mod link;
@@ -43,7 +46,7 @@ mod waiter;
 
 pub(super) use self::deferred::Deferred;
 pub(super) use self::limits::Limits;
-pub(super) use self::link::{Pooled, Served, Traffic, Why};
+pub(super) use self::link::{Home, Pooled, Served, Traffic, Why};
 pub(super) use self::settle::Settles;
 pub(super) use self::state::State;
 pub(super) use self::waiter::Polled;

@@ -3,7 +3,7 @@ use std::hash::BuildHasher;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use tokio::time::Instant;
 
-use super::link::{Link, Stage, Why};
+use super::link::{Home, Link, Stage, Why};
 use super::origin::Entry;
 use super::waiter::Waiter;
 use super::{Deferred, Limits, Pooled};
@@ -34,6 +34,10 @@ pub(in crate::pool) struct State<C, E> {
     pub(super) turns: List,
     resting: List,
     resting_len: usize,
+    /// The runtime of the first request.
+    pub(super) first_home: Option<Home>,
+    /// Requests have come from other runtimes too.
+    pub(super) several_homes: bool,
     /// A task closes idle connections in time.
     pub(super) reaping: bool,
     /// Nothing is kept any more.
@@ -56,6 +60,8 @@ impl<C: Pooled, E: Clone> State<C, E> {
             turns: List::new(),
             resting: List::new(),
             resting_len: 0,
+            first_home: None,
+            several_homes: false,
             reaping: false,
             closed: false,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::link::{Served, Source, Stage};
+use super::link::{Home, Served, Source, Stage};
 use super::{Deferred, Pooled, State};
 use crate::error::{Limited, Occupancy};
 use crate::util::list::Key;
@@ -14,6 +14,7 @@ use crate::util::list::Key;
 #[derive(Debug)]
 pub(super) struct Waiter<C, E> {
     pub(super) origin: Key,
+    pub(super) home: Home,
     pub(super) waker: Option<Waker>,
     /// The connect of its own.
     pub(super) link: Option<Key>,
@@ -48,20 +49,23 @@ impl<C: Pooled, E: Clone> State<C, E> {
     pub(in crate::pool) fn join(
         &mut self,
         origin: Key,
+        home: Home,
         deferred: &mut Deferred<C>,
     ) -> Result<Key, Occupancy> {
         self.hold(origin);
-        let waiter = Waiter { origin, waker: None, link: None, queue: Queue::Queued, answer: None };
+        let waiter = Waiter { origin, home, waker: None, link: None, queue: Queue::Queued, answer: None };
         let key = self.waiters.insert(waiter);
         let entry = self.origins.get_mut(origin);
         self.waiters.push_back(&mut entry.queued, key);
         entry.queued_len += 1;
-        if let Some(orphan) = entry.orphans.first() {
+        if let Some(orphan) = self.first_orphan(origin, home) {
+            let entry = self.origins.get_mut(origin);
             self.links.unlink(&mut entry.orphans, orphan);
             self.pair(key, orphan);
         } else {
             self.consider(origin);
             self.grant(deferred);
+            self.make_way(origin, deferred);
         }
         if self.waiters.get(key).queue == Queue::Paired {
             return Ok(key);
@@ -98,7 +102,9 @@ impl<C: Pooled, E: Clone> State<C, E> {
         if let Some(hold) = self.hold_back(key).filter(|_| patient) {
             return Polled::Held(hold);
         }
-        self.links.get_mut(link).stage = Stage::Connecting;
+        let home = self.waiters.get(key).home;
+        let connecting = self.links.get_mut(link);
+        (connecting.stage, connecting.home) = (Stage::Connecting, home);
         Polled::Connect(link)
     }
 

@@ -66,6 +66,18 @@ pub(crate) fn retired(connection: &Connection, reason: CloseReason) {
 }
 
 #[cfg(not(feature = "tracing"))]
+pub(crate) fn error_while_closing(_: &Connection, _: &std::io::Error) {}
+
+/// Nobody else learns of it.
+#[cfg(feature = "tracing")]
+pub(crate) fn error_while_closing(connection: &Connection, error: &std::io::Error) {
+    tracing::debug!(
+        target: "tower_outbound", connection = connection.id(), origin = %connection.origin(), %error,
+        "error while closing",
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
 pub(crate) fn reset(_: Option<&Origin>, _: Reset) {}
 
 /// Not an event of [`event`], which is logged at debug level.

@@ -1,5 +1,6 @@
 //! The types of the options.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -40,6 +41,8 @@ field!(bool, Switch);
 field!(Vec<StatusCode>, Statuses);
 field!(Option<HeaderName>, Header);
 field!(WhenFull, WhenFull);
+field!(Vec<IpAddr>, Addresses);
+field!(Option<String>, Interface);
 field!(PhaseDetail, Phases);
 field!(MetricDetail, Metrics);
 

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     WhenFull,
     Phases,
     Metrics,
+    Addresses,
+    Interface,
 }
 
 /// One option.
@@ -68,6 +70,8 @@ impl Kind {
             Self::Statuses => ("list of statuses", "100"),
             Self::Header => ("header name", ""),
             Self::WhenFull => ("`wait` or `overflow`", ""),
+            Self::Addresses => ("an IPv4 address, an IPv6 address, or both", ""),
+            Self::Interface => ("name of an interface", ""),
             Self::Phases => ("`spans`, `events` or `off`", ""),
             Self::Metrics => ("`all`, `core` or `off`", ""),
         }

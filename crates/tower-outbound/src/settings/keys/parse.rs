@@ -1,5 +1,6 @@
 //! What people write, as a value.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -29,6 +30,8 @@ pub(super) fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Statuses => statuses(text).map(Value::Statuses),
         Kind::Header => header(text).map(Value::Header),
         Kind::WhenFull => when_full(text).map(Value::WhenFull),
+        Kind::Addresses => addresses(text).map(Value::Addresses),
+        Kind::Interface => interface(text).map(Value::Interface),
         Kind::Phases => phases(text).map(Value::Phases),
         Kind::Metrics => metrics(text).map(Value::Metrics),
     }
@@ -128,5 +131,29 @@ fn metrics(text: &str) -> Result<MetricDetail, String> {
         "core" => Ok(MetricDetail::Core),
         "off" | "0" => Ok(MetricDetail::Off),
         _ => Err("neither all nor core nor off".to_owned()),
+    }
+}
+
+fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    if matches!(text, "0" | "none") {
+        return Ok(Vec::new());
+    }
+    let addresses = text.split([',', ' ']).filter(|address| !address.is_empty()).map(str::parse);
+    let addresses: Vec<IpAddr> = addresses.collect::<Result<_, _>>().unwrap_or_default();
+    let of_family = |ipv4: bool| addresses.iter().filter(|address| address.is_ipv4() == ipv4).count();
+    if addresses.is_empty() || of_family(true) > 1 || of_family(false) > 1 {
+        return Err("no local address such as 192.0.2.7, nor one of each family".to_owned());
+    }
+    Ok(addresses)
+}
+
+fn interface(text: &str) -> Result<Option<String>, String> {
+    if matches!(text, "0" | "none") {
+        return Ok(None);
+    }
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control();
+    match text.is_empty() || text.contains(is_odd) {
+        true => Err("no name of an interface".to_owned()),
+        false => Ok(Some(text.to_owned())),
     }
 }

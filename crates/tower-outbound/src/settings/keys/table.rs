@@ -1,5 +1,6 @@
 //! The rows.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use http::header::HeaderName;
 
 use super::field::Field;
 use super::key::{Key, Kind};
-use crate::settings::{MetricDetail, PhaseDetail, Settings, Silence, StackSettings, WhenFull};
+use crate::settings::{
+    LocalAddresses, MetricDetail, PhaseDetail, Settings, Silence, StackSettings, WhenFull,
+};
 
 /// Where an option is.
 struct Place<T> {
@@ -31,6 +34,15 @@ macro_rules! retry {
     };
 }
 
+macro_rules! tcp {
+    ($field:ident) => {
+        Place {
+            get: |stack| stack.tcp.$field.clone(),
+            set: |stack, value| Arc::make_mut(&mut stack.tcp).$field = value,
+        }
+    };
+}
+
 macro_rules! timeout {
     ($field:ident) => {
         Place {
@@ -43,6 +55,24 @@ macro_rules! timeout {
 const CALL: Place<Duration> = Place {
     get: |stack| stack.timeouts.of_call().unwrap_or_default(),
     set: |stack, value| stack.timeouts = stack.timeouts.call(value),
+};
+
+/// The last address of each family counts.
+const LOCAL: Place<Vec<IpAddr>> = Place {
+    get: |stack| {
+        let LocalAddresses { ipv4, ipv6 } = stack.tcp.local;
+        ipv4.map(IpAddr::from).into_iter().chain(ipv6.map(IpAddr::from)).collect()
+    },
+    set: |stack, addresses| {
+        let mut local = LocalAddresses::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => local.ipv4 = Some(address),
+                IpAddr::V6(address) => local.ipv6 = Some(address),
+            }
+        }
+        Arc::make_mut(&mut stack.tcp).local = local;
+    },
 };
 
 /// As `RetryLayer::connect_only`. The row of `max_retries` comes later.
@@ -99,6 +129,39 @@ keys! {
     retire_silent_after(u32) "connect.retire_silent_after" Count
         "After how many attempts in a row that time out while nothing is read an HTTP/2 connection is retired."
         zero "never" at at!(connect.silent_attempts);
+    attempt_delay(Duration) "tcp.attempt_delay" Duration
+        "After how long the next address of a host is tried beside the current one; at least 10ms."
+        zero "only when the current one has failed" at tcp!(attempt_delay);
+    tcp_nodelay(bool) "tcp.nodelay" Switch
+        "`TCP_NODELAY` of new sockets."
+        zero "off" at tcp!(nodelay);
+    tcp_keepalive(Duration) "tcp.keepalive" Duration
+        "Idle time before the first probe of `SO_KEEPALIVE`, in whole seconds."
+        zero "no probes" at tcp!(keepalive);
+    tcp_keepalive_interval(Duration) "tcp.keepalive_interval" Duration
+        "Time between two of these probes, in whole seconds."
+        zero "the system's" at tcp!(keepalive_interval);
+    tcp_keepalive_retries(u32) "tcp.keepalive_retries" Count
+        "After how many probes without an answer a connection is dropped; on Linux `tcp.user_timeout` replaces it."
+        zero "the system's" at tcp!(keepalive_retries);
+    tcp_user_timeout(Duration) "tcp.user_timeout" Duration
+        "How long sent bytes and probes may stay unacknowledged, on Linux."
+        zero "the system's" at tcp!(user_timeout);
+    local_address(Vec<IpAddr>) "tcp.local_address" Addresses
+        "The local address of sockets. With one, only addresses of its family are connected to."
+        zero "none" at LOCAL;
+    interface(Option<String>) "tcp.interface" Interface
+        "The network interface of sockets, on Linux."
+        zero "none" at tcp!(interface);
+    reuse_address(bool) "tcp.reuse_address" Switch
+        "`SO_REUSEADDR` of new sockets."
+        zero "off" at tcp!(reuse_address);
+    send_buffer_size(usize) "tcp.send_buffer_size" Size
+        "`SO_SNDBUF` of new sockets; Linux doubles it."
+        zero "the system's" at tcp!(send_buffer_size);
+    recv_buffer_size(usize) "tcp.recv_buffer_size" Size
+        "`SO_RCVBUF` of new sockets; Linux doubles it."
+        zero "the system's" at tcp!(recv_buffer_size);
     call_timeout(Duration) "timeouts.call" Duration
         "Timeout of a call: all attempts, and the waits between them."
         zero "no timeout" at CALL;

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -17,6 +18,8 @@ pub(in crate::settings) enum Value {
     Statuses(Vec<StatusCode>),
     Header(Option<HeaderName>),
     WhenFull(WhenFull),
+    Addresses(Vec<IpAddr>),
+    Interface(Option<String>),
     Phases(PhaseDetail),
     Metrics(MetricDetail),
 }
@@ -44,6 +47,12 @@ impl fmt::Display for Value {
             Self::Header(name) => f.write_str(name.as_ref().map_or("none", HeaderName::as_str)),
             Self::WhenFull(WhenFull::Wait) => f.write_str("wait"),
             Self::WhenFull(WhenFull::Overflow) => f.write_str("overflow"),
+            Self::Addresses(addresses) if addresses.is_empty() => f.write_str("none"),
+            Self::Addresses(addresses) => {
+                let addresses: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+                f.write_str(&addresses.join(","))
+            }
+            Self::Interface(name) => f.write_str(name.as_deref().unwrap_or("none")),
             Self::Phases(PhaseDetail::Off) | Self::Metrics(MetricDetail::Off) => f.write_str("off"),
             Self::Phases(PhaseDetail::Events) => f.write_str("events"),
             Self::Phases(PhaseDetail::Spans) => f.write_str("spans"),

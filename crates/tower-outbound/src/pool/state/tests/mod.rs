@@ -13,7 +13,7 @@ use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
 use super::link::{Link, Stage};
-use super::{Deferred, Limits, Polled, Pooled, Served, Settles, State, Traffic, Why};
+use super::{Deferred, Home, Limits, Polled, Pooled, Served, Settles, State, Traffic, Why};
 use crate::record::{OriginParts, Protocol};
 use crate::util::list::Key;
 
@@ -83,6 +83,17 @@ struct World {
     before: std::cell::Cell<(usize, [usize; 3])>,
 }
 
+/// Two runtimes.
+fn homes() -> [Home; 2] {
+    static IDS: std::sync::OnceLock<[Home; 2]> = std::sync::OnceLock::new();
+    *IDS.get_or_init(|| {
+        [(); 2].map(|()| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            Some(runtime.handle().id())
+        })
+    })
+}
+
 const HOSTS: [&str; 3] = ["a.test", "b.test", "c.test"];
 
 impl World {
@@ -137,14 +148,18 @@ impl World {
     }
 
     fn request(&mut self, host: usize) -> Fate {
+        self.request_from(host, None)
+    }
+
+    fn request_from(&mut self, host: usize, home: Home) -> Fate {
         let (origin, now) = (self.origin(host), self.now);
-        let found = self.change(|state, deferred| state.checkout(origin, now, deferred));
+        let found = self.change(|state, deferred| state.checkout(origin, home, now, deferred));
         if let Some(served) = found {
             return self.serve(&served);
         }
         let origin = self.origin(host);
         let mut deferred = Deferred::default();
-        let joined = self.state.join(origin, &mut deferred);
+        let joined = self.state.join(origin, home, &mut deferred);
         self.finish(deferred);
         let Ok(waiter) = joined else { return Fate::Full };
         self.answered.retain(|(key, _)| *key != waiter);
@@ -303,13 +318,29 @@ impl World {
             if entry.first_waiter().is_none() {
                 continue;
             }
-            assert_eq!(entry.idle_len, 0, "a request waits beside an idle connection");
+            let homes = |first| {
+                let waiters = std::iter::successors(first, |key| state.waiters.next(*key));
+                waiters.map(|key| state.waiters.get(key).home).collect::<Vec<_>>()
+            };
+            let waiting = [homes(entry.paired.first()), homes(entry.queued.first())].concat();
+            let at_home = |link: &&&Link<Fake>| waiting.contains(&link.home);
+            let idle = links.iter().filter(|link| link.stage == Stage::Idle);
+            assert_eq!(idle.filter(at_home).count(), 0, "a request waits beside an idle connection");
+            if entry.open >= state.limits.per_origin && entry.queued_len > entry.closing {
+                let free = |link: &&&Link<Fake>| {
+                    matches!(link.stage, Stage::Idle | Stage::Shared) && link.leases == 0
+                };
+                assert!(
+                    state.limits.overflow || links.iter().filter(free).count() == 0,
+                    "a free place is kept"
+                );
+            }
             let has_stream = |link: &&&Link<Fake>| {
                 let allowed = link.connection.as_ref().and_then(Pooled::streams).unwrap_or(0);
                 link.leases < allowed.min(state.limits.streams)
             };
             let fit = |link: &&&Link<Fake>| link.retired.is_none() && link.uses < state.limits.uses;
-            let shared = links.iter().filter(|link| link.stage == Stage::Shared).filter(fit);
+            let shared = links.iter().filter(|link| link.stage == Stage::Shared).filter(fit).filter(at_home);
             assert_eq!(shared.filter(has_stream).count(), 0, "a request waits beside a free stream");
             let limit = if state.limits.overflow { usize::MAX } else { state.limits.per_origin };
             room_wanted |= entry.queued_len > 0 && entry.may_connect(limit);

@@ -5,7 +5,7 @@ use super::*;
 /// An event. The numbers choose among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Request(usize),
+    Request(usize, usize),
     Connected(usize),
     ConnectFails(usize),
     Settles(usize),
@@ -22,7 +22,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let any = 0..1000_usize;
     prop_oneof![
-        6 => (0..HOSTS.len()).prop_map(Step::Request),
+        6 => (0..HOSTS.len(), 0..2_usize).prop_map(|(host, home)| Step::Request(host, home)),
         4 => any.clone().prop_map(Step::Connected),
         1 => any.clone().prop_map(Step::ConnectFails),
         2 => any.clone().prop_map(Step::Settles),
@@ -66,11 +66,11 @@ fn protocols() -> impl Strategy<Value = (Option<Protocol>, Option<usize>)> {
 #[test]
 fn state_keeps_its_invariants_in_any_order() {
     let steps = proptest::collection::vec(step(), 1..80);
-    proptest!(|(limits in limits(), (protocol, streams) in protocols(), steps in steps)| {
+    proptest!(|(limits in limits(), (protocol, streams) in protocols(), several in 1..3_usize, steps in steps)| {
         let mut world = World::new(limits, protocol);
         for step in steps {
             match step {
-                Step::Request(host) => drop(world.request(host)),
+                Step::Request(host, home) => drop(world.request_from(host, homes()[home % several])),
                 Step::Connected(at) if !world.connecting.is_empty() => {
                     world.connected(at % world.connecting.len(), streams);
                 }

@@ -311,3 +311,47 @@ fn smaller_idle_limits_close_the_oldest() {
     assert_eq!(world.closed, [Why::Surplus; 2]);
     assert_eq!(world.state.counts().1, 1);
 }
+
+#[test]
+fn connection_of_other_runtime_is_not_handed_over() {
+    let [first, second] = homes();
+    let mut world = http1(Limits { per_origin: 2, ..Limits::NONE });
+    assert_eq!(world.request_from(0, first), Fate::Waits);
+    world.connected(0, None);
+    world.end_lease(0);
+    assert_eq!(world.request_from(0, second), Fate::Waits);
+    assert_eq!(world.connecting.len(), 1, "it opens its own");
+    world.connected(0, None);
+    assert_eq!(of_number(&world.request_from(0, first)), Some(2), "its own");
+    world.end_lease(0);
+    assert_eq!(of_number(&world.request_from(0, second)), Some(2));
+    assert_eq!(world.state.counts().0, 2);
+}
+
+#[test]
+fn free_connection_makes_way_for_other_runtime_at_limit() {
+    let [first, second] = homes();
+    let mut world = http1(Limits { per_origin: 1, ..Limits::NONE });
+    world.request_from(0, first);
+    world.connected(0, None);
+    world.end_lease(0);
+    assert_eq!(world.request_from(0, second), Fate::Waits);
+    assert_eq!(
+        (world.closed.clone(), world.connecting.len()),
+        (vec![Why::Surplus], 0),
+        "not above the limit"
+    );
+    world.close_ends(0);
+    assert_eq!(world.connecting.len(), 1);
+    world.connected(0, None);
+    // The oldest is served if its runtime has a connection, or a place is made for it.
+    world.request_from(0, second);
+    world.request_from(0, first);
+    world.end_lease(0);
+    assert_eq!((world.closed.len(), world.leases.len(), world.waiting.len()), (1, 1, 1));
+    world.end_lease(0);
+    assert_eq!((world.closed.len(), world.leases.len()), (2, 0));
+    world.close_ends(0);
+    world.connected(0, None);
+    assert!(world.waiting.is_empty());
+}
