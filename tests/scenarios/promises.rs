@@ -129,7 +129,12 @@ fn cells() -> BTreeSet<String> {
     let (_, listed) = scenarios.split_once("\nscenarios! {").expect("the list of scenarios");
     let words = listed.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
     cells.extend(words.filter(|word| word.len() > 9).map(|name| format!("client_table::{name}")));
-    for (program, file) in [("client_table", "checks"), ("fault_matrix", "checks"), ("storm", "main")] {
+    for (program, file) in [
+        ("client_table", "checks"),
+        ("fault_matrix", "checks"),
+        ("storm", "main"),
+        ("dashboards", "structure"),
+    ] {
         let checks = read(&format!("{program}/{file}.rs"));
         let names = checks.split("program.check(\"").skip(1).filter_map(|rest| rest.split('"').next());
         cells.extend(names.map(|name| format!("{program}::{name}")));
@@ -137,7 +142,7 @@ fn cells() -> BTreeSet<String> {
     let source = read("collector/matrix.rs");
     let names = source.split("cell(\"").skip(1).filter_map(|rest| rest.split('"').next());
     cells.extend(names.map(|name| format!("collector::arrives::{name}")));
-    let mut files = vec![here().join("peers"), here().join("collector")];
+    let mut files = ["peers", "collector", "dashboards"].map(|folder| here().join(folder)).to_vec();
     while let Some(file) = files.pop() {
         if file.is_dir() && !file.ends_with("bin") {
             files.extend(fs::read_dir(&file).unwrap().map(|entry| entry.unwrap().path()));
@@ -150,6 +155,7 @@ fn cells() -> BTreeSet<String> {
                     let path = match peer {
                         "PEER" => "peers::nginx".to_owned(),
                         "COLLECTOR" => "collector".to_owned(),
+                        "PROMETHEUS" | "PROMTOOL" => "dashboards::prometheus".to_owned(),
                         peer => format!("peers::{}", peer.to_lowercase()),
                     };
                     cells.insert(format!("{path}::{name}"));

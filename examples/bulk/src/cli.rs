@@ -12,6 +12,7 @@ const USAGE: u8 = 64;
 ///
 /// 64 workers share 4 connections and send 10,000 requests to a server in this process, which answers every tenth with
 /// 429 and `Retry-After: 1`. Three stacks run in turn: they release the 429 before the wait, hold it, or drop it unread.
+/// Their telemetry goes to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set.
 #[derive(Debug, Parser)]
 #[command(name = "bulk", version)]
 pub(crate) struct Cli {

@@ -2,7 +2,8 @@
 //!
 //! 64 workers share 4 connections to a server that answers every tenth request with 429 and `Retry-After: 1`. Three
 //! stacks run in turn. They release the 429 before the wait (the retry layer of tower-outbound), hold it during the
-//! wait, or drop it unread (tower's `Retry`).
+//! wait, or drop it unread (tower's `Retry`). If `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver, it gets the telemetry of
+//! each, as the services `bulk-released`, `bulk-held` and `bulk-dropped`.
 //!
 //! `--break-pool` shows what becomes of a pool whose connections all go silent at once.
 
@@ -13,6 +14,7 @@ mod progress;
 mod report;
 mod server;
 mod stacks;
+mod telemetry;
 mod watch;
 
 use std::error::Error;

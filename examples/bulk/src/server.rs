@@ -57,7 +57,7 @@ impl Log {
     /// Logs a request. Returns whether to refuse it.
     fn refuses(&mut self, id: u64) -> bool {
         self.requests += 1;
-        let refused = self.requests % REFUSE_EVERY == 0;
+        let refused = self.requests.is_multiple_of(REFUSE_EVERY);
         if !refused {
             *self.processed.entry(id).or_default() += 1;
         }

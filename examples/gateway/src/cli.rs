@@ -13,7 +13,7 @@ const USAGE: u8 = 64;
 ///
 /// It is not a template: to write a service, copy examples/axum. Everything runs in this process: an axum service, a
 /// gRPC service, their upstreams, the caller and an OTLP receiver. The report shows what the receiver received.
-/// OTEL_EXPORTER_OTLP_ENDPOINT names another receiver, which gets the services `caller`, `gateway` and `twin`.
+/// OTEL_EXPORTER_OTLP_ENDPOINT names another receiver, which gets the same: the services `caller`, `gateway` and `twin`.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
 pub(crate) struct Cli {

@@ -3,10 +3,12 @@
 //!
 //! Requests take two ways: caller → gateway → upstream, and caller → gateway → twin → two upstreams. The twin is a
 //! gRPC service. All of them, and the OTLP receiver, run in this process, with a pipeline for each of the services
-//! `caller`, `gateway` and `twin`; `OTEL_EXPORTER_OTLP_ENDPOINT` names another receiver.
+//! `caller`, `gateway` and `twin`; `OTEL_EXPORTER_OTLP_ENDPOINT` names another
+//! receiver, which gets the same.
 
 mod cli;
 mod faults;
+mod own_backend;
 mod prices;
 mod progress;
 mod report;
@@ -34,19 +36,20 @@ use tower_outbound::Outbound;
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound_otel::MetricLabel;
 use tower_outbound_page::Page;
-use tower_outbound_telemetry::Telemetry;
 
 use crate::cli::Cli;
+use crate::own_backend::OwnBackend;
 use crate::prices::Restartable;
-use crate::report::{Json, Report, Role};
+use crate::report::{Json, Report};
 use crate::servers::{OfTwin, Servers};
 use crate::service::Side;
 use crate::services::Services;
-use crate::telemetry::Destination;
+use crate::telemetry::Pipelines;
 use crate::traffic::{Caller, Traffic};
 use crate::upstream::Upstream;
 
 const FLUSHES: usize = 5;
+const SETTLES: usize = 20;
 const MOMENT: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
@@ -75,14 +78,16 @@ async fn gateway(cli: &Cli) -> ExitCode {
 
 async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     // The receiver is dropped last.
-    let (destination, services) = telemetry::start().await?;
+    let Pipelines { receiver, own, services } = telemetry::start().await?;
     let upstream = Upstream::start().await?;
     let prices = Restartable::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), prices::routes).await?;
+    let outbound = |service: &str| outbound(&services, own.as_ref(), service);
     let page = Page::new();
-    let outbound_of_gateway = outbound(&services.gateway).observer(page.clone()).build();
+    let outbound_of_gateway = outbound(services::GATEWAY).observer(page.clone()).build();
     let client = outbound_of_gateway.client_builder().tls_config(upstream.trust()).build();
+    let below = outbound(services::TWIN).build();
     let twin = OfTwin {
-        client: outbound(&services.twin).build().client(),
+        client: below.client(),
         prices: prices.address(),
         tracer: services::tracer(&services.twin, services::TWIN),
     };
@@ -95,20 +100,21 @@ async fn run(cli: &Cli, listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let traffic = traffic::drive(caller, cli.seconds(), &progress).await;
     progress.finish_and_clear();
 
-    if let Destination::Embedded(receiver) = &destination {
-        flush(&services, receiver, &traffic).await;
-    }
+    settle(&[&outbound_of_gateway, &below]).await;
+    flush(&services, &receiver, &traffic).await;
     let roles = [(servers.twin, "the twin"), (prices.address(), "its upstream")];
-    print(cli, &destination, &traffic, &roles)?;
+    print(cli, &Report::new(&receiver, &roles), &traffic)?;
 
     if cli.serve {
         wait(cli, servers.gateway, &sides).await?;
     }
     servers.stop().await;
     let exported = services.shutdown().await;
-    match &destination {
-        Destination::Embedded(_) if exported.is_complete() => {}
-        _ => say(cli, &format!("Telemetry to {}: {exported}.", destination.source())),
+    if !exported.is_complete() {
+        say(cli, &format!("Telemetry to the embedded OTLP receiver: {exported}."));
+    }
+    if let Some(own) = own {
+        say(cli, &own.end().await);
     }
     Ok(())
 }
@@ -123,42 +129,23 @@ fn say(cli: &Cli, text: &str) {
 }
 
 /// The client side of a service.
-fn outbound(telemetry: &Telemetry) -> OutboundBuilder {
+fn outbound(services: &Services, own: Option<&OwnBackend>, service: &str) -> OutboundBuilder {
     // All hosts have the same name here, so the metrics need the port.
-    let observer = telemetry.observer().metric_label(MetricLabel::OutboundPort).build();
-    Outbound::builder().observer(observer)
+    let observer = services.of(service).observer().metric_label(MetricLabel::OutboundPort).build();
+    OwnBackend::copy_metrics(own, service, Outbound::builder().observer(observer))
 }
 
-fn print(
-    cli: &Cli,
-    destination: &Destination,
-    traffic: &Traffic,
-    roles: &[Role],
-) -> Result<(), Box<dyn Error>> {
-    let source = destination.source();
-    let report = match destination {
-        Destination::Embedded(receiver) => Some(Report::new(receiver, roles)),
-        Destination::Elsewhere(_) => None,
-    };
+fn print(cli: &Cli, report: &Report, traffic: &Traffic) -> Result<(), Box<dyn Error>> {
     // A closed pipe (`| head`) is an error; `println!` would panic.
     let mut out = io::stdout().lock();
-    match &report {
-        report if cli.json => {
-            writeln!(out, "{}", serde_json::to_string_pretty(&Json::new(source, report.as_ref()))?)?;
-        }
-        Some(report) => write!(out, "{}", report.text(traffic))?,
-        None => {
-            writeln!(
-                out,
-                "{traffic}.\nSpans and metrics of the services caller, gateway and twin go to {source}.\n\
-                 The report is made from the embedded receiver: unset OTEL_EXPORTER_OTLP_ENDPOINT to see it."
-            )?;
-        }
+    match cli.json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&Json::new(report))?)?,
+        false => write!(out, "{}", report.text(traffic))?,
     }
     // The text report contains this line; JSON does not.
-    let wholeness = report.map(|report| report.wholeness(traffic));
-    if let Some(broken) = wholeness.filter(|wholeness| cli.json && !wholeness.is_whole()) {
-        eprintln!("warning: {broken}");
+    let wholeness = report.wholeness(traffic);
+    if cli.json && !wholeness.is_whole() {
+        eprintln!("warning: {wholeness}");
     }
     Ok(())
 }
@@ -178,6 +165,20 @@ async fn wait(cli: &Cli, gateway: SocketAddr, sides: &[Side]) -> io::Result<()> 
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// Waits until no connection is in use, and none opens or closes: the report has what they end with.
+async fn settle(outbounds: &[&Outbound]) {
+    let mut before = Vec::new();
+    for _ in 0..SETTLES {
+        let connections = outbounds.iter().flat_map(|outbound| outbound.connections());
+        let now: Vec<_> = connections.map(|connection| (connection.id(), connection.in_flight())).collect();
+        if now == before && now.iter().all(|(_, in_flight)| *in_flight == 0) {
+            return;
+        }
+        before = now;
+        sleep(MOMENT).await;
+    }
 }
 
 /// Flushes more than once: a span ends when its body is dropped, shortly after the caller has the last byte.

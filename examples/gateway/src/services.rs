@@ -26,12 +26,8 @@ impl Services {
         configure: impl Fn(&'static str, TelemetryBuilder) -> TelemetryBuilder,
     ) -> Result<Services, TelemetryError> {
         let other = |name: &'static str| {
-            let lookup = move |key: &str| match key {
-                // Also outranks a name in OTEL_RESOURCE_ATTRIBUTES.
-                "OTEL_SERVICE_NAME" => Some(name.to_owned()),
-                _ => std::env::var(key).ok(),
-            };
-            configure(name, Telemetry::builder(name).lookup(lookup)).without_globals().build()
+            let builder = Telemetry::builder(name).lookup(move |key| variable(name, key));
+            configure(name, builder).without_globals().build()
         };
         // Before the gateway's pipeline, which logs the warnings: all have the same ones.
         let (caller, twin) = (other(CALLER)?, other(TWIN)?);
@@ -62,6 +58,15 @@ impl Services {
         let Services { caller, gateway, twin } = self;
         let (caller, gateway, twin) = tokio::join!(caller.shutdown(), gateway.shutdown(), twin.shutdown());
         Exported([caller, gateway, twin])
+    }
+}
+
+/// A variable of the environment, as the service reads it: the variables rename only the gateway.
+pub(crate) fn variable(service: &str, key: &str) -> Option<String> {
+    match key {
+        // Also outranks a name in OTEL_RESOURCE_ATTRIBUTES.
+        "OTEL_SERVICE_NAME" if service != GATEWAY => Some(service.to_owned()),
+        _ => std::env::var(key).ok(),
     }
 }
 

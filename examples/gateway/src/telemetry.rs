@@ -1,4 +1,4 @@
-//! The telemetry pipelines: to the embedded receiver, or to the one that the environment names.
+//! The telemetry pipelines: to the embedded receiver, and to the one that the environment names.
 
 use std::error::Error;
 
@@ -6,7 +6,8 @@ use axum::http::Uri;
 use outbound_tests::otlp::Receiver;
 use tower_outbound_telemetry::{OtlpProtocol, TelemetryBuilder};
 
-use crate::services::{GATEWAY, Services};
+use crate::own_backend::OwnBackend;
+use crate::services::{self, GATEWAY, Services};
 
 const ENDPOINTS: [&str; 3] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -15,44 +16,46 @@ const ENDPOINTS: [&str; 3] = [
 ];
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// The receiver of the telemetry.
-pub(crate) enum Destination {
-    /// A receiver in this process.
-    Embedded(Receiver),
-    /// Another receiver: its endpoint, without user and password.
-    Elsewhere(String),
+/// The pipelines of a run, and what they lead to.
+pub(crate) struct Pipelines {
+    /// The receiver in this process, from which the report is made.
+    pub(crate) receiver: Receiver,
+    /// The receiver that the environment names, which gets the same.
+    pub(crate) own: Option<OwnBackend>,
+    pub(crate) services: Services,
 }
 
-impl Destination {
-    /// Its name in the JSON report.
-    pub(crate) fn source(&self) -> &str {
-        match self {
-            Destination::Embedded(_) => "embedded OTLP receiver",
-            Destination::Elsewhere(endpoint) => endpoint,
-        }
-    }
-}
-
-/// Starts the pipelines. Without an endpoint in the environment, they export to an embedded receiver.
-pub(crate) async fn start() -> Result<(Destination, Services), Box<dyn Error>> {
-    if let Some(shown) = own_backend() {
-        return Ok((Destination::Elsewhere(shown), Services::start(logging)?));
-    }
-    let protocol = value(PROTOCOL);
+/// Starts the pipelines.
+pub(crate) async fn start() -> Result<Pipelines, Box<dyn Error>> {
+    let own = OwnBackend::start()?;
     let receiver = Receiver::start().await?;
-    let (protocol, endpoint) = match protocol.as_deref() {
-        Some("grpc") => (OtlpProtocol::Grpc, receiver.grpc_endpoint()),
-        None | Some("http/protobuf") => (OtlpProtocol::HttpProtobuf, receiver.http_endpoint()),
-        Some("http/json") => (OtlpProtocol::HttpJson, receiver.http_endpoint()),
-        Some(other) => {
+    let endpoint = receiver.http_endpoint();
+    // What the variables say about exporters is meant for the own backend.
+    let (protocol, endpoint) = match (&own, value(PROTOCOL).as_deref()) {
+        (Some(_), _) | (None, None | Some("http/protobuf")) => (OtlpProtocol::HttpProtobuf, endpoint),
+        (None, Some("grpc")) => (OtlpProtocol::Grpc, receiver.grpc_endpoint()),
+        (None, Some("http/json")) => (OtlpProtocol::HttpJson, endpoint),
+        (None, Some(other)) => {
             warn(PROTOCOL, other, "http/protobuf");
-            (OtlpProtocol::HttpProtobuf, receiver.http_endpoint())
+            (OtlpProtocol::HttpProtobuf, endpoint)
         }
     };
+    let copied = own.is_some();
     let services = Services::start(|name, builder| {
-        logging(name, builder).protocol(protocol).endpoint(endpoint.clone())
+        let builder = if copied { builder.lookup(move |key| without_exporter(name, key)) } else { builder };
+        let builder = logging(name, builder).protocol(protocol).endpoint(endpoint.clone());
+        OwnBackend::copy_spans(own.as_ref(), name, builder)
     })?;
-    Ok((Destination::Embedded(receiver), services))
+    Ok(Pipelines { receiver, own, services })
+}
+
+/// The environment of a service, without the variables of the exporters.
+fn without_exporter(service: &str, key: &str) -> Option<String> {
+    match key {
+        "OTEL_TRACES_EXPORTER" | "OTEL_METRICS_EXPORTER" => None,
+        _ if key.starts_with("OTEL_EXPORTER_OTLP_") => None,
+        _ => services::variable(service, key),
+    }
 }
 
 /// The gateway's pipeline has the process's subscriber.

@@ -33,22 +33,32 @@ pub struct Host {
     pub connections: f64,
     /// Connects that were overtaken by another connection.
     pub wasted: f64,
+    /// Kind of failure, or status, and count.
+    pub failures: Vec<(String, f64)>,
+    /// State and count of the open connections.
+    pub open: Vec<(String, f64)>,
     /// Close reason and count, the most frequent first.
     pub closed: Vec<(String, f64)>,
+    /// Reason and count.
+    pub retries: Vec<(String, f64)>,
     /// Of connects that have not failed.
     pub connect: Percentiles,
     /// From the start of an attempt to the first byte of its response.
     pub ttfb: Percentiles,
     /// From there to the end of the body.
     pub body: Percentiles,
+    /// The phases that took place.
+    pub phases: BTreeMap<String, Percentiles>,
 }
 
 /// Upper bounds in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Percentiles {
     /// Half are below.
+    #[serde(rename = "p50_s")]
     pub p50: Option<f64>,
     /// 99 % are below.
+    #[serde(rename = "p99_s")]
     pub p99: Option<f64>,
 }
 
@@ -62,13 +72,24 @@ pub struct HostReport {
     requests: u64,
     /// Null if the client does not expose which connection served.
     reuse_rate: Option<f64>,
+    failed: u64,
+    /// By kind of failure, or by status.
+    failures: BTreeMap<String, i64>,
+    /// By reason.
+    retries: BTreeMap<String, i64>,
     connections: u64,
+    /// By state.
+    open: BTreeMap<String, i64>,
+    /// By reason.
+    closed: BTreeMap<String, i64>,
+    wasted: u64,
     connect_p50_s: Option<f64>,
     connect_p99_s: Option<f64>,
     ttfb_p50_s: Option<f64>,
     ttfb_p99_s: Option<f64>,
     body_p50_s: Option<f64>,
     body_p99_s: Option<f64>,
+    phases: BTreeMap<String, Percentiles>,
 }
 
 impl Host {
@@ -88,15 +109,26 @@ impl Host {
             scheme: self.scheme.clone(),
             requests: self.requests as u64,
             reuse_rate: self.reuse_rate(),
+            failed: self.errors as u64,
+            failures: whole(&self.failures),
+            retries: whole(&self.retries),
             connections: self.connections as u64,
+            open: whole(&self.open),
+            closed: whole(&self.closed),
+            wasted: self.wasted as u64,
             connect_p50_s: self.connect.p50,
             connect_p99_s: self.connect.p99,
             ttfb_p50_s: self.ttfb.p50,
             ttfb_p99_s: self.ttfb.p99,
             body_p50_s: self.body.p50,
             body_p99_s: self.body.p99,
+            phases: self.phases.clone(),
         }
     }
+}
+
+fn whole(counts: &[(String, f64)]) -> BTreeMap<String, i64> {
+    counts.iter().map(|(of, count)| (of.clone(), *count as i64)).collect()
 }
 
 /// All hosts with requests, by name; those with a role last.
@@ -117,6 +149,13 @@ fn host(metrics: &[Metric], own_key: &Key, roles: &[Role]) -> Host {
         let points = points(metrics, metric).into_iter();
         points.filter(|point| key(point).as_ref() == Some(own_key)).collect()
     };
+    // By the conventions, these have no scheme.
+    let of_port = |metric| -> Vec<Point> {
+        let points = points(metrics, metric).into_iter();
+        points
+            .filter(|point| authority(point).is_some_and(|(host, at)| host == *name && at == *port))
+            .collect()
+    };
     let requests = own("outbound.requests");
     // Without failed connects: their duration is that of a timeout.
     let connects: Vec<_> = own("outbound.connect.duration")
@@ -134,18 +173,26 @@ fn host(metrics: &[Metric], own_key: &Key, roles: &[Role]) -> Host {
         errors: sum(with(&requests, "outbound.outcome", "error")),
         connections: sum(&own("outbound.connection.opened")),
         wasted: sum(&own("outbound.connect.wasted")),
-        closed: reasons(&own("outbound.connection.closed")),
+        failures: by(&of_port("http.client.request.duration"), "error.type"),
+        open: by(&of_port("http.client.open_connections"), "http.connection.state"),
+        closed: by(&own("outbound.connection.closed"), "outbound.close_reason"),
+        retries: by(&own("outbound.retries"), "outbound.retry.reason"),
         connect: percentiles(&connects),
         ttfb: percentiles(&own("outbound.ttfb.duration")),
         body: percentiles(&own("outbound.body.duration")),
+        phases: phases(&own("outbound.phase.duration")),
     }
 }
 
 type Key = (String, u16, String);
 
 fn key(point: &Point) -> Option<Key> {
-    let port = point.attr("server.port")?.parse().ok()?;
-    Some((point.attr("server.address")?.to_owned(), port, point.attr("url.scheme")?.to_owned()))
+    let (host, port) = authority(point)?;
+    Some((host, port, point.attr("url.scheme")?.to_owned()))
+}
+
+fn authority(point: &Point) -> Option<(String, u16)> {
+    Some((point.attr("server.address")?.to_owned(), point.attr("server.port")?.parse().ok()?))
 }
 
 fn points(metrics: &[Metric], name: &str) -> Vec<Point> {
@@ -164,19 +211,34 @@ fn sum<'a>(points: impl IntoIterator<Item = &'a Point>) -> f64 {
 fn count(point: &Point) -> f64 {
     match point.value {
         Value::Sum(value) => value,
-        _ => 0.0,
+        // Below 2^53: exact.
+        Value::Histogram { count, .. } => count as f64,
+        Value::Gauge(_) => 0.0,
     }
 }
 
-fn reasons(points: &[Point]) -> Vec<(String, f64)> {
-    let mut reasons: BTreeMap<String, f64> = BTreeMap::new();
+/// The sum for each value of an attribute, the largest first. Points without the attribute are left out.
+fn by(points: &[Point], attribute: &str) -> Vec<(String, f64)> {
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
     for point in points {
-        let reason = point.attr("outbound.close_reason").unwrap_or("unknown");
-        *reasons.entry(reason.to_owned()).or_default() += count(point);
+        if let Some(value) = point.attr(attribute) {
+            *sums.entry(value).or_default() += count(point);
+        }
     }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    reasons
+    let sums = sums.into_iter().filter(|(_, sum)| *sum != 0.0);
+    let mut sums: Vec<_> = sums.map(|(value, sum)| (value.to_owned(), sum)).collect();
+    sums.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    sums
+}
+
+fn phases(points: &[Point]) -> BTreeMap<String, Percentiles> {
+    let mut phases: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
+    for point in points {
+        if let Some(phase) = point.attr("outbound.phase") {
+            phases.entry(phase).or_default().push(point.clone());
+        }
+    }
+    phases.into_iter().map(|(phase, points)| (phase.to_owned(), percentiles(&points))).collect()
 }
 
 /// Percentiles of several series together. Their buckets are the same.

@@ -20,13 +20,13 @@ type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 /// A check against a peer. It fails by a panic, or if it takes more than 60 s.
 pub struct Check {
     name: String,
-    peer: Peer,
+    peers: Vec<Peer>,
     run: Run,
 }
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check").field("name", &self.name).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Check").field("name", &self.name).field("peers", &self.peers).finish_non_exhaustive()
     }
 }
 
@@ -36,7 +36,14 @@ impl Check {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Check { name: name.to_owned(), peer, run: Box::new(move || Box::pin(run())) }
+        Check { name: name.to_owned(), peers: vec![peer], run: Box::new(move || Box::pin(run())) }
+    }
+
+    /// It needs this peer too.
+    #[must_use]
+    pub fn and(mut self, peer: Peer) -> Check {
+        self.peers.push(peer);
+        self
     }
 }
 
@@ -59,7 +66,7 @@ pub fn run(mut program: Program, checks: Vec<Check>, summary: impl FnOnce() -> S
     let peers = Peers::default();
     for check in checks {
         let peers = peers.clone();
-        let path = match check.peer.name {
+        let path = match check.peers[0].name {
             name if name == program.name() => check.name.clone(),
             name => format!("{name}::{}", check.name),
         };
@@ -73,15 +80,17 @@ pub fn run(mut program: Program, checks: Vec<Check>, summary: impl FnOnce() -> S
 
 impl Peers {
     fn run(&self, check: Check, required: bool) -> Result<Completion, Failed> {
-        let peer = check.peer;
-        let found = peer.find().is_some();
+        let missing = check.peers.iter().find(|peer| peer.find().is_none());
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if found { &mut taken.ran } else { &mut taken.missing }.insert(peer.name);
+        match missing {
+            None => taken.ran.extend(check.peers.iter().map(|peer| peer.name)),
+            Some(peer) => drop(taken.missing.insert(peer.name)),
+        }
         drop(taken);
-        match (found, required) {
-            (true, _) => attempt(check.run),
-            (false, true) => Err(format!("{} is not found", peer.name).into()),
-            (false, false) => Ok(Completion::ignored_with(format!("skipped, no {}", peer.name))),
+        match (missing, required) {
+            (None, _) => attempt(check.run),
+            (Some(peer), true) => Err(format!("{} is not found", peer.name).into()),
+            (Some(peer), false) => Ok(Completion::ignored_with(format!("skipped, no {}", peer.name))),
         }
     }
 

@@ -11,6 +11,7 @@ mod envoy;
 mod haproxy;
 mod nginx;
 mod process;
+mod prometheus;
 mod rotel;
 
 pub use collector::{Collector, Entrance};
@@ -21,6 +22,7 @@ pub use dovecot::Dovecot;
 pub use envoy::Envoy;
 pub use haproxy::Haproxy;
 pub use nginx::{Access, Nginx, NginxConfig};
+pub use prometheus::{Alert, Prometheus, Sample};
 pub use rotel::Rotel;
 
 use std::path::{Path, PathBuf};
@@ -54,6 +56,12 @@ pub const DOVECOT: Peer = Peer { name: "dovecot", program: "dovecot" };
 
 /// The OpenTelemetry Collector.
 pub const COLLECTOR: Peer = Peer { name: "collector", program: "otelcol-peer" };
+
+/// Prometheus.
+pub const PROMETHEUS: Peer = Peer { name: "prometheus", program: "prometheus-peer" };
+
+/// The tool that checks Prometheus's rules; `tests/peers/install prometheus` builds it too.
+pub const PROMTOOL: Peer = Peer { name: "prometheus", program: "promtool-peer" };
 
 /// rotel, an OpenTelemetry collector.
 pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };

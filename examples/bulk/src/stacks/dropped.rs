@@ -4,11 +4,10 @@ use tokio::time::{Sleep, sleep};
 use tower::retry::{Policy, Retry};
 use tower_outbound::{Error, OutboundClient};
 
-use super::{Answer, Post, RETRIES};
-use crate::watch::Watch;
+use super::{Answer, Observers, Post, RETRIES};
 
-pub(crate) fn client(watch: Watch) -> Retry<Patience, OutboundClient> {
-    let client = super::client(&super::outbound(watch).retry(|retry| retry.max_retries(0)).build());
+pub(crate) fn client(observers: Observers) -> Retry<Patience, OutboundClient> {
+    let client = super::client(&super::outbound(observers).retry(|retry| retry.max_retries(0)).build());
     Retry::new(Patience { retries: RETRIES }, client)
 }
 

@@ -8,14 +8,13 @@ use tokio::time::sleep;
 use tower::{Service, ServiceExt as _};
 use tower_outbound::{Error, OutboundClient};
 
-use super::{Answer, Post, RETRIES};
-use crate::watch::Watch;
+use super::{Answer, Observers, Post, RETRIES};
 
 #[derive(Clone)]
 pub(crate) struct Hold(OutboundClient);
 
-pub(crate) fn client(watch: Watch) -> Hold {
-    Hold(super::client(&super::outbound(watch).retry(|retry| retry.max_retries(0)).build()))
+pub(crate) fn client(observers: Observers) -> Hold {
+    Hold(super::client(&super::outbound(observers).retry(|retry| retry.max_retries(0)).build()))
 }
 
 impl Service<Post> for Hold {

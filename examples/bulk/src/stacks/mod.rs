@@ -15,11 +15,12 @@ use tower::Service;
 use tower_outbound::client::ResponseBody;
 use tower_outbound::outbound::OutboundBuilder;
 use tower_outbound::{Outbound, OutboundClient};
+use tower_outbound_otel::OtelObserver;
 
 use crate::load::{self, Done, REQUESTS};
-use crate::progress;
 use crate::server::{Log, Server};
 use crate::watch::{Seen, Watch};
+use crate::{progress, telemetry};
 
 /// Requests in flight at most; each has a connection.
 const CONNECTIONS: usize = 4;
@@ -45,7 +46,7 @@ impl Run {
     pub(crate) async fn of<S>(
         name: &'static str,
         time: Duration,
-        make: impl FnOnce(Watch) -> S,
+        make: impl FnOnce(Observers) -> S,
     ) -> Result<Run, Box<dyn Error>>
     where
         S: Service<Post, Response = Answer, Error = tower_outbound::Error> + Clone + Send + 'static,
@@ -53,17 +54,35 @@ impl Run {
     {
         let server = Server::start()?;
         let uri: Uri = format!("http://{}/", server.address()).parse()?;
+        let telemetry = telemetry::start(name)?;
         let watch = Watch::default();
+        let observers = Observers {
+            watch: watch.clone(),
+            telemetry: telemetry.as_ref().map(|telemetry| telemetry.observer().build()),
+        };
         let bar = progress::bar(name, REQUESTS);
-        let done = load::drive(make(watch.clone()), uri, time, bar.clone()).await;
+        let done = load::drive(make(observers), uri, time, bar.clone()).await;
         bar.finish_and_clear();
+        telemetry::end(telemetry).await;
         Ok(Run { done, seen: watch.seen(), log: server.stop()? })
     }
 }
 
+/// The observers of a run.
+pub(crate) struct Observers {
+    watch: Watch,
+    /// `None` if no receiver wants the telemetry.
+    telemetry: Option<OtelObserver>,
+}
+
 /// The settings of all three stacks.
-fn outbound(watch: Watch) -> OutboundBuilder {
-    Outbound::builder().max_in_flight_per_origin(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT).observer(watch)
+fn outbound(observers: Observers) -> OutboundBuilder {
+    let builder = Outbound::builder().max_in_flight_per_origin(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    let builder = builder.observer(observers.watch);
+    match observers.telemetry {
+        Some(telemetry) => builder.observer(telemetry),
+        None => builder,
+    }
 }
 
 fn client(outbound: &Outbound) -> OutboundClient {

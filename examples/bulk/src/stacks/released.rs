@@ -3,12 +3,11 @@
 use http::StatusCode;
 use tower_outbound::OutboundClient;
 
-use super::RETRIES;
-use crate::watch::Watch;
+use super::{Observers, RETRIES};
 
 /// The default budget suffices: it allows retries of 20 % of the requests, and 10 % are refused.
-pub(crate) fn client(watch: Watch) -> OutboundClient {
-    let outbound = super::outbound(watch)
+pub(crate) fn client(observers: Observers) -> OutboundClient {
+    let outbound = super::outbound(observers)
         .retry(|retry| retry.status([StatusCode::TOO_MANY_REQUESTS]).max_retries(RETRIES))
         .build();
     super::client(&outbound)

@@ -3,7 +3,6 @@
 
 mod ledger;
 mod load;
-mod own_backend;
 mod report;
 mod upstreams;
 
@@ -28,10 +27,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use self::ledger::Ledger;
 use self::load::Load;
-use self::own_backend::OwnBackend;
 use self::report::{Report, Sample, Sums};
 use self::upstreams::{Upstream, ledger};
 use crate::cli::Cli;
+use crate::own_backend::OwnBackend;
 use crate::servers::{OfTwin, Servers};
 use crate::service::PAGE;
 use crate::services::Services;
@@ -167,7 +166,9 @@ async fn soak(cli: &Cli, listener: TcpListener) -> Result<Report, Box<dyn Error>
     let still_open: Vec<_> = connections().collect();
     let ports = [upstreams[0].address().port(), upstreams[1].address().port(), twin.port()];
     let exported = services.shutdown().await;
-    OwnBackend::end(own).await;
+    if let Some(own) = own {
+        eprintln!("{}", own.end().await);
+    }
     books.spans(&receiver.take_spans(), &upstreams);
     let sums = ports.map(|port| Sums::of(&receiver.metrics(), &still_open, port));
     progress.finish_and_clear();

@@ -1,4 +1,4 @@
-//! A copy of the telemetry for the receiver that the environment names, beside that for the comparison.
+//! A copy of the telemetry for the receiver that the environment names, beside that for the report.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use tower_outbound_telemetry::{TelemetryBuilder, TelemetryError};
 use crate::services::Services;
 use crate::telemetry;
 
-pub(super) struct OwnBackend {
+pub(crate) struct OwnBackend {
     name: String,
     services: Services,
 }
 
 impl OwnBackend {
     /// `None` if the environment names no receiver.
-    pub(super) fn start() -> Result<Option<OwnBackend>, TelemetryError> {
+    pub(crate) fn start() -> Result<Option<OwnBackend>, TelemetryError> {
         let Some(name) = telemetry::own_backend() else { return Ok(None) };
         let services = Services::start(|_, builder| builder.without_globals())?;
         // No subscriber logs them.
@@ -31,7 +31,7 @@ impl OwnBackend {
     }
 
     /// The spans of this service are also queued for the own backend.
-    pub(super) fn copy_spans(
+    pub(crate) fn copy_spans(
         own: Option<&OwnBackend>,
         service: &str,
         builder: TelemetryBuilder,
@@ -43,7 +43,7 @@ impl OwnBackend {
     }
 
     /// Another observer records the metrics of this service for the own backend.
-    pub(super) fn copy_metrics(
+    pub(crate) fn copy_metrics(
         own: Option<&OwnBackend>,
         service: &str,
         builder: OutboundBuilder,
@@ -55,15 +55,13 @@ impl OwnBackend {
         builder.observer(observer.build())
     }
 
-    /// Exports what is pending, and says on stderr what was lost.
-    pub(super) async fn end(own: Option<OwnBackend>) {
-        if let Some(OwnBackend { name, services }) = own {
-            eprintln!("Telemetry to {name}: {}.", services.shutdown().await);
-        }
+    /// Exports what is pending. Returns what was delivered and lost, in one line.
+    pub(crate) async fn end(self) -> String {
+        format!("Telemetry to {}: {}.", self.name, self.services.shutdown().await)
     }
 }
 
-/// The queue of the own backend's pipeline, which alone ends it: a flush for the comparison must not wait for it.
+/// The queue of the own backend's pipeline, which alone ends it: a flush for the report must not wait for it.
 #[derive(Debug)]
 struct Copies<P>(P);
 
