@@ -19,6 +19,7 @@ use axum::http::Uri;
 use outbound_tests::faults::{Expected, table};
 use tokio::time::{Instant, timeout_at};
 use tower_outbound_telemetry::Telemetry;
+use tracing::Instrument as _;
 
 use self::report::{Row, Table};
 use self::reported::Reported;
@@ -94,6 +95,8 @@ async fn meet(faults: Vec<Fault>, quiet: bool) -> io::Result<Vec<Row>> {
     let end = Instant::now() + IN_ALL;
     let mut rows = Vec::new();
     for Fault { name, http2, run } in faults {
+        // The caller's span, as a service has one: the attempts of a fault are one trace, with its name.
+        let run = run.instrument(tracing::info_span!("fault", otel.name = format!("fault {name}")));
         let reported = match timeout_at(end.min(Instant::now() + PATIENCE), run).await {
             Ok(reported) => {
                 reported.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?
