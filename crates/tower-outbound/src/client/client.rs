@@ -166,7 +166,9 @@ impl OutboundClient {
     }
 
     fn send(&self, request: Request<RequestBody>) -> ClientFuture {
-        match uri::check(request.uri()) {
+        // Most URIs name an origin that was asked for before.
+        let known = self.outbound.registry().knows(request.uri());
+        match if known { Ok(()) } else { uri::check(request.uri()) } {
             // The pool is always ready, and so is each clone of the stack.
             Ok(()) => ClientFuture::new(Pending::Sent(self.service.clone().call_once(request, false))),
             Err(error) => refused(error),

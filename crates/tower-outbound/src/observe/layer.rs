@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::Uri;
 use tower_layer::Layer;
 
@@ -72,6 +74,6 @@ impl<S> Layer<S> for ObserveLayer {
 
     fn layer(&self, inner: S) -> Observe<S> {
         let Self { registry, origin, timeouts } = self.clone();
-        Observe { inner, registry, origin, timeouts }
+        Observe { inner, registry, origin, timeouts: timeouts.map(Arc::new) }
     }
 }

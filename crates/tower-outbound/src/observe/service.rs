@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::HOST;
@@ -23,7 +24,8 @@ pub struct Observe<S> {
     pub(super) inner: S,
     pub(super) registry: Registry,
     pub(super) origin: Option<Origin>,
-    pub(super) timeouts: Option<Timeouts>,
+    /// Behind a pointer: each request of a retry layer takes a clone of the service.
+    pub(super) timeouts: Option<Arc<Timeouts>>,
 }
 
 impl<S> Observe<S> {
@@ -126,7 +128,7 @@ impl RequestFacts {
         let normal = || {
             is_grpc
                 || request.extensions().get::<Streaming>().is_some()
-                || named.accepts_event_stream(headers)
+                || named.accepts_event_stream()
         };
         let normal = timeouts.depend_on_silence() && normal();
         Self {
@@ -159,9 +161,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = self.registry.settings();
-        let timeouts = self.timeouts.unwrap_or(settings.timeouts);
+        let timeouts = self.timeouts.as_deref().unwrap_or(&settings.timeouts);
         let own = request.extensions().get::<Timeouts>();
-        let timeouts = own.map_or(timeouts, |own| own.or(timeouts));
+        let timeouts = own.map_or(*timeouts, |own| own.or(*timeouts));
         announce_empty_body(&mut request);
         let facts = RequestFacts::of(&request, timeouts);
         let attempt = self.start(&mut request, facts);
@@ -171,7 +173,9 @@ where
             hand_on_deadline(&attempt, &mut request, headers);
         }
         let watch = AttemptTimers::new(timeouts, facts.silence, &attempt);
-        user_info::move_to_header(&mut request);
+        if !attempt.origin().is_named_by(request.uri()) {
+            user_info::move_to_header(&mut request);
+        }
         request_capture(&attempt, &mut request);
         let watched = watch.as_ref().is_some_and(AttemptTimers::watch_writes);
         let request =

@@ -10,14 +10,14 @@ use http::uri::Authority;
 use http::{Extensions, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::client::legacy::connect::Connected;
+use hyper_util::client::legacy::connect::{Connected, HttpInfo};
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::core::Core;
 use super::state::{Pooled, Settles, Traffic, Why};
 use crate::error::PoolConnectError;
 use crate::failure::Failure;
-use crate::record::{CloseHint, Connection, OwnPool, PoolHandle};
+use crate::record::{Attempt, CloseHint, Connection, OwnPool, PoolHandle};
 use crate::util::list::Key;
 
 /// What hyper answers to a request.
@@ -37,6 +37,8 @@ pub(super) struct Conn<B> {
     connected: Connected,
     /// The record, if the connector is tracked.
     record: Option<Connection>,
+    /// The connector says more of the connection than the record has.
+    has_extras: bool,
     http2: bool,
     /// The most streams that the peer allows (HTTP/2).
     streams: AtomicUsize,
@@ -102,11 +104,15 @@ impl<B> Conn<B> {
     ) -> Self {
         let mut extras = Extensions::new();
         connected.get_extras(&mut extras);
+        let record = extras.remove();
+        // Addresses, which the record has.
+        extras.remove::<HttpInfo>();
         Self {
             core,
             link,
             connected,
-            record: extras.remove(),
+            record,
+            has_extras: !extras.is_empty(),
             http2: matches!(sender, Sender::Http2(_)),
             streams: AtomicUsize::new(streams.unwrap_or_default()),
             host: OnceLock::new(),
@@ -136,9 +142,13 @@ impl<B> Conn<B> {
         self.record.as_ref()
     }
 
-    /// What the connector says of the connection: for the extensions of each response.
-    pub(super) fn connected(&self) -> &Connected {
-        &self.connected
+    /// Puts what the connector says of the connection into the extensions of a response: unless its attempt, whose timings are
+    /// there, has all of that.
+    pub(super) fn name_in<R>(&self, response: &mut Response<R>) {
+        let known = |record: &Connection| Attempt::current().is_some_and(|attempt| attempt.is_served_by(record));
+        if self.has_extras || !self.core.observed || !self.record.as_ref().is_some_and(known) {
+            self.connected.get_extras(response.extensions_mut());
+        }
     }
 
     /// The value of `host` for a request. Most requests of a connection have the authority of the first one.
@@ -281,14 +291,16 @@ impl<B> Conn<B> {
 }
 
 impl<B: http_body::Body + Send + 'static> Conn<B> {
-    /// Hands the request to hyper. `None` leaves the request where it is.
-    pub(super) fn send(&self, request: &mut Option<Request<B>>) -> Option<Sending<B>> {
+    /// Hands the request to hyper.
+    ///
+    /// # Errors
+    /// The request, if no request may be sent any more.
+    pub(super) fn send(&self, request: Request<B>) -> Result<Sending<B>, Box<Request<B>>> {
         let mut seat = self.seat();
         let Seat { sender, futures } = &mut *seat;
         // Without a sender, or with one that is not ready, nothing of the request is sent.
-        let sender = sender.as_mut()?;
-        let request = request.take()?;
-        Some(match sender {
+        let Some(sender) = sender.as_mut() else { return Err(Box::new(request)) };
+        Ok(match sender {
             Sender::Http1(sender) => {
                 self.uploads.store(request.body().size_hint().exact() != Some(0), Ordering::Relaxed);
                 reuse(futures.pop(), sender.try_send_request(request))

@@ -1,11 +1,9 @@
 use std::fmt;
-use std::hash::BuildHasher;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
@@ -15,7 +13,7 @@ use super::options::{Options, retires};
 use super::reaper;
 use super::state::{Deferred, Home, Limits, Served, State, Why};
 use crate::error::{PoolConnectError, QueueFullError};
-use crate::record::{Origin, OriginParts, Protocol};
+use crate::record::{Attempt, Origin, OriginParts, Protocol, origin_hasher};
 use crate::settings::PoolSettings;
 use crate::timer::Timers;
 use crate::util::list::Key;
@@ -25,12 +23,13 @@ pub(super) type ConnState<B> = State<Arc<Conn<B>>, PoolConnectError>;
 /// The state of a pool behind its lock.
 pub(super) struct Core<B> {
     pub(super) options: Options,
+    /// Each request comes from an observe layer.
+    pub(super) observed: bool,
     /// In force now.
     settings: ArcSwap<PoolSettings>,
     /// Wakes the task that closes idle connections, after other settings were stored.
     pub(super) changed: Arc<Notify>,
     pub(super) timers: Timers,
-    hasher: DefaultHashBuilder,
     state: Mutex<ConnState<B>>,
     /// The pool is closed, and nothing is open any more.
     emptied: Notify,
@@ -57,14 +56,13 @@ pub(super) enum Checkout<B> {
 
 impl<B> Core<B> {
     pub(super) fn new(options: Options) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        let state = Mutex::new(State::new(Limits::from(&options.settings), hasher.clone()));
+        let state = Mutex::new(State::new(Limits::from(&options.settings), origin_hasher()));
         Self {
             settings: ArcSwap::from_pointee(options.settings),
+            observed: Attempt::is_body::<B>(),
             changed: Arc::new(Notify::new()),
             options,
             timers: Timers::default(),
-            hasher,
             state,
             emptied: Notify::new(),
             reaper: Mutex::new(None),
@@ -99,14 +97,16 @@ impl<B> Core<B> {
         let result = change(&mut state, Instant::now, &mut deferred);
         let emptied = state.is_emptied();
         drop(state);
-        let Deferred { wake, dropped, close, unused, .. } = deferred;
-        for waker in wake {
-            waker.wake();
+        if !deferred.is_empty() {
+            let Deferred { wake, dropped, close, unused, .. } = deferred;
+            for waker in wake {
+                waker.wake();
+            }
+            for (conn, why) in close {
+                conn.close(why);
+            }
+            drop((dropped, unused));
         }
-        for (conn, why) in close {
-            conn.close(why);
-        }
-        drop((dropped, unused));
         if emptied {
             self.emptied.notify_waiters();
         }
@@ -133,19 +133,23 @@ impl<B> Core<B> {
         self.with(|state, _, _| state.counts().0)
     }
 
-    /// Takes a connection to the origin, or joins its queue. `home`: where the request is.
-    pub(super) fn checkout(&self, parts: OriginParts<'_>, home: Home) -> Found<B> {
+    /// Takes a connection to the origin, or joins its queue. `home`: where the request is. `now`: if it is known.
+    pub(super) fn checkout(
+        &self,
+        (parts, hash): (OriginParts<'_>, u64),
+        home: Home,
+        now: Option<Instant>,
+    ) -> Found<B> {
         // Over plain text, the protocol is known before the first connect.
         let protocol = match (self.options.http2_only, parts.scheme) {
             (true, _) => Some(Protocol::Http2),
             (false, "http") => Some(Protocol::Http1),
             (false, _) => None,
         };
-        let hash = self.hasher.hash_one(parts);
         let mut look = false;
-        let found = self.with(|state, now, deferred| {
+        let found = self.with(|state, clock, deferred| {
             let origin = state.origin(hash, parts, protocol);
-            let found = state.checkout(origin, home, now(), deferred);
+            let found = state.checkout(origin, home, now.unwrap_or_else(clock), deferred);
             let dead = deferred.close.iter().filter(|(_, why)| *why == Why::Unusable);
             let dead = dead.map(|(conn, _)| conn.clone()).collect();
             let lacks_reaper = state.lacks_reaper();
@@ -172,7 +176,7 @@ impl<B> Core<B> {
 
     /// The record of an origin that was asked for.
     pub(super) fn origin(&self, parts: OriginParts<'_>) -> Option<(Key, Origin)> {
-        let hash = self.hasher.hash_one(parts);
+        let hash = parts.hash();
         self.with(|state, _, _| state.known_origin(hash, parts))
     }
 

@@ -9,6 +9,7 @@ use http_body::Body;
 use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::Connection as Connect;
 use tokio::runtime::Handle as Runtime;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::PoolBody;
@@ -19,7 +20,7 @@ use super::home;
 use super::lease::Lease;
 use super::pool::Handle;
 use super::request::Target;
-use super::state::{Polled, Served};
+use super::state::{Home, Polled, Served};
 use super::task::{self, Place};
 use super::wait::Wait;
 use crate::error::{BoxError, Error, PoolTimeoutError, SendError};
@@ -28,14 +29,16 @@ use crate::util::list::Key;
 
 /// The future of a request on a [`Pool`](super::Pool), until the head of the response.
 ///
+/// The request goes to a connection that is free when the service is called; otherwise it waits for one.
+///
 /// # Cancel safety
 /// On HTTP/1, dropping the future closes the connection on which the request is being sent or answered. On HTTP/2, it
 /// resets the stream. A connect that has begun goes on, and serves another request.
-#[must_use = "futures do nothing unless polled"]
+#[must_use = "dropping it gives the request up"]
 pub struct PoolFuture<C, B> {
     pool: Arc<Handle<C, B>>,
-    /// Until it is handed to hyper. A request is large: it stays here while the stages change.
-    request: Option<Request<B>>,
+    /// While it waits. Boxed, since most requests do not, and a request is large.
+    request: Option<Box<Request<B>>>,
     target: Option<Target>,
     stage: Stage<B>,
 }
@@ -44,7 +47,9 @@ pub struct PoolFuture<C, B> {
 impl<C, B> Unpin for PoolFuture<C, B> {}
 
 enum Stage<B> {
+    /// Called outside of a runtime: the first poll shows where the request is.
     Start,
+    Failed(BoxError),
     Waiting(Wait),
     Sending {
         lease: Lease<B>,
@@ -57,10 +62,6 @@ enum Stage<B> {
 }
 
 impl<C, B> PoolFuture<C, B> {
-    pub(super) fn new(pool: Arc<Handle<C, B>>, request: Request<B>) -> Self {
-        Self { pool, request: Some(request), target: None, stage: Stage::Start }
-    }
-
     fn core(&self) -> &Arc<Core<B>> {
         &self.pool.core
     }
@@ -76,23 +77,42 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    fn start(&mut self) -> Result<(), BoxError> {
-        let request = self.request.as_mut().expect("not sent yet");
-        self.target = Some(Target::of(request)?);
+    /// Takes a connection that is free and sends the request, or joins the queue.
+    pub(super) fn new(pool: Arc<Handle<C, B>>, mut request: Request<B>) -> Self {
+        let mut this = Self { pool, request: None, target: None, stage: Stage::Done };
         // Not the request of a resolver or a connector that runs for an attempt.
-        if let Some(attempt) = Attempt::current().filter(|_| Setup::current().is_none()) {
-            attempt.response().given_to_pool();
+        let attempt = Attempt::current().filter(|_| Setup::current().is_none());
+        let begun = match Target::of(&mut request, attempt.as_ref().map(Attempt::origin)) {
+            Ok(target) => {
+                this.target = Some(target);
+                if let Some(attempt) = &attempt {
+                    attempt.response().given_to_pool();
+                }
+                let now = attempt.filter(Attempt::is_starting).map(|attempt| attempt.start_time());
+                match home::current() {
+                    home @ Some(_) => this.acquire(request, home, now),
+                    None => {
+                        this.request = Some(Box::new(request));
+                        this.stage = Stage::Start;
+                        Ok(())
+                    }
+                }
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = begun {
+            this.stage = Stage::Failed(error);
         }
-        self.acquire()
+        this
     }
 
     fn target(&self) -> &Target {
         self.target.as_ref().expect("known since the start")
     }
 
-    /// Takes a connection, or joins the queue.
-    fn acquire(&mut self) -> Result<(), BoxError> {
-        let found = self.core().checkout(self.target().parts(), home::current());
+    /// Takes a connection, or joins the queue. `home`: where the request is. `now`: if it is known.
+    fn acquire(&mut self, request: Request<B>, home: Home, now: Option<Instant>) -> Result<(), BoxError> {
+        let found = self.core().checkout(self.target().hashed_parts(), home, now);
         let Found { checkout, dead, lacks_reaper } = found;
         if lacks_reaper {
             self.core().start_reaper();
@@ -101,12 +121,10 @@ where
             skip(&conn);
         }
         match checkout {
-            Checkout::Served(served) => self.send(served),
+            Checkout::Served(served) => self.send(served, request),
             Checkout::Waiting(waiter) => {
-                let of_request = |attempt: &Attempt| {
-                    self.request.as_ref().is_some_and(|request| attempt.is_of_request(request))
-                };
-                let attempt = Attempt::current().filter(of_request);
+                let attempt = Attempt::current().filter(|attempt| attempt.is_of_request(&request));
+                self.request = Some(Box::new(request));
                 self.stage = Stage::Waiting(Wait::new(self.core(), waiter, attempt));
                 Ok(())
             }
@@ -114,36 +132,31 @@ where
         }
     }
 
-    fn send(&mut self, served: Served<Arc<Conn<B>>>) -> Result<(), BoxError> {
+    fn send(&mut self, served: Served<Arc<Conn<B>>>, mut request: Request<B>) -> Result<(), BoxError> {
         let first_use = served.grant.number == 1;
         let lease = Lease::new(served.connection);
-        let Self { pool, request, target, .. } = self;
-        let target = target.as_ref().expect("known since the start");
-        target.prepare(request.as_mut().expect("not sent yet"), lease.conn(), pool.core.options.set_host)?;
+        self.target().prepare(&mut request, lease.conn(), self.core().options.set_host)?;
         match lease.conn().send(request) {
-            Some(answer) => {
+            Ok(answer) => {
                 self.stage = Stage::Sending { lease, answer, first_use };
                 Ok(())
             }
             // A peer that closes each new connection is not asked again and again.
-            None if first_use => {
+            Err(_) if first_use => {
                 self.stage = Stage::Ending(Ending::new(lease, None));
                 Ok(())
             }
             // It has closed since the checkout.
-            None => self.again(lease),
+            Err(request) => self.again(lease, *request),
         }
     }
 
     /// Nothing of the request was sent: it goes to another connection.
-    fn again(&mut self, lease: Lease<B>) -> Result<(), BoxError> {
+    fn again(&mut self, lease: Lease<B>, mut request: Request<B>) -> Result<(), BoxError> {
         skip(lease.conn());
         drop(lease);
-        let Self { request, target, .. } = self;
-        if let (Some(target), Some(request)) = (target, request) {
-            target.restore(request);
-        }
-        self.acquire()
+        self.target().restore(&mut request);
+        self.acquire(request, home::current(), None)
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
@@ -158,7 +171,8 @@ where
                     unreachable!("it waits")
                 };
                 wait.end();
-                return Poll::Ready(self.send(served));
+                let request = self.request.take().expect("not sent yet");
+                return Poll::Ready(self.send(served, *request));
             }
             Polled::Failed(cause) => {
                 self.stage = Stage::Done;
@@ -189,18 +203,17 @@ where
         Poll::Ready(match result {
             Ok(mut response) => {
                 lease.conn().keep(answer);
-                lease.conn().connected().get_extras(response.extensions_mut());
+                lease.conn().name_in(&mut response);
                 Ok(Some(response.map(|body| PoolBody::new(body, lease))))
             }
             Err(mut error) => {
-                self.request = error.take_message();
-                match &self.request {
+                match error.take_message() {
                     // A fresh connection that takes no request is a failure of the peer.
                     Some(_) if first_use => {
                         self.stage = Stage::Ending(Ending::new(lease, Some(error.into_error())));
                         Ok(None)
                     }
-                    Some(_) => self.again(lease).map(|()| None),
+                    Some(request) => self.again(lease, request).map(|()| None),
                     None => Err(SendError::new(error.into_error(), lease.conn().record().cloned()).into()),
                 }
             }
@@ -262,9 +275,16 @@ where
     type Output = Result<Response<PoolBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Stage::Start = self.stage {
+        if let Stage::Failed(_) = &self.stage {
+            let Stage::Failed(error) = std::mem::replace(&mut self.stage, Stage::Done) else {
+                unreachable!("it has failed")
+            };
+            return Poll::Ready(Err(error));
+        }
+        if let Stage::Start = &self.stage {
             self.stage = Stage::Done;
-            self.start()?;
+            let request = self.request.take().expect("not sent yet");
+            self.acquire(*request, home::current(), None)?;
         }
         loop {
             match &self.stage {
@@ -279,7 +299,7 @@ where
                     self.stage = Stage::Done;
                     return Poll::Ready(Err(error));
                 }
-                Stage::Start | Stage::Done => {
+                Stage::Start | Stage::Failed(_) | Stage::Done => {
                     debug_assert!(false, "polled after it was ready");
                     return Poll::Ready(Err(
                         Error::invalid_request("polled after completion".to_owned()).into()
@@ -304,7 +324,7 @@ impl<C, B> Drop for PoolFuture<C, B> {
                 }
                 drop(lease);
             }
-            Stage::Start | Stage::Ending(_) | Stage::Done => {}
+            Stage::Start | Stage::Failed(_) | Stage::Ending(_) | Stage::Done => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 
 use super::conn::Conn;
 use crate::error::{BoxError, Error};
-use crate::record::OriginParts;
+use crate::record::{Origin, OriginParts};
 use crate::util::{self, user_info};
 
 /// What a connection may leave of the URI of a request: so that the request can go to another connection.
@@ -14,17 +14,19 @@ use crate::util::{self, user_info};
 pub(super) struct Target {
     scheme: Scheme,
     authority: Authority,
+    /// If the request's attempt has looked it up.
+    origin: Option<Origin>,
     /// The host where it has upper-case letters: hosts are case-insensitive.
     lower_host: Option<Box<str>>,
     is_connect: bool,
 }
 
 impl Target {
-    /// Where the request goes. Takes user info out of its URI.
+    /// Where the request goes. Takes user info out of its URI. `origin`: that of its attempt.
     ///
     /// # Errors
     /// The URI is not absolute, or the version of HTTP is none that a client sends.
-    pub(super) fn of<B>(request: &mut Request<B>) -> Result<Self, BoxError> {
+    pub(super) fn of<B>(request: &mut Request<B>, origin: Option<&Origin>) -> Result<Self, BoxError> {
         let is_connect = request.method() == Method::CONNECT;
         let version = request.version();
         let known = matches!(version, Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2);
@@ -32,7 +34,10 @@ impl Target {
             let method = request.method();
             return Err(invalid(format!("a {method} request cannot be sent as {version:?}")));
         }
-        user_info::move_to_header(request);
+        let origin = origin.filter(|origin| origin.is_named_by(request.uri())).cloned();
+        if origin.is_none() {
+            user_info::move_to_header(request);
+        }
         let uri = request.uri();
         let Some(authority) = uri.authority().cloned() else {
             return Err(not_absolute());
@@ -44,9 +49,21 @@ impl Target {
             None if is_connect => Scheme::HTTP,
             None => return Err(not_absolute()),
         };
-        let upper = authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
+        let upper =
+            origin.is_none() && authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
         let lower_host = upper.then(|| authority.host().to_ascii_lowercase().into_boxed_str());
-        Ok(Self { scheme, authority, lower_host, is_connect })
+        Ok(Self { scheme, authority, origin, lower_host, is_connect })
+    }
+
+    /// The parts of the origin, and their hash.
+    pub(super) fn hashed_parts(&self) -> (OriginParts<'_>, u64) {
+        match &self.origin {
+            Some(origin) => (origin.parts(), origin.hash()),
+            None => {
+                let parts = self.parts();
+                (parts, parts.hash())
+            }
+        }
     }
 
     pub(super) fn parts(&self) -> OriginParts<'_> {

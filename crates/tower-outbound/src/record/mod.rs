@@ -43,7 +43,7 @@ pub(crate) use self::observer_state::ObserverStates;
 pub(crate) use self::operation::Plan;
 pub use self::operation::{Operation, OperationOutcome, Report, Step, StepOutcome, StepReport, StepRun};
 pub use self::origin::Origin;
-pub(crate) use self::origin::OriginParts;
+pub(crate) use self::origin::{OriginParts, origin_hasher};
 pub(crate) use self::pool_handle::PoolHandle;
 pub(crate) use self::registry::Registry;
 pub(crate) use self::reset::OwnPool;

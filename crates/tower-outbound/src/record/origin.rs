@@ -1,9 +1,11 @@
 //! The origin: the key of limits and of the registry.
 
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::DefaultHashBuilder;
 use http::Uri;
 
 use super::origin_changes::OriginChanges;
@@ -18,10 +20,16 @@ use crate::util::http::{HostPort, default_port};
 #[derive(Clone)]
 pub struct Origin(Arc<Inner>);
 
+/// One for all: an origin keeps its hash.
+static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+
 struct Inner {
     scheme: Box<str>,
     host: Arc<str>,
     port: u16,
+    hash: u64,
+    /// The authority of a URI that names it, which others are compared with before they are parsed.
+    authority: Box<str>,
     calls: AtomicU64,
     /// Attempts that go on.
     attempts: AtomicU64,
@@ -51,14 +59,42 @@ impl<'a> OriginParts<'a> {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         (!host.is_empty()).then_some(Self { scheme, host, port })
     }
+
+    pub(crate) fn hash(self) -> u64 {
+        HASHER.hash_one(self)
+    }
+}
+
+/// How the parts of origins are hashed.
+pub(crate) fn origin_hasher() -> DefaultHashBuilder {
+    HASHER.clone()
+}
+
+/// Whether a URI says what it names: `http` or `https`, a host, no user, and no port that is none.
+fn is_plain(uri: &Uri) -> bool {
+    let authority = uri.authority().map(|authority| Authority::split(authority.as_str()));
+    let is_plain = |authority: Authority<'_>| {
+        let port = authority.port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+        port && authority.user_info.is_none() && !authority.host.is_empty()
+    };
+    matches!(uri.scheme_str(), Some("http" | "https")) && authority.is_some_and(is_plain)
 }
 
 impl Origin {
     pub(crate) fn new(parts: OriginParts<'_>) -> Self {
+        Self::named(parts, None)
+    }
+
+    /// `uri`: one that names the origin.
+    pub(super) fn named(parts: OriginParts<'_>, uri: Option<&Uri>) -> Self {
+        let authority = uri.filter(|uri| is_plain(uri)).and_then(Uri::authority);
+        let host = parts.host.to_ascii_lowercase();
         Self(Arc::new(Inner {
             scheme: parts.scheme.into(),
-            host: parts.host.to_ascii_lowercase().into(),
+            hash: OriginParts { host: &host, ..parts }.hash(),
+            host: host.into(),
             port: parts.port,
+            authority: authority.map_or("", |authority| authority.as_str()).into(),
             calls: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             // For the first connection.
@@ -166,6 +202,18 @@ impl Origin {
     /// The number of observed calls to the origin.
     pub(crate) fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
+    }
+
+    /// Whether the URI surely names this origin. Cheaper than a look at its parts, and `false` of some that do. `true` means
+    /// too that the URI has a scheme, `http` or `https`, no user, and no port that is none.
+    pub(crate) fn is_named_by(&self, uri: &Uri) -> bool {
+        // No URI has an empty authority.
+        let same = |authority: &http::uri::Authority| authority.as_str() == &*self.0.authority;
+        uri.authority().is_some_and(same) && uri.scheme_str() == Some(&*self.0.scheme)
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.0.hash
     }
 
     pub(crate) fn parts(&self) -> OriginParts<'_> {

@@ -4,16 +4,23 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use http::Uri;
+
 use super::Origin;
 use super::origin::OriginParts;
 
 /// Up to this many, origins stay without being in use.
 const KEPT: usize = 1024;
 
+/// Origins that are found by a look at the URI's authority.
+const SLOTS: usize = 64;
+
 /// One record per origin. Beyond [`KEPT`], records that are not in use are removed.
 #[derive(Debug)]
 pub(super) struct Origins {
     table: HashTable<Origin>,
+    /// By the slot of an authority. The first one keeps its slot until the next sweep.
+    slots: [Option<Origin>; SLOTS],
     /// At this length, the next insert looks for records that are not in use.
     sweep_at: usize,
     /// The records that were looked at for that.
@@ -25,6 +32,7 @@ impl Default for Origins {
     fn default() -> Self {
         Self {
             table: HashTable::default(),
+            slots: [const { None }; SLOTS],
             sweep_at: KEPT,
             #[cfg(test)]
             swept: 0,
@@ -32,16 +40,26 @@ impl Default for Origins {
     }
 }
 
+/// The slot of a URI's authority: by its length and its end, which has the port.
+fn slot(uri: &Uri) -> usize {
+    let authority = uri.authority().map_or(&[][..], |authority| authority.as_str().as_bytes());
+    let end = authority.iter().rev().take(4).fold(authority.len(), |slot, byte| slot * 31 + usize::from(*byte));
+    end % SLOTS
+}
+
 impl Origins {
-    pub(super) fn find(&self, hash: u64, parts: OriginParts<'_>) -> Option<&Origin> {
-        self.table.find(hash, |origin| origin.parts() == parts)
+    /// Without a look at the parts of the URI, if it has the same text as the one that the record was made for.
+    pub(super) fn recall(&self, uri: &Uri) -> Option<&Origin> {
+        self.slots[slot(uri)].as_ref().filter(|origin| origin.is_named_by(uri))
     }
 
-    pub(super) fn find_or_insert(
+    /// `uri` names the origin.
+    pub(super) fn find_or_insert_named(
         &mut self,
         hash: u64,
         parts: OriginParts<'_>,
         hasher: &DefaultHashBuilder,
+        uri: Option<&Uri>,
     ) -> Origin {
         if let Some(origin) = self.find(hash, parts) {
             return origin.clone();
@@ -49,9 +67,26 @@ impl Origins {
         if self.table.len() >= self.sweep_at {
             self.sweep();
         }
-        let origin = Origin::new(parts);
+        let origin = Origin::named(parts, uri);
         self.table.insert_unique(hash, origin.clone(), |origin| hasher.hash_one(origin.parts()));
+        if let Some(uri) = uri.filter(|uri| origin.is_named_by(uri)) {
+            self.slots[slot(uri)].get_or_insert_with(|| origin.clone());
+        }
         origin
+    }
+
+    pub(super) fn find(&self, hash: u64, parts: OriginParts<'_>) -> Option<&Origin> {
+        self.table.find(hash, |origin| origin.parts() == parts)
+    }
+
+    #[cfg(test)]
+    pub(super) fn find_or_insert(
+        &mut self,
+        hash: u64,
+        parts: OriginParts<'_>,
+        hasher: &DefaultHashBuilder,
+    ) -> Origin {
+        self.find_or_insert_named(hash, parts, hasher, None)
     }
 
     /// Looks at every record, so the next time is when their number has doubled: an insert looks at two on average.
@@ -60,6 +95,7 @@ impl Origins {
         {
             self.swept += self.table.len();
         }
+        self.slots = [const { None }; SLOTS];
         self.table.retain(|origin| origin.is_shared());
         self.sweep_at = KEPT.max(2 * self.table.len());
     }

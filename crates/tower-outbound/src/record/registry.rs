@@ -1,7 +1,6 @@
 //! The registry: the origins, the open connections, the observers and the settings of a stack.
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
@@ -11,7 +10,7 @@ use http::Uri;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::origin::OriginParts;
+use super::origin::{OriginParts, origin_hasher};
 use super::origins::Origins;
 use super::{Connection, Origin, OwnPool, PoolHandle, opened_none_since};
 use crate::event::{Event, Observers, StackWarning, Warnings, log};
@@ -54,7 +53,7 @@ impl Registry {
             observers,
             settings: ArcSwap::from_pointee(settings),
             origins: RwLock::default(),
-            hasher: DefaultHashBuilder::default(),
+            hasher: origin_hasher(),
             connections: Mutex::default(),
             pools: Mutex::default(),
             emptied: Notify::new(),
@@ -113,28 +112,41 @@ impl Registry {
     /// The origin of a URI; an origin without a host if the URI has none.
     pub(crate) fn origin(&self, uri: &Uri) -> Origin {
         let nowhere = OriginParts { scheme: uri.scheme_str().unwrap_or("http"), host: "", port: 0 };
-        self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere))
+        self.origin_of(uri).unwrap_or_else(|| self.intern(nowhere, None))
     }
 
     /// The origin of a URI; `None` if the URI has no host.
     pub(crate) fn origin_of(&self, uri: &Uri) -> Option<Origin> {
-        OriginParts::of(uri).map(|parts| self.intern(parts))
+        let known = self.recall(uri);
+        known.or_else(|| OriginParts::of(uri).map(|parts| self.intern(parts, Some(uri))))
     }
 
-    fn intern(&self, parts: OriginParts<'_>) -> Origin {
+    /// The origin of a URI that [names](Origin::is_named_by) it as one before.
+    fn recall(&self, uri: &Uri) -> Option<Origin> {
+        self.0.origins.read().unwrap_or_else(PoisonError::into_inner).recall(uri).cloned()
+    }
+
+    /// Whether the URI [names](Origin::is_named_by) an origin as one before.
+    #[cfg(feature = "client")]
+    pub(crate) fn knows(&self, uri: &Uri) -> bool {
+        self.0.origins.read().unwrap_or_else(PoisonError::into_inner).recall(uri).is_some()
+    }
+
+    /// `uri` has these parts.
+    fn intern(&self, parts: OriginParts<'_>, uri: Option<&Uri>) -> Origin {
         // Hosts are case-insensitive. The usual lower-case host costs no copy.
         if parts.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             let host = parts.host.to_ascii_lowercase();
-            return self.intern(OriginParts { host: &host, ..parts });
+            return self.intern(OriginParts { host: &host, ..parts }, uri);
         }
-        let hash = self.0.hasher.hash_one(parts);
+        let hash = parts.hash();
         let known = self.0.origins.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(origin) = known.find(hash, parts) {
             return origin.clone();
         }
         drop(known);
         let mut origins = self.0.origins.write().unwrap_or_else(PoisonError::into_inner);
-        origins.find_or_insert(hash, parts, &self.0.hasher)
+        origins.find_or_insert_named(hash, parts, &self.0.hasher, uri)
     }
 
     /// The pools of this crate that have connections of this registry.

@@ -290,7 +290,7 @@ impl<L, B: Body> RetryCall<L, B> {
             return None;
         }
         let connects_in_time = self.connects_in_time(result.result, attempt);
-        let answered_early = result.result.is_ok() && !self.replay.body.is_fully_taken();
+        let answered_early = result.result.is_ok() && !self.replay.is_fully_taken();
         let decision = if answered_early { by_rules } else { self.apply_policy(result, by_rules) }?;
         let delay = match answered_early {
             true => Err(RetryLimit::Body),
@@ -428,8 +428,10 @@ impl<L, B: Body> Drop for RetryCall<L, B> {
         if self.owns_call && !self.finished {
             end_dropped(&self.call, self.registry(), self.phase);
         }
-        // The body itself may be dropping this call while it is polled.
-        self.replay.release();
+        if !self.finished {
+            // The body itself may be dropping this call while it is polled.
+            self.replay.release();
+        }
     }
 }
 

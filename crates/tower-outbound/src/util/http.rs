@@ -21,7 +21,8 @@ pub(crate) struct NamedHeaders<'a> {
     content_length: Option<&'a HeaderValue>,
     content_type: Option<&'a HeaderValue>,
     keep_alive: Option<&'a HeaderValue>,
-    accept: bool,
+    /// Whether a media range of an `accept` is that of server-sent events.
+    accepts_event_stream: bool,
     connection: bool,
 }
 
@@ -36,7 +37,7 @@ impl<'a> NamedHeaders<'a> {
             } else if *name == CONNECTION {
                 named.connection = true;
             } else if *name == ACCEPT {
-                named.accept = true;
+                named.accepts_event_stream |= accepts_event_stream(value.as_bytes());
             } else if *name == KEEP_ALIVE {
                 named.keep_alive.get_or_insert(value);
             }
@@ -55,8 +56,8 @@ impl<'a> NamedHeaders<'a> {
     }
 
     /// Whether a media range of `accept` is that of server-sent events.
-    pub(crate) fn accepts_event_stream(&self, headers: &HeaderMap) -> bool {
-        self.accept && accepts_event_stream(headers)
+    pub(crate) fn accepts_event_stream(&self) -> bool {
+        self.accepts_event_stream
     }
 
     /// Whether `content-type` is that of server-sent events.
@@ -72,8 +73,12 @@ impl<'a> NamedHeaders<'a> {
     /// Returns the number of bytes that the request's body will have: `content-length` if present, else the body's exact
     /// size. `None` if unknown or zero, since neither needs counting.
     pub(crate) fn body_length(&self, body: &impl Body) -> Option<u64> {
-        let header = self.content_length.and_then(|length| length.to_str().ok()?.parse().ok());
-        header.or_else(|| body.size_hint().exact()).filter(|length| *length > 0)
+        self.content_length().or_else(|| body.size_hint().exact()).filter(|length| *length > 0)
+    }
+
+    /// The value of `content-length`.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.content_length.and_then(|length| length.to_str().ok()?.parse().ok())
     }
 }
 
@@ -108,11 +113,9 @@ fn is_grpc(content_type: &HeaderValue) -> bool {
     })
 }
 
-fn accepts_event_stream(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
+fn accepts_event_stream(accept: &[u8]) -> bool {
     // Most values are too short.
-    let mut long = values.filter(|value| value.len() >= EVENT_STREAM.len());
-    long.any(|value| value.split(|byte| *byte == b',').any(is_event_stream))
+    accept.len() >= EVENT_STREAM.len() && accept.split(|byte| *byte == b',').any(is_event_stream)
 }
 
 fn is_event_stream(media: &[u8]) -> bool {

@@ -18,6 +18,13 @@ pub(in crate::pool) struct Deferred<C> {
     pub(in crate::pool) unused: Vec<C>,
 }
 
+impl<C> Deferred<C> {
+    pub(in crate::pool) const fn is_empty(&self) -> bool {
+        let Self { wake, dropped, close, unused } = self;
+        wake.is_empty() && dropped.is_empty() && close.is_empty() && unused.is_empty()
+    }
+}
+
 impl<C> Default for Deferred<C> {
     fn default() -> Self {
         Self { wake: Vec::new(), dropped: Vec::new(), close: Vec::new(), unused: Vec::new() }

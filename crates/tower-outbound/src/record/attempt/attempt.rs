@@ -241,6 +241,16 @@ impl Attempt {
         std::any::type_name::<B>().contains("::ObserveRequestBody<")
     }
 
+    /// Whether the service below is being called with the request: it has started just now.
+    pub(crate) fn is_starting(&self) -> bool {
+        CallScope::is_calling(self)
+    }
+
+    /// Whether this connection serves the attempt.
+    pub(crate) fn is_served_by(&self, connection: &Connection) -> bool {
+        self.0.serving().connection.as_ref() == Some(connection)
+    }
+
     /// Whether a request is the one of this attempt, which passes a second layer. A request that is sent from inside this
     /// attempt (by a connector or a middleware) is another one, even if it is sent to a clone of the same URI.
     pub(crate) fn is_of_request<B>(&self, request: &Request<B>) -> bool {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 
 use super::ReplayState;
+use super::body_state::LeaseView;
 use crate::error::BoxError;
 use crate::record::CallStorage;
 
@@ -42,6 +43,7 @@ struct Leased<B: Body> {
     replay: CallStorage<ReplayState<B>>,
     /// The number of this lease. Only the latest lease gives data.
     number: u32,
+    view: LeaseView,
 }
 
 impl<B: Body> Drop for Leased<B> {
@@ -59,8 +61,8 @@ impl<B: Body> LeasedBody<B> {
         Self(Inner::Empty)
     }
 
-    pub(super) const fn leased(replay: CallStorage<ReplayState<B>>, number: u32) -> Self {
-        Self(Inner::Leased(Leased { replay, number }))
+    pub(super) const fn leased(replay: CallStorage<ReplayState<B>>, number: u32, view: LeaseView) -> Self {
+        Self(Inner::Leased(Leased { replay, number, view }))
     }
 }
 
@@ -94,7 +96,7 @@ where
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
             Inner::Empty => Poll::Ready(None),
-            Inner::Leased(Leased { replay, number }) => match replay.body.poll_lease(*number, cx) {
+            Inner::Leased(Leased { replay, number, view }) => match replay.body.poll_lease(*number, view, cx) {
                 Some(polled) => polled,
                 None => Poll::Ready(Some(Err(LeaseRevoked.into()))),
             },
@@ -105,7 +107,8 @@ where
         match &self.0 {
             Inner::Direct(body) => body.is_end_stream(),
             Inner::Empty => true,
-            Inner::Leased(Leased { replay, number }) => replay.body.is_end_stream(*number),
+            // A revoked lease did not end, but was cut off.
+            Inner::Leased(Leased { replay, number, view }) => view.ended && replay.body.is_current(*number),
         }
     }
 
@@ -113,7 +116,7 @@ where
         match &self.0 {
             Inner::Direct(body) => body.size_hint(),
             Inner::Empty => SizeHint::with_exact(0),
-            Inner::Leased(Leased { replay, .. }) => replay.body.size_hint(),
+            Inner::Leased(Leased { view, .. }) => view.rest.clone(),
         }
     }
 }

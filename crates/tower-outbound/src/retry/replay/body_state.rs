@@ -23,7 +23,7 @@ pub(super) struct BodyState<B: Body> {
     body: Option<B>,
     /// Size of the whole body, so that each attempt is framed the same way.
     size: SizeHint,
-    /// The `Content-Length` that the client sees: a client that knows the length does not poll for the end.
+    /// The `Content-Length` in the request's headers: a client that knows the length does not poll for the end.
     length: Option<u64>,
     /// A body without data: each attempt gets an empty body.
     empty: bool,
@@ -44,6 +44,13 @@ pub(super) struct BodyState<B: Body> {
     /// Not every polled frame is stored: no retry can follow.
     incomplete: bool,
     ended: bool,
+}
+
+/// What a lease has still to give, as of its last frame: kept with the lease, so that the client asks without a lock.
+#[derive(Clone, Debug)]
+pub(super) struct LeaseView {
+    pub(super) rest: SizeHint,
+    pub(super) ended: bool,
 }
 
 #[derive(Clone)]
@@ -97,6 +104,10 @@ impl<B: Body> BodyState<B> {
         (self.size, self.empty) = (body.size_hint(), body.is_end_stream());
         (self.length, self.max_bytes) = (length, max_bytes);
         self.body = Some(body);
+    }
+
+    pub(super) fn announce(&mut self, length: Option<u64>) {
+        self.length = length;
     }
 
     /// Returns the number of the new lease; `None` for a body without data.
@@ -153,13 +164,13 @@ impl<B: Body> BodyState<B> {
     }
 
     /// What the current lease has still to give.
-    pub(super) fn size_hint(&self) -> SizeHint {
+    pub(super) fn view(&self) -> LeaseView {
         let mut rest = SizeHint::new();
         rest.set_lower(self.size.lower().saturating_sub(self.given));
         if let Some(upper) = self.size.upper() {
             rest.set_upper(upper.saturating_sub(self.given));
         }
-        rest
+        LeaseView { rest, ended: self.is_end_stream() }
     }
 }
 
@@ -170,7 +181,8 @@ where
 {
     /// Whether the client has taken the whole body from the current lease.
     pub(super) fn is_fully_taken(&mut self) -> bool {
-        self.empty || self.is_end_stream() || self.length == Some(self.given) || self.peek_end()
+        let length = self.length.or(self.size.exact()).filter(|length| *length > 0);
+        self.empty || self.is_end_stream() || length == Some(self.given) || self.peek_end()
     }
 
     /// Polls a body that the current lease has polled before; returns whether the body has ended.

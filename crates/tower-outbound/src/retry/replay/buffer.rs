@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 
-use super::body_state::BodyState;
+use super::body_state::{BodyState, LeaseView};
 use crate::error::BoxError;
 
 /// The number that stands for "no lease".
@@ -35,31 +35,42 @@ impl<B: Body> Default for ReplayBuffer<B> {
 }
 
 impl<B: Body> ReplayBuffer<B> {
-    /// Stores the body before the first attempt. `length` is the `Content-Length` that the client sees, if any. Up to
-    /// `max_bytes` bytes of polled data are stored for retries.
+    /// Stores the body before the first attempt. `length` is the `Content-Length` that the client sees, if it is known
+    /// already. Up to `max_bytes` bytes of polled data are stored for retries.
     pub(in crate::retry) fn store(&self, body: B, length: Option<u64>, max_bytes: usize) {
         self.state().store(body, length, max_bytes);
+    }
+
+    /// The request has this `Content-Length`, if any.
+    pub(super) fn announce(&self, length: Option<u64>) {
+        self.state().announce(length);
     }
 
     fn state(&self) -> MutexGuard<'_, BodyState<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a new lease at the beginning of the body and returns its number; `None` for a body without data.
-    pub(super) fn lease(&self) -> Option<u32> {
+    /// Starts a new lease at the beginning of the body and returns its number, and what it has to give; `None` for a body
+    /// without data.
+    pub(super) fn lease(&self) -> Option<(u32, LeaseView)> {
         let mut state = self.state();
         let number = state.start_lease()?;
         self.current_lease.store(number, Ordering::SeqCst);
-        Some(number)
+        Some((number, state.view()))
     }
 
     /// Stable while the lock is held: leases start and are revoked under the lock.
-    fn is_current(&self, lease: u32) -> bool {
+    pub(super) fn is_current(&self, lease: u32) -> bool {
         self.current_lease.load(Ordering::SeqCst) == lease
     }
 
-    /// Polls the body for a lease; `None` if the lease was revoked.
-    pub(super) fn poll_lease(&self, lease: u32, cx: &mut Context<'_>) -> Option<PollFrame<B::Data>>
+    /// Polls the body for a lease, and updates what the lease has still to give; `None` if the lease was revoked.
+    pub(super) fn poll_lease(
+        &self,
+        lease: u32,
+        view: &mut LeaseView,
+        cx: &mut Context<'_>,
+    ) -> Option<PollFrame<B::Data>>
     where
         B: Unpin,
         B::Data: Clone,
@@ -70,21 +81,15 @@ impl<B: Body> ReplayBuffer<B> {
             return None;
         }
         let polled = state.poll_frame(cx);
-        let unneeded = if polled.is_ready() { state.take_unneeded() } else { Default::default() };
+        if polled.is_pending() {
+            return Some(polled);
+        }
+        let unneeded = state.take_unneeded();
+        *view = state.view();
         // Unlock first: dropping the user's data may call back into this buffer.
         drop(state);
         drop(unneeded);
         Some(polled)
-    }
-
-    /// A revoked lease did not end, but was cut off.
-    pub(super) fn is_end_stream(&self, lease: u32) -> bool {
-        let state = self.state();
-        self.is_current(lease) && state.is_end_stream()
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.state().size_hint()
     }
 
     /// The client dropped this lease.

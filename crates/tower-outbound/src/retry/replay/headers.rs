@@ -1,6 +1,6 @@
 //! A copy of a request's headers.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
@@ -35,23 +35,28 @@ impl HeaderSnapshot {
             Some(inline) => inline,
             None => {
                 self.heap = vec![0; self.size];
-                &mut self.heap
+                &mut self.heap[..]
             }
         };
         for (name, value) in headers {
             let name = name.as_str().as_bytes();
             // No header is as long as 4 GiB.
-            buffer.put_u32(u32::try_from(name.len()).unwrap_or_default());
-            buffer.put_u32(u32::try_from(value.len()).unwrap_or_default());
-            buffer.put_u8(u8::from(value.is_sensitive()));
-            buffer.put_slice(name);
-            buffer.put_slice(value.as_bytes());
+            let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes();
+            let ([n0, n1, n2, n3], [v0, v1, v2, v3]) = (length(name), length(value.as_bytes()));
+            let prefix: [u8; PREFIX] = [n0, n1, n2, n3, v0, v1, v2, v3, u8::from(value.is_sensitive())];
+            for piece in [&prefix[..], name, value.as_bytes()] {
+                let (place, rest) = buffer.split_at_mut(piece.len());
+                place.copy_from_slice(piece);
+                buffer = rest;
+            }
         }
     }
 
     /// Overwrites the snapshot, which may hold secrets: the inline part lives as long as the call.
     pub(super) fn clear(&mut self) {
-        self.inline.fill(0);
+        if let Some(inline) = self.inline.get_mut(..self.size) {
+            inline.fill(0);
+        }
         (self.size, self.heap) = (0, Vec::new());
     }
 

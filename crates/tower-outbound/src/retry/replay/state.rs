@@ -8,6 +8,7 @@ use http_body::Body;
 use super::LeasedBody;
 use super::buffer::ReplayBuffer;
 use super::headers::HeaderSnapshot;
+use crate::error::BoxError;
 use crate::record::{Call, CallStorage};
 use crate::util::http::NamedHeaders;
 
@@ -36,11 +37,10 @@ impl<B: Body> ReplayState<B> {
         B: Send + 'static,
         B::Data: Send,
     {
-        let length = NamedHeaders::of(request.headers()).body_length(request.body());
         let (parts, body) = request.into_parts();
         let (call, replay) = Call::with_storage::<Self>();
         replay.snapshot().store(&parts.headers);
-        replay.body.store(body, length, replay_up_to);
+        replay.body.store(body, None, replay_up_to);
         (Request::from_parts(parts, ()), call, replay)
     }
 
@@ -50,6 +50,16 @@ impl<B: Body> ReplayState<B> {
 
     pub(in crate::retry) fn headers(&self) -> HeaderMap {
         self.snapshot().to_map()
+    }
+
+    /// Whether the client has taken the whole body from the current lease.
+    pub(in crate::retry) fn is_fully_taken(&self) -> bool
+    where
+        B: Unpin,
+        B::Error: Into<BoxError>,
+    {
+        self.body.announce(NamedHeaders::of(&self.headers()).content_length());
+        self.body.is_fully_taken()
     }
 
     /// Ends the replay: no retry follows. The current lease still gives the rest of the body; everything else is
@@ -74,7 +84,7 @@ impl<B: Body> CallStorage<ReplayState<B>> {
     /// Leases the body from its beginning. Earlier leases fail from now on.
     pub(in crate::retry) fn lease(&self) -> LeasedBody<B> {
         match self.body.lease() {
-            Some(number) => LeasedBody::leased(self.clone(), number),
+            Some((number, view)) => LeasedBody::leased(self.clone(), number, view),
             None => LeasedBody::empty(),
         }
     }
