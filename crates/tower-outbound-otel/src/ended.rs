@@ -52,7 +52,7 @@ impl<'a> Ended<'a> {
         // Found already, nearly always.
         let head = phases(self).find(|span| span.phase == Phase::Head && !span.cut);
         match head {
-            Some(head) => Some(head.start.saturating_duration_since(self.attempt.start_time())),
+            Some(head) => Some(head.start),
             None => self.attempt.timings().cumulative().first_byte,
         }
     }

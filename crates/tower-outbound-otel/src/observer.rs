@@ -80,7 +80,7 @@ impl OtelObserver {
         if let Some(call) = call {
             call.attempt_started(state.span_context(), attempt.origin());
         }
-        self.recorder.attempt_active(attempt, state.method, 1);
+        self.recorder.attempt_started(attempt, state.method);
     }
 
     /// Ends the span. Returns false if it ended before.
@@ -116,12 +116,8 @@ impl OtelObserver {
         let ended = Ended::new(attempt, outcome, attempt.end_time().unwrap_or_else(Instant::now));
         let span_ended = self.end_span(state, &ended);
         self.recorder.attempt_ended(&ended, state.method, state.rpc.as_ref(), span_ended);
-        self.recorder.attempt_active(attempt, state.method, -1);
         if let Some(call) = attempt.call().observer_state(&self.calls) {
             call.responded(ended.is_error_response());
-        }
-        if !attempt.call().may_retry() {
-            self.recorder.call_ended(attempt.origin(), ended.outcome_name(), 1, None);
         }
     }
 

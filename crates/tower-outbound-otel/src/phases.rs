@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tower_outbound::{Outcome, Phase};
 
 use crate::ended::Ended;
@@ -11,19 +10,21 @@ use crate::ended::Ended;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PhaseSpan {
     pub(crate) phase: Phase,
-    pub(crate) start: Instant,
-    pub(crate) end: Instant,
+    /// Since the start of the attempt, as `end`.
+    pub(crate) start: Duration,
+    pub(crate) end: Duration,
     /// The attempt failed or was cancelled in this phase.
     pub(crate) cut: bool,
 }
 
 impl PhaseSpan {
     pub(crate) fn duration(self) -> Duration {
-        self.end.saturating_duration_since(self.start)
+        self.end.saturating_sub(self.start)
     }
 }
 
-const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
+/// Those of an attempt, in their order.
+pub(crate) const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
 
 /// The phase in which the attempt failed or was cancelled. Phases of a connect are part of `acquire`.
 fn cut_in(outcome: &Outcome) -> Option<Phase> {
@@ -48,11 +49,11 @@ pub(crate) fn phases<'a>(ended: &'a Ended<'_>) -> impl Iterator<Item = PhaseSpan
 
 fn phase_spans(ended: &Ended<'_>) -> PhaseSpans {
     let timings = ended.attempt.timings();
-    let (attempt_end, cut_in) = (ended.end, cut_in(ended.outcome));
-    let mut last = ended.attempt.start_time();
+    let (attempt_end, cut_in) = (ended.took, cut_in(ended.outcome));
+    let mut last = Duration::ZERO;
     PHASES.map(|phase| {
         let cut = cut_in == Some(phase);
-        let (start, end) = match timings.span(phase) {
+        let (start, end) = match timings.elapsed(phase) {
             Some((start, _)) if cut => (start, attempt_end),
             Some(span) => span,
             None if cut => (last, attempt_end),

@@ -21,11 +21,21 @@ fn known(field: &str) -> Option<&'static HeaderName> {
     [&TRACEPARENT, &TRACESTATE, &BAGGAGE].into_iter().find(|name| name.as_str() == field)
 }
 
+/// Few names are compared sooner than one is hashed.
+const FEW: usize = 8;
+
+fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
+    match headers.len() {
+        0..FEW => headers.keys().any(|header| header == name),
+        _ => headers.contains_key(name),
+    }
+}
+
 /// Whether a request has any of a propagator's fields other than baggage.
 pub(crate) fn has_any<'a>(headers: &HeaderMap, fields: impl IntoIterator<Item = &'a str>) -> bool {
     let fields = fields.into_iter().filter(|field| *field != BAGGAGE.as_str());
     fields.into_iter().any(|field| match known(field) {
-        Some(name) => headers.contains_key(name),
+        Some(name) => has(headers, name),
         None => headers.contains_key(field),
     })
 }
@@ -138,7 +148,9 @@ impl Injector for Headers<'_> {
         };
         // The SDK's propagator writes an empty `tracestate` if there is none. Remove that of another trace.
         if value.is_empty() {
-            self.headers.remove(name);
+            if has(self.headers, &name) {
+                self.headers.remove(name);
+            }
         } else if let Ok(value) = HeaderValue::try_from(value) {
             self.headers.insert(name, value);
         }

@@ -1,6 +1,6 @@
 //! `outbound.phase.duration`: the phases of attempts and connects.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tower_outbound::connect::Setup;
@@ -10,7 +10,7 @@ use super::attributes::{Attributes, kind, text};
 use super::bound::{Bind, BoundHistogram};
 use super::cache::Cache;
 use crate::ended::Ended;
-use crate::phases::phases;
+use crate::phases::{PHASES, phases};
 use crate::semconv::{attribute as a, outbound as o};
 
 /// The phase, its failure, and whether TLS resumed a session.
@@ -20,11 +20,13 @@ type PhaseKey = (Phase, Option<Kind>, Option<bool>);
 pub(super) struct PhaseMetrics {
     attributes: Arc<Attributes>,
     durations: Cache<PhaseKey, Option<BoundHistogram<f64>>>,
+    /// The phases of attempts that ended well, which nearly all are.
+    whole: [OnceLock<Option<BoundHistogram<f64>>>; PHASES.len()],
 }
 
 impl PhaseMetrics {
     pub(super) fn new(attributes: Arc<Attributes>) -> Self {
-        Self { attributes, durations: Cache::default() }
+        Self { attributes, durations: Cache::default(), whole: Default::default() }
     }
 
     pub(super) fn attempt_ended(&self, ended: &Ended<'_>) {
@@ -37,7 +39,14 @@ impl PhaseMetrics {
             if span.phase == Phase::Body || (span.cut && failure.is_none()) {
                 continue;
             }
-            self.record((span.phase, failure.filter(|_| span.cut), None), span.duration());
+            let at = PHASES.iter().position(|phase| *phase == span.phase).filter(|_| !span.cut);
+            let Some(at) = at else {
+                self.record((span.phase, failure.filter(|_| span.cut), None), span.duration());
+                continue;
+            };
+            if let Some(handle) = self.whole[at].get_or_init(|| self.bind((span.phase, None, None))) {
+                handle.record(span.duration().as_secs_f64());
+            }
         }
     }
 
@@ -51,16 +60,16 @@ impl PhaseMetrics {
     }
 
     fn record(&self, key: PhaseKey, took: Duration) {
-        let handle = self.durations.get(key, || {
-            let (phase, failure, resumed) = key;
-            self.attributes.instruments.phase_duration.bound(&self.attributes.outbound([
-                (a::ERROR_TYPE, kind(failure)),
-                (o::PHASE, text(phase.as_str())),
-                (a::TLS_RESUMED, resumed.map(Into::into)),
-            ]))
-        });
-        if let Some(handle) = &*handle {
+        if let Some(handle) = &*self.durations.get(key, || self.bind(key)) {
             handle.record(took.as_secs_f64());
         }
+    }
+
+    fn bind(&self, (phase, failure, resumed): PhaseKey) -> Option<BoundHistogram<f64>> {
+        self.attributes.instruments.phase_duration.bound(&self.attributes.outbound([
+            (a::ERROR_TYPE, kind(failure)),
+            (o::PHASE, text(phase.as_str())),
+            (a::TLS_RESUMED, resumed.map(Into::into)),
+        ]))
     }
 }

@@ -122,9 +122,9 @@ impl Recorder {
         self.instruments.get_or_init(|| made)
     }
 
-    pub(crate) fn attempt_active(&self, attempt: &Attempt, method: MethodId, change: i64) {
+    pub(crate) fn attempt_started(&self, attempt: &Attempt, method: MethodId) {
         if let Some(origin) = self.of(attempt.origin()) {
-            origin.attempt.active(attempt, method, change);
+            origin.attempt.active(attempt, method, 1);
         }
     }
 
@@ -142,7 +142,8 @@ impl Recorder {
         }
     }
 
-    /// `span_ended` is false if the span ended at the head: its duration is recorded already.
+    /// The attempt is not active any more. `span_ended` is false if the span ended at the head: its duration is recorded
+    /// already.
     pub(crate) fn attempt_ended(
         &self,
         ended: &Ended<'_>,
@@ -150,14 +151,23 @@ impl Recorder {
         rpc: Option<&RpcMethod>,
         span_ended: bool,
     ) {
-        let Some(origin) = self.of(ended.attempt.origin()) else { return };
+        let attempt = ended.attempt;
+        let Some(origin) = self.of(attempt.origin()) else { return };
+        origin.attempt.active(attempt, method, -1);
         origin.attempt.ended(ended, method, span_ended);
         origin.phase.attempt_ended(ended);
         if let (true, Some((method, status))) = (span_ended, rpc.zip(ended.rpc)) {
             origin.rpc.duration(method, status.bounded(), ended.took);
         }
-        let Some(connection) = ended.attempt.connection() else { return };
-        if let Some((origin, state)) = self.counted(&connection) {
+        if !attempt.call().may_retry() {
+            origin.call.ended(ended.outcome_name(), 1, None);
+        }
+        let Some(connection) = attempt.connection() else { return };
+        let Some(state) = connection.observer_state(&self.connections) else { return };
+        // Nearly always the same.
+        let of_connection =
+            if connection.origin() == attempt.origin() { Some(origin) } else { self.of(connection.origin()) };
+        if let Some(origin) = of_connection {
             origin.connection.io(&connection, state);
         }
     }

@@ -32,7 +32,10 @@ impl Redact {
             Some(authority) => {
                 url.push_str(uri.scheme_str().unwrap_or_else(|| origin.scheme()));
                 url.push_str("://");
-                push_authority(&mut url, authority.as_str());
+                match names(authority.as_str(), origin) {
+                    true => url.push_str(authority.as_str()),
+                    false => push_authority(&mut url, authority.as_str()),
+                }
             }
             None if origin.host().is_empty() => {}
             None => url.push_str(&origin.to_string()),
@@ -44,6 +47,13 @@ impl Redact {
         }
         Some(url)
     }
+}
+
+/// Whether the authority is the origin's host and port, so that it hides nothing.
+fn names(authority: &str, origin: &Origin) -> bool {
+    let port = |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.parse() == Ok(origin.port()));
+    let rest = authority.strip_prefix(origin.host()).filter(|_| !origin.host().is_empty());
+    rest.is_some_and(|rest| rest.is_empty() || port(rest))
 }
 
 /// Host and port. What stands where a port should may be a password: `http://user:password/path` has no host.

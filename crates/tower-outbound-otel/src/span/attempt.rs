@@ -220,7 +220,11 @@ impl AttemptState {
             Phases::Events => {
                 for phase in phases_with_span(ended).into_iter().flatten() {
                     let (name, attributes) = phase_event(ended, phase);
-                    span.add_event_with_timestamp(name, self.clock.at(phase.end), attributes);
+                    span.add_event_with_timestamp(
+                        name,
+                        self.clock.at(ended.attempt.start_time() + phase.end),
+                        attributes,
+                    );
                 }
             }
             Phases::Off => {}

@@ -56,7 +56,8 @@ pub(super) fn phase_spans(
     kept: Option<&'static str>,
 ) {
     for span in phases_with_span(ended).into_iter().flatten() {
-        let (start, end) = clock.of(span.start, span.end);
+        let begun = ended.attempt.start_time();
+        let (start, end) = clock.of(begun + span.start, begun + span.end);
         let name = phase_name(ended, span.phase);
         let mut builder = tracer.span_builder(name).with_kind(SpanKind::Internal).with_start_time(start);
         let mut attributes = Vec::new();
@@ -98,7 +99,7 @@ fn has_span(ended: &Ended<'_>, span: PhaseSpan) -> bool {
             span.start != span.end && !refused()
         }
         Phase::Acquire => match ended.attempt.usage() {
-            Some(usage) => usage.ready_at() > span.start,
+            Some(usage) => usage.ready_at() > ended.attempt.start_time() + span.start,
             None => span.cut || !short(),
         },
         Phase::Head => !short(),

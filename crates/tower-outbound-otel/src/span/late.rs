@@ -86,6 +86,10 @@ pub struct MadeSpan<'a> {
     pub status: Status,
 }
 
+fn after(begun: u64, time: Duration) -> u64 {
+    begun.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
 impl EndedAttempt {
     /// How many spans it has.
     #[must_use]
@@ -105,9 +109,10 @@ impl EndedAttempt {
         let context = state.span_context();
         let ended = Ended::new(attempt, self.outcome.as_deref().unwrap_or(&Outcome::Ok), self.end);
         let at = state.clock.nanoseconds();
+        let begun = at(attempt.start_time());
         let mut events = Vec::new();
         for phase in phases.iter().copied().flatten() {
-            let (start, end) = (at(phase.start), at(phase.end));
+            let (start, end) = (after(begun, phase.start), after(begun, phase.end));
             if self.as_events {
                 let (name, attributes) = phase_event(&ended, phase);
                 events.push(Event::new(name, UNIX_EPOCH + Duration::from_nanos(end), attributes, 0));
@@ -132,7 +137,7 @@ impl EndedAttempt {
                 status: if failed { ended.error_status() } else { Status::Unset },
             });
         }
-        self.make_own(scratch, state, &ended, [at(attempt.start_time()), at(self.end)], events, take);
+        self.make_own(scratch, state, &ended, [begun, at(self.end)], events, take);
     }
 
     /// Makes the attempt's own span.

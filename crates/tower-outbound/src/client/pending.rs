@@ -36,6 +36,7 @@ pub(super) enum Pending {
 impl Future for Pending {
     type Output = Result<Response<Observing>, Error>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Sent(future) => Pin::new(future).poll(cx),

@@ -48,10 +48,12 @@ pin_project! {
 }
 
 impl<B> HandOffBody<B> {
+    #[inline]
     pub(crate) fn new(inner: B, attempt: Attempt) -> Self {
         Self { inner, attempt, polled: false }
     }
 
+    #[inline]
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
     }
@@ -65,6 +67,7 @@ impl<B: Body> Body for HandOffBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -77,6 +80,7 @@ impl<B: Body> Body for HandOffBody<B> {
         this.inner.poll_frame(cx)
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         let ended = self.inner.is_end_stream();
         if !self.polled {
@@ -88,6 +92,7 @@ impl<B: Body> Body for HandOffBody<B> {
         ended
     }
 
+    #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
@@ -95,8 +100,7 @@ impl<B: Body> Body for HandOffBody<B> {
 
 /// Unless a layer on the caller's side asks, the client's connection asks, and is about to write the head.
 fn on_body_queried(attempt: &Attempt) {
-    let on_callers_side = Attempt::current().is_some_and(|current| current.id() == attempt.id());
-    if on_callers_side || attempt.request_body().is_being_sent() {
+    if attempt.is_current() || attempt.request_body().is_being_sent() {
         return;
     }
     let at = Instant::now();

@@ -31,8 +31,11 @@ pin_project! {
 
 impl<F, K> UploadTask<F, K> {
     /// Wraps a task that is being spawned. `kept` is dropped after the task.
+    // Inline: hyper's tasks are large.
+    #[inline]
     pub(crate) fn new(inner: F, kept: K) -> Self {
-        Self { inner, kept, attempt: take_upload(), grace: Grace::default() }
+        let attempt = take_upload();
+        Self { inner, kept, attempt, grace: Grace::default() }
     }
 }
 

@@ -24,6 +24,7 @@ pin_project! {
 }
 
 impl<B: Body> InFlightLimitBody<B> {
+    #[inline]
     pub(super) fn new(inner: B, permit: Option<Permit>) -> Self {
         let permit = permit.filter(|_| !inner.is_end_stream());
         Self { inner, permit }
@@ -46,6 +47,7 @@ impl<B: Body> Body for InFlightLimitBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
+    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,10 +65,12 @@ impl<B: Body> Body for InFlightLimitBody<B> {
         polled
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         self.inner.is_end_stream()
     }
 
+    #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }

@@ -39,6 +39,7 @@ struct Waiting<S, B> {
 }
 
 impl<S, B, F> InFlightLimitFuture<S, B, F> {
+    #[inline]
     pub(super) fn called(future: F, permit: Option<Permit>) -> Self {
         Self { called: Some(future), waiting: None, permit }
     }
@@ -57,6 +58,7 @@ where
 {
     type Output = Result<Response<InFlightLimitBody<R>>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.called.is_none() {

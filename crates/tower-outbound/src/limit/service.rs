@@ -53,6 +53,7 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let limiter = &self.limiter;
         if limiter.is_unlimited() {

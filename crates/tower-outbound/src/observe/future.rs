@@ -32,6 +32,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    #[inline]
     pub(super) fn new(attempt: Attempt) -> Self {
         Self { attempt }
     }
@@ -116,6 +117,7 @@ pin_project! {
 }
 
 impl<F> ObserveFuture<F> {
+    #[inline]
     pub(super) fn new(inner: Option<F>, guard: Guard, watch: Option<AttemptTimers>) -> Self {
         Self { guard: Some(guard), inner, watch, check_up: CheckUp::new() }
     }

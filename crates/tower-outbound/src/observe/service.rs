@@ -125,11 +125,8 @@ impl RequestFacts {
         let headers = request.headers();
         let named = NamedHeaders::of(headers);
         let is_grpc = named.is_grpc();
-        let normal = || {
-            is_grpc
-                || request.extensions().get::<Streaming>().is_some()
-                || named.accepts_event_stream()
-        };
+        let normal =
+            || is_grpc || request.extensions().get::<Streaming>().is_some() || named.accepts_event_stream();
         let normal = timeouts.depend_on_silence() && normal();
         Self {
             asks_close: named.has_connection_option(headers, "close"),

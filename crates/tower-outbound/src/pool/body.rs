@@ -33,6 +33,7 @@ impl Body for PoolBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
+    #[inline]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,10 +51,12 @@ impl Body for PoolBody {
         polled
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
+    #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }

@@ -145,8 +145,8 @@ impl<B> Conn<B> {
     /// Puts what the connector says of the connection into the extensions of a response: unless its attempt, whose timings are
     /// there, has all of that.
     pub(super) fn name_in<R>(&self, response: &mut Response<R>) {
-        let known = |record: &Connection| Attempt::current().is_some_and(|attempt| attempt.is_served_by(record));
-        if self.has_extras || !self.core.observed || !self.record.as_ref().is_some_and(known) {
+        let known = self.core.observed && self.record.as_ref().is_some_and(Attempt::is_current_served_by);
+        if self.has_extras || !known {
             self.connected.get_extras(response.extensions_mut());
         }
     }

@@ -26,6 +26,7 @@ impl<F> Executor<F> for PoolExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    #[inline]
     fn execute(&self, task: F) {
         tokio::spawn(UploadTask::new(task, self.place.clone()));
     }

@@ -193,6 +193,7 @@ where
         Poll::Ready(Err(PoolTimeoutError::new(origin, occupancy, since.elapsed()).into()))
     }
 
+    #[inline]
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Response<PoolBody>>, BoxError>> {
         let Stage::Sending { answer, .. } = &mut self.stage else { return Poll::Ready(Ok(None)) };
         let result = ready!(answer.poll(cx));

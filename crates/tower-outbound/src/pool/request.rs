@@ -49,8 +49,7 @@ impl Target {
             None if is_connect => Scheme::HTTP,
             None => return Err(not_absolute()),
         };
-        let upper =
-            origin.is_none() && authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
+        let upper = origin.is_none() && authority.as_str().bytes().any(|byte| byte.is_ascii_uppercase());
         let lower_host = upper.then(|| authority.host().to_ascii_lowercase().into_boxed_str());
         Ok(Self { scheme, authority, origin, lower_host, is_connect })
     }
@@ -104,9 +103,9 @@ impl Target {
         if request.version() == Version::HTTP_2 {
             return Err(invalid("the request asks for HTTP/2, and the connection speaks HTTP/1".to_owned()));
         }
-        if set_host && !request.headers().contains_key(HOST) {
-            let host = conn.host(&self.authority, || self.host());
-            request.headers_mut().insert(HOST, host);
+        if set_host {
+            let host = || conn.host(&self.authority, || self.host());
+            request.headers_mut().entry(HOST).or_insert_with(host);
         }
         if self.is_connect {
             self.authority_form(request);

@@ -43,7 +43,8 @@ impl Default for Origins {
 /// The slot of a URI's authority: by its length and its end, which has the port.
 fn slot(uri: &Uri) -> usize {
     let authority = uri.authority().map_or(&[][..], |authority| authority.as_str().as_bytes());
-    let end = authority.iter().rev().take(4).fold(authority.len(), |slot, byte| slot * 31 + usize::from(*byte));
+    let end =
+        authority.iter().rev().take(4).fold(authority.len(), |slot, byte| slot * 31 + usize::from(*byte));
     end % SLOTS
 }
 

@@ -86,19 +86,23 @@ impl Registry {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    #[inline]
     pub(crate) fn observers(&self) -> &Observers {
         &self.0.observers
     }
 
+    #[inline]
     pub(crate) fn timers(&self) -> &Timers {
         &self.0.timers
     }
 
+    #[inline]
     pub(crate) fn emit(&self, event: &Event<'_>) {
         self.0.observers.emit(event);
     }
 
     /// The current settings.
+    #[inline]
     pub(crate) fn settings(&self) -> Guard<Arc<StackSettings>> {
         self.0.settings.load()
     }

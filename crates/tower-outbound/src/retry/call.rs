@@ -57,6 +57,7 @@ pub(super) struct RetryCall<L, B: Body> {
     /// Whether this layer reports the start and the end of the call. A layer above may do so instead.
     owns_call: bool,
     parts: RequestParts,
+    /// Only of interest where the settings ask for it.
     idempotent: bool,
     replay: CallStorage<ReplayState<B>>,
     max_retries: u32,
@@ -95,7 +96,8 @@ impl<L: Lease<B>, B: Body> RetryCall<L, B> {
             bytes => bytes,
         };
         // Before the call joins the extensions: a retry adds the call itself, and empty extensions clone for free.
-        let (parts, idempotent) = (RequestParts::of(&request), is_idempotent(&request));
+        let parts = RequestParts::of(&request);
+        let idempotent = settings.idempotent && is_idempotent(&request);
         let (mut request, new_call, replay) = ReplayState::store(request, replay_up_to);
         let call = join_call(request.extensions_mut(), new_call, options.above_observe);
         call.take_deadlines(request.extensions());

@@ -219,7 +219,9 @@ impl AttemptTimeouts {
 }
 
 fn shortest<const N: usize>(timeouts: [Duration; N]) -> Option<Duration> {
-    timeouts.into_iter().filter(|timeout| !timeout.is_zero()).min()
+    let shorter = |a: Duration, b: Duration| if b.is_zero() || (a < b && !a.is_zero()) { a } else { b };
+    let shortest = timeouts.into_iter().fold(Duration::ZERO, shorter);
+    if shortest.is_zero() { None } else { Some(shortest) }
 }
 
 /// Marks a request to which the peer may be silent for long, such as a watch or a long poll: the defaults of

@@ -42,17 +42,17 @@ impl AttemptTimers {
             frame_polled_at: None,
             last_turns: None,
         };
-        this.before_head().or(this.after_head()).is_some().then_some(this)
+        if this.before_head().is_some() || this.after_head().is_some() { Some(this) } else { None }
     }
 
     /// The shortest timeout before the response's head.
     fn before_head(&self) -> Option<Duration> {
-        self.timeouts.before_head().into_iter().chain(self.deadline).min()
+        sooner(self.timeouts.before_head(), self.deadline)
     }
 
     /// The shortest timeout after the response's head.
     fn after_head(&self) -> Option<Duration> {
-        self.timeouts.after_head().into_iter().chain(self.deadline).min()
+        sooner(self.timeouts.after_head(), self.deadline)
     }
 
     /// Whether the attempt began after the deadline.
@@ -143,6 +143,14 @@ impl AttemptTimers {
         let (kind, timeout) = timeouts.min_by_key(|(_, timeout)| *timeout)?;
         let elapsed = attempt.start_time().elapsed() >= timeout;
         elapsed.then(|| TimeUp::new(kind, timeout))
+    }
+}
+
+fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, None) => a,
+        (None, b) => b,
     }
 }
 

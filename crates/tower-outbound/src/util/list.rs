@@ -61,12 +61,14 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     fn node(&self, key: Key) -> &Node<T> {
         #[cfg(all(test, debug_assertions))]
         self.visits.set(self.visits.get() + 1);
         &self.nodes[key as usize]
     }
 
+    #[inline]
     fn node_mut(&mut self, key: Key) -> &mut Node<T> {
         #[cfg(all(test, debug_assertions))]
         self.visits.set(self.visits.get() + 1);
@@ -101,10 +103,12 @@ impl<T> Slab<T> {
         value
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: Key) -> &T {
         self.node(key).value.as_ref().expect("a key is not used after its removal")
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> &mut T {
         self.node_mut(key).value.as_mut().expect("a key is not used after its removal")
     }
@@ -115,6 +119,7 @@ impl<T> Slab<T> {
     }
 
     /// Appends a value that is in no list.
+    #[inline]
     pub(crate) fn push_back(&mut self, list: &mut List, key: Key) {
         let node = self.node_mut(key);
         (node.previous, node.next) = (list.last, NONE);
@@ -126,6 +131,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes a value out of the list that it is in.
+    #[inline]
     pub(crate) fn unlink(&mut self, list: &mut List, key: Key) {
         let Node { previous, next, .. } = *self.node(key);
         match previous {

@@ -56,6 +56,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
         let before = buf.filled().len();
         let had_room = buf.remaining() > 0;
         let mut result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        // Most reads ask whether an idle connection has ended.
+        if result.is_pending() && self.fault.is_none() {
+            return self.traffic.read_pending(cx, buf);
+        }
         let read = &buf.filled()[before..];
         match &result {
             Poll::Ready(Ok(())) if had_room => self.traffic.read(read),
@@ -80,6 +84,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Meter<T> {
 
 impl<T: AsyncWrite + Unpin> Meter<T> {
     /// One write of all buffers that the inner IO takes.
+    #[inline]
     fn write(
         &mut self,
         cx: &mut Context<'_>,
@@ -95,6 +100,7 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
     }
 
     /// A flush or a shutdown.
+    #[inline]
     fn flush(
         &mut self,
         cx: &mut Context<'_>,
@@ -108,6 +114,7 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
     }
 
     /// Writes a frame of this layer, if one is due. `flushes`: the client has written everything that it had.
+    #[inline]
     fn write_own(&mut self, cx: &mut Context<'_>, flushes: bool) -> Poll<io::Result<()>> {
         while let Some(rest) = self.traffic.unwritten(flushes) {
             let written = self.unless_failed(cx, |inner, cx| inner.poll_write(cx, rest.bytes()));
@@ -120,11 +127,13 @@ impl<T: AsyncWrite + Unpin> Meter<T> {
     }
 
     /// Whether there may be something to read that answers what was written.
+    #[inline]
     fn may_read_on(&self) -> bool {
         !self.read_over && self.traffic.may_have_been_answered()
     }
 
     /// A write, flush or shutdown. None reaches the inner IO after one has failed.
+    #[inline]
     fn unless_failed<R>(
         &mut self,
         cx: &mut Context<'_>,

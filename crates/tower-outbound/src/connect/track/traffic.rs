@@ -73,6 +73,7 @@ impl Traffic {
         }
     }
 
+    #[inline]
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
     }
@@ -113,6 +114,7 @@ impl Traffic {
     ///
     /// # Errors
     /// The attempt has failed: nothing more of its request may be written.
+    #[inline]
     pub(super) fn before_flush(&mut self) -> io::Result<()> {
         match &mut self.content {
             Content::Http1(turns) => turns.claim(0),
@@ -141,6 +143,7 @@ impl Traffic {
         turns.is_response_read(&self.connection)
     }
 
+    #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.plain
     }
@@ -189,6 +192,7 @@ impl Traffic {
     }
 
     /// A flush, or a shutdown.
+    #[inline]
     pub(super) fn flushed(&mut self, cx: &Context<'_>, result: &Poll<io::Result<()>>) {
         if result.is_ready() {
             self.guard.progressed();
@@ -220,6 +224,7 @@ impl Traffic {
     }
 
     /// Lets the client read a piece of an injected frame; `false` if none is due.
+    #[inline]
     pub(super) fn inject(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         match &mut self.content {
             Content::Http2(http2) => http2.inject(&self.connection, buf),
@@ -228,6 +233,7 @@ impl Traffic {
     }
 
     /// A frame of this layer that is to be written now. `flushes`: the client has written everything that it had.
+    #[inline]
     pub(super) fn unwritten(&self, flushes: bool) -> Option<Rest> {
         match &self.content {
             Content::Http2(http2) => http2.unwritten(flushes),
@@ -246,6 +252,7 @@ impl Traffic {
     }
 
     /// A read is pending.
+    #[inline]
     pub(super) fn read_pending(
         &mut self,
         cx: &mut Context<'_>,

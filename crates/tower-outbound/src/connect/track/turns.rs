@@ -50,6 +50,7 @@ impl Turns {
 
     /// Before a write: a write after a response begins a turn, unless an upload goes on after an early response, or the
     /// connection is upgraded.
+    #[inline]
     pub(super) fn begin_next(&mut self, connection: &Connection) {
         if !self.answered || self.blocked {
             return;
@@ -88,6 +89,7 @@ impl Turns {
     ///
     /// # Errors
     /// The attempt has failed: nothing more of its request may be written.
+    #[inline]
     pub(super) fn claim(&mut self, offered: u64) -> io::Result<()> {
         let Some(request) = &self.request else { return Ok(()) };
         if self.claim == Claim::Whole {
@@ -102,6 +104,7 @@ impl Turns {
     }
 
     /// Whether the connection may be idle, if no attempt uses it.
+    #[inline]
     pub(super) const fn may_be_idle(&self) -> bool {
         self.observed && self.answered && !self.blocked
     }
@@ -127,6 +130,7 @@ impl Turns {
     }
 
     /// A write has ended. `lost`: if it failed, a part of the request may have been sent all the same.
+    #[inline]
     pub(super) fn written(&mut self, result: &Poll<io::Result<usize>>, lost: bool, at: Instant) {
         self.blocked = result.is_pending();
         self.untouched &= result.is_pending();
@@ -148,6 +152,7 @@ impl Turns {
 
     /// A flush has ended: hyper flushes when it has written everything. Returns whether the request is whole only now, after
     /// its response has begun.
+    #[inline]
     pub(super) fn flushed(&mut self, result: &Poll<io::Result<()>>) -> bool {
         if self.claim == Claim::None {
             return false;
@@ -189,6 +194,7 @@ impl Turns {
         self.first_byte(began);
     }
 
+    #[inline]
     fn first_byte(&mut self, began: Option<Instant>) {
         if let Some(at) = began {
             self.answered = true;

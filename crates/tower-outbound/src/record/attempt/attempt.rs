@@ -29,6 +29,12 @@ impl Attempt {
         AttemptScope::current()
     }
 
+    /// Whether this is the attempt whose future or body is being polled on this thread.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        AttemptScope::with_current(|current| current.id() == self.id()).unwrap_or(false)
+    }
+
     /// Unique within the process.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -37,6 +43,7 @@ impl Attempt {
 
     /// The call that this attempt belongs to.
     #[must_use]
+    #[inline]
     pub fn call(&self) -> &Call {
         &self.0.call
     }
@@ -49,6 +56,7 @@ impl Attempt {
 
     /// The origin that the request is sent to.
     #[must_use]
+    #[inline]
     pub fn origin(&self) -> &Origin {
         &self.0.origin
     }
@@ -67,12 +75,14 @@ impl Attempt {
 
     /// When the attempt started.
     #[must_use]
+    #[inline]
     pub fn start_time(&self) -> Instant {
         self.0.start
     }
 
     /// When the attempt ended; `None` before that.
     #[must_use]
+    #[inline]
     pub fn end_time(&self) -> Option<Instant> {
         self.0.marks.end.get(self.0.start)
     }
@@ -154,6 +164,7 @@ impl Attempt {
 
     /// Whether the attempt has ended.
     #[must_use]
+    #[inline]
     pub fn is_ended(&self) -> bool {
         self.0.marks.end.is_set()
     }
@@ -206,26 +217,31 @@ impl Attempt {
         self.0.grpc.code()
     }
 
+    #[inline]
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
     }
 
     /// What the limit of requests in flight may do.
+    #[inline]
     pub(crate) fn queue(&self) -> AttemptQueue<'_> {
         AttemptQueue(self)
     }
 
     /// What the body of the request may do.
+    #[inline]
     pub(crate) fn request_body(&self) -> AttemptRequestBody<'_> {
         AttemptRequestBody(self)
     }
 
     /// What the IO of a connection may do.
+    #[inline]
     pub(crate) fn io(&self) -> AttemptIo<'_> {
         AttemptIo(self)
     }
 
     /// What the layer that waits for the response may do.
+    #[inline]
     pub(crate) fn response(&self) -> AttemptResponse<'_> {
         AttemptResponse(self)
     }
@@ -242,13 +258,15 @@ impl Attempt {
     }
 
     /// Whether the service below is being called with the request: it has started just now.
+    #[inline]
     pub(crate) fn is_starting(&self) -> bool {
         CallScope::is_calling(self)
     }
 
-    /// Whether this connection serves the attempt.
-    pub(crate) fn is_served_by(&self, connection: &Connection) -> bool {
-        self.0.serving().connection.as_ref() == Some(connection)
+    /// Whether this connection serves the [current](Self::current) attempt.
+    pub(crate) fn is_current_served_by(connection: &Connection) -> bool {
+        let served = |current: &Self| current.0.serving().connection.as_ref() == Some(connection);
+        AttemptScope::with_current(served).unwrap_or(false)
     }
 
     /// Whether a request is the one of this attempt, which passes a second layer. A request that is sent from inside this

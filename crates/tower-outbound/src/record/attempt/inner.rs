@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use http::{Method, Uri, Version};
 use tokio::time::Instant;
@@ -61,10 +62,20 @@ impl AttemptInner {
     /// When the whole request was sent. On HTTP/2 no write shows the end of the body: then when the client has taken the
     /// body, and no earlier than the HEADERS.
     pub(in crate::record) fn sent(&self) -> Option<Instant> {
+        self.sent_nanos().map(|nanos| self.start + Duration::from_nanos(nanos))
+    }
+
+    /// Whether an HTTP/1 connection has begun to write the request: then the writes show whether it is stuck.
+    pub(in crate::record) fn is_written_by_turns(&self) -> bool {
+        self.marks.send_start.is_set() && !self.stream.is_open() && self.write.has_turn()
+    }
+
+    /// The same in nanoseconds since the start of the attempt.
+    pub(in crate::record) fn sent_nanos(&self) -> Option<u64> {
         let Marks { send_start, send_end, body_sent, .. } = &self.marks;
-        send_end.get(self.start).or_else(|| {
-            let headers = send_start.get(self.start).filter(|_| self.stream.is_open())?;
-            Some(headers.max(body_sent.get(self.start)?))
+        send_end.nanos().or_else(|| {
+            let headers = send_start.nanos().filter(|_| self.stream.is_open())?;
+            Some(headers.max(body_sent.nanos()?))
         })
     }
 }

@@ -63,16 +63,19 @@ impl AttemptIo<'_> {
 
     /// A connection is about to write this many bytes of the request, or to flush. `false` if the request was reported: the
     /// connection must not write it. Otherwise one of the three methods below follows.
+    #[inline]
     pub(crate) fn try_write(self, offered: u64) -> bool {
         self.0.0.write.try_write(offered)
     }
 
     /// The write, or flush, is pending.
+    #[inline]
     pub(crate) fn write_pending(self, offered: u64) {
         self.0.0.write.end_write(offered, WriteEnd::Nothing);
     }
 
     /// The write returned this many bytes. Returns whether the whole request was written: then a flush ends the write.
+    #[inline]
     pub(crate) fn written(self, offered: u64, bytes: u64, at: Instant) -> bool {
         let inner = &*self.0.0;
         let whole = bytes == offered && self.is_request_complete();
@@ -92,6 +95,7 @@ impl AttemptIo<'_> {
     }
 
     /// The client has flushed everything that it had. Returns whether that was the whole request.
+    #[inline]
     pub(crate) fn flushed(self) -> bool {
         let complete = self.is_request_complete();
         self.unblocked();
@@ -100,6 +104,7 @@ impl AttemptIo<'_> {
     }
 
     /// The socket accepts no more bytes for now.
+    #[inline]
     pub(crate) fn blocked(self) {
         let inner = &*self.0.0;
         if !inner.marks.blocked.is_set() {
@@ -108,6 +113,7 @@ impl AttemptIo<'_> {
     }
 
     /// The socket accepts bytes again.
+    #[inline]
     pub(crate) fn unblocked(self) {
         let marks = &self.0.0.marks;
         if marks.blocked.is_set() {
@@ -116,6 +122,7 @@ impl AttemptIo<'_> {
     }
 
     /// The first byte of the response was read. `still_writing`: the request is not wholly written.
+    #[inline]
     pub(crate) fn first_byte(self, at: Instant, still_writing: bool) {
         let inner = &*self.0.0;
         let early = still_writing || !inner.marks.body_sent.is_set();
@@ -125,11 +132,13 @@ impl AttemptIo<'_> {
     }
 
     /// Whether the client took the whole body.
+    #[inline]
     pub(crate) fn is_request_complete(self) -> bool {
         self.0.0.marks.body_sent.is_set()
     }
 
     /// Whether the attempt has failed, so that nothing more of its request may be written.
+    #[inline]
     pub(crate) fn is_sealed(self) -> bool {
         self.0.0.write.is_sealed()
     }

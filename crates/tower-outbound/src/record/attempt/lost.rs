@@ -21,6 +21,7 @@ const LATER: Duration = Duration::from_millis(100);
 const UNPROVED: Duration = Duration::from_secs(29);
 
 /// Whether a connection has the request, or the attempt is over.
+#[inline]
 pub(super) fn is_taken(attempt: &Attempt) -> bool {
     let marks = &attempt.0.marks;
     marks.accepted.is_set() || marks.send_start.is_set() || marks.head.is_set() || attempt.is_ended()

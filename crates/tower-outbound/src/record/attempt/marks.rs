@@ -10,34 +10,47 @@ use tokio::time::Instant;
 pub(in crate::record) struct Mark(AtomicU64);
 
 impl Mark {
+    #[inline]
     pub(in crate::record) fn get(&self, start: Instant) -> Option<Instant> {
         self.since().map(|since| start + since)
     }
 
     /// The time from the record's start to the instant.
+    #[inline]
     pub(in crate::record) fn since(&self) -> Option<Duration> {
-        self.0.load(Ordering::Acquire).checked_sub(1).map(Duration::from_nanos)
+        self.nanos().map(Duration::from_nanos)
+    }
+
+    /// The same in nanoseconds.
+    #[inline]
+    pub(in crate::record) fn nanos(&self) -> Option<u64> {
+        self.0.load(Ordering::Acquire).checked_sub(1)
     }
 
     /// Sets or moves the instant.
+    #[inline]
     pub(in crate::record) fn set(&self, start: Instant, at: Instant) {
         self.0.store(encode(start, at), Ordering::Release);
     }
 
     /// Sets the instant unless it is set. Returns whether it did.
+    #[inline]
     pub(in crate::record) fn set_once(&self, start: Instant, at: Instant) -> bool {
         self.0.compare_exchange(0, encode(start, at), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    #[inline]
     pub(in crate::record) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire) != 0
     }
 
+    #[inline]
     pub(in crate::record) fn clear(&self) {
         self.0.store(0, Ordering::Release);
     }
 }
 
+#[inline]
 fn encode(start: Instant, at: Instant) -> u64 {
     let nanos = at.saturating_duration_since(start).as_nanos();
     u64::try_from(nanos).unwrap_or(u64::MAX - 1).saturating_add(1)

@@ -36,30 +36,36 @@ impl AttemptRequestBody<'_> {
     }
 
     /// Whether a connection has begun to write the request.
+    #[inline]
     pub(crate) fn is_being_sent(self) -> bool {
         self.0.0.marks.send_start.is_set()
     }
 
     /// Whether the request [must not be written](super::AttemptIo::is_sealed).
+    #[inline]
     pub(crate) fn is_sealed(self) -> bool {
         self.0.0.write.is_sealed()
     }
 
     /// The client took this many bytes.
+    #[inline]
     pub(crate) fn count(self, bytes: u64) {
         self.0.0.request_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// The client polled the body. While the body is pending, the client cannot be stuck on the peer.
+    #[inline]
     pub(crate) fn polled(self, pending: bool) {
         let inner = &*self.0.0;
-        match pending {
-            true => inner.marks.buffered.clear(),
-            false => inner.marks.buffered.set(inner.start, Instant::now()),
+        if pending {
+            inner.marks.buffered.clear();
+        } else if !inner.marks.buffered.is_set() || !inner.is_written_by_turns() {
+            inner.marks.buffered.set(inner.start, Instant::now());
         }
     }
 
     /// The client took the whole body.
+    #[inline]
     pub(crate) fn complete(self) {
         let inner = &*self.0.0;
         if !inner.marks.body_sent.is_set() {
@@ -102,6 +108,7 @@ impl AttemptRequestBody<'_> {
     }
 
     /// The body was polled for the first time.
+    #[inline]
     pub(crate) fn polled_first(self) {
         self.see_escape();
     }

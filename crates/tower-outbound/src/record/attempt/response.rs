@@ -25,11 +25,13 @@ impl AttemptResponse<'_> {
     }
 
     /// A pool of this crate has the request, and loses none.
+    #[inline]
     pub(crate) fn given_to_pool(self) {
         self.0.0.pooled.store(true, Ordering::Relaxed);
     }
 
     /// Whether a pool of this crate has or had the request.
+    #[inline]
     pub(crate) fn is_pooled(self) -> bool {
         self.0.0.pooled.load(Ordering::Relaxed)
     }
@@ -123,6 +125,7 @@ impl AttemptResponse<'_> {
     }
 
     /// This many bytes of the body were received.
+    #[inline]
     pub(crate) fn count(self, bytes: u64) {
         self.0.0.response_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -148,6 +151,7 @@ impl AttemptResponse<'_> {
     }
 
     /// Whether a connection has the request, or the attempt is over.
+    #[inline]
     pub(crate) fn is_taken(self) -> bool {
         super::lost::is_taken(self.0)
     }

@@ -21,18 +21,21 @@ pub(crate) struct CallHandOver {
 }
 
 impl CallHandOver {
+    #[inline]
     pub(crate) fn enter(call: &Call) -> Self {
         let before = HANDED_OVER.try_with(|handed| handed.replace(Some(call.clone()))).ok().flatten();
         Self { before }
     }
 
     /// The call for an attempt whose request has none.
+    #[inline]
     pub(super) fn take() -> Option<Call> {
         HANDED_OVER.try_with(RefCell::take).ok().flatten()
     }
 }
 
 impl Drop for CallHandOver {
+    #[inline]
     fn drop(&mut self) {
         let before = self.before.take();
         let _ = HANDED_OVER.try_with(|handed| handed.replace(before));
@@ -45,17 +48,26 @@ pub(crate) struct AttemptScope {
 }
 
 impl AttemptScope {
+    #[inline]
     pub(super) fn current() -> Option<Attempt> {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
+    /// What this finds of the current attempt, without a handle to it. It must not change the scope.
+    #[inline]
+    pub(super) fn with_current<R>(look: impl FnOnce(&Attempt) -> R) -> Option<R> {
+        CURRENT.try_with(|current| current.borrow().as_ref().map(look)).ok().flatten()
+    }
+
     /// Makes this the current attempt.
+    #[inline]
     pub(crate) fn enter(attempt: &Attempt) -> Self {
         let before = CURRENT.try_with(|current| current.replace(Some(attempt.clone()))).ok().flatten();
         Self { before }
     }
 
     /// Makes no attempt the current one: a connection's own task runs now.
+    #[inline]
     pub(crate) fn outside() -> Self {
         let before = CURRENT.try_with(RefCell::take).ok().flatten();
         Self { before }
@@ -70,21 +82,25 @@ pub(crate) struct CallScope {
 
 impl CallScope {
     /// Makes this the current attempt, and its request the one that the service below is called with.
+    #[inline]
     pub(crate) fn enter(attempt: &Attempt) -> Self {
         Self { _calling: Calling::enter(attempt.id()), _attempt: AttemptScope::enter(attempt) }
     }
 
     /// The request that the service is being called with. A layer that calls the service below it later
     /// [resumes](Self::resume) the call then.
+    #[inline]
     pub(crate) fn suspend() -> SuspendedCall {
         SuspendedCall(CALLING.try_with(Cell::get).unwrap_or_default())
     }
 
+    #[inline]
     pub(crate) fn resume(SuspendedCall(attempt): SuspendedCall) -> Calling {
         Calling::enter(attempt)
     }
 
     /// Whether the service below is being called with the request of this attempt.
+    #[inline]
     pub(super) fn is_calling(attempt: &Attempt) -> bool {
         CALLING.try_with(Cell::get).is_ok_and(|calling| calling == attempt.id())
     }
@@ -100,18 +116,21 @@ pub(crate) struct Calling {
 }
 
 impl Calling {
+    #[inline]
     fn enter(attempt: u64) -> Self {
         Self { before: CALLING.try_with(|calling| calling.replace(attempt)).unwrap_or_default() }
     }
 }
 
 impl Drop for Calling {
+    #[inline]
     fn drop(&mut self) {
         let _ = CALLING.try_with(|calling| calling.set(self.before));
     }
 }
 
 impl Drop for AttemptScope {
+    #[inline]
     fn drop(&mut self) {
         let before = self.before.take();
         let _ = CURRENT.try_with(|current| current.replace(before));
@@ -123,10 +142,12 @@ impl Drop for AttemptScope {
 pub(crate) struct WeakAttempt(Weak<AttemptInner>);
 
 impl WeakAttempt {
+    #[inline]
     pub(crate) fn new(attempt: &Attempt) -> Self {
         Self(Arc::downgrade(&attempt.0))
     }
 
+    #[inline]
     pub(crate) fn upgrade(&self) -> Option<Attempt> {
         self.0.upgrade().map(Attempt)
     }

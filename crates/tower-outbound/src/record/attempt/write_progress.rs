@@ -69,12 +69,14 @@ impl WriteProgress {
     /// Claims a write of this many bytes, or a flush of 0. `false` if the request is sealed.
     ///
     /// Only the connection's task claims; [`end_write`](Self::end_write) follows.
+    #[inline]
     pub(super) fn try_write(&self, offered: u64) -> bool {
         let claim = |progress: u64| (progress & SEALED == 0).then_some((progress | WRITING) + offered);
         self.progress.fetch_update(Ordering::AcqRel, Ordering::Acquire, claim).is_ok()
     }
 
     /// The claimed write has ended. This many of the offered bytes were not written.
+    #[inline]
     pub(super) fn end_write(&self, unwritten: u64, end: WriteEnd) {
         let flag = match end {
             WriteEnd::Nothing => 0,
@@ -135,6 +137,7 @@ impl WriteProgress {
         self.turn.store(false, Ordering::Release);
     }
 
+    #[inline]
     pub(super) fn has_turn(&self) -> bool {
         self.turn.load(Ordering::Acquire)
     }

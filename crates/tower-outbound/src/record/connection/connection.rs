@@ -304,6 +304,13 @@ impl Connection {
         self.0.lifecycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// To begin or end a use.
+    pub(super) fn lifecycle_of_use(&self) -> MutexGuard<'_, Lifecycle> {
+        let mut lifecycle = self.lifecycle();
+        lifecycle.notifications.unheard = !self.0.registry.observers().are_listening();
+        lifecycle
+    }
+
     /// Records a probable close reason. The first one wins.
     pub(in crate::record) fn hint(&self, hint: CloseHint) {
         if hint == CloseHint::Upgraded {

@@ -27,12 +27,14 @@ impl<'a> ConnectionIo<'a> {
         self.0.is_opaque()
     }
 
+    #[inline]
     pub(crate) fn count_read(self, bytes: usize, at: Instant) {
         let inner = &*self.0.0;
         inner.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
         inner.last_read.set(inner.opened, at);
     }
 
+    #[inline]
     pub(crate) fn count_written(self, bytes: usize, at: Instant) {
         let inner = &*self.0.0;
         inner.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -52,7 +54,7 @@ impl<'a> ConnectionIo<'a> {
         if inner.last_stream_opened.swap(sequence, Ordering::AcqRel) == 0 {
             inner.first_stream_opened.store(sequence, Ordering::Release);
         }
-        let mut lifecycle = self.0.lifecycle();
+        let mut lifecycle = self.0.lifecycle_of_use();
         let attempt = lifecycle.begin_stream(stream, sequence, at);
         lifecycle.serves_others |= attempt.is_none() && !self.0.origin().has_attempts();
         let lost = lifecycle.acceptances.take_lost();
@@ -89,7 +91,7 @@ impl<'a> ConnectionIo<'a> {
 
     pub(crate) fn end_stream(self, at: Instant) {
         let inner = &*self.0.0;
-        let mut lifecycle = self.0.lifecycle();
+        let mut lifecycle = self.0.lifecycle_of_use();
         lifecycle.end_use(inner.opened, at, || inner.registry.settings().idle_timeout);
         self.0.flush_notifications(lifecycle);
     }
@@ -114,6 +116,7 @@ impl<'a> ConnectionIo<'a> {
     }
 
     /// Whether the bytes of an upgraded connection are not HTTP any more.
+    #[inline]
     pub(crate) fn is_upgraded(self) -> bool {
         self.0.is_upgraded()
     }

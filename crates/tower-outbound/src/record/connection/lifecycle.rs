@@ -249,7 +249,7 @@ impl Lifecycle {
         if self.end.is_some() {
             self.close(true, opened, at, idle_timeout());
         } else {
-            self.notifications.push(Notification::Idle);
+            self.notifications.push_use(Notification::Idle);
         }
     }
 
@@ -297,7 +297,7 @@ impl Lifecycle {
     fn activate(&mut self) {
         self.in_flight += 1;
         if self.in_flight == 1 {
-            self.notifications.push(Notification::Active);
+            self.notifications.push_use(Notification::Active);
         }
     }
 

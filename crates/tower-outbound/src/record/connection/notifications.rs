@@ -29,11 +29,20 @@ pub(super) struct Notifications {
     queue: VecDeque<Notification>,
     /// A thread is emitting.
     flushing: bool,
+    /// Nobody listens: neither the start nor the end of a use is queued.
+    pub(super) unheard: bool,
 }
 
 impl Notifications {
     pub(super) fn push(&mut self, notification: Notification) {
         self.queue.push_back(notification);
+    }
+
+    /// The connection becomes active, or idle.
+    pub(super) fn push_use(&mut self, notification: Notification) {
+        if !self.unheard {
+            self.push(notification);
+        }
     }
 
     #[cfg(test)]
@@ -57,7 +66,7 @@ impl Connection {
 
     /// Emits what is queued. The thread that comes first also emits what others queue meanwhile.
     pub(super) fn flush_notifications<'a>(&'a self, mut lifecycle: MutexGuard<'a, Lifecycle>) {
-        if lifecycle.notifications.flushing {
+        if lifecycle.notifications.flushing || lifecycle.notifications.queue.is_empty() {
             return;
         }
         while let Some(notification) = lifecycle.notifications.queue.pop_front() {

@@ -22,7 +22,7 @@ impl Connection {
         at: Instant,
         evidence: UseEvidence,
     ) -> (Use, Association) {
-        let mut lifecycle = self.lifecycle();
+        let mut lifecycle = self.lifecycle_of_use();
         lifecycle.newest_start = lifecycle.newest_start.max(Some(attempt.start_time()));
         if !self.is_tracked() {
             // No IO counts the uses.
@@ -107,7 +107,7 @@ impl Connection {
 
     /// An attempt on the connection has ended. An upgraded connection goes on without the attempt.
     pub(in crate::record) fn end_use(&self, at: Instant) {
-        let mut lifecycle = self.lifecycle();
+        let mut lifecycle = self.lifecycle_of_use();
         if self.is_upgraded() {
             lifecycle.hold_upgraded();
         } else {

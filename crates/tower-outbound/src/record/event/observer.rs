@@ -89,6 +89,7 @@ struct Guarded {
 
 impl Observers {
     /// Whether any observer or the log receives events.
+    #[inline]
     pub(crate) fn are_listening(&self) -> bool {
         !self.list.is_empty() || super::log::is_on()
     }

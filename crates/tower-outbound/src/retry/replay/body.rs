@@ -87,6 +87,7 @@ where
     type Data = B::Data;
     type Error = BoxError;
 
+    #[inline]
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,13 +97,15 @@ where
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
             Inner::Empty => Poll::Ready(None),
-            Inner::Leased(Leased { replay, number, view }) => match replay.body.poll_lease(*number, view, cx) {
+            Inner::Leased(Leased { replay, number, view }) => match replay.body.poll_lease(*number, view, cx)
+            {
                 Some(polled) => polled,
                 None => Poll::Ready(Some(Err(LeaseRevoked.into()))),
             },
         }
     }
 
+    #[inline]
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Direct(body) => body.is_end_stream(),
@@ -112,6 +115,7 @@ where
         }
     }
 
+    #[inline]
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Inner::Direct(body) => body.size_hint(),

@@ -62,6 +62,7 @@ pub(super) enum StoredFrame<D> {
 
 impl<D: Clone> StoredFrame<D> {
     /// `None` for a frame of an unknown type.
+    #[inline]
     fn of(frame: &Frame<D>) -> Option<Self> {
         match frame.data_ref() {
             Some(data) => Some(Self::Data(data.clone())),
@@ -157,6 +158,7 @@ impl<B: Body> BodyState<B> {
     }
 
     /// Whether the current lease has given the whole body.
+    #[inline]
     pub(super) fn is_end_stream(&self) -> bool {
         let more = self.peeked.is_some() || self.body.as_ref().is_some_and(|body| !body.is_end_stream());
         let live = !self.ended && more;
@@ -164,6 +166,7 @@ impl<B: Body> BodyState<B> {
     }
 
     /// What the current lease has still to give.
+    #[inline]
     pub(super) fn view(&self) -> LeaseView {
         let mut rest = SizeHint::new();
         rest.set_lower(self.size.lower().saturating_sub(self.given));
@@ -202,14 +205,15 @@ where
     }
 
     /// The next frame of the current lease: stored, peeked, or polled from the body.
+    #[inline]
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> PollFrame<B::Data>
     where
         B::Data: Clone,
     {
-        let frame = match self.stored.get(self.position).cloned() {
+        let frame = match self.stored.get(self.position) {
             Some(stored) => {
                 self.position += 1;
-                Some(Ok(stored.into_frame()))
+                Some(Ok(stored.clone().into_frame()))
             }
             None => ready!(self.poll_body(cx)),
         };
@@ -219,6 +223,7 @@ where
         Poll::Ready(frame)
     }
 
+    #[inline]
     fn poll_body(&mut self, cx: &mut Context<'_>) -> PollFrame<B::Data>
     where
         B::Data: Clone,
@@ -235,7 +240,9 @@ where
                 }
             },
         };
-        self.waker = None;
+        if self.waker.is_some() {
+            self.waker = None;
+        }
         match &polled {
             Some(Ok(frame)) => self.store_frame(frame),
             Some(Err(_)) => self.incomplete = true,
@@ -246,6 +253,7 @@ where
         Poll::Ready(polled)
     }
 
+    #[inline]
     fn store_frame(&mut self, frame: &Frame<B::Data>)
     where
         B::Data: Clone,
@@ -255,7 +263,7 @@ where
         }
         self.stored_bytes += frame.data_ref().map_or(0, Buf::remaining);
         let fits = self.stored_bytes <= self.max_bytes && self.stored.len() < MAX_FRAMES;
-        match StoredFrame::of(frame).filter(|_| fits) {
+        match if fits { StoredFrame::of(frame) } else { None } {
             Some(stored) => {
                 self.stored.push(stored);
                 self.position = self.stored.len();

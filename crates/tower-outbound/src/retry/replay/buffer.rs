@@ -46,6 +46,7 @@ impl<B: Body> ReplayBuffer<B> {
         self.state().announce(length);
     }
 
+    #[inline]
     fn state(&self) -> MutexGuard<'_, BodyState<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,11 +61,13 @@ impl<B: Body> ReplayBuffer<B> {
     }
 
     /// Stable while the lock is held: leases start and are revoked under the lock.
+    #[inline]
     pub(super) fn is_current(&self, lease: u32) -> bool {
         self.current_lease.load(Ordering::SeqCst) == lease
     }
 
     /// Polls the body for a lease, and updates what the lease has still to give; `None` if the lease was revoked.
+    #[inline]
     pub(super) fn poll_lease(
         &self,
         lease: u32,
@@ -84,7 +87,7 @@ impl<B: Body> ReplayBuffer<B> {
         if polled.is_pending() {
             return Some(polled);
         }
-        let unneeded = state.take_unneeded();
+        let unneeded = state.is_incomplete().then(|| state.take_unneeded());
         *view = state.view();
         // Unlock first: dropping the user's data may call back into this buffer.
         drop(state);
