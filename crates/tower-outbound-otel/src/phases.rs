@@ -24,7 +24,8 @@ impl PhaseSpan {
 }
 
 /// Those of an attempt, in their order.
-pub(crate) const PHASES: [Phase; 6] = [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
+pub(crate) const PHASES: [Phase; 6] =
+    [Phase::Queue, Phase::Acquire, Phase::Send, Phase::Wait, Phase::Head, Phase::Body];
 
 /// The phase in which the attempt failed or was cancelled. Phases of a connect are part of `acquire`.
 fn cut_in(outcome: &Outcome) -> Option<Phase> {

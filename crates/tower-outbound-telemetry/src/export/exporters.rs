@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::SpanLimits;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower_outbound::OutboundClient;
-use tracing::subscriber::{NoSubscriber, with_default};
+use tracing::dispatcher::{Dispatch, with_default};
 
 use super::answer::Signal;
 use super::delivery::Delivery;
@@ -161,5 +161,6 @@ where
 
 /// Without the exporter's log: it warns of variables that it does not use.
 fn quietly<T>(build: impl FnOnce() -> T) -> T {
-    with_default(NoSubscriber::new(), build)
+    // Not a `NoSubscriber` of its own: `tracing` would take it for one that wants every level.
+    with_default(&Dispatch::none(), build)
 }

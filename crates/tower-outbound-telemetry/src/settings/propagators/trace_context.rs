@@ -12,7 +12,15 @@ pub(super) struct TraceContext(TraceContextPropagator);
 
 /// `00-{trace id}-{span id}-{flags}`
 const LENGTH: usize = 55;
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let (mut table, mut byte) = ([[0; 2]; 256], 0);
+    while byte < table.len() {
+        table[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 0xf]];
+        byte += 1;
+    }
+    table
+};
 
 impl TextMapPropagator for TraceContext {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
@@ -50,8 +58,7 @@ fn traceparent(span: &SpanContext) -> String {
 /// Two digits for each byte.
 fn write_hex(text: &mut [u8], bytes: &[u8]) {
     for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        digits[0] = DIGITS[usize::from(byte >> 4)];
-        digits[1] = DIGITS[usize::from(byte & 0xf)];
+        digits.copy_from_slice(&DIGITS[usize::from(*byte)]);
     }
 }
 

@@ -32,10 +32,13 @@ impl AttemptIo<'_> {
         let inner = &*self.0.0;
         // hyper takes the request, and maybe the body, in the poll that writes it: one read of the clock is enough.
         let Marks { body_sent, accepted, .. } = &inner.marks;
-        let taken = accepted.get(inner.start).max(body_sent.get(inner.start));
-        let at = taken.unwrap_or_else(Instant::now);
+        let taken = if accepted.nanos() < body_sent.nanos() { body_sent } else { accepted };
+        let at = taken.get(inner.start).unwrap_or_else(Instant::now);
         if !self.0.is_ended() {
-            inner.marks.send_start.set(inner.start, at);
+            match taken.is_set() {
+                true => inner.marks.send_start.copy(taken),
+                false => inner.marks.send_start.set(inner.start, at),
+            }
             inner.marks.send_end.clear();
             inner.marks.first_byte.clear();
             inner.marks.blocked.clear();

@@ -39,6 +39,12 @@ impl Mark {
         self.0.compare_exchange(0, encode(start, at), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// Sets the instant to that of another mark of the record.
+    #[inline]
+    pub(in crate::record) fn copy(&self, of: &Self) {
+        self.0.store(of.0.load(Ordering::Acquire), Ordering::Release);
+    }
+
     #[inline]
     pub(in crate::record) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire) != 0

@@ -29,8 +29,10 @@ pub(super) fn accepted_since(attempt: &Attempt) -> Instant {
 /// on meanwhile.
 pub(super) fn witness_sending(attempt: &Attempt, at: Instant) {
     let inner = &*attempt.0;
+    if inner.marks.send_start.is_set() && (!inner.stream.is_open() || inner.marks.send_end.is_set()) {
+        return;
+    }
     let start = match inner.marks.send_start.get(inner.start) {
-        Some(_) if !inner.stream.is_open() || inner.marks.send_end.is_set() => return,
         Some(headers) => headers,
         None if waits_for_stream(attempt) => return,
         None => {

@@ -18,7 +18,7 @@ impl AttemptRequestBody<'_> {
         let inner = &*self.0.0;
         inner.write.accept(next_sequence);
         inner.marks.accepted.set(inner.start, at);
-        inner.marks.buffered.set(inner.start, at);
+        inner.marks.buffered.copy(&inner.marks.accepted);
         #[cfg(feature = "reqwest")]
         self.taken_by_untracked(at);
     }

@@ -97,7 +97,7 @@ impl AttemptResponse<'_> {
             self.keep_alive(timeout);
         }
         witness_sending(self.0, at);
-        if inner.marks.first_byte.set_once(inner.start, at) {
+        if !inner.marks.first_byte.is_set() && inner.marks.first_byte.set_once(inner.start, at) {
             inner.first_byte_bound.store(true, Ordering::Release);
         }
         inner.marks.head.set(inner.start, at);
