@@ -19,7 +19,7 @@ pub(in crate::pool) struct Deferred<C> {
 }
 
 impl<C> Deferred<C> {
-    pub(in crate::pool) const fn is_empty(&self) -> bool {
+    pub(in crate::pool) fn is_empty(&self) -> bool {
         let Self { wake, dropped, close, unused } = self;
         wake.is_empty() && dropped.is_empty() && close.is_empty() && unused.is_empty()
     }

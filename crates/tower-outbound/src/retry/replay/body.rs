@@ -120,7 +120,7 @@ where
         match &self.0 {
             Inner::Direct(body) => body.size_hint(),
             Inner::Empty => SizeHint::with_exact(0),
-            Inner::Leased(Leased { view, .. }) => view.rest.clone(),
+            Inner::Leased(Leased { view, .. }) => view.rest,
         }
     }
 }
