@@ -9,6 +9,7 @@ pub(crate) const RULE_TESTS: &str = include_str!("../../examples/dashboards/outb
 pub(crate) const RUNBOOKS: &str = include_str!("../../examples/dashboards/runbooks.md");
 pub(crate) const PROMETHEUS: &str = include_str!("../../examples/dashboards/prometheus.yaml");
 pub(crate) const COLLECTOR: &str = include_str!("../../examples/dashboards/collector.yaml");
+pub(crate) const JAEGER: &str = include_str!("../../examples/dashboards/jaeger.yaml");
 pub(crate) const ON_CALL: &str = include_str!("../../crates/tower-outbound/src/docs/on_call.md");
 
 /// A panel of the dashboard.

@@ -1,12 +1,13 @@
 //! `examples/dashboards` on the real Prometheus: what its panels show is what the gateway reports, and its alerts fire.
 //!
 //! `tests/peers/install prometheus collector` builds both. Without them the tests are skipped; `OUTBOUND_REQUIRE_PEERS=1`
-//! makes that a failure. The programs `gateway` and `bulk` are those beside the test: `cargo test --workspace` builds
+//! makes that a failure. Jaeger, for the traces, is always optional. The programs `gateway` and `bulk` are those beside the test: `cargo test --workspace` builds
 //! them.
 
 mod alerts;
 mod compare;
 mod files;
+mod jaeger;
 mod limits;
 mod panels;
 mod programs;
@@ -23,5 +24,6 @@ fn main() -> std::process::ExitCode {
     checks.extend(panels::checks());
     checks.extend(limits::checks());
     checks.extend(alerts::checks());
+    checks.extend(jaeger::checks());
     checks::run(program, checks, String::new)
 }

@@ -156,6 +156,7 @@ fn cells() -> BTreeSet<String> {
                         "PEER" => "peers::nginx".to_owned(),
                         "COLLECTOR" => "collector".to_owned(),
                         "PROMETHEUS" | "PROMTOOL" => "dashboards::prometheus".to_owned(),
+                        "JAEGER" => "dashboards::jaeger".to_owned(),
                         peer => format!("peers::{}", peer.to_lowercase()),
                     };
                     cells.insert(format!("{path}::{name}"));

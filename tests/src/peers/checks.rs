@@ -21,6 +21,7 @@ type Run = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 pub struct Check {
     name: String,
     peers: Vec<Peer>,
+    optional: bool,
     run: Run,
 }
 
@@ -36,7 +37,19 @@ impl Check {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Check { name: name.to_owned(), peers: vec![peer], run: Box::new(move || Box::pin(run())) }
+        Check {
+            name: name.to_owned(),
+            peers: vec![peer],
+            optional: false,
+            run: Box::new(move || Box::pin(run())),
+        }
+    }
+
+    /// It is skipped without its peers, also if `OUTBOUND_REQUIRE_PEERS=1`.
+    #[must_use]
+    pub fn optional(mut self) -> Check {
+        self.optional = true;
+        self
     }
 
     /// It needs this peer too.
@@ -87,7 +100,7 @@ impl Peers {
             Some(peer) => drop(taken.missing.insert(peer.name)),
         }
         drop(taken);
-        match (missing, required) {
+        match (missing, required && !check.optional) {
             (None, _) => attempt(check.run),
             (Some(peer), true) => Err(format!("{} is not found", peer.name).into()),
             (Some(peer), false) => Ok(Completion::ignored_with(format!("skipped, no {}", peer.name))),

@@ -9,6 +9,7 @@ mod dnsmasq;
 mod dovecot;
 mod envoy;
 mod haproxy;
+mod jaeger;
 mod nginx;
 mod process;
 mod prometheus;
@@ -21,6 +22,7 @@ pub use dnsmasq::Dnsmasq;
 pub use dovecot::Dovecot;
 pub use envoy::Envoy;
 pub use haproxy::Haproxy;
+pub use jaeger::Jaeger;
 pub use nginx::{Access, Nginx, NginxConfig};
 pub use prometheus::{Alert, Prometheus, Sample};
 pub use rotel::Rotel;
@@ -62,6 +64,9 @@ pub const PROMETHEUS: Peer = Peer { name: "prometheus", program: "prometheus-pee
 
 /// The tool that checks Prometheus's rules; `tests/peers/install prometheus` builds it too.
 pub const PROMTOOL: Peer = Peer { name: "prometheus", program: "promtool-peer" };
+
+/// Jaeger. It takes too long to build for every machine: its checks are optional.
+pub const JAEGER: Peer = Peer { name: "jaeger", program: "jaeger-peer" };
 
 /// rotel, an OpenTelemetry collector.
 pub const ROTEL: Peer = Peer { name: "rotel", program: "rotel-agent" };
