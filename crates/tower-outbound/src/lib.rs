@@ -76,6 +76,7 @@
 //! | `tracing` (default) | events as structured `tracing` events, and warnings about an incomplete stack |
 //! | `client` | `OutboundClient`: the [`pool`] with TLS (rustls, ring) and every layer |
 //! | `settings` | `settings`: options from the environment and a TOML file, and their change while the service runs |
+//! | `watch` | `Outbound::reload_on_change`: reads the settings again when their file changes |
 //! | `serde` | [`operation::Report`] serialises |
 //! | `json` | `json()` on the response's body of each client |
 //! | `aws-lc-rs` | `TlsProvider::AwsLcRs` for that client; ring stays the default |

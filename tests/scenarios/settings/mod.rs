@@ -7,6 +7,8 @@ mod log;
 mod sighup;
 mod sources;
 mod switches;
+#[cfg(unix)]
+mod watch;
 
 use std::fs;
 use std::path::PathBuf;

@@ -12,6 +12,8 @@ mod sighup;
 #[cfg(test)]
 mod tests;
 mod transport;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use self::builder::OutboundBuilder;
 pub use self::handle::Outbound;

@@ -90,6 +90,11 @@ impl Sources {
         self
     }
 
+    #[cfg(feature = "watch")]
+    pub(crate) fn path(&self) -> Option<&std::path::Path> {
+        self.file.as_deref()
+    }
+
     /// The settings of a start. Reads the file, and blocks meanwhile.
     ///
     /// A broken value is a warning, and the next source that has a valid one counts. A file that cannot be read or parsed is a
