@@ -1,10 +1,12 @@
 //! Settings from files and variables, and their change while requests are under way.
 
+mod bound;
 mod live;
 mod load;
 mod log;
 #[cfg(unix)]
 mod sighup;
+mod several_clients;
 mod sources;
 mod switches;
 #[cfg(unix)]

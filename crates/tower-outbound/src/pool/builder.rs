@@ -38,6 +38,8 @@ impl PoolBuilder {
     }
 
     /// Connections of one origin, connects included. Default: 50. Zero: no limit.
+    ///
+    /// The clients of an [`Outbound`](crate::Outbound) share its limit. One that sets this is apart from the others.
     pub fn max_connections_per_origin(self, limit: usize) -> Self {
         self.set(move |settings| settings.max_connections_per_origin = limit)
     }

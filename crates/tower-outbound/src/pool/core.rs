@@ -1,6 +1,7 @@
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -13,7 +14,7 @@ use super::options::{Options, retires};
 use super::reaper;
 use super::state::{Deferred, Home, Limits, Served, State, Why};
 use crate::error::{PoolConnectError, QueueFullError};
-use crate::record::{Attempt, Origin, OriginParts, Protocol, origin_hasher};
+use crate::record::{Attempt, Origin, OriginParts, Protocol, Registry, origin_hasher};
 use crate::settings::PoolSettings;
 use crate::timer::Timers;
 use crate::util::list::Key;
@@ -33,6 +34,10 @@ pub(super) struct Core<B> {
     state: Mutex<ConnState<B>>,
     /// The pool is closed, and nothing is open any more.
     emptied: Notify,
+    /// The stack whose limits hold for all of its pools together.
+    pub(super) stack: OnceLock<Registry>,
+    /// The limit of connections is that of the stack.
+    pub(super) shares_limit: AtomicBool,
     /// The task that closes idle connections in time.
     reaper: Mutex<Option<AbortHandle>>,
 }
@@ -65,6 +70,8 @@ impl<B> Core<B> {
             timers: Timers::default(),
             state,
             emptied: Notify::new(),
+            stack: OnceLock::new(),
+            shares_limit: AtomicBool::new(false),
             reaper: Mutex::new(None),
         }
     }
@@ -78,7 +85,9 @@ impl<B> Core<B> {
     /// finish what they do.
     pub(super) fn apply(&self, settings: &PoolSettings) {
         let mut settings = *settings;
+        let of_stack = settings.max_connections_per_origin;
         self.options.changes.iter().for_each(|change| change(&mut settings));
+        self.shares_limit.store(settings.max_connections_per_origin == of_stack, Ordering::Relaxed);
         self.settings.store(Arc::new(settings));
         let retires = |opened| retires(settings.max_age, opened);
         self.with(|state, now, deferred| {

@@ -34,6 +34,7 @@ mod pool;
 mod reaper;
 mod request;
 mod reset;
+mod seat;
 mod state;
 mod task;
 mod wait;

@@ -75,6 +75,7 @@ impl<C, B> Pool<C, B> {
 impl<C, B: Send + 'static> Pool<C, B> {
     /// Follows the settings of a stack from now on, and not only from its first connection on.
     pub(crate) fn follow(&self, registry: &Registry) {
+        self.handle.core.join(registry);
         registry.add_pool(&(Arc::downgrade(&self.handle.core) as Weak<dyn OwnPool>));
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn start<B: Send + 'static>(core: &Arc<Core<B>>) -> AbortHandle {
                 // One look for many connections: none is kept for more than a twentieth longer than its timeout.
                 let timeout = core.settings().idle_timeout;
                 let pause = if timeout.is_zero() { Duration::from_secs(1) } else { timeout / 20 };
-                let (_, silent) = core.cut_silent(now);
+                let (_, silent) = core.cut_silent(now, None);
                 Some(next.max(now + pause)).into_iter().chain(silent).min()
             });
             let Some(next) = next else { break };

@@ -17,9 +17,10 @@ use super::conn::{Conn, Sender};
 use super::core::Core;
 use super::executor::PoolExecutor;
 use super::options::retires;
+use super::seat::Taken;
 use crate::error::{BoxError, PoolConnectError};
 use crate::foreign::DriveConnection;
-use crate::record::{Attempt, AttemptScope, Connection};
+use crate::record::{Attempt, AttemptScope, Connection, Seat};
 use crate::util::list::Key;
 
 /// The place of a connection under the limits, from the decision to connect to the end of the last task. Its drop frees
@@ -29,11 +30,13 @@ pub(super) struct Place<B> {
     link: Key,
     conn: OnceLock<Arc<Conn<B>>>,
     cause: OnceLock<PoolConnectError>,
+    /// Under the limit of all pools of the stack.
+    seat: Option<Seat>,
 }
 
 impl<B> Place<B> {
     pub(super) fn new(core: Arc<Core<B>>, link: Key) -> Self {
-        Self { core, link, conn: OnceLock::new(), cause: OnceLock::new() }
+        Self { core, link, conn: OnceLock::new(), cause: OnceLock::new(), seat: None }
     }
 
     fn fail(&self, error: impl Into<BoxError>) {
@@ -48,12 +51,14 @@ impl<B> Drop for Place<B> {
         }
         let cause =
             self.cause.take().unwrap_or_else(|| PoolConnectError::new("the task of the connect has ended"));
+        // Before the place: a connect that gets the place finds the seat.
+        drop(self.seat.take());
         self.core.with(|state, _, deferred| state.ended(self.link, cause, deferred));
     }
 }
 
 /// Connects, and drives the connection to its end. `attempt` is the one that begins the connect.
-pub(super) async fn run<C, B>(connector: C, uri: Uri, attempt: Option<Attempt>, place: Place<B>)
+pub(super) async fn run<C, B>(connector: C, uri: Uri, attempt: Option<Attempt>, mut place: Place<B>)
 where
     C: Service<Uri>,
     C::Response: Read + Write + Connect + Unpin + Send + 'static,
@@ -62,6 +67,18 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let mut attempt = attempt;
+    match place.core.take_seat(&uri) {
+        Taken::Seat(seat) => place.seat = seat,
+        // Boxed: it is rare.
+        Taken::Full(registry, origin) => {
+            let waiting = Box::pin(place.core.clone().wait_for_seat(registry, origin));
+            let Some(seat) = waiting.await else { return place.fail("the client has gone") };
+            place.seat = Some(seat);
+            // Served meanwhile by another connection: the connect is nobody's.
+            attempt = attempt.filter(|attempt| !attempt.is_ended());
+        }
+    }
     // Boxed, as what drives the connection is below: a connection keeps no memory for what it does not do any more.
     match Box::pin(connect(connector, uri, attempt)).await {
         Ok(io) => open(io, place).await,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::DefaultHashBuilder;
@@ -36,6 +36,8 @@ struct Inner {
     captures_wanted: AtomicU32,
     /// Requests that wait for a slot.
     slot_waiters: AtomicU32,
+    /// Connections of all clients, connects included.
+    seats: AtomicUsize,
     silent_timeouts: Mutex<SilentTimeouts>,
     changes: OriginChanges,
     observer_states: ObserverStates,
@@ -100,6 +102,7 @@ impl Origin {
             // For the first connection.
             captures_wanted: AtomicU32::new(1),
             slot_waiters: AtomicU32::new(0),
+            seats: AtomicUsize::new(0),
             silent_timeouts: Mutex::default(),
             changes: OriginChanges::default(),
             observer_states: ObserverStates::default(),
@@ -188,6 +191,16 @@ impl Origin {
     /// Whether a request waits for a slot.
     pub(crate) fn has_slot_waiters(&self) -> bool {
         self.0.slot_waiters.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts one more connection, unless there are as many as the limit.
+    pub(super) fn take_seat(&self, limit: usize) -> bool {
+        let one_more = |taken: usize| (taken < limit).then_some(taken + 1);
+        self.0.seats.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
+    }
+
+    pub(super) fn leave_seat(&self) {
+        self.0.seats.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(super) fn silent_timeouts(&self) -> MutexGuard<'_, SilentTimeouts> {

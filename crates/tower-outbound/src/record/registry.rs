@@ -32,6 +32,8 @@ struct Inner {
     pools: Mutex<Vec<Weak<dyn OwnPool>>>,
     /// No connection is open any more.
     emptied: Notify,
+    /// A connection of a pool of this crate has ended.
+    seat_freed: Notify,
     warnings: Warnings,
     timers: Timers,
     attempts_seen: AtomicBool,
@@ -57,6 +59,7 @@ impl Registry {
             connections: Mutex::default(),
             pools: Mutex::default(),
             emptied: Notify::new(),
+            seat_freed: Notify::new(),
             warnings: Warnings::default(),
             timers: Timers::default(),
             attempts_seen: AtomicBool::new(false),
@@ -156,6 +159,10 @@ impl Registry {
     /// The pools of this crate that have connections of this registry.
     pub(super) fn pools(&self) -> &Mutex<Vec<Weak<dyn OwnPool>>> {
         &self.0.pools
+    }
+
+    pub(super) fn seat_freed(&self) -> &Notify {
+        &self.0.seat_freed
     }
 
     pub(super) fn emptied(&self) -> &Notify {

@@ -54,6 +54,13 @@ pub(crate) trait OwnPool: Send + Sync {
     /// The same for an origin that has been silent for this long: connections that owe an answer are cut.
     fn recover(&self, origin: OriginParts<'_>, silence: Duration) -> Reset;
 
+    /// Whether a connection to the origin is open, or being made by more than the asking connect.
+    fn has_connection(&self, origin: OriginParts<'_>) -> bool;
+
+    /// Another pool of the stack wants to connect, and the limit of both is reached: an idle connection closes. If none is
+    /// idle, a busy one is not used again, unless as many as `leaving` are about to go.
+    fn make_room(&self, origin: OriginParts<'_>, leaving: usize);
+
     /// A request waits for a slot, after a reset: silent connections are looked at.
     fn look(&self);
 }

@@ -8,7 +8,7 @@ use tower_service::Service;
 ///
 /// Clones share the client. A call goes to the client that was current when the service became ready; it ends there. The old
 /// client is dropped when its last call has ended. A limit that both have from one [`Outbound`](crate::Outbound) holds for
-/// both together.
+/// both together: of requests in flight, and of the connections of an origin, for which idle ones of the old client close.
 ///
 /// # Errors
 /// Those of the client.

@@ -54,6 +54,20 @@ impl<C: Pooled, E: Clone> State<C, E> {
         }
     }
 
+    /// Whether a connection to the origin is open.
+    pub(in crate::pool) fn has_live(&self, origin: Key) -> bool {
+        self.origins.get(origin).live() > 0
+    }
+
+    /// Another pool has a connect that waits for the end of one of these connections: an idle one, or a busy one unless as many
+    /// as `leaving` are about to go.
+    pub(in crate::pool) fn give_way(&mut self, origin: Key, leaving: usize, deferred: &mut Deferred<C>) {
+        let entry = self.origins.get(origin);
+        if entry.idle_len > 0 || (entry.live() > 0 && entry.draining + entry.closing < leaving) {
+            self.retire_surplus(Some(origin), 1, deferred);
+        }
+    }
+
     /// Retires as many connections, of one origin or of all: those that are free for the longest time, then those that
     /// have the fewest requests, and connects last.
     fn retire_surplus(&mut self, origin: Option<Key>, surplus: usize, deferred: &mut Deferred<C>) {

@@ -21,14 +21,16 @@ pub(in crate::pool) struct Silent<C> {
 
 impl<C: Pooled, E: Clone> State<C, E> {
     /// The connections that a reset has retired and that owe an answer, of origins from which nothing was received for
-    /// `silence` and whose requests wait for a place. None if that is zero.
-    pub(in crate::pool) fn silent(&self, silence: Duration, now: Instant) -> Silent<C> {
+    /// `silence` and whose requests wait for a place, or whose places another pool wants. None if that is zero.
+    pub(in crate::pool) fn silent(&self, silence: Duration, now: Instant, wanted: Option<Key>) -> Silent<C> {
         let mut found = Silent { cut: Vec::new(), next: None };
         if silence.is_zero() || self.draining == 0 {
             return found;
         }
         for origin in self.resetting() {
-            let Some((heard, owing)) = self.owing(origin).filter(|_| self.lacks_place(origin)) else {
+            let Some((heard, owing)) =
+                self.owing(origin).filter(|_| wanted == Some(origin) || self.lacks_place(origin))
+            else {
                 continue;
             };
             for (unanswered, connection) in owing {

@@ -186,6 +186,11 @@ impl<C: Pooled, E: Clone> State<C, E> {
         }
     }
 
+    /// Whether nothing is kept any more.
+    pub(in crate::pool) const fn closed(&self) -> bool {
+        self.closed
+    }
+
     /// Closes what is idle, and from now on whatever becomes idle.
     pub(in crate::pool) fn close(&mut self, deferred: &mut Deferred<C>) {
         self.closed = true;

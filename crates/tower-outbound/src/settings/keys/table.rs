@@ -241,7 +241,7 @@ keys! {
         "How long a request waits for a slot."
         zero "no timeout" at at!(in_flight.acquire_timeout);
     max_connections_per_origin(usize) "pool.max_connections_per_origin" Count
-        "Connections of one origin, connects included."
+        "Connections of one origin, connects included; of all clients of an `Outbound` together."
         zero "no limit" at at!(pool.max_connections_per_origin);
     max_connections(usize) "pool.max_connections" Count
         "Connections of all origins, connects included."
