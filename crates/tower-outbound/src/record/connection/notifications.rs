@@ -14,6 +14,7 @@ use crate::record::{Attempt, association_reported};
 pub(super) enum Notification {
     Active,
     /// Observers are to be told of the connection, which is active or idle.
+    #[cfg_attr(not(feature = "settings"), expect(dead_code, reason = "settings switch observers on"))]
     Late {
         active: bool,
     },
