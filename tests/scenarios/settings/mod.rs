@@ -4,9 +4,9 @@ mod bound;
 mod live;
 mod load;
 mod log;
+mod several_clients;
 #[cfg(unix)]
 mod sighup;
-mod several_clients;
 mod sources;
 mod switches;
 #[cfg(unix)]
