@@ -10,7 +10,7 @@
 //! too: `?json=origins`, `?json=connections`, `?json=calls`.
 //!
 //! # Cost
-//! Each attempt takes one lock of its origin when it ends. Memory is bounded: some 60 KiB for each of at most 100
+//! Each attempt takes one lock of its origin when it ends. Memory is bounded: up to 130 KiB for each of at most 100
 //! [origins](PageBuilder::max_origins), and 50 [calls](PageBuilder::max_calls) of both kinds.
 //!
 //! # What it shows to whom
