@@ -12,7 +12,7 @@ use crate::{PageBuilder, PageService};
 
 /// An observer that keeps what the page shows. Clones share what they keep.
 ///
-/// Give it to [`OutboundBuilder::observer`](tower_outbound::OutboundBuilder::observer), and serve [`Page::service`]. The
+/// Give it to [`OutboundBuilder::observer`](tower_outbound::outbound::OutboundBuilder::observer), and serve [`Page::service`]. The
 /// [crate's page](crate) has an example.
 #[derive(Clone)]
 pub struct Page(pub(crate) Arc<Shared>);
