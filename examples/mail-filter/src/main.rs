@@ -43,7 +43,7 @@ async fn serve(cli: &Cli) -> Result<(), Box<dyn Error + Send + Sync>> {
     tracing_subscriber::registry().with(filter).with(log).with(telemetry.layer()).init();
 
     let builder = Outbound::builder()
-        .observer(telemetry.observer().build())
+        .observer(telemetry.observer().server_timing("total").build())
         .observer(MilterObserver::new(Some(&telemetry)));
     let source = ConfigSource::new(cli.config.clone());
     let filter = Filter::new(source, builder, Metrics::new(Some(&telemetry)), Outbound::http_connector)?;
