@@ -54,15 +54,16 @@ impl PageService {
         };
         let shared = &self.page.0;
         let open = || self.outbound.connections();
+        let limit = self.outbound.max_connections_per_origin();
         match value("json") {
-            Some("origins") => json(&origins(shared, &open())),
+            Some("origins") => json(&origins(shared, &open(), limit)),
             Some("connections") => json(&connections(&open())),
             Some("calls") => json(&Calls { troubled: shared.calls.troubled(), slow: shared.calls.slow() }),
             Some(_) => text(StatusCode::NOT_FOUND, "json is one of origins, connections, calls"),
             None => {
                 let open = open();
                 let content = Content {
-                    origins: &origins(shared, &open),
+                    origins: &origins(shared, &open, limit),
                     connections: &connections(&open),
                     slow: &shared.calls.slow(),
                     troubled: &shared.calls.troubled(),

@@ -64,6 +64,7 @@ async fn page_shows_connection_in_use_and_request_that_waits() {
     let second = tokio::spawn(rig.send(get(server.uri("/"))));
     let origin = rig.origin_when(|origin| origin["waiting"] == 1).await;
     assert_eq!(origin["in_flight_limit"], 1);
+    assert_eq!(origin["connection_limit"], 50, "the default");
     assert_eq!(origin["connections"]["in_use"], 1);
     gate.open();
     first.await.unwrap().unwrap();

@@ -71,6 +71,7 @@ fn of_origins(origins: &[OriginRow]) -> Markup {
             ("in use", html! { (row.connections.in_use) }),
             ("idle", html! { (row.connections.idle) }),
             ("draining", html! { (row.connections.draining) }),
+            ("limit", html! { @match row.connection_limit { Some(limit) => (limit), None => "–" } }),
             ("waiting", html! { (row.waiting) }),
             ("limit in flight", html! { @match row.in_flight_limit { Some(limit) => (limit), None => "–" } }),
             ("requests in all", html! { (row.total.requests) }),

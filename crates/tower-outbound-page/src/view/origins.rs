@@ -17,6 +17,8 @@ use crate::reason::Reason;
 pub(crate) struct OriginRow {
     pub(crate) origin: String,
     pub(crate) connections: Connections,
+    /// How many connections the origin may have in the pool of tower-outbound; absent without a limit.
+    pub(crate) connection_limit: Option<usize>,
     /// Requests that wait for a connection or a slot.
     pub(crate) waiting: i64,
     /// The in-flight limit; absent without one.
@@ -74,7 +76,11 @@ impl PhaseRow {
 }
 
 /// All origins, by name: those with figures, and those with open connections only.
-pub(crate) fn origins(shared: &Shared, open: &[Connection]) -> Vec<OriginRow> {
+pub(crate) fn origins(
+    shared: &Shared,
+    open: &[Connection],
+    connection_limit: Option<usize>,
+) -> Vec<OriginRow> {
     let now = Instant::now();
     let mut connections = BTreeMap::<String, Connections>::new();
     for connection in open {
@@ -93,6 +99,7 @@ pub(crate) fn origins(shared: &Shared, open: &[Connection]) -> Vec<OriginRow> {
         OriginRow {
             connections: connections.remove(&origin).unwrap_or_default(),
             origin,
+            connection_limit,
             waiting: figures.waiting.load(Ordering::Relaxed),
             in_flight_limit: (slots > 0).then_some(slots),
             minute: sum.counts.into(),
@@ -104,6 +111,7 @@ pub(crate) fn origins(shared: &Shared, open: &[Connection]) -> Vec<OriginRow> {
     rows.extend(connections.into_iter().map(|(origin, connections)| OriginRow {
         origin,
         connections,
+        connection_limit,
         waiting: 0,
         in_flight_limit: None,
         minute: Counts::default().into(),

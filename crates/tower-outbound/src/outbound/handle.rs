@@ -293,6 +293,14 @@ impl Outbound {
         self.registry.settings().idle_timeout
     }
 
+    /// How many connections an origin may have in the [pool](crate::pool) of this crate. `None`: as many as needed.
+    ///
+    /// With [`WhenFull::Overflow`](crate::pool::WhenFull), bursts open more.
+    #[must_use]
+    pub fn max_connections_per_origin(&self) -> Option<usize> {
+        Some(self.registry.settings().of_pool().max_connections_per_origin).filter(|limit| *limit > 0)
+    }
+
     #[cfg(any(feature = "client", feature = "reqwest", feature = "tonic-channel"))]
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
