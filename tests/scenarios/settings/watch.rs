@@ -51,7 +51,7 @@ fn text(max_idle: u32) -> String {
 }
 
 #[tokio::test]
-async fn watch_reloads_file_written_in_place_and_keeps_settings_if_broken() {
+async fn watch_file_written_in_place_reloads_unless_broken() {
     let file = File::new(&text(3));
     let mut watch = Watch::new(&file.path);
     file.write(&text(4));

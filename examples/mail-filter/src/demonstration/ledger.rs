@@ -1,4 +1,4 @@
-//! What the callers were told, and what the peers have seen, of each message.
+//! For each message, the reply that the caller got and the calls that the peers got.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ pub(super) type Generation = u64;
 /// The service's answer.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Told {
+pub(super) enum Reply {
     Accept,
     Reject,
     TryLater,
@@ -45,8 +45,8 @@ pub(super) struct Upload {
 /// All that is known of a message.
 #[derive(Debug, Default)]
 struct Entry {
-    /// The size, and what the caller was told; `None` without an answer.
-    told: Option<(u64, Option<Told>)>,
+    /// The size, and the reply that the caller got, if any.
+    reply: Option<(u64, Option<Reply>)>,
     calls: Vec<WebhookCall>,
     uploads: Vec<Upload>,
 }
@@ -97,8 +97,8 @@ impl Ledger {
         self.lock().entries.entry(id.to_owned()).or_default().uploads.push(upload);
     }
 
-    pub(super) fn told(&self, id: &str, size: u64, told: Option<Told>) {
-        self.lock().entries.entry(id.to_owned()).or_default().told = Some((size, told));
+    pub(super) fn reply(&self, id: &str, size: u64, reply: Option<Reply>) {
+        self.lock().entries.entry(id.to_owned()).or_default().reply = Some((size, reply));
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -122,25 +122,25 @@ impl Entry {
     fn add_to(&self, account: &mut Account, arrived: impl Fn(&WebhookCall) -> bool) {
         account.uploads += self.uploads.len() as u64;
         account.delivered_twice += self.calls.len().max(self.uploads.len()).saturating_sub(1) as u64;
-        let Some((size, told)) = self.told else {
+        let Some((size, reply)) = self.reply else {
             // Nobody has sent it.
             account.wrong += 1;
             return;
         };
-        let status = match told {
+        let status = match reply {
             None => {
                 account.lost += 1;
                 return;
             }
-            Some(Told::Accept) => {
+            Some(Reply::Accept) => {
                 account.accepted += 1;
                 Some(200)
             }
-            Some(Told::Reject) => {
+            Some(Reply::Reject) => {
                 account.rejected += 1;
                 Some(403)
             }
-            Some(Told::TryLater) => {
+            Some(Reply::TryLater) => {
                 account.try_later += 1;
                 None
             }
@@ -155,7 +155,7 @@ impl Entry {
         }
     }
 
-    /// The webhook knows it, and the storage has what the webhook was told is there.
+    /// The webhook knows it, and the storage has what the webhook call says.
     fn is_delivered(&self, size: u64) -> bool {
         let stored = || self.uploads.iter().any(|upload| upload.size == size);
         self.calls.iter().any(|call| !call.uploaded || stored())
@@ -200,45 +200,45 @@ mod tests {
         }
     }
 
-    /// A log in which one connection has served these messages, and the callers were told this.
-    fn account(told: &[(&str, Option<Told>)], calls: &[(&str, WebhookCall)]) -> Account {
+    /// The account of a log in which one connection served these messages, and the callers got these replies.
+    fn account(reply: &[(&str, Option<Reply>)], calls: &[(&str, WebhookCall)]) -> Account {
         let ledger = Ledger::default();
         for (id, call) in calls {
             ledger.webhook(id, call.clone());
         }
-        for (id, told) in told {
-            ledger.told(id, 1, *told);
+        for (id, reply) in reply {
+            ledger.reply(id, 1, *reply);
         }
         ledger.account()
     }
 
     #[test]
     fn ledger_without_faults_finds_none() {
-        let told = [("1a", Some(Told::Accept)), ("2r", Some(Told::Reject)), ("3l", Some(Told::TryLater))];
+        let reply = [("1a", Some(Reply::Accept)), ("2r", Some(Reply::Reject)), ("3l", Some(Reply::TryLater))];
         let calls = ["1a", "2r", "3l"].map(|id| (id, call(1, id, 7)));
         let expected = Account { messages: 3, accepted: 1, rejected: 1, try_later: 1, ..Account::default() };
-        assert_eq!(account(&told, &calls), expected);
+        assert_eq!(account(&reply, &calls), expected);
     }
 
     #[test]
     fn ledger_finds_each_kind_of_loss() {
         let unanswered = account(&[("1a", None)], &[("1a", call(1, "1a", 7))]);
         assert_eq!((unanswered.messages, unanswered.lost), (0, 1));
-        let unknown = account(&[("1a", Some(Told::Accept)), ("2r", Some(Told::Reject))], &[]);
+        let unknown = account(&[("1a", Some(Reply::Accept)), ("2r", Some(Reply::Reject))], &[]);
         assert_eq!((unknown.messages, unknown.lost, unknown.wrong), (2, 2, 0));
         let not_stored = WebhookCall { uploaded: true, of_location: Some(7), ..call(1, "1a", 7) };
-        assert_eq!(account(&[("1a", Some(Told::Accept))], &[("1a", not_stored)]).lost, 1);
+        assert_eq!(account(&[("1a", Some(Reply::Accept))], &[("1a", not_stored)]).lost, 1);
     }
 
     #[test]
     fn ledger_finds_each_kind_of_wrong_verdict() {
-        let turned = [("1a", Some(Told::Reject)), ("2r", Some(Told::Accept)), ("3l", Some(Told::Accept))];
+        let turned = [("1a", Some(Reply::Reject)), ("2r", Some(Reply::Accept)), ("3l", Some(Reply::Accept))];
         let calls = ["1a", "2r", "3l"].map(|id| (id, call(1, id, 7)));
         assert_eq!(account(&turned, &calls).wrong, 3);
         // The answer to the first has arrived: the second was on the same connection. That to the second may have been cut.
-        let later = [("1a", Some(Told::TryLater)), ("2r", Some(Told::TryLater))];
+        let later = [("1a", Some(Reply::TryLater)), ("2r", Some(Reply::TryLater))];
         assert_eq!(account(&later, &calls[..2]).wrong, 1);
-        let accepted = [("1a", Some(Told::Accept))];
+        let accepted = [("1a", Some(Reply::Accept))];
         for other in [
             WebhookCall { of_token: Some(8), ..call(1, "1a", 7) },
             WebhookCall { generation: None, ..call(1, "1a", 7) },
@@ -256,7 +256,7 @@ mod tests {
         let located = WebhookCall { uploaded: true, size, of_location: Some(7), ..call(1, "1a", 7) };
         ledger.webhook("1a", located.clone());
         ledger.uploaded("1a", Upload { size, generation: Some(7), of_token: Some(7) });
-        ledger.told("1a", size, Some(Told::Accept));
+        ledger.reply("1a", size, Some(Reply::Accept));
         let expected = Account { messages: 1, accepted: 1, uploads: 1, ..Account::default() };
         assert_eq!(ledger.account(), expected);
         for (id, upload) in [
@@ -265,16 +265,16 @@ mod tests {
         ] {
             ledger.webhook(id, located.clone());
             ledger.uploaded(id, upload);
-            ledger.told(id, size, Some(Told::Accept));
+            ledger.reply(id, size, Some(Reply::Accept));
         }
         assert_eq!(ledger.account().wrong, 2);
     }
 
     #[test]
     fn ledger_counts_second_deliveries() {
-        let told = [("1a", Some(Told::Accept))];
+        let reply = [("1a", Some(Reply::Accept))];
         let twice = ["1a"; 3].map(|id| (id, call(1, id, 7)));
-        let account = account(&told, &twice);
+        let account = account(&reply, &twice);
         assert_eq!((account.delivered_twice, account.wrong, account.lost), (2, 0, 0));
     }
 }

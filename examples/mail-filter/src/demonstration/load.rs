@@ -12,7 +12,7 @@ use tower_outbound::settings::Settings;
 use tower_outbound::timeouts::Timeouts;
 use tower_outbound::{BoxError, Outbound, OutboundClient};
 
-use super::ledger::{Ledger, Told};
+use super::ledger::{Ledger, Reply};
 
 const CALLERS: usize = 16;
 /// The pause of a caller between two messages, in milliseconds at most.
@@ -30,7 +30,7 @@ pub(super) struct Load(JoinSet<()>);
 
 #[derive(Deserialize)]
 struct Answer {
-    verdict: Told,
+    verdict: Reply,
 }
 
 impl Load {
@@ -96,11 +96,11 @@ impl Caller {
             0 => fastrand::usize(20 << 10..100 << 10),
             _ => fastrand::usize(100..4 << 10),
         };
-        let told = timeout(PATIENCE, self.ask(&id, size)).await;
-        self.ledger.told(&id, size as u64, told.ok().and_then(Result::ok));
+        let reply = timeout(PATIENCE, self.ask(&id, size)).await;
+        self.ledger.reply(&id, size as u64, reply.ok().and_then(Result::ok));
     }
 
-    async fn ask(&self, id: &str, size: usize) -> Result<Told, BoxError> {
+    async fn ask(&self, id: &str, size: usize) -> Result<Reply, BoxError> {
         let request =
             http::Request::post(format!("http://{}/messages", self.service)).header("x-message-id", id);
         let request = request.body(http_body_util::Full::new(Bytes::from(vec![b'.'; size])))?;

@@ -13,7 +13,7 @@ use crate::record::{Attempt, association_reported};
 #[derive(Debug)]
 pub(super) enum Notification {
     Active,
-    /// Observers are to be told of the connection, which is active or idle.
+    /// Report the connection, which is active or idle, to the observers.
     #[cfg_attr(not(feature = "settings"), expect(dead_code, reason = "settings switch observers on"))]
     Late {
         active: bool,
@@ -53,7 +53,7 @@ impl Notifications {
 }
 
 impl Connection {
-    /// Observers are told of the connection, if it was opened while nothing was observed.
+    /// Reports the connection to the observers if it was opened while nothing was observed.
     #[cfg(feature = "settings")]
     pub(in crate::record) fn tell_late(&self) {
         let mut lifecycle = self.lifecycle();
